@@ -1,0 +1,167 @@
+"""Bytes <-> frames: one line of the link, `<JSON>*<CRC-32, 8 hex digits>\\n`.
+
+Pure; may import array only, because the host uses this file too.
+Controls: H-12 (a damaged or endless line is dropped and counted, never half understood).
+
+The device checks the CRC byte by byte as a line arrives, in two 16-bit halves: MicroPython's
+small integers have 31 bits, and a 32-bit CRC would allocate, which a freeze must not.
+"""
+
+from array import array
+
+MAX_REQUEST = 512  # bytes to the device, newline included
+MAX_LINE = 2048  # bytes from the device, newline included
+TAIL = 9  # "*" and eight hex digits
+
+NOTHING = 0  # LineIn.feed: the line is not complete
+LINE = 1  # a valid line is in the buffer
+DROPPED = 2  # a line ended that was not valid
+
+_STAR = 42
+_NEWLINE = 10
+_HEX = b"0123456789abcdef"
+
+# CRC-32 (reflected, polynomial 0xEDB88320) of the sixteen nibbles, high and low halves.
+_NIBBLE_HI = (
+    0x0000, 0x1DB7, 0x3B6E, 0x26D9, 0x76DC, 0x6B6B, 0x4DB2, 0x5005,
+    0xEDB8, 0xF00F, 0xD6D6, 0xCB61, 0x9B64, 0x86D3, 0xA00A, 0xBDBD,
+)  # fmt: skip
+_NIBBLE_LO = (
+    0x0000, 0x1064, 0x20C8, 0x30AC, 0x4190, 0x51F4, 0x6158, 0x713C,
+    0x8320, 0x9344, 0xA3E8, 0xB38C, 0xC2B0, 0xD2D4, 0xE278, 0xF21C,
+)  # fmt: skip
+
+
+def _byte_table():
+    high = array("H", bytes(512))
+    low = array("H", bytes(512))
+    for byte in range(256):
+        hi = _NIBBLE_HI[byte & 15]
+        lo = _NIBBLE_LO[byte & 15]
+        index = (lo ^ (byte >> 4)) & 15
+        low[byte] = ((lo >> 4) | ((hi & 15) << 12)) ^ _NIBBLE_LO[index]
+        high[byte] = (hi >> 4) ^ _NIBBLE_HI[index]
+    return high, low
+
+
+_HIGH, _LOW = _byte_table()
+
+
+class Crc32:
+    """CRC-32 as two 16-bit halves, without allocation."""
+
+    def __init__(self):
+        self.hi = 0xFFFF
+        self.lo = 0xFFFF
+
+    def reset(self):
+        self.hi = 0xFFFF
+        self.lo = 0xFFFF
+
+    def update(self, byte):
+        """Take one byte in."""
+        index = (self.lo ^ byte) & 255
+        self.lo = ((self.lo >> 8) | ((self.hi & 255) << 8)) ^ _LOW[index]
+        self.hi = (self.hi >> 8) ^ _HIGH[index]
+
+
+def hex_value(digit):
+    """Value of an ASCII hex digit (a byte), or -1."""
+    if 48 <= digit <= 57:
+        return digit - 48
+    if 97 <= digit <= 102:
+        return digit - 87
+    if 65 <= digit <= 70:
+        return digit - 55
+    return -1
+
+
+class LineIn:
+    """Collects the bytes of one line in a buffer made once.
+
+    After `feed` returned LINE, `buffer[:length]` is the JSON text, until the next `feed`.
+    """
+
+    def __init__(self):
+        self.buffer = bytearray(MAX_REQUEST)
+        self.length = 0
+        self.dropped = 0
+        self._count = 0
+        self._too_long = False
+        self._crc = Crc32()
+
+    def feed(self, byte):
+        """Take one byte; return NOTHING, LINE or DROPPED."""
+        if byte != _NEWLINE:
+            count = self._count
+            if count >= MAX_REQUEST - 1:
+                self._too_long = True
+                return NOTHING
+            self.buffer[count] = byte
+            if count >= TAIL:
+                self._crc.update(self.buffer[count - TAIL])
+            self._count = count + 1
+            return NOTHING
+        count = self._count
+        valid = not self._too_long and count > TAIL and self._matches(count)
+        self._count = 0
+        self._too_long = False
+        self._crc.reset()
+        if valid:
+            self.length = count - TAIL
+            return LINE
+        self.length = 0
+        self.dropped += 1
+        return DROPPED
+
+    def _matches(self, count):
+        buffer = self.buffer
+        if buffer[count - TAIL] != _STAR:
+            return False
+        hi = self._crc.hi ^ 0xFFFF
+        lo = self._crc.lo ^ 0xFFFF
+        for i in range(4):
+            shift = 12 - 4 * i
+            if hex_value(buffer[count - 8 + i]) != (hi >> shift) & 15:
+                return False
+            if hex_value(buffer[count - 4 + i]) != (lo >> shift) & 15:
+                return False
+        return True
+
+
+def close_line(buffer, length, crc):
+    """Put tail and newline behind `length` bytes of JSON in `buffer`; return the new length.
+
+    Allocates nothing: for the short replies that the device gives while it freezes.
+    `crc` is a Crc32 to work with; `buffer` must have 10 bytes of room.
+    """
+    crc.reset()
+    for i in range(length):
+        crc.update(buffer[i])
+    hi = crc.hi ^ 0xFFFF
+    lo = crc.lo ^ 0xFFFF
+    buffer[length] = _STAR
+    for i in range(4):
+        shift = 12 - 4 * i
+        buffer[length + 1 + i] = _HEX[(hi >> shift) & 15]
+        buffer[length + 5 + i] = _HEX[(lo >> shift) & 15]
+    buffer[length + 9] = _NEWLINE
+    return length + 10
+
+
+def encode(payload, crc):
+    """A whole line from JSON bytes and their CRC-32 (an integer that the caller computed)."""
+    return payload + b"*%08x\n" % crc
+
+
+def split(line):
+    """(payload, crc) of a line without its newline, or None when it has not that form."""
+    if len(line) <= TAIL or line[len(line) - TAIL] != _STAR:
+        return None
+    crc = 0
+    for digit in line[len(line) - 8 :]:
+        value = hex_value(digit)
+        if value < 0:
+            return None
+        crc = crc * 16 + value
+    return line[: len(line) - TAIL], crc
