@@ -1,0 +1,1 @@
+"""Simulated hardware: the unchanged firmware runs on it, in virtual time."""

@@ -1,0 +1,261 @@
+"""The whole applicator as physics: dewar → valve → line → nozzle.
+
+Imports the standard library and its sibling rooms. Integration runs on a fixed grid of 20 ms,
+split only where the armature moves or something is changed from outside, so the result depends on
+what happened and not on who looked how often. Between two grid points temperatures, pressure and
+level keep their value; coil current and valve position are exact to the nanosecond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import exp
+
+from hw_sim.plant.dewar import Dewar, DewarParams
+from hw_sim.plant.line import Line, LineParams
+from hw_sim.plant.valve import NEVER_NS, Valve, ValveParams
+
+STEP_NS = 20_000_000
+_LONG_STEPS = (
+    50  # with the valve closed and nobody looking, 1 s at a time (all closed forms)
+)
+_LONG_NS = STEP_NS * _LONG_STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class PlantParams:
+    """All figures of the plant; each part's docstring names their sources."""
+
+    dewar: DewarParams = field(default_factory=DewarParams)
+    valve: ValveParams = field(default_factory=ValveParams)
+    line: LineParams = field(default_factory=LineParams)
+    valve_flow_c: float = (
+        -150.0
+    )  # where the valve's body tends while nitrogen flows (assumed)
+    valve_cool_s: float = 60.0  # with this time constant
+    valve_warm_s: float = 180.0
+
+
+class Plant:
+    """Ask it forward in time only: `advance(t)` first, then read.
+
+    `due_ns` is the next time at which anything can differ; a caller in a hurry may skip
+    `advance` before it.
+    """
+
+    __slots__ = (
+        "_at_ns",
+        "_grid_ns",
+        "_params",
+        "_wet_since_ns",
+        "dewar",
+        "due_ns",
+        "line",
+        "now_ns",
+        "open_intervals_ns",
+        "valve",
+        "valve_c",
+        "wet_intervals_ns",
+    )
+
+    def __init__(self, params: PlantParams | None = None) -> None:
+        self._params = PlantParams() if params is None else params
+        self.dewar = Dewar(self._params.dewar)
+        self.valve = Valve(self._params.valve)
+        self.line = Line(self._params.line)
+        self.valve_c = self._params.line.ambient_c
+        self.now_ns = 0
+        self._at_ns = 0  # how far the slow state has been integrated
+        self._grid_ns = STEP_NS
+        self.due_ns = STEP_NS
+        # What the valve and the jet really did: finished intervals (begin, end) in ns.
+        self.open_intervals_ns: list[tuple[int, int | None]] = []
+        self.wet_intervals_ns: list[tuple[int, int | None]] = []
+        self._wet_since_ns: int | None = None
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def advance(self, t_ns: int) -> None:
+        """Bring the plant up to `t_ns`. Going back is a ValueError."""
+        if t_ns >= self.due_ns:
+            self._run(t_ns)
+        elif t_ns < self.now_ns:
+            raise ValueError(f"advance({t_ns}): the plant is already at {self.now_ns}")
+        self.now_ns = t_ns
+
+    def _run(self, t_ns: int) -> None:
+        valve = self.valve
+        while self.due_ns <= t_ns:
+            due = self.due_ns
+            if (
+                not valve.is_open
+                and valve.pending_ns == NEVER_NS
+                and due == self._grid_ns
+                and t_ns - due >= _LONG_NS
+            ):
+                due += _LONG_NS - STEP_NS
+                self._grid_ns = due
+            self._step((due - self._at_ns) * 1e-9)
+            self._at_ns = due
+            if due == self._grid_ns:
+                self._grid_ns = due + STEP_NS
+            if due == valve.pending_ns:
+                valve.move()
+                self._moved(due)
+            self._note_jet(due)
+            pending = valve.pending_ns
+            self.due_ns = pending if pending < self._grid_ns else self._grid_ns
+
+    def _step(self, dt_s: float) -> None:
+        p = self._params
+        line = self.line
+        dewar = self.dewar
+        if self.valve.is_open:
+            line.step_open(dt_s, dewar.mbar, dewar.liquid_g > 0.0)
+            dewar.step(dt_s, line.flow_g_s)
+        else:
+            line.step_closed(dt_s)
+            dewar.step(dt_s, 0.0)
+        if line.flow_g_s > 0.0:
+            self.valve_c += (p.valve_flow_c - self.valve_c) * dt_s / p.valve_cool_s
+        else:
+            ambient = p.line.ambient_c
+            self.valve_c = ambient + (self.valve_c - ambient) * exp(
+                -dt_s / p.valve_warm_s
+            )
+
+    def _moved(self, t_ns: int) -> None:
+        if self.valve.is_open:
+            self.open_intervals_ns.append((t_ns, None))
+        elif self.open_intervals_ns:
+            begin, end = self.open_intervals_ns[-1]
+            if end is None:
+                self.open_intervals_ns[-1] = (begin, t_ns)
+
+    def _note_jet(self, t_ns: int) -> None:
+        wet = self.valve.is_open and self.jet_is_liquid
+        if wet:
+            if self._wet_since_ns is None:
+                self._wet_since_ns = t_ns
+                self.wet_intervals_ns.append((t_ns, None))
+        elif self._wet_since_ns is not None:
+            self.wet_intervals_ns[-1] = (self._wet_since_ns, t_ns)
+            self._wet_since_ns = None
+
+    def _settle(self, t_ns: int) -> None:
+        """Integrate exactly to `t_ns`, because something is about to change."""
+        self.advance(t_ns)
+        if t_ns > self._at_ns:
+            self._step((t_ns - self._at_ns) * 1e-9)
+            self._at_ns = t_ns
+
+    def _changed(self, t_ns: int) -> None:
+        self.valve.aim(t_ns, self.valve_c)
+        pending = self.valve.pending_ns
+        self.due_ns = pending if pending < self._grid_ns else self._grid_ns
+
+    # -- what is done to it -------------------------------------------------------------------
+
+    def energise(self, t_ns: int, on: bool) -> None:
+        """The coil gets (or loses) its supply at `t_ns`."""
+        if on != self.valve.energised:
+            self._settle(t_ns)
+            self.valve.energised = on
+            self._changed(t_ns)
+
+    def fill(self, permille: float) -> None:
+        """Set the dewar's level, 0…1000 ‰."""
+        self.dewar.fill(permille)
+
+    def set_valve(
+        self,
+        t_ns: int,
+        *,
+        stuck_open: bool | None = None,
+        stuck_closed: bool | None = None,
+        coil_open: bool | None = None,
+        slow_factor: float | None = None,
+    ) -> None:
+        """Break or mend the valve at `t_ns`; what is not given stays.
+
+        `stuck_open`: once open, it does not close. `stuck_closed`: it does not open.
+        `coil_open`: the coil's wire is broken. `slow_factor`: multiplies both lags (> 0).
+        """
+        self._settle(t_ns)
+        valve = self.valve
+        if stuck_open is not None:
+            valve.stuck_open = stuck_open
+        if stuck_closed is not None:
+            valve.stuck_closed = stuck_closed
+        if coil_open is not None:
+            valve.coil_open = coil_open
+        if slow_factor is not None:
+            if slow_factor <= 0.0:
+                raise ValueError(f"slow_factor {slow_factor} must be above 0")
+            valve.slow_factor = slow_factor
+        self._changed(t_ns)
+
+    def block_nozzle(self, open_area: float) -> None:
+        """Leave 0…1 of the orifice's area open."""
+        if not 0.0 <= open_area <= 1.0:
+            raise ValueError(f"open_area {open_area} is not within 0…1")
+        self.line.open_area = open_area
+
+    # -- readings, at the time last advanced to -----------------------------------------------
+
+    def coil_ma_at(self, t_ns: int) -> float:
+        """Coil current in mA at `t_ns`, not before the last change."""
+        return self.valve.coil_ma(t_ns)
+
+    @property
+    def coil_ma(self) -> float:
+        return self.valve.coil_ma(self.now_ns)
+
+    @property
+    def coil_energised(self) -> bool:
+        """The coil's supply is on (whether or not its wire is whole)."""
+        return self.valve.energised
+
+    @property
+    def valve_open(self) -> bool:
+        """The armature has lifted: nitrogen can pass."""
+        return self.valve.is_open
+
+    @property
+    def valve_moves_ns(self) -> int | None:
+        """When the armature will next move, or None."""
+        pending = self.valve.pending_ns
+        return None if pending == NEVER_NS else pending
+
+    @property
+    def dewar_mbar(self) -> float:
+        """Gauge pressure."""
+        return self.dewar.mbar
+
+    @property
+    def dewar_permille(self) -> float:
+        return self.dewar.permille
+
+    @property
+    def nozzle_c(self) -> float:
+        """At the tip, where the thermocouple sits."""
+        return self.line.tip_c
+
+    @property
+    def line_c(self) -> float:
+        """The line's wall."""
+        return self.line.wall_c
+
+    @property
+    def flow_g_s(self) -> float:
+        return self.line.flow_g_s
+
+    @property
+    def jet_is_liquid(self) -> bool:
+        """What leaves the nozzle is mostly liquid."""
+        line = self.line
+        return line.flow_g_s > 0.0 and line.quality < self._params.line.liquid_below
+
+    @property
+    def ambient_c(self) -> float:
+        return self._params.line.ambient_c
