@@ -95,9 +95,7 @@ class Clock:
         where the callback left it.
         """
         if t_ns < self.now_ns:
-            raise ValueError(
-                f"advance_to({t_ns}): the clock is already at {self.now_ns}"
-            )
+            raise ValueError(f"advance_to({t_ns}): the clock is already at {self.now_ns}")
         heap = self._heap
         while heap and heap[0][0] <= t_ns:
             at_ns, _, timer = heappop(heap)

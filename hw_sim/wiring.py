@@ -39,7 +39,7 @@ _PWM_PINS = frozenset([BUZZER, *LED_PINS.values()])
 _PINS = 30
 
 InputListener = Callable[[int, int | None], None]
-Tap = Callable[[int, str, int | float], None]
+Tap = Callable[[int, str, float], None]
 
 
 class WiringError(RuntimeError):
@@ -84,9 +84,7 @@ class Wiring:
         ]
         self._noise_at = 0
         for name, pin in BUTTON_PINS.items():
-            self.buttons[name].on_level = partial(
-                self._input_changed, pin, name.upper()
-            )
+            self.buttons[name].on_level = partial(self._input_changed, pin, name.upper())
         self.estop.on_level = partial(self._input_changed, ESTOP, "ESTOP")
         self.estop.on_contact = self._feed_coil
 
@@ -164,9 +162,7 @@ class Wiring:
         if level == self._out[gp]:
             return
         if level is not None and gp in _NOT_OUTPUTS:
-            raise WiringError(
-                f"GP{gp} is driven by the chip, but it is an input of the board"
-            )
+            raise WiringError(f"GP{gp} is driven by the chip, but it is an input of the board")
         self._out[gp] = level
         if gp == GATE or gp == SUPPLY:
             if self._taps:
@@ -231,9 +227,7 @@ class Wiring:
 
     # -- the coil -----------------------------------------------------------------------------
 
-    def short_switches(
-        self, *, gate: bool | None = None, supply: bool | None = None
-    ) -> None:
+    def short_switches(self, *, gate: bool | None = None, supply: bool | None = None) -> None:
         """A switch transistor of the coil fails shorted (True) or is replaced (False)."""
         if gate is not None:
             self._gate_shorted = gate

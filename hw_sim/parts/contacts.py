@@ -134,9 +134,7 @@ class EStop:
         edges = 2 * self._random.randint(0, 4)
         times = sorted(self._random.randint(1, span_ns) for _ in range(edges))
         for i, after_ns in enumerate(times):
-            self._timers.append(
-                self._clock.call_after(after_ns, self._edge(i % 2 == 1))
-            )
+            self._timers.append(self._clock.call_after(after_ns, self._edge(i % 2 == 1)))
 
     def break_wire(self, broken: bool) -> None:
         """The loop's wire breaks, or is mended."""

@@ -84,9 +84,7 @@ class Ds3231(I2cBase):
             self._writes[at] = byte
         elif at == _STATUS:
             kept = self._registers[_STATUS]
-            self._registers[_STATUS] = (
-                (byte & kept & 0x83) | (byte & 0x08) | (kept & 0x04)
-            )
+            self._registers[_STATUS] = (byte & kept & 0x83) | (byte & 0x08) | (kept & 0x04)
         elif at < 0x11:
             self._registers[at] = byte
         return True

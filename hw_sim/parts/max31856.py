@@ -51,9 +51,7 @@ _AUTO_NS = (82_000_000, 98_000_000)
 _ONE_SHOT_NS = (143_000_000, 169_000_000)
 _AUTO_SAMPLE_NS = (16_667_000, 20_000_000)
 _ONE_SHOT_SAMPLE_NS = (33_333_000, 40_000_000)
-_OPEN_TEST_NS = (
-    15_000_000  # open-circuit test, worst case with the cold junction enabled
-)
+_OPEN_TEST_NS = 15_000_000  # open-circuit test, worst case with the cold junction enabled
 
 
 class Max31856:
@@ -148,16 +146,14 @@ class Max31856:
             self._write_cr0(byte)
         else:
             if address == CR1 and (byte & 0x0F) not in (TYPE_K, TYPE_T):
-                raise NotImplementedError(
-                    f"thermocouple type {byte & 0x0F} is not modelled"
-                )
+                raise NotImplementedError(f"thermocouple type {byte & 0x0F} is not modelled")
             registers[address] = byte & (0x3F if address == MASK else 0xFF)
 
     def _write_cr0(self, byte: int) -> None:
         old = self._registers[CR0]
-        if byte & 0x02:  # FAULTCLR, clears itself; it acts in interrupt mode only
-            if byte & 0x04:
-                self._registers[SR] = 0
+        # FAULTCLR clears itself; it acts in interrupt mode only.
+        if byte & 0x02 and byte & 0x04:
+            self._registers[SR] = 0
         one_shot = bool(byte & ONE_SHOT) and not byte & AUTO
         self._registers[CR0] = byte & ~(ONE_SHOT | 0x02) & 0xFF
         started = bool(byte & AUTO) and (not old & AUTO or bool((old ^ byte) & 0x31))
@@ -230,9 +226,7 @@ class Max31856:
         ambient_c = self._plant.ambient_c
         kind = self._registers[CR1] & 0x0F
         if kind == TYPE_T:
-            return nozzle_c + (
-                cold_c - ambient_c
-            )  # ideal linearisation of the matching element
+            return nozzle_c + (cold_c - ambient_c)  # ideal linearisation of the matching element
         mv = type_t_mv(nozzle_c) - type_t_mv(ambient_c)
         return type_k_c(mv + type_k_mv(cold_c))
 
@@ -247,9 +241,7 @@ class Max31856:
             faults |= FAULT_CJ_HIGH
         if cold_c < _signed(registers[CJLF], 8):
             faults |= FAULT_CJ_LOW
-        low_c, high_c = (
-            (-200.0, 400.0) if registers[CR1] & 0x0F == TYPE_T else (-200.0, 1372.0)
-        )
+        low_c, high_c = (-200.0, 400.0) if registers[CR1] & 0x0F == TYPE_T else (-200.0, 1372.0)
         if not low_c <= hot_c <= high_c:
             faults |= FAULT_TC_RANGE
         if not -55.0 <= cold_c <= 125.0:
@@ -267,6 +259,4 @@ def _signed(value: int, bits: int) -> int:
 
 
 def _signed24(registers: bytearray) -> int:
-    return _signed(
-        registers[LTCBH] << 16 | registers[LTCBM] << 8 | registers[LTCBL], 24
-    )
+    return _signed(registers[LTCBH] << 16 | registers[LTCBM] << 8 | registers[LTCBL], 24)

@@ -110,9 +110,7 @@ class Ssd1306:
                 elif self.mode == HORIZONTAL:
                     self.column = self.column_start
                     page = self.page
-                    self.page = (
-                        self.page_start if page == self.page_end else (page + 1) % PAGES
-                    )
+                    self.page = self.page_start if page == self.page_end else (page + 1) % PAGES
                 else:
                     self.column = 0
                 self.updates += 1
@@ -308,9 +306,7 @@ class Ssd1306:
         for y in range(0, HEIGHT, 2):
             top = dots[y * WIDTH : (y + 1) * WIDTH]
             bottom = dots[(y + 1) * WIDTH : (y + 2) * WIDTH]
-            lines.append(
-                "".join(blocks[t + 2 * b] for t, b in zip(top, bottom, strict=True))
-            )
+            lines.append("".join(blocks[t + 2 * b] for t, b in zip(top, bottom, strict=True)))
         return "\n".join(lines)
 
     def to_image(

@@ -46,9 +46,7 @@ def type_k_mv(c: float) -> float:
     """Voltage of type K at `c` °C, −270…1372."""
     if c < 0.0:
         return _polynomial(_K_BELOW, c)
-    return _polynomial(_K_ABOVE, c) + 0.1185976 * exp(
-        -0.1183432e-3 * (c - 126.9686) ** 2
-    )
+    return _polynomial(_K_ABOVE, c) + 0.1185976 * exp(-0.1183432e-3 * (c - 126.9686) ** 2)
 
 
 def type_k_c(mv: float) -> float:

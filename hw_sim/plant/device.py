@@ -16,9 +16,7 @@ from hw_sim.plant.line import Line, LineParams
 from hw_sim.plant.valve import NEVER_NS, Valve, ValveParams
 
 STEP_NS = 20_000_000
-_LONG_STEPS = (
-    50  # with the valve closed and nobody looking, 1 s at a time (all closed forms)
-)
+_LONG_STEPS = 50  # with the valve closed and nobody looking, 1 s at a time (all closed forms)
 _LONG_NS = STEP_NS * _LONG_STEPS
 
 
@@ -29,9 +27,7 @@ class PlantParams:
     dewar: DewarParams = field(default_factory=DewarParams)
     valve: ValveParams = field(default_factory=ValveParams)
     line: LineParams = field(default_factory=LineParams)
-    valve_flow_c: float = (
-        -150.0
-    )  # where the valve's body tends while nitrogen flows (assumed)
+    valve_flow_c: float = -150.0  # where the valve's body tends while nitrogen flows (assumed)
     valve_cool_s: float = 60.0  # with this time constant
     valve_warm_s: float = 180.0
 
@@ -46,16 +42,15 @@ class Plant:
     __slots__ = (
         "_at_ns",
         "_grid_ns",
+        "_open_edges_ns",
         "_params",
-        "_wet_since_ns",
+        "_wet_edges_ns",
         "dewar",
         "due_ns",
         "line",
         "now_ns",
-        "open_intervals_ns",
         "valve",
         "valve_c",
-        "wet_intervals_ns",
     )
 
     def __init__(self, params: PlantParams | None = None) -> None:
@@ -68,10 +63,9 @@ class Plant:
         self._at_ns = 0  # how far the slow state has been integrated
         self._grid_ns = STEP_NS
         self.due_ns = STEP_NS
-        # What the valve and the jet really did: finished intervals (begin, end) in ns.
-        self.open_intervals_ns: list[tuple[int, int | None]] = []
-        self.wet_intervals_ns: list[tuple[int, int | None]] = []
-        self._wet_since_ns: int | None = None
+        # What the armature and the jet really did: each change, beginning with "open" or "wet".
+        self._open_edges_ns: list[int] = []
+        self._wet_edges_ns: list[int] = []
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -101,7 +95,7 @@ class Plant:
                 self._grid_ns = due + STEP_NS
             if due == valve.pending_ns:
                 valve.move()
-                self._moved(due)
+                self._open_edges_ns.append(due)
             self._note_jet(due)
             pending = valve.pending_ns
             self.due_ns = pending if pending < self._grid_ns else self._grid_ns
@@ -120,27 +114,12 @@ class Plant:
             self.valve_c += (p.valve_flow_c - self.valve_c) * dt_s / p.valve_cool_s
         else:
             ambient = p.line.ambient_c
-            self.valve_c = ambient + (self.valve_c - ambient) * exp(
-                -dt_s / p.valve_warm_s
-            )
-
-    def _moved(self, t_ns: int) -> None:
-        if self.valve.is_open:
-            self.open_intervals_ns.append((t_ns, None))
-        elif self.open_intervals_ns:
-            begin, end = self.open_intervals_ns[-1]
-            if end is None:
-                self.open_intervals_ns[-1] = (begin, t_ns)
+            self.valve_c = ambient + (self.valve_c - ambient) * exp(-dt_s / p.valve_warm_s)
 
     def _note_jet(self, t_ns: int) -> None:
         wet = self.valve.is_open and self.jet_is_liquid
-        if wet:
-            if self._wet_since_ns is None:
-                self._wet_since_ns = t_ns
-                self.wet_intervals_ns.append((t_ns, None))
-        elif self._wet_since_ns is not None:
-            self.wet_intervals_ns[-1] = (self._wet_since_ns, t_ns)
-            self._wet_since_ns = None
+        if wet != bool(len(self._wet_edges_ns) & 1):
+            self._wet_edges_ns.append(t_ns)
 
     def _settle(self, t_ns: int) -> None:
         """Integrate exactly to `t_ns`, because something is about to change."""
@@ -163,9 +142,35 @@ class Plant:
             self.valve.energised = on
             self._changed(t_ns)
 
-    def fill(self, permille: float) -> None:
-        """Set the dewar's level, 0…1000 ‰."""
+    def fill(self, t_ns: int, permille: float) -> None:
+        """Set the dewar's level at `t_ns`, 0…1000 ‰. ValueError outside."""
+        self._settle(t_ns)
         self.dewar.fill(permille)
+
+    def set_dewar(
+        self,
+        t_ns: int,
+        *,
+        vent_leak_per_s: float | None = None,
+        regulator_stuck: bool | None = None,
+        relief_stuck: bool | None = None,
+    ) -> None:
+        """Break or mend the dewar at `t_ns`; what is not given stays.
+
+        `vent_leak_per_s` (≥ 0): the lid lets this part of the gauge pressure out each second.
+        `regulator_stuck`: the pressure builder does not shut off. `relief_stuck`: the relief valve
+        stays shut.
+        """
+        self._settle(t_ns)
+        dewar = self.dewar
+        if vent_leak_per_s is not None:
+            if vent_leak_per_s < 0.0:
+                raise ValueError(f"vent_leak_per_s {vent_leak_per_s} must not be below 0")
+            dewar.vent_leak_per_s = vent_leak_per_s
+        if regulator_stuck is not None:
+            dewar.regulator_stuck = regulator_stuck
+        if relief_stuck is not None:
+            dewar.relief_stuck = relief_stuck
 
     def set_valve(
         self,
@@ -195,10 +200,11 @@ class Plant:
             valve.slow_factor = slow_factor
         self._changed(t_ns)
 
-    def block_nozzle(self, open_area: float) -> None:
-        """Leave 0…1 of the orifice's area open."""
+    def block_nozzle(self, t_ns: int, open_area: float) -> None:
+        """From `t_ns` leave 0…1 of the orifice's area open. ValueError outside."""
         if not 0.0 <= open_area <= 1.0:
             raise ValueError(f"open_area {open_area} is not within 0…1")
+        self._settle(t_ns)
         self.line.open_area = open_area
 
     # -- readings, at the time last advanced to -----------------------------------------------
@@ -220,6 +226,20 @@ class Plant:
     def valve_open(self) -> bool:
         """The armature has lifted: nitrogen can pass."""
         return self.valve.is_open
+
+    @property
+    def open_intervals_ns(self) -> list[tuple[int, int]]:
+        """When the armature was lifted: (begin, end); one that still runs ends now."""
+        return self._intervals(self._open_edges_ns)
+
+    @property
+    def liquid_intervals_ns(self) -> list[tuple[int, int]]:
+        """When mostly liquid left the nozzle: (begin, end), to one grid step at the beginning."""
+        return self._intervals(self._wet_edges_ns)
+
+    def _intervals(self, edges_ns: list[int]) -> list[tuple[int, int]]:
+        whole = [*edges_ns, self.now_ns] if len(edges_ns) & 1 else edges_ns
+        return list(zip(whole[::2], whole[1::2], strict=True))
 
     @property
     def valve_moves_ns(self) -> int | None:

@@ -25,6 +25,7 @@ class DewarParams:
     head_ml: float = 50.0  # gas space left when full
     start_permille: float = 850.0
     regulated_mbar: float = 600.0
+    unregulated_mbar: float = 1500.0  # where the builder ends if it does not shut off
     build_s: float = 8.0  # time constant of the pressure builder
     vent_s: float = 20.0  # and of the economiser that lets surplus out
     relief_mbar: float = 1000.0
@@ -38,10 +39,10 @@ class Dewar:
 
     __slots__ = (
         "_params",
-        "broken_regulator_mbar",
         "liquid_g",
         "mbar",
         "permille",
+        "regulator_stuck",
         "relief_stuck",
         "vent_leak_per_s",
     )
@@ -53,7 +54,7 @@ class Dewar:
         self.permille = 0.0
         self.fill(params.start_permille)
         self.vent_leak_per_s = 0.0
-        self.broken_regulator_mbar: float | None = None
+        self.regulator_stuck = False
         self.relief_stuck = False
 
     def fill(self, permille: float) -> None:
@@ -71,12 +72,12 @@ class Dewar:
         gas_ml = p.capacity_ml + p.head_ml - liquid_g / _LIQUID_G_ML
         # The sum of rates k·(target − p) is one rate towards one target: exact over the step.
         if liquid_g > 0.0:
-            target = self.broken_regulator_mbar
-            if target is None:
+            if self.regulator_stuck:
+                target = p.unregulated_mbar
+                rate = 1.0 / p.build_s
+            else:
                 target = p.regulated_mbar
                 rate = 1.0 / (p.build_s if mbar < target else p.vent_s)
-            else:
-                rate = 1.0 / p.build_s
             pull = rate * target
             out_ml_s = flow_g_s / _LIQUID_G_ML
             liquid_g -= (flow_g_s + p.boil_off_g_s) * dt_s

@@ -41,9 +41,7 @@ class LineParams:
     tip_wet_s: float = 0.58  # cooling of the tip by liquid …
     tip_gas_s: float = 3.3  # … and by gas
     quality_s: float = 0.1  # how fast the vapour fraction follows
-    liquid_below: float = (
-        0.30  # vapour fraction by mass below which the jet counts as liquid
-    )
+    liquid_below: float = 0.30  # vapour fraction by mass below which the jet counts as liquid
 
 
 class Line:
@@ -111,9 +109,7 @@ class Line:
         self.quality = target + (quality - target) * exp(-dt_s / p.quality_s)
         ambient = p.ambient_c
         self.wall_c = (
-            wall_c
-            - heat_w * dt_s / p.wall_j_k
-            + (ambient - wall_c) * dt_s / p.wall_ambient_s
+            wall_c - heat_w * dt_s / p.wall_j_k + (ambient - wall_c) * dt_s / p.wall_ambient_s
         )
         # The less it flows, the less the tip feels of it; 0.03 g/s is half-way.
         k_fluid = (1.0 / p.tip_gas_s) * quality + (1.0 / p.tip_wet_s) * (1.0 - quality)

@@ -72,9 +72,7 @@ class Valve:
             self._coil_from_ma = 0.0 if self.coil_open else self.coil_ma(t_ns)
             self._magnetised = magnetised
             self._magnetised_ns = t_ns
-            self.pending_ns = (
-                NEVER_NS  # a movement that had not happened yet is called off
-            )
+            self.pending_ns = NEVER_NS  # a movement that had not happened yet is called off
         blocked = self.stuck_closed if magnetised else self.stuck_open
         if magnetised == self.is_open or blocked:
             self.pending_ns = NEVER_NS
