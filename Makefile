@@ -1,7 +1,7 @@
 # Everything here sets itself up: it needs make, a Python of at least 3.11, and the network once.
 # The virtual environment .venv belongs to this file; `make clean` removes it.
 
-PYTHON ?= python3
+PYTHON ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
@@ -31,14 +31,22 @@ help: ## this list
 setup: $(READY) ## install what is needed into .venv
 
 $(READY): requirements/run.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	    printf 'Cryodose needs Python 3.11 or newer; "%s" is %s.\nName another: make PYTHON=python3.12 ...\n' \
-	        '$(PYTHON)' "$$($(PYTHON) --version 2>&1 | head -n 1)" >&2; exit 1; }
-	@printf 'Setting up %s (some 20 s, once) ...\n' '$(VENV)'
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV) || { \
-	    printf 'Python could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv\n' >&2; \
-	    rm -rf $(VENV); exit 1; }
+	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	    python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    printf 'Cryodose needs Python 3.11 or newer; %s is: %s\nName one: make PYTHON=/path/to/python3.12 ...\n' \
+	        '$(or $(PYTHON),python3)' "$$($(or $(PYTHON),python3) --version 2>&1 | head -n 1)" >&2; \
+	    exit 1; \
+	fi; \
+	printf 'Setting up $(VENV) (some 20 s, once) ...\n'; \
+	rm -rf $(VENV); \
+	$$python -m venv $(VENV) || { \
+	    rm -rf $(VENV); \
+	    printf 'No virtual environment could be made. On Debian or Ubuntu: apt install python3-venv\n' >&2; \
+	    exit 1; \
+	}
 	@$(PIP) $(LOCKED) -r requirements/run.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -58,8 +66,8 @@ run: $(READY) ## show a whole treatment on the simulated applicator
 	@$(VENV)/bin/cryo demo
 
 .PHONY: test
-test: $(READY) ## run all tests (two at a time)
-	@$(PY) -m pytest -n 2 --dist worksteal
+test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
+	@$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 .PHONY: check
 check: $(CHECK_READY) ## ruff, pyright (firmware and host), mpy-cross of every firmware file
@@ -80,9 +88,14 @@ pyright = PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1 
 bench: $(READY) ## measure what the project promises, as a table
 	@$(PY) -m benchmarks
 
+UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --only-binary :all: --upgrade
+
 .PHONY: lock
 lock: ## resolve pyproject.toml into requirements/*.txt anew (needs uv)
-	@for name in run check stubs; do $(MAKE) requirements/$$name.txt UV_FORCE=1 -B || exit 1; done
+	$(UV_COMPILE) pyproject.toml --extra emulated --group test --group build -o requirements/run.txt
+	$(UV_COMPILE) --group check -o requirements/check.txt
+	$(UV_COMPILE) --group stubs -o requirements/stubs.txt
 
 .PHONY: clean
 clean: ## remove .venv, caches and everything that was built
