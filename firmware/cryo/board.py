@@ -1,0 +1,226 @@
+"""The board: the only room that knows pins, `machine` and the clock.
+
+May import machine, micropython, time, sys, select, binascii, cryo.drivers. Controls: H-04
+(the valve's pins are left alone here: only valve.py drives them), H-11 (watchdog, and what it
+leaves behind for the next start), H-12 (the link's bytes are taken one by one, never waited for).
+
+Pins: docs/hardware.md.
+"""
+
+import binascii
+import select
+import sys
+import time
+
+import machine
+from machine import ADC, I2C, PWM, SPI, Pin
+from micropython import const
+
+from cryo.drivers import Max31856, Ssd1306
+
+_GATE = const(2)
+_SUPPLY = const(3)
+_SDA = const(4)
+_SCL = const(5)
+_ESTOP = const(6)
+_TRIGGER = const(7)
+_UP = const(8)
+_DOWN = const(9)
+_SELECT = const(10)
+_ARM = const(11)
+_BUZZER = const(12)
+_GREEN = const(13)
+_YELLOW = const(14)
+_RED = const(15)
+_MISO = const(16)
+_CS = const(17)
+_SCK = const(18)
+_MOSI = const(19)
+_COIL = const(26)
+_PRESSURE = const(27)
+_LEVEL = const(28)
+_VSYS = const(29)
+
+WATCHDOG_MS = const(2000)
+
+# The watchdog's scratch registers 0...2 survive its reset (not a loss of power).
+_SCRATCH = const(0x4005800C)
+_MARK = const(0x2C520000)
+
+# What the program was doing, kept in scratch 0
+NOTHING = const(0)
+RUNNING = const(1)
+FREEZING = const(2)
+MAINTENANCE = const(3)
+CRASHED = const(4)
+
+POWER_ON = const(1)
+WATCHDOG_RESET = const(3)
+
+_I2C_TIMEOUT_US = const(8000)  # a page takes 3 ms; a dead bus must not hold the loop up for 50
+
+
+class Port:
+    """The USB serial port, one byte at a time and never waiting."""
+
+    def __init__(self):
+        self._in = sys.stdin.buffer
+        self._out = sys.stdout.buffer
+        self._byte = bytearray(1)
+        self._reader = select.poll()
+        self._reader.register(sys.stdin, select.POLLIN)
+        self._writer = select.poll()
+        self._writer.register(sys.stdout, select.POLLOUT)
+
+    def read_byte(self):
+        """The next byte, or -1 when there is none now."""
+        for _ in self._reader.ipoll(0):
+            self._in.readinto(self._byte)
+            return self._byte[0]
+        return -1
+
+    def can_write(self):
+        """Whether at least one byte can be written without waiting."""
+        for _ in self._writer.ipoll(0):
+            return True
+        return False
+
+    def write(self, data):
+        """Write bytes; waits up to 0.5 s when the host does not read."""
+        self._out.write(data)
+
+    def write_byte(self, byte):
+        """Write one byte; does not wait when `can_write`."""
+        self._byte[0] = byte
+        self._out.write(self._byte)
+
+
+class Board:
+    """Everything soldered to the Pico, by the names of docs/hardware.md."""
+
+    def __init__(self):
+        up = Pin.PULL_UP
+        self.gate_pin = Pin(_GATE)
+        self.supply_pin = Pin(_SUPPLY)
+        self.estop_pin = Pin(_ESTOP, Pin.IN, Pin.PULL_DOWN)
+        self._trigger = Pin(_TRIGGER, Pin.IN, up)
+        self._up = Pin(_UP, Pin.IN, up)
+        self._down = Pin(_DOWN, Pin.IN, up)
+        self._select = Pin(_SELECT, Pin.IN, up)
+        self._arm = Pin(_ARM, Pin.IN, up)
+        self.green = Pin(_GREEN, Pin.OUT, value=0)
+        self.yellow = Pin(_YELLOW, Pin.OUT, value=0)
+        self.red = Pin(_RED, Pin.OUT, value=0)
+        self.buzzer = PWM(Pin(_BUZZER))
+        self.buzzer.duty_u16(0)
+        self._coil = ADC(_COIL)
+        self._pressure = ADC(_PRESSURE)
+        self._level = ADC(_LEVEL)
+        self._vsys = ADC(_VSYS)
+        self._scratch = -1
+        self._watchdog = None
+        self.serial = binascii.hexlify(machine.unique_id())
+        self.micropython = "%d.%d.%d" % sys.implementation[1][:3]
+        # The same functions, found without a look-up through this module each tick
+        self.ticks_ms = time.ticks_ms
+        self.ticks_us = time.ticks_us
+        self.sleep_ms = time.sleep_ms
+
+    def maintenance_wanted(self):
+        """UP and DOWN held at power-on, or asked for over the link before the reset.
+
+        Called first of all: nothing else of the board has been started yet.
+        """
+        time.sleep_ms(20)  # the pull-ups have charged the lines, bounce has ended
+        if not self._up.value() and not self._down.value():
+            return True
+        if self.reset_cause() == WATCHDOG_RESET and self.left_behind()[0] == MAINTENANCE:
+            self.leave_behind(NOTHING, 0)
+            return True
+        return False
+
+    def start(self):
+        """Start the buses and what hangs on them."""
+        i2c = I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=400000, timeout=_I2C_TIMEOUT_US)
+        self.screen = Ssd1306(i2c)
+        spi = SPI(
+            0,
+            baudrate=1000000,
+            polarity=0,
+            phase=1,
+            sck=Pin(_SCK),
+            mosi=Pin(_MOSI),
+            miso=Pin(_MISO),
+        )
+        self.thermocouple = Max31856(spi, Pin(_CS, Pin.OUT, value=1))
+        self.thermocouple.start()
+        self.port = Port()
+
+    # -- inputs ---------------------------------------------------------------------------
+
+    def read_buttons(self):
+        """Raw mask of closed contacts, bits as in buttons.py."""
+        mask = 0
+        if not self._trigger.value():
+            mask = 1
+        if not self._up.value():
+            mask |= 2
+        if not self._down.value():
+            mask |= 4
+        if not self._select.value():
+            mask |= 8
+        if not self._arm.value():
+            mask |= 16
+        return mask
+
+    def estop_closed(self):
+        """True while the E-stop loop is closed (healthy)."""
+        return self.estop_pin.value() == 1
+
+    def coil(self):
+        """Coil current, 16-bit count."""
+        return self._coil.read_u16()
+
+    def pressure(self):
+        """Dewar pressure, 16-bit count."""
+        return self._pressure.read_u16()
+
+    def level(self):
+        """Dewar level, 16-bit count."""
+        return self._level.read_u16()
+
+    def vsys(self):
+        """VSYS / 3, 16-bit count."""
+        return self._vsys.read_u16()
+
+    # -- watchdog and resets ----------------------------------------------------------------
+
+    def start_watchdog(self):
+        """From here on `feed` must be called at least every 2 s."""
+        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+
+    def feed(self):
+        """Feed the watchdog."""
+        self._watchdog.feed()
+
+    def reset_cause(self):
+        """POWER_ON or WATCHDOG_RESET (which `reset` gives too)."""
+        return machine.reset_cause()
+
+    def reset(self):
+        """Restart the processor: both valve pins float to their pull-downs."""
+        machine.reset()
+
+    def left_behind(self):
+        """(what the program was doing, a number) as left before a watchdog reset."""
+        word = machine.mem32[_SCRATCH]
+        if word & ~0xFFFF != _MARK:
+            return NOTHING, 0
+        return word & 0xFFFF, machine.mem32[_SCRATCH + 4]
+
+    def leave_behind(self, doing, number):
+        """Keep what the program is doing over a watchdog reset. Allocates nothing."""
+        if doing != self._scratch:
+            machine.mem32[_SCRATCH] = _MARK | doing
+            self._scratch = doing
+        machine.mem32[_SCRATCH + 4] = number

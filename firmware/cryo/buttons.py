@@ -1,0 +1,98 @@
+"""Levels -> pressed, held, released, repeating.
+
+Pure; may import micropython.const. Controls: H-04 (a bouncing or stuck button must not act),
+H-01 (releasing the trigger ends the freeze at the first open sample).
+
+Sampled once a tick (10 ms). A change counts when two samples in a row agree, so bounce of up
+to 10 ms is one press. Levels and results are bit masks: no object is made.
+"""
+
+from micropython import const
+
+TRIGGER = const(1)
+UP = const(2)
+DOWN = const(4)
+SELECT = const(8)
+ARM = const(16)
+
+_COUNT = const(5)
+_TICKS_MASK = const(0x3FFFFFFF)  # ticks_ms wraps at 2**30
+HOLD_MS = const(1000)
+LONG_HOLD_MS = const(2000)
+_REPEAT_AFTER_MS = const(500)
+_REPEAT_EVERY_MS = const(120)
+
+
+class Buttons:
+    """Debounced buttons. Read the masks after `step`; they hold for that one tick."""
+
+    def __init__(self):
+        self.down = 0  # debounced level: a set bit is a pressed button
+        self.pressed = 0
+        self.released = 0
+        self.clicked = 0  # released before HOLD_MS, and not spent
+        self.held = 0  # just reached HOLD_MS
+        self.held_long = 0  # just reached LONG_HOLD_MS
+        self.repeat = 0  # pressed, or due for auto-repeat
+        self._last = 0
+        self._spent = 0  # their press belonged to an earlier screen
+        self._reached = 0  # HOLD_MS has been reported
+        self._reached_long = 0
+        self._since_ms = [0] * _COUNT
+        self._next_repeat_ms = [0] * _COUNT
+
+    def step(self, raw, now_ms):
+        """Take this tick's raw mask (a set bit = contact closed)."""
+        stable = ~(raw ^ self._last)
+        self._last = raw
+        before = self.down
+        down = (before & ~stable) | (raw & stable)
+        if not (before | down):
+            if self.released or self.clicked:
+                self.released = 0
+                self.clicked = 0
+            return
+        self.down = down
+        self.pressed = down & ~before
+        self.released = before & ~down
+        self.clicked = self.released & ~self._reached & ~self._spent
+        self.repeat = self.pressed
+        self.held = 0
+        self.held_long = 0
+        bit = 1
+        for i in range(_COUNT):
+            if down & bit:
+                if self.pressed & bit:
+                    self._since_ms[i] = now_ms
+                    self._next_repeat_ms[i] = _REPEAT_AFTER_MS
+                else:
+                    self._holding(i, bit, (now_ms - self._since_ms[i]) & _TICKS_MASK)
+            bit <<= 1
+        gone = ~down
+        self._reached &= ~gone
+        self._reached_long &= ~gone
+        self._spent &= ~gone
+
+    def _holding(self, i, bit, held_ms):
+        if self._spent & bit:
+            return
+        if held_ms >= self._next_repeat_ms[i]:
+            self.repeat |= bit
+            self._next_repeat_ms[i] += _REPEAT_EVERY_MS
+        if held_ms >= HOLD_MS and not self._reached & bit:
+            self._reached |= bit
+            self.held |= bit
+        if held_ms >= LONG_HOLD_MS and not self._reached_long & bit:
+            self._reached_long |= bit
+            self.held_long |= bit
+
+    def spend(self):
+        """The screen changed: a button that is still down says nothing more until released.
+
+        H-04: one long press must not run through two screens (DONE to ARMED, say).
+        """
+        self._spent = self.down
+        self.clicked = 0
+        self.held = 0
+        self.held_long = 0
+        self.repeat = 0

@@ -1,0 +1,104 @@
+"""The picture: 128 x 64 pixels in pages of eight rows, drawn here, sent page by page.
+
+May import framebuf, micropython.const, cryo.fonts. Controls: H-09.
+
+The buffer holds each page behind the control byte that the SSD1306 wants before pixel data, so
+a page goes out as it lies, without a copy; `framebuf` takes the odd width as its stride. Text
+sits on page boundaries (y = 8 x page) and is copied a byte a column. `dirty` has a bit for
+each page that changed since it was sent.
+"""
+
+import framebuf
+from micropython import const
+
+from cryo import fonts
+
+WIDTH = const(128)
+PAGES = const(8)
+_STRIDE = const(129)
+_ALL = const(0xFF)
+
+
+class Canvas:
+    """Draws; allocates nothing but what `text` is given."""
+
+    def __init__(self):
+        self.buffer = bytearray(_STRIDE * PAGES)
+        for page in range(PAGES):
+            self.buffer[_STRIDE * page] = 0x40
+        view = memoryview(self.buffer)
+        self.page = tuple(view[_STRIDE * p : _STRIDE * (p + 1)] for p in range(PAGES))
+        self.pixels = framebuf.FrameBuffer(view[1:], WIDTH, 8 * PAGES, framebuf.MONO_VLSB, _STRIDE)
+        self.dirty = _ALL
+
+    def clear(self):
+        """All dark."""
+        self.pixels.fill(0)
+        self.dirty = _ALL
+
+    def touch(self, page, pages):
+        """Mark pages as changed."""
+        self.dirty |= ((1 << pages) - 1) << page
+
+    def glyph(self, font, index, x, page, invert=0):
+        """Copy one glyph; `invert` is 0 or 0xFF."""
+        width = font[0]
+        data = font[3]
+        buffer = self.buffer
+        at = index * width * font[1]
+        to = page * _STRIDE + 1 + x
+        for _ in range(font[1]):
+            for i in range(width):
+                buffer[to + i] = data[at + i] ^ invert
+            at += width
+            to += _STRIDE
+        self.touch(page, font[1])
+
+    def text(self, font, x, page, string, invert=0):
+        """Write printable ASCII from x on; return x behind it. Cut at the right edge."""
+        width = font[0]
+        for character in string:
+            if x + width > WIDTH:
+                break
+            self.glyph(font, ord(character) - 32, x, page, invert)
+            x += width
+        return x
+
+    def centred(self, font, page, string, invert=0):
+        """Write a line in the middle."""
+        width = font[0] * len(string)
+        self.text(font, (WIDTH - width) // 2 if width < WIDTH else 0, page, string, invert)
+
+    def title(self, string, invert=0xFF):
+        """The top line, light on dark or (by default) dark on light."""
+        self.pixels.fill_rect(0, 0, WIDTH, 16, 1 if invert else 0)
+        self.touch(0, 2)
+        self.centred(fonts.TEXT, 0, string, invert)
+
+    def number(self, font, x, page, value, digits, fill=-1):
+        """Write `value` right-aligned in `digits` places; leading places get glyph `fill`
+        (-1: dark). Only glyphs 0...9 of a digit font (NUMBER, HUGE)."""
+        place = digits
+        while place:
+            place -= 1
+            self.place(font, x + place * font[0], page, value % 10 if value or place == digits - 1
+                       else fill)
+            value //= 10
+
+    def place(self, font, x, page, index):
+        """One glyph of a digit font; index -1 clears its place."""
+        if index >= 0:
+            self.glyph(font, index, x, page)
+        else:
+            self.pixels.fill_rect(x, page * 8, font[0], font[1] * 8, 0)
+            self.touch(page, font[1])
+
+    def bar(self, x, page, width, part, whole):
+        """A horizontal bar of 12 rows in two pages, filled by part / whole."""
+        y = page * 8 + 2
+        pixels = self.pixels
+        filled = (width - 4) * part // whole if whole > 0 else 0
+        pixels.rect(x, y, width, 12, 1)
+        pixels.fill_rect(x + 2, y + 2, filled, 8, 1)
+        pixels.fill_rect(x + 2 + filled, y + 2, width - 4 - filled, 8, 0)
+        self.touch(page, 2)

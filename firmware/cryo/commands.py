@@ -1,0 +1,324 @@
+"""The link's requests: one row each, name -> handler, and the states in which it is allowed.
+
+May import binascii, gc, micropython.const, cryo's tables. Controls: H-12 (no request can open
+the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the operator
+confirms at the device).
+
+A handler takes the application and the request and returns a whole reply without its `id`.
+"""
+
+import binascii
+import gc
+
+from micropython import const
+
+from cryo import VERSION, dose, faults, journal, schema, treatment
+
+PROTOCOL = const(1)
+
+ALWAYS = const(0)
+IN_READY = const(1)
+
+_ALLOWED = ("always (short form while the valve is open)", "READY")
+
+_LOG_MOST = const(18)  # records a reply: 18 x 91 characters and the rest stay below 2048 bytes
+_ROWS_BYTES = const(1500)  # of JSON in one `describe` reply
+
+ERRORS = (
+    ("bad_request", "a key is missing or has not the form that the protocol gives"),
+    ("unknown_op", "no such request"),
+    ("unknown_key", "no such setting"),
+    ("type", "not an integer"),
+    ("range", "outside min...max"),
+    ("state", "not allowed in this state"),
+    ("busy", "a freeze is running, or a change waits for confirmation on the device"),
+    ("storage", "the device could not use its flash"),
+)
+
+
+def _ok(**fields):
+    return {"ok": fields}
+
+
+def refusal(code, text):
+    """An `err` reply."""
+    return {"err": {"code": code, "text": text}}
+
+
+def _is_integer(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _hello(app, request):
+    return _ok(
+        device="cryodose",
+        serial=app.board.serial.decode(),
+        fw=VERSION,
+        protocol=PROTOCOL,
+        micropython=app.board.micropython,
+        boot=app.journal.boot,
+        state=treatment.STATES[app.treatment.state],
+        log_head=app.journal.head,
+    )
+
+
+def _setting_rows():
+    return [row[:6] + (schema.WHO[row[6]], row[7]) for row in schema.SETTINGS]
+
+
+def _command_rows():
+    return [(row[0], _ALLOWED[row[1]], row[2]) for row in COMMANDS]
+
+
+def _fault_rows():
+    return [
+        (row[0], row[1], faults.PRIORITIES[row[2]], faults.CLEARS[row[3]], row[4])
+        + (row[5].replace("|", " "),)
+        for row in faults.FAULTS
+    ]
+
+
+def _state_rows():
+    return [(number, name) for number, name in enumerate(treatment.STATES)]
+
+
+def _applicator_rows():
+    return [
+        (row[0], row[1], row[2][0][0], row[2][-1][0], row[3]) for row in dose.APPLICATORS
+    ]
+
+
+def _record_rows():
+    return journal.KINDS
+
+
+def _error_rows():
+    return ERRORS
+
+
+PARTS = (
+    ("settings", _setting_rows, ("number", "key", "unit", "min", "max", "default", "who", "help")),
+    ("commands", _command_rows, ("op", "allowed", "help")),
+    ("faults", _fault_rows, ("number", "name", "priority", "clears", "text", "action")),
+    ("records", _record_rows, ("number", "name", "fields")),
+    ("states", _state_rows, ("number", "name")),
+    ("errors", _error_rows, ("code", "help")),
+    ("applicators", _applicator_rows, ("number", "name", "min_um", "max_um", "provenance")),
+)
+
+
+def _describe(app, request):
+    start = request.get("from", 0)
+    if not _is_integer(start) or start < 0:
+        return refusal("bad_request", "from must be an integer, 0 or more")
+    part = None
+    for row in PARTS:
+        if row[0] == request.get("part"):
+            part = row
+    if part is None:
+        return refusal("bad_request", "part must be one of " + ", ".join([p[0] for p in PARTS]))
+    rows = part[1]()
+    page = []
+    size = 0
+    following = None
+    for i in range(start, len(rows)):
+        size += len(repr(rows[i]))
+        if page and size > _ROWS_BYTES:
+            following = i
+            break
+        page.append(rows[i])
+    return _ok(part=part[0], columns=part[2], rows=page, next=following)
+
+
+def _index(request):
+    """(index of the request's setting, None) or (-1, the refusal)."""
+    key = request.get("key")
+    if not isinstance(key, str):
+        return -1, refusal("bad_request", "key is missing, or is not a string")
+    index = schema.index_of(key)
+    if index < 0:
+        return -1, refusal("unknown_key", "no setting of that name; describe settings lists them")
+    return index, None
+
+
+def _get(app, request):
+    index, refused = _index(request)
+    if refused:
+        return refused
+    settings = app.settings
+    return _ok(
+        key=schema.SETTINGS[index][1],
+        value=settings.values[index],
+        pending=settings.pending_value if settings.pending == index else None,
+    )
+
+
+def out_of_range(app, index, value):
+    """The refusal of a value that its setting cannot take, or None.
+
+    A depth must also lie in the fitted applicator's table. H-06
+    """
+    row = schema.SETTINGS[index]
+    low = row[3]
+    high = row[4]
+    of = row[1]
+    if index == schema.DEPTH_UM:
+        applicator = app.settings.values[schema.APPLICATOR]
+        low = dose.min_um(applicator)
+        high = dose.max_um(applicator)
+        of = "depth_um with applicator %d" % applicator
+    if low <= value <= high:
+        return None
+    text = "%s takes %d...%d %s" % (of, low, high, row[2])
+    if index == schema.DEPTH_UM:
+        other = dose.reaching(value)
+        if other > 0:
+            text += "; applicator %d reaches it" % other
+    reply = refusal("range", text)
+    reply["err"]["min"] = low
+    reply["err"]["max"] = high
+    reply["err"]["unit"] = row[2]
+    return reply
+
+
+def _set(app, request):
+    index, refused = _index(request)
+    if refused:
+        return refused
+    value = request.get("value")
+    if not _is_integer(value):
+        return refusal("type", "value must be an integer, in the setting's unit")
+    refused = out_of_range(app, index, value)
+    if refused:
+        return refused
+    row = schema.SETTINGS[index]
+    settings = app.settings
+    if settings.values[index] == value and settings.pending != index:
+        return _ok(key=row[1], value=value, applied=True)
+    if row[6] == schema.DEVICE:
+        if settings.pending >= 0 and (settings.pending != index or settings.pending_value != value):
+            return refusal("busy", "another change waits for confirmation on the device")
+        app.ask_confirmation(index, value)
+        return _ok(
+            key=row[1],
+            value=value,
+            applied=False,
+            confirm="hold SELECT on the device for 1 s",
+            expires_s=app.CONFIRM_S,
+        )
+    if not app.apply_setting(index, value, app.BY_HOST):
+        return refusal("storage", "the device could not save the setting; nothing changed")
+    return _ok(key=row[1], value=value, applied=True)
+
+
+def _status(app, request):
+    values = app.settings.values
+    sensors = app.sensors
+    nozzle = sensors.nozzle
+    latched = app.faults.latched
+    return _ok(
+        state=treatment.STATES[app.treatment.state],
+        state_ms=app.state_ms(),
+        depth_um=values[schema.DEPTH_UM],
+        applicator=values[schema.APPLICATOR],
+        dose_ms=app.panel.view.dose_ms,
+        remaining_ms=app.shot.remaining_ms(),
+        nozzle_c_x100=nozzle.c_x100 if nozzle.valid else None,
+        pressure_mbar=sensors.pressure_mbar.value if sensors.pressure_mbar.valid else None,
+        level_permille=sensors.level_permille.value if sensors.level_permille.valid else None,
+        supply_mv=sensors.vsys_mv(),
+        coil_ma=sensors.coil_ma.value,
+        estop="closed" if app.board.estop_closed() else "open",
+        valve="open" if app.valve.is_open() else "closed",
+        faults=[row[0] for row in faults.FAULTS if latched & (1 << (row[0] - 1))],
+        log_head=app.journal.head,
+        uptime_ms=app.uptime_ms,
+        overruns=app.overruns,
+        worst_tick_us=app.worst_tick_us,
+        dropped_lines=app.link.dropped(),
+        heap_free=gc.mem_free(),
+    )
+
+
+def _log(app, request):
+    start = request.get("from")
+    most = request.get("max", 8)
+    if not _is_integer(start) or start < 1:
+        return refusal("bad_request", "from must be an integer, 1 or more")
+    if not _is_integer(most) or most < 1:
+        return refusal("bad_request", "max must be an integer, 1 or more")
+    book = app.journal
+    if start < book.first() or start > book.head + 1:
+        reply = refusal("range", "from takes %d...%d" % (book.first(), book.head + 1))
+        reply["err"]["min"] = book.first()
+        reply["err"]["max"] = book.head + 1
+        reply["err"]["unit"] = "sequence number"
+        return reply
+    try:
+        data = book.read_many(start, min(most, _LOG_MOST))
+        anchor = book.chain_before(start)
+    except OSError:
+        return refusal("storage", "the device could not read its flash")
+    records = []
+    for at in range(0, len(data), journal.RECORD):
+        text = binascii.b2a_base64(data[at : at + journal.RECORD])
+        records.append(text[:-1].decode())
+    return _ok(
+        first=book.first(),
+        head=book.head,
+        next=start + len(records),
+        anchor=binascii.b2a_base64(anchor)[:-1].decode(),
+        records=records,
+    )
+
+
+def _time(app, request):
+    if "utc_s" in request:
+        utc_s = request["utc_s"]
+        if not _is_integer(utc_s):
+            return refusal("type", "utc_s must be an integer")
+        if not app.CLOCK_FIRST_S <= utc_s <= app.CLOCK_LAST_S:
+            reply = refusal("range", "utc_s must lie in the years 2024 to 2099")
+            reply["err"]["min"] = app.CLOCK_FIRST_S
+            reply["err"]["max"] = app.CLOCK_LAST_S
+            reply["err"]["unit"] = "s"
+            return reply
+        if app.treatment.state != treatment.READY:
+            return refusal("state", "the clock is set in READY only")
+        app.set_clock(utc_s)
+    return _ok(utc_s=app.utc_s(), source="host" if app.utc_s() else "none")
+
+
+def _maintenance(app, request):
+    app.want_maintenance()
+    return _ok(text="the application ends; this port becomes MicroPython's REPL after a restart")
+
+
+# op, states in which it is allowed, help, handler
+COMMANDS = (
+    ("hello", ALWAYS, "who is there", _hello),
+    ("describe", ALWAYS, "tables of part: settings, commands, faults, records ...", _describe),
+    ("get", ALWAYS, "a setting's value", _get),
+    ("set", IN_READY, "change a setting; the device may ask its operator", _set),
+    ("status", ALWAYS, "state and readings", _status),
+    ("log", ALWAYS, "journal records from a sequence number on", _log),
+    ("time", ALWAYS, "read the clock; set it (READY)", _time),
+    ("maintenance", IN_READY, "end the application, for flashing", _maintenance),
+)
+
+
+def handle(app, request):
+    """Answer a request (a dict with a valid `id`)."""
+    op = request.get("op")
+    for row in COMMANDS:
+        if row[0] == op:
+            if row[1] == IN_READY and app.treatment.state != treatment.READY:
+                return refusal(
+                    "state",
+                    "%s is allowed in READY only; the device is in %s"
+                    % (op, treatment.STATES[app.treatment.state]),
+                )
+            return row[3](app, request)
+    if not isinstance(op, str):
+        return refusal("bad_request", "op is missing, or is not a string")
+    return refusal("unknown_op", "no such request; describe commands lists them")

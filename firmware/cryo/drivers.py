@@ -1,0 +1,113 @@
+"""The two chips on the board's buses: SSD1306 screen (I2C) and MAX31856 thermocouple (SPI).
+
+May import micropython.const, cryo.sensors; the bus is passed in. Controls: H-14 (a screen that
+does not acknowledge is noticed), H-10 (a thermocouple chip that has lost its configuration, or
+is not there, does not pass as a temperature).
+"""
+
+from micropython import const
+
+from cryo.sensors import Nozzle
+
+_SCREEN_ADDRESS = const(0x3C)
+_PAGES = const(8)
+
+# Control byte 0x00: commands follow.
+_SCREEN_INIT = bytes(
+    (
+        0x00,
+        0xAE,  # off
+        0x20, 0x00,  # horizontal addressing
+        0x40,  # start line 0
+        0xA1,  # column 127 on the left
+        0xA8, 63,  # 64 rows
+        0xC8,  # scan from the bottom
+        0xD3, 0,  # no offset
+        0xDA, 0x12,  # alternative row pins
+        0xD5, 0x80,  # clock
+        0xD9, 0xF1,  # pre-charge
+        0xDB, 0x30,  # deselect level
+        0x81, 0xCF,  # contrast
+        0xA4,  # show memory
+        0xA6,  # not inverted
+        0x8D, 0x14,  # charge pump
+    )
+)  # fmt: skip
+_SCREEN_ON = b"\x00\xaf"
+
+
+class Ssd1306:
+    """Sends pages of a canvas to the screen, one transfer each (3 ms at 400 kHz)."""
+
+    def __init__(self, i2c):
+        self.silent = 0  # transfers in a row without an answer
+        self._i2c = i2c
+        self._window = tuple(
+            bytes((0x00, 0x21, 0, 127, 0x22, page, _PAGES - 1)) for page in range(_PAGES)
+        )
+        self._contrast = bytearray((0x00, 0x81, 0xCF))
+
+    def _write(self, data):
+        try:
+            self._i2c.writeto(_SCREEN_ADDRESS, data)
+        except OSError:
+            self.silent += 1
+            return False
+        self.silent = 0
+        return True
+
+    def start(self):
+        """Set the chip up, still dark. False: it does not answer."""
+        return self._write(_SCREEN_INIT)
+
+    def light(self):
+        """Switch the picture on."""
+        return self._write(_SCREEN_ON)
+
+    def contrast(self, value):
+        """Brightness, 0...255."""
+        self._contrast[2] = value
+        return self._write(self._contrast)
+
+    def page(self, number, data):
+        """Send one page: `data` is the control byte 0x40 and 128 columns."""
+        return self._write(self._window[number]) and self._write(data)
+
+
+_CR0 = const(0x00)
+_CR0_AUTO_OPEN_DETECT = const(0x91)  # automatic conversion, open-circuit detection, 50 Hz filter
+_CR1_TYPE_T = const(0x07)
+_WRITE = const(0x80)
+_READ_BYTES = const(17)  # the address, then registers 0x00...0x0F
+
+
+class Max31856:
+    """Nozzle thermocouple: all registers in one transfer of 17 bytes."""
+
+    def __init__(self, spi, cs):
+        self._spi = spi
+        self._cs = cs
+        self._send = bytearray(_READ_BYTES)
+        self._receive = bytearray(_READ_BYTES)
+        self._setup = bytes((_WRITE | _CR0, _CR0_AUTO_OPEN_DETECT, _CR1_TYPE_T))
+        cs.value(1)
+
+    def start(self):
+        """Write the configuration: automatic conversion, open detection, type T."""
+        self._cs.value(0)
+        self._spi.write(self._setup)
+        self._cs.value(1)
+
+    def read_into(self, nozzle):
+        """Read once and hand the result to a `sensors.Nozzle`."""
+        receive = self._receive
+        self._cs.value(0)
+        self._spi.write_readinto(self._send, receive)
+        self._cs.value(1)
+        if receive[1] != _CR0_AUTO_OPEN_DETECT or receive[2] & 0x0F != _CR1_TYPE_T:
+            # Not there, or it was reset: set it up again, and do not believe it meanwhile.
+            nozzle.step(0, Nozzle.SILENT)
+            self.start()
+            return
+        word = (receive[13] << 11) | (receive[14] << 3) | (receive[15] >> 5)
+        nozzle.step(word, receive[16])

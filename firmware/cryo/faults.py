@@ -1,0 +1,132 @@
+"""Faults: number, name, priority, clearing rule, words for the operator; and the set of them.
+
+Pure; may import micropython.const. Controls: H-09 (every fault says what to do), H-15 (a fault
+stays until a person has acknowledged it).
+
+Numbers are recorded in the journal and never reused.
+"""
+
+from micropython import const
+
+ESTOP = const(1)
+SETTINGS_LOST = const(2)
+JOURNAL_FULL = const(3)
+JOURNAL_FAILED = const(4)
+JOURNAL_DAMAGED = const(5)
+NOZZLE_SENSOR = const(6)
+PRESSURE_SENSOR = const(7)
+LEVEL_SENSOR = const(8)
+PRESSURE = const(9)
+LEVEL_LOW = const(10)
+COIL_OPEN = const(11)
+COIL_SHORTED = const(12)
+VALVE_STUCK_OPEN = const(13)
+SUPPLY_LOW = const(14)
+WATCHDOG = const(15)
+FREEZE_LOST = const(16)
+DOSE_TIMER = const(17)
+DEAD_MAN = const(18)
+BUTTON_STUCK = const(19)
+SCREEN = const(20)
+INTERNAL = const(21)
+
+COUNT = const(21)
+
+HIGH = const(2)
+MEDIUM = const(1)
+LOW = const(0)
+
+ACK = const(0)  # SELECT, once the cause is gone
+ESTOP_RULE = const(1)  # loop closed, then SELECT held 2 s
+POWER = const(2)  # only by switching off and on
+
+PRIORITIES = ("low", "medium", "high")
+CLEARS = ("select", "estop", "power")
+
+# number, name (16 characters at most), priority, clearing rule, what is wrong, what to do
+# (each text is at most two lines of 16 characters, split at "|")
+FAULTS = (
+    (ESTOP, "EMERGENCY STOP", HIGH, ESTOP_RULE, "E-stop is open", "Close it, then|hold SELECT 2 s"),
+    (SETTINGS_LOST, "SETTINGS LOST", MEDIUM, ACK, "Defaults in use", "Check settings,|then SELECT"),
+    (JOURNAL_FULL, "JOURNAL FULL", MEDIUM, ACK, "No room to record", "Pull the log,|call service"),
+    (JOURNAL_FAILED, "CANNOT RECORD", HIGH, POWER, "Flash write failed", "Switch off and on|or call service"),
+    (JOURNAL_DAMAGED, "JOURNAL DAMAGED", MEDIUM, ACK, "Records kept aside", "Pull the log,|then SELECT"),
+    (NOZZLE_SENSOR, "NOZZLE SENSOR", MEDIUM, ACK, "Thermocouple", "Check its plug,|then SELECT"),
+    (PRESSURE_SENSOR, "PRESSURE SENSOR", MEDIUM, ACK, "No pressure signal", "Check its plug,|then SELECT"),
+    (LEVEL_SENSOR, "LEVEL SENSOR", MEDIUM, ACK, "No level signal", "Check its plug,|then SELECT"),
+    (PRESSURE, "DEWAR PRESSURE", MEDIUM, ACK, "Left its limits", "Check the dewar,|then SELECT"),
+    (LEVEL_LOW, "DEWAR EMPTY", MEDIUM, ACK, "LN2 too low", "Refill the dewar,|then SELECT"),
+    (COIL_OPEN, "VALVE NOT OPENED", HIGH, ACK, "No coil current", "Check the valve,|then SELECT"),
+    (COIL_SHORTED, "VALVE SWITCH BAD", HIGH, POWER, "Coil without order", "Vent the dewar,|call service"),
+    (VALVE_STUCK_OPEN, "VALVE STUCK OPEN", HIGH, POWER, "Nozzle stays cold", "Point it away,|vent the dewar"),
+    (SUPPLY_LOW, "LOW POWER", MEDIUM, ACK, "Supply too low", "Check the supply,|then SELECT"),
+    (WATCHDOG, "RESTARTED", HIGH, ACK, "Program had hung", "Check patient,|then SELECT"),
+    (FREEZE_LOST, "FREEZE CUT SHORT", HIGH, ACK, "Power was lost", "Check patient,|then SELECT"),
+    (DOSE_TIMER, "DOSE TIMER", HIGH, POWER, "Timer disagrees", "Check patient,|call service"),
+    (DEAD_MAN, "LOOP TOO SLOW", HIGH, ACK, "Valve was closed", "Check patient,|then SELECT"),
+    (BUTTON_STUCK, "BUTTON STUCK", LOW, ACK, "Pressed at start", "Free the button,|then SELECT"),
+    (SCREEN, "NO SCREEN", MEDIUM, POWER, "Screen is silent", "Call service"),
+    (INTERNAL, "PROGRAM ERROR", HIGH, ACK, "Program restarted", "Check patient,|then SELECT"),
+)
+
+
+def row_of(number):
+    """The row of a fault number."""
+    return FAULTS[number - 1]
+
+
+class FaultSet:
+    """Which faults are latched. `first` is the cause that came first and is shown."""
+
+    def __init__(self):
+        self.latched = 0  # bit n-1 = fault n
+        self.present = 0  # its condition still holds
+        self.first = 0
+        self.fresh = 0  # latched since the last `take_fresh`
+
+    def latch(self, number, present):
+        """Latch a fault; `present`: its condition still holds (and must end before it clears)."""
+        bit = 1 << (number - 1)
+        if present:
+            self.present |= bit
+        if self.latched & bit:
+            return
+        self.latched |= bit
+        self.fresh |= bit
+        if not self.first:
+            self.first = number
+
+    def set_present(self, number, present):
+        """The condition of a fault holds, or does not. Latches nothing."""
+        bit = 1 << (number - 1)
+        if present:
+            self.present |= bit
+        else:
+            self.present &= ~bit
+
+    def take_fresh(self):
+        """Number of a fault not yet reported, or 0."""
+        if not self.fresh:
+            return 0
+        for row in FAULTS:
+            bit = 1 << (row[0] - 1)
+            if self.fresh & bit:
+                self.fresh &= ~bit
+                return row[0]
+        return 0
+
+    def clear(self, rule):
+        """Clear what the operator's action `rule` may clear; return the mask that went."""
+        gone = 0
+        for row in FAULTS:
+            bit = 1 << (row[0] - 1)
+            if self.latched & bit and not self.present & bit and row[3] == rule:
+                gone |= bit
+        self.latched &= ~gone
+        self.fresh &= ~gone
+        self.first = 0
+        for row in FAULTS:
+            if self.latched & (1 << (row[0] - 1)):
+                self.first = row[0]
+                break
+        return gone

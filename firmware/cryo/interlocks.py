@@ -1,0 +1,68 @@
+"""Readings -> permit, or a fault.
+
+Pure; may import micropython.const and cryo's faults, schema. Controls: H-10, H-05, H-02, H-14.
+
+Three questions, each answered with 0 (nothing against it) or the number of the fault that
+speaks against it. The first cause in the order below wins.
+"""
+
+from micropython import const
+
+from cryo import faults, schema
+
+COIL_OFF_MA = const(30)  # docs/hardware.md: below this the coil is off
+COIL_ON_MA = const(150)  # docs/hardware.md: hold current is 350 mA
+_STUCK_C_X100 = const(-10000)  # a closed, rewarming nozzle has left -100 C ...
+STUCK_AFTER_MS = const(30000)  # ... this long after the valve closed
+
+
+def broken(sensors):
+    """A part that must work in every state does not: fault number, or 0."""
+    if not sensors.nozzle.valid:
+        return faults.NOZZLE_SENSOR
+    if not sensors.pressure_mbar.valid:
+        return faults.PRESSURE_SENSOR
+    if not sensors.level_permille.valid:
+        return faults.LEVEL_SENSOR
+    return 0
+
+
+def closed_but(sensors, closed_ms):
+    """With both switches off for `closed_ms`: does the valve disagree? Fault number, or 0."""
+    if sensors.coil_ma.value >= COIL_OFF_MA:
+        return faults.COIL_SHORTED  # H-05
+    if closed_ms >= STUCK_AFTER_MS and sensors.nozzle.c_x100 < _STUCK_C_X100:
+        return faults.VALVE_STUCK_OPEN  # H-05: ice or contraction holds it; software only tells
+    return 0
+
+
+def against_arming(sensors, values):
+    """What forbids arming now: fault number, or 0. `values` are the settings."""
+    cause = broken(sensors)
+    if cause:
+        return cause
+    pressure = sensors.pressure_mbar.value
+    if pressure < values[schema.ARM_PRESSURE_MIN] or pressure > values[schema.ARM_PRESSURE_MAX]:
+        return faults.PRESSURE
+    if sensors.level_permille.value < values[schema.ARM_LEVEL_MIN]:
+        return faults.LEVEL_LOW
+    if sensors.vsys_mv() < values[schema.ARM_SUPPLY_MIN]:
+        return faults.SUPPLY_LOW
+    if sensors.coil_ma.value >= COIL_OFF_MA:
+        return faults.COIL_SHORTED
+    return 0
+
+
+def against_freezing(sensors, values):
+    """What ends a running freeze: fault number, or 0."""
+    cause = broken(sensors)
+    if cause:
+        return cause
+    pressure = sensors.pressure_mbar.value
+    if pressure < values[schema.RUN_PRESSURE_MIN] or pressure > values[schema.RUN_PRESSURE_MAX]:
+        return faults.PRESSURE
+    if sensors.level_permille.value < values[schema.RUN_LEVEL_MIN]:
+        return faults.LEVEL_LOW
+    if sensors.vsys_mv() < values[schema.RUN_SUPPLY_MIN]:
+        return faults.SUPPLY_LOW
+    return 0

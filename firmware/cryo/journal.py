@@ -1,0 +1,333 @@
+"""The journal: append-only records of 64 bytes, hash-chained, safe against power loss.
+
+May import hashlib, os, struct, micropython.const. Controls: H-08 (nothing recorded is lost,
+torn or altered unnoticed), H-11 (an interrupted freeze is found at the next start).
+
+Layout: docs/protocol.md. Records lie in segment files `journal/NNNNNNNN`, named by the first
+sequence number in them. littlefs commits an append when the file is closed, whole or not at
+all; a file that has a torn tail nevertheless is left as it is, and a new segment begins.
+
+`add` only packs into a queue made once (no allocation, so it may be called while freezing);
+`flush` writes the queue, and is called only with the valve closed, since flash stops the
+processor for up to 0.4 s.
+"""
+
+import hashlib
+import os
+import struct
+
+from micropython import const
+
+RECORD = const(64)
+_BODY = const(48)
+_CHAIN = const(16)
+SEGMENT = const(255)  # records: 16320 bytes fill four littlefs blocks with their pointers
+_QUEUE = const(16)
+_DIR = "journal"
+_RESERVE_BLOCKS = const(12)  # free flash kept for settings and for the last records
+_FORMAT = "<IHBBIIiiiiiiii"
+
+BOOT = const(1)
+SETTING = const(2)
+TIME_SET = const(3)
+ARMED = const(4)
+DISARMED = const(5)
+FREEZE_BEGIN = const(6)
+FREEZE_END = const(7)
+FREEZE_LOST = const(8)
+FAULT = const(9)
+FAULT_CLEARED = const(10)
+MAINTENANCE = const(11)
+OVERRUN = const(12)
+ICE_FIELD = const(13)
+
+_END_CAUSE = "1=complete 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening"
+_RESET_CAUSE = "1=power-on 3=watchdog"
+
+# number (never reused), name, ((field, unit), ...) in the order of the eight arguments
+KINDS = (
+    (
+        BOOT,
+        "boot",
+        (
+            ("reset_cause", _RESET_CAUSE),
+            ("firmware", "version"),
+            ("settings_generation", "count"),
+            ("settings_outcome", "0=loaded 1=first start 2=one slot bad 3=lost"),
+            ("free", "records"),
+            ("clock", "0=not set 1=host 2=rtc"),
+        ),
+    ),
+    (
+        SETTING,
+        "setting",
+        (
+            ("setting", "number"),
+            ("old", "setting's unit"),
+            ("new", "setting's unit"),
+            ("by", "1=panel 2=host 3=host, confirmed on the device 4=host, rejected on the device"),
+        ),
+    ),
+    (TIME_SET, "time_set", (("old", "s since 1970 UTC"), ("new", "s since 1970 UTC"))),
+    (
+        ARMED,
+        "armed",
+        (
+            ("applicator", "number"),
+            ("depth", "um"),
+            ("dose", "ms"),
+            ("planned_gate", "us"),
+            ("table_version", "number"),
+            ("nozzle", "0.01 degC"),
+            ("settings_generation", "count"),
+            ("patient_ref", "number, 0=none"),
+        ),
+    ),
+    (
+        DISARMED,
+        "disarmed",
+        (("treatment", "seq"), ("reason", "1=button 2=timed out 3=fault")),
+    ),
+    (
+        FREEZE_BEGIN,
+        "freeze_begin",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("dose", "ms"),
+            ("planned_gate", "us"),
+            ("nozzle", "0.01 degC"),
+            ("pressure", "mbar"),
+            ("level", "permille"),
+            ("supply", "mV"),
+        ),
+    ),
+    (
+        FREEZE_END,
+        "freeze_end",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("cause", _END_CAUSE),
+            ("dose", "ms"),
+            ("planned_gate", "us"),
+            ("delivered_gate", "us"),
+            ("nozzle_min", "0.01 degC"),
+            ("pressure_min", "mbar"),
+        ),
+    ),
+    (
+        FREEZE_LOST,
+        "freeze_lost",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("dose", "ms"),
+            ("planned_gate", "us"),
+            ("delivered_at_least", "us"),
+            ("delivered_at_most", "us"),
+            ("reset_cause", _RESET_CAUSE),
+        ),
+    ),
+    (
+        FAULT,
+        "fault",
+        (("fault", "number"), ("detail", "by fault"), ("state_before", "number")),
+    ),
+    (FAULT_CLEARED, "fault_cleared", (("fault", "number"),)),
+    (MAINTENANCE, "maintenance", ()),
+    (OVERRUN, "overrun", (("count", "ticks"), ("worst", "us"))),
+    (
+        ICE_FIELD,
+        "ice_field",
+        (("treatment", "seq"), ("cycle", "number"), ("elapsed", "ms")),
+    ),
+)
+
+
+def _size(path):
+    try:
+        return os.stat(path)[6]
+    except OSError:
+        return -1
+
+
+class Journal:
+    """Appends to and reads from the journal directory."""
+
+    def __init__(self, serial):
+        self.head = 0  # sequence number of the newest record in flash
+        self.boot = 0  # how many times the device has started, this one included
+        self.tail = b""  # the newest record in flash
+        self.torn_bytes = 0  # found at `open`: bytes that are no whole record
+        self.broken_seq = 0  # found at `open`: first record of the last segment out of the chain
+        self.overflowed = False
+        self.utc_s = 0
+        self._serial = serial
+        self._firsts = []  # first sequence number of each segment, ascending
+        self._segment_records = 0  # whole records in the last segment; SEGMENT = begin a new one
+        self._chain = b""
+        self._queue = bytearray(RECORD * _QUEUE)
+        self._queued = 0
+        self._offset_ms = 0
+
+    def genesis(self):
+        """The chain value before record 1."""
+        return hashlib.sha256(b"cryodose-journal-1" + self._serial).digest()[:_CHAIN]
+
+    def open(self):
+        """Find the end of the journal and check the last segment's chain.
+
+        Raises OSError when the flash cannot be read. `torn_bytes` and `broken_seq` tell damage.
+        """
+        if _size(_DIR) < 0:
+            os.mkdir(_DIR)
+        self._firsts = sorted([int(name) for name in os.listdir(_DIR) if name.isdigit()])
+        self._chain = self.genesis()
+        if self._firsts:
+            last = self._firsts[-1]
+            size = _size(self._path(last))
+            self.torn_bytes = size % RECORD
+            self._segment_records = SEGMENT if self.torn_bytes else size // RECORD
+            self.head = last + size // RECORD - 1
+            self._chain = self.chain_before(last)
+            with open(self._path(last), "rb") as file:
+                for seq in range(last, self.head + 1):
+                    record = file.read(RECORD)
+                    chain = hashlib.sha256(self._chain + record[:_BODY]).digest()[:_CHAIN]
+                    if chain != record[_BODY:] and not self.broken_seq:
+                        self.broken_seq = seq
+                    # What follows is chained to what lies there, good or bad: a break stays
+                    # visible at its place, and does not spoil the records after it.
+                    self._chain = record[_BODY:]
+                    self.tail = record
+            if self.head >= last:
+                self.boot = struct.unpack_from(_FORMAT, self.tail)[1]
+            elif last > 1:
+                self.tail = self.read(last - 1)
+                self.boot = struct.unpack_from(_FORMAT, self.tail)[1]
+        else:
+            self._segment_records = SEGMENT
+        self.boot = (self.boot + 1) & 0xFFFF
+
+    def _path(self, first):
+        return "%s/%08d" % (_DIR, first)
+
+    def add(self, kind, state, uptime_ms, a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0):
+        """Queue a record (eight signed 32-bit arguments); return its sequence number.
+
+        Allocates nothing. Returns 0 when the queue is full: the caller must raise a fault.
+        """
+        queued = self._queued
+        if queued >= _QUEUE:
+            self.overflowed = True
+            return 0
+        seq = self.head + queued + 1
+        struct.pack_into(
+            _FORMAT, self._queue, queued * RECORD,
+            seq, self.boot, kind, state, uptime_ms & 0xFFFFFFFF, self.utc_s,
+            a, b, c, d, e, f, g, h,
+        )  # fmt: skip
+        self._queued = queued + 1
+        return seq
+
+    def waiting(self):
+        """How many records are queued and not yet in flash."""
+        return self._queued
+
+    def flush(self):
+        """Write every queued record. False: the flash refused; the queue is kept for a retry."""
+        done = 0
+        while done < self._queued:
+            if self._segment_records >= SEGMENT:
+                self._firsts.append(self.head + 1)
+                self._segment_records = 0
+            count = min(self._queued - done, SEGMENT - self._segment_records)
+            if not self._append(done, count):
+                if self._segment_records == 0:
+                    self._firsts.pop()
+                    self._segment_records = SEGMENT
+                break
+            done += count
+        if done:
+            left = self._queued - done
+            for i in range(left * RECORD):
+                self._queue[i] = self._queue[done * RECORD + i]
+            self._queued = left
+        return self._queued == 0
+
+    def _append(self, done, count):
+        data = bytearray()
+        chain = self._chain
+        for i in range(done, done + count):
+            body = bytes(self._queue[i * RECORD : i * RECORD + _BODY])
+            chain = hashlib.sha256(chain + body).digest()[:_CHAIN]
+            data += body
+            data += chain
+        path = self._path(self._firsts[-1])
+        expected = self._segment_records * RECORD
+        try:
+            if expected and _size(path) != expected:
+                return False
+            with open(path, "ab" if expected else "wb") as file:
+                file.write(data)
+            if _size(path) != expected + count * RECORD:
+                return False
+        except OSError:
+            return False
+        self._chain = chain
+        self._segment_records += count
+        self.head += count
+        self.tail = bytes(data[-RECORD:])
+        return True
+
+    def first(self):
+        """Sequence number of the oldest record in flash (1 when there is none yet)."""
+        return self._firsts[0] if self._firsts else 1
+
+    def read(self, seq):
+        """The 64 bytes of a record; empty when it is not in flash."""
+        return self.read_many(seq, 1)
+
+    def read_many(self, seq, count):
+        """Up to `count` records from `seq` on, as one bytes object; may stop at a segment's end."""
+        if seq < self.first() or seq > self.head:
+            return b""
+        first = self._firsts[0]
+        for candidate in self._firsts:
+            if candidate > seq:
+                break
+            first = candidate
+        with open(self._path(first), "rb") as file:
+            file.seek((seq - first) * RECORD)
+            data = file.read(count * RECORD)
+        return data[: len(data) // RECORD * RECORD]
+
+    def chain_before(self, seq):
+        """The chain value before a record (16 bytes; empty when it cannot be read)."""
+        if seq <= 1:
+            return self.genesis()
+        return self.read(seq - 1)[_BODY:]
+
+    def unfinished_freeze(self):
+        """(treatment, cycle, dose_ms, planned_us) of a freeze that began and has no end, or None.
+
+        Nothing but its end may follow a freeze's beginning, apart from what a start writes.
+        """
+        seq = self.head
+        oldest = seq - 40
+        while seq >= self.first() and seq > oldest:
+            record = struct.unpack_from(_FORMAT, self.read(seq))
+            kind = record[2]
+            if kind == FREEZE_BEGIN:
+                return record[6:10]
+            if kind == FREEZE_END or kind == FREEZE_LOST or kind == ARMED:
+                return None
+            seq -= 1
+        return None
+
+    def free_records(self):
+        """How many more records fit, the reserve kept. Raises OSError when the flash fails."""
+        stat = os.statvfs("/")
+        blocks = stat[3] - _RESERVE_BLOCKS
+        return blocks * stat[0] // RECORD if blocks > 0 else 0

@@ -1,0 +1,228 @@
+"""The link's two ends: bytes in, at most one request a tick, replies and events out.
+
+May import micropython.const, json, binascii, cryo's frame, treatment. Controls: H-12 (work a
+tick is bounded; nothing on the link can open the valve, delay the loop while it is open, or
+allocate then).
+
+While the valve is open the link has a short path of its own: a fixed reply to `status`, `busy`
+to everything else, both written into a buffer made once, and sent byte by byte only while
+the USB stack says that it has room, since a blocked write would stall the loop.
+"""
+
+import binascii
+import json
+
+from micropython import const
+
+from cryo import frame
+
+_BYTES_A_TICK = const(512)
+_BYTES_A_TICK_OPEN = const(24)
+_WRITE_CHUNK = const(64)
+_STALL_MS = const(40)  # a write that took this long: nobody reads
+_MAX_ID = const(0x3FFFFFFF)
+_TICKS_MASK = const(0x3FFFFFFF)
+
+_ID_KEY = b'"id":'
+_STATUS_OP = b'"op":"status"'
+_ID_HEAD = b'{"id":'
+_OK_STATE = b',"ok":{"state":"FREEZING","remaining_ms":'
+_ELAPSED = b',"elapsed_ms":'
+_NOZZLE = b',"nozzle_c_x100":'
+_VALVE = b',"valve":"open"}}'
+_BUSY = b',"err":{"code":"busy","text":"a freeze is running; ask again when it has ended"}}'
+
+
+def find(buffer, length, word):
+    """First index of `word` in `buffer[:length]`, or -1. Allocates nothing."""
+    size = len(word)
+    first = word[0]
+    for at in range(length - size + 1):
+        if buffer[at] == first:
+            for i in range(size):
+                if buffer[at + i] != word[i]:
+                    break
+            else:
+                return at
+    return -1
+
+
+class Link:
+    """One line protocol over one port (`board.port`)."""
+
+    def __init__(self, port, handle):
+        self.stalled = 0  # lines given up because the host does not read
+        self._port = port
+        self._handle = handle  # handle(request: dict) -> reply dict
+        self._in = frame.LineIn()
+        self._crc = frame.Crc32()
+        self._out = bytearray(frame.MAX_LINE + 512)  # a reply, and events behind it
+        self._view = memoryview(self._out)
+        self._out_at = 0
+        self._out_end = 0
+        self._waiting = False  # a request is in the line buffer, unanswered
+        self._muted = False  # the host does not read: nothing is sent until it writes
+
+    def dropped(self):
+        """Lines dropped so far because they were not valid."""
+        return self._in.dropped
+
+    def idle(self):
+        """Whether nothing waits to be sent."""
+        return self._out_end == 0
+
+    # -- valve closed ---------------------------------------------------------------------
+
+    def step(self, now_ms, ticks_ms):
+        """One tick with the valve closed: send what is left, then take one request."""
+        if self._out_end:
+            self._send(now_ms, ticks_ms)
+        if self._receive(_BYTES_A_TICK) and not self._out_end:
+            self._waiting = False
+            self._answer()
+            if self._out_end:
+                self._send(now_ms, ticks_ms)
+
+    def _receive(self, budget):
+        """Take bytes until a line is complete. True when one waits in the line buffer."""
+        if self._waiting:
+            return True
+        port = self._port
+        line = self._in
+        while budget:
+            byte = port.read_byte()
+            if byte < 0:
+                return False
+            self._muted = False
+            budget -= 1
+            if line.feed(byte) == frame.LINE:
+                self._waiting = True
+                return True
+        return False
+
+    def _answer(self):
+        line = self._in
+        try:
+            request = json.loads(bytes(line.buffer[: line.length]))
+        except ValueError:
+            request = None
+        request_id = request.get("id") if isinstance(request, dict) else None
+        if (
+            not isinstance(request_id, int)
+            or isinstance(request_id, bool)
+            or not 0 <= request_id <= _MAX_ID
+        ):
+            line.dropped += 1  # there is no id to answer to
+            return
+        reply = self._handle(request)
+        reply["id"] = request_id
+        self._put(reply)
+
+    def event(self, event):
+        """Queue an event (a dict with `ev`); it is lost when there is no room."""
+        self._put(event)
+
+    def _put(self, message):
+        payload = json.dumps(message, separators=(",", ":")).encode()
+        data = frame.encode(payload, binascii.crc32(payload))
+        end = self._out_end + len(data)
+        if len(data) > frame.MAX_LINE or end > len(self._out) or self._muted:
+            self.stalled += 1
+            return
+        self._out[self._out_end : end] = data
+        self._out_end = end
+
+    def _send(self, now_ms, ticks_ms):
+        port = self._port
+        while self._out_at < self._out_end:
+            if not port.can_write():
+                break
+            size = min(_WRITE_CHUNK, self._out_end - self._out_at)
+            port.write(self._view[self._out_at : self._out_at + size])
+            self._out_at += size
+            spent_ms = (ticks_ms() - now_ms) & _TICKS_MASK
+            if spent_ms >= _STALL_MS:
+                # H-12: give up what is left rather than be held up once more.
+                self._muted = True
+                self.stalled += 1
+                self._out_at = self._out_end
+        if self._out_at >= self._out_end:
+            self._out_at = 0
+            self._out_end = 0
+
+    # -- valve open: no allocation ----------------------------------------------------------
+
+    def step_open(self, remaining_ms, elapsed_ms, nozzle_c_x100):
+        """One tick with the valve open. Bounded, and allocates nothing."""
+        if self._out_end:
+            self._trickle()
+        if self._receive(_BYTES_A_TICK_OPEN) and not self._out_end:
+            self._waiting = False
+            self._short_reply(remaining_ms, elapsed_ms, nozzle_c_x100)
+
+    def _trickle(self):
+        port = self._port
+        out = self._out
+        at = self._out_at
+        end = self._out_end
+        budget = _BYTES_A_TICK_OPEN
+        while budget and at < end and port.can_write():
+            port.write_byte(out[at])
+            at += 1
+            budget -= 1
+        if at >= end:
+            at = 0
+            self._out_end = 0
+        self._out_at = at
+
+    def _short_reply(self, remaining_ms, elapsed_ms, nozzle_c_x100):
+        line = self._in
+        at = find(line.buffer, line.length, _ID_KEY)
+        request_id = -1
+        if at >= 0:
+            at += len(_ID_KEY)
+            while at < line.length and 48 <= line.buffer[at] <= 57 and request_id <= _MAX_ID // 10:
+                request_id = (request_id if request_id > 0 else 0) * 10 + line.buffer[at] - 48
+                at += 1
+        if request_id < 0 or request_id > _MAX_ID:
+            line.dropped += 1
+            return
+        end = self._copy(_ID_HEAD, 0)
+        end = self._digits(request_id, end)
+        if find(line.buffer, line.length, _STATUS_OP) >= 0:
+            end = self._copy(_OK_STATE, end)
+            end = self._digits(remaining_ms, end)
+            end = self._copy(_ELAPSED, end)
+            end = self._digits(elapsed_ms, end)
+            end = self._copy(_NOZZLE, end)
+            end = self._digits(nozzle_c_x100, end)
+            end = self._copy(_VALVE, end)
+        else:
+            end = self._copy(_BUSY, end)
+        self._out_at = 0
+        self._out_end = frame.close_line(self._out, end, self._crc)
+
+    def _copy(self, word, at):
+        out = self._out
+        for byte in word:
+            out[at] = byte
+            at += 1
+        return at
+
+    def _digits(self, value, at):
+        out = self._out
+        if value < 0:
+            out[at] = 45
+            at += 1
+            value = -value
+        size = 1
+        rest = value // 10
+        while rest:
+            size += 1
+            rest //= 10
+        last = at + size
+        while size:
+            size -= 1
+            out[at + size] = 48 + value % 10
+            value //= 10
+        return last

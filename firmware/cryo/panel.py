@@ -1,0 +1,78 @@
+"""The operator's screen: shows one of `screens`, and sends what changed, a page or two a tick.
+
+May import micropython.const, cryo's canvas, screens. Controls: H-09, H-14 (a screen that does
+not answer is reported; nothing waits for it).
+"""
+
+from micropython import const
+
+from cryo import screens
+from cryo.canvas import PAGES, Canvas
+
+_SILENT_MOST = const(3)
+_REFRESH_TICKS = const(500)  # everything is sent again every 5 s: a disturbed screen heals
+
+
+class Panel:
+    """`failed` becomes True when the screen has not answered three times in a row."""
+
+    def __init__(self, driver):
+        self.view = screens.View()
+        self.failed = False
+        self.canvas = Canvas()
+        self._driver = driver
+        self._shown = -1
+        self._seen = [-1] * 4
+        self._next = 0
+        self._ticks = 0
+
+    def start(self):
+        """Set the screen up and clear it before it lights. Takes 30 ms."""
+        driver = self._driver
+        answered = driver.start()
+        for page in range(PAGES):
+            answered = answered and driver.page(page, self.canvas.page[page])
+        self.failed = not (answered and driver.light())
+        self.canvas.dirty = 0
+
+    def contrast(self, value):
+        """Brightness of the screen, 0...255."""
+        if not self.failed:
+            self._driver.contrast(value)
+
+    def show(self, screen):
+        """Show a screen from its beginning."""
+        self._shown = screen
+        seen = self._seen
+        for i in range(len(seen)):
+            seen[i] = -1
+        canvas = self.canvas
+        canvas.clear()
+        screens.SCREENS[screen][0](canvas, self.view)
+        screens.SCREENS[screen][1](canvas, self.view, seen)
+
+    def update(self):
+        """Bring the shown screen up to date with the view."""
+        screens.SCREENS[self._shown][1](self.canvas, self.view, self._seen)
+
+    def step(self, pages):
+        """Send up to `pages` changed pages (3 ms each)."""
+        canvas = self.canvas
+        self._ticks += 1
+        if self._ticks >= _REFRESH_TICKS:
+            self._ticks = 0
+            canvas.dirty = 0xFF
+        if not canvas.dirty or self.failed:
+            return
+        page = self._next
+        while pages and canvas.dirty:
+            bit = 1 << page
+            if canvas.dirty & bit:
+                if self._driver.page(page, canvas.page[page]):
+                    canvas.dirty &= ~bit
+                elif self._driver.silent >= _SILENT_MOST:
+                    self.failed = True
+                    return
+                pages -= 1
+            page = (page + 1) % PAGES
+        self._next = page

@@ -1,0 +1,109 @@
+"""Counts -> scaled integers with validity.
+
+Pure; may import micropython.const. Controls: H-10 (a broken sensor is seen as broken, never
+read as a number).
+
+Curves: docs/hardware.md. An analog value outside its electrical range in three samples in a
+row is broken, and stays so until three in a row are good: one disturbed sample is neither.
+"""
+
+from micropython import const
+
+_FULL_MV = const(3300)
+_FULL_COUNT = const(65535)
+_STREAK = const(3)
+
+
+def millivolts(count):
+    """ADC pin voltage in mV from MicroPython's 16-bit count (0...65535)."""
+    return count * _FULL_MV // _FULL_COUNT
+
+
+class Channel:
+    """One analog quantity: `value = (mV - zero_mv) * 100 // mv_per_100`, smoothed."""
+
+    def __init__(self, zero_mv, mv_per_100, low_mv, high_mv, smooth_bits):
+        self.value = 0
+        self.valid = False
+        self._zero_mv = zero_mv
+        self._mv_per_100 = mv_per_100
+        self._low_mv = low_mv
+        self._high_mv = high_mv
+        self._bits = smooth_bits
+        self._sum_mv = -1  # smoothed mV << bits; -1 before the first good sample
+        self._good = 0
+        self._bad = 0
+
+    def step(self, count):
+        """Take one sample (16-bit count)."""
+        mv = count * _FULL_MV // _FULL_COUNT
+        if mv < self._low_mv or mv > self._high_mv:
+            self._good = 0
+            if self._bad < _STREAK:
+                self._bad += 1
+                if self._bad == _STREAK:
+                    self.valid = False
+                    self._sum_mv = -1
+            return
+        self._bad = 0
+        if not self.valid:
+            self._good += 1
+            self.valid = self._good >= _STREAK
+        bits = self._bits
+        if self._sum_mv < 0:
+            self._sum_mv = mv << bits
+        else:
+            self._sum_mv += mv - (self._sum_mv >> bits)
+        self.value = ((self._sum_mv >> bits) - self._zero_mv) * 100 // self._mv_per_100
+
+
+class Nozzle:
+    """Nozzle thermocouple: the MAX31856's linearised word and fault byte.
+
+    `c_x100` is the temperature in 0.01 degrees Celsius; `fault` the chip's fault byte, or
+    SILENT when the chip did not answer with the configuration that was written to it.
+    """
+
+    SILENT = 256
+
+    def __init__(self):
+        self.c_x100 = 0
+        self.valid = False
+        self.fault = 0
+        self._good = 0
+        self._bad = 0
+
+    def step(self, word, fault):
+        """Take one reading: 19-bit two's complement word (2**-7 C), fault byte or SILENT."""
+        if fault:
+            self.fault = fault
+            self._good = 0
+            if self._bad < _STREAK:
+                self._bad += 1
+                if self._bad == _STREAK:
+                    self.valid = False
+            return
+        self._bad = 0
+        if word & 0x40000:
+            word -= 0x80000
+        self.c_x100 = word * 100 >> 7
+        if not self.valid:
+            self._good += 1
+            if self._good >= _STREAK:
+                self.valid = True
+                self.fault = 0
+
+
+class Sensors:
+    """All readings of the device, in the units of their names."""
+
+    def __init__(self):
+        self.coil_ma = Channel(0, 100, -1, 3150, 0)  # mA; no smoothing: the interlock is fast
+        self.pressure_mbar = Channel(330, 132, 150, 3150, 2)
+        self.level_permille = Channel(500, 200, 300, 2700, 3)
+        self.supply_mv = Channel(0, 100, -1, 3301, 1)  # mV at VSYS / 3; see `vsys_mv`
+        self.nozzle = Nozzle()
+
+    def vsys_mv(self):
+        """Board supply in mV (the Pico divides it by 3)."""
+        return self.supply_mv.value * 3

@@ -1,0 +1,190 @@
+"""One bounded opening of the valve, from the permission to the proof that it is closed again.
+
+Pure in the sense that time and readings are passed in; works on a `Valve`. May import
+micropython.const and cryo's faults, interlocks. Controls: H-05 (both switches are tried each
+time), H-01 (a second look at the timer), H-02, H-03, H-11, H-15 (a shot never resumes).
+
+    SUPPLY   supply on, gate low: 20 ms in which no coil current may flow (is the gate shorted?)
+    OPEN     the dose timer counts
+    CLOSING  gate low, supply still on: the current must fall (did the gate really open?)
+"""
+
+from micropython import const
+
+from cryo import faults, interlocks
+
+IDLE = const(0)
+SUPPLY = const(1)
+OPEN = const(2)
+CLOSING = const(3)
+
+# Causes of an end, as the journal records them; never reused
+COMPLETE = const(1)
+RELEASED = const(2)
+ESTOP = const(3)
+FAULT = const(4)
+CANCELLED = const(5)  # ended before the gate opened
+
+CAUSES = ("", "complete", "trigger released", "emergency stop", "fault", "cancelled")
+
+_TICKS_MASK = const(0x3FFFFFFF)
+_SUPPLY_MS = const(20)
+_COIL_RISE_MS = const(60)
+_COIL_FALL_MS = const(60)
+_LATE_MS = const(50)  # the gate is low this long after its end at the latest
+
+
+class Shot:
+    """Runs one shot; `step` once a tick while `phase` is not IDLE."""
+
+    def __init__(self, valve):
+        self.phase = IDLE
+        self.cause = 0
+        self.fault = 0
+        self.planned_us = 0
+        self.delivered_us = 0
+        self.elapsed_ms = 0  # since the gate opened
+        self.nozzle_min_c_x100 = 0
+        self.pressure_min_mbar = 0
+        self._valve = valve
+        self._since_ms = 0
+        self._last_ms = 0
+
+    def begin(self, planned_us, now_ms):
+        """Start a shot of `planned_us` (gate high time, us). The trigger is held."""
+        self.planned_us = planned_us
+        self.delivered_us = 0
+        self.elapsed_ms = 0
+        self.cause = 0
+        self.fault = 0
+        self.nozzle_min_c_x100 = 100000
+        self.pressure_min_mbar = 100000
+        self._since_ms = now_ms
+        self._last_ms = now_ms
+        self.phase = SUPPLY
+        self._valve.hold_supply()
+
+    def remaining_ms(self):
+        """Freeze time left in ms, rounded up; 0 when the gate is low."""
+        if self.phase == SUPPLY:
+            return (self.planned_us + 999) // 1000
+        if self.phase != OPEN:
+            return 0
+        left = (self.planned_us + 999) // 1000 - self.elapsed_ms
+        return left if left > 0 else 0
+
+    def step(self, now_ms, trigger, estop_closed, sensors, values):
+        """One tick. Returns True when the shot has ended: `cause`, `fault`, `delivered_us`."""
+        if self.phase == OPEN:
+            return self._step_open(now_ms, trigger, estop_closed, sensors, values)
+        in_phase_ms = (now_ms - self._since_ms) & _TICKS_MASK
+        if self.phase == SUPPLY:
+            return self._step_supply(now_ms, in_phase_ms, trigger, estop_closed, sensors)
+        return self._step_closing(in_phase_ms, sensors)
+
+    def _step_supply(self, now_ms, in_phase_ms, trigger, estop_closed, sensors):
+        if not estop_closed:
+            return self._cancel(ESTOP, 0)
+        if not trigger:
+            return self._cancel(CANCELLED, 0)
+        if sensors.coil_ma.value >= interlocks.COIL_OFF_MA:
+            return self._cancel(FAULT, faults.COIL_SHORTED)
+        self._valve.hold_supply()
+        if in_phase_ms < _SUPPLY_MS:
+            return False
+        if not self._valve.supply_on() or not self._valve.open_for(self.planned_us):
+            return self._cancel(FAULT, faults.DOSE_TIMER)
+        self.phase = OPEN
+        self._since_ms = now_ms
+        self._last_ms = now_ms
+        return False
+
+    def _step_open(self, now_ms, trigger, estop_closed, sensors, values):
+        valve = self._valve
+        elapsed_ms = (now_ms - self._since_ms) & _TICKS_MASK
+        self.elapsed_ms = elapsed_ms
+        if valve.ended():
+            if valve.complete():
+                return self._close(COMPLETE, 0, now_ms)
+            return self._close(ESTOP, 0, now_ms)  # only the abort pin ends a count early
+        if not estop_closed:
+            return self._close(ESTOP, 0, now_ms)
+        if not valve.supply_on():
+            # H-11: the dead-man fell, because this loop was late.
+            return self._close(FAULT, faults.DEAD_MAN, now_ms)
+        if not trigger:
+            return self._close(RELEASED, 0, now_ms)
+        if elapsed_ms > self.planned_us // 1000 + _LATE_MS:
+            return self._close(FAULT, faults.DOSE_TIMER, now_ms)  # H-01
+        nozzle = sensors.nozzle.c_x100
+        if nozzle < self.nozzle_min_c_x100:
+            self.nozzle_min_c_x100 = nozzle
+        pressure = sensors.pressure_mbar.value
+        if pressure < self.pressure_min_mbar:
+            self.pressure_min_mbar = pressure
+        fault = interlocks.against_freezing(sensors, values)
+        if not fault and elapsed_ms >= _COIL_RISE_MS:
+            if sensors.coil_ma.value < interlocks.COIL_ON_MA:
+                fault = faults.COIL_OPEN  # H-02: nobody is being treated
+        if fault:
+            return self._close(FAULT, fault, now_ms)
+        self._last_ms = now_ms
+        valve.hold_supply()
+        return False
+
+    def _step_closing(self, in_phase_ms, sensors):
+        valve = self._valve
+        if in_phase_ms < _COIL_FALL_MS:
+            if self.cause == COMPLETE:
+                valve.hold_supply()
+            return False
+        # H-05: with the supply still on, current now means that the gate switch is shorted.
+        # After a released trigger the supply has been dropped too, and the test says less; the
+        # next shot's first phase repeats it.
+        valve.drop_supply()
+        self.phase = IDLE
+        if valve.is_open():
+            self.fault = faults.DOSE_TIMER
+        elif sensors.coil_ma.value >= interlocks.COIL_OFF_MA:
+            self.fault = faults.COIL_SHORTED
+        return True
+
+    def _cancel(self, cause, fault):
+        self._valve.close()
+        self.phase = IDLE
+        self.cause = cause
+        self.fault = fault
+        return True
+
+    def _close(self, cause, fault, now_ms):
+        valve = self._valve
+        if cause != COMPLETE:
+            valve.close()
+        self.cause = cause
+        self.fault = fault
+        self.phase = CLOSING
+        if not valve.ended():
+            self.fault = faults.DOSE_TIMER
+        self.delivered_us = valve.delivered_us()
+        if cause == ESTOP or cause == FAULT:
+            # The supply is off already, so there is nothing left to try: say so at once.
+            self.phase = IDLE
+            if valve.is_open():
+                self.fault = faults.DOSE_TIMER
+        if fault == faults.DEAD_MAN:
+            # The coil lost its supply within 60 ms of the last top-up: no more was delivered.
+            most_us = ((self._last_ms - self._since_ms) & _TICKS_MASK) * 1000 + 60000
+            if most_us < self.delivered_us:
+                self.delivered_us = most_us
+        self._since_ms = now_ms
+        return self.phase == IDLE
+
+    def cancel(self, planned_us, cause):
+        """End before anything began: for the record."""
+        self.planned_us = planned_us
+        self.delivered_us = 0
+        self.elapsed_ms = 0
+        self.fault = 0
+        self.nozzle_min_c_x100 = 0
+        self.pressure_min_mbar = 0
+        self._cancel(cause, 0)

@@ -1,0 +1,111 @@
+"""What the operator hears, and the three LEDs.
+
+May import micropython.const. Controls: H-09 (end of freeze and faults are heard), H-14 (sound
+and light tell the state without the screen).
+
+A tune is a tuple of (frequency Hz, ms), 0 Hz = silence; it repeats after `every_ms` when that
+is not 0. Alarm patterns follow IEC 60601-1-8 as docs/operator.md states them; 'freeze complete'
+is information and is unlike them. Nothing here allocates after start.
+"""
+
+from micropython import const
+
+_TICKS_MASK = const(0x3FFFFFFF)
+
+CLICK = ((2400, 15),)
+REFUSED = ((400, 120), (0, 60), (400, 120))
+ARMED = ((1200, 80), (0, 40), (1600, 80))
+START = ((2000, 200),)
+COUNT = ((1600, 30),)
+COMPLETE = ((1047, 150), (1319, 150), (1568, 350))
+ENDED_EARLY = ((1568, 150), (1047, 350))
+_PULSE = (960, 150)
+_GAP = (0, 100)
+_PAUSE = (0, 400)
+ALARM_HIGH = (
+    _PULSE, _GAP, _PULSE, _GAP, _PULSE, _PAUSE, _PULSE, _GAP, _PULSE, _PAUSE,
+    _PULSE, _GAP, _PULSE, _GAP, _PULSE, _PAUSE, _PULSE, _GAP, _PULSE,
+)  # fmt: skip
+ALARM_MEDIUM = ((640, 200), (0, 200), (640, 200), (0, 200), (640, 200))
+HIGH_EVERY_MS = const(10000)
+MEDIUM_EVERY_MS = const(20000)
+
+_DUTY = (0, 800, 4000, 32768)  # 16-bit duty by volume 1...3
+
+
+class Sounder:
+    """Plays one tune at a time on a PWM pin."""
+
+    def __init__(self, pwm):
+        self._pwm = pwm
+        self._tune = None
+        self._at = 0
+        self._until_ms = 0
+        self._every_ms = 0
+        self._since_ms = 0
+        self._volume = 2
+
+    def volume(self, step):
+        """Loudness 1...3."""
+        self._volume = step
+
+    def play(self, tune, now_ms, every_ms=0):
+        """Start a tune; it replaces what plays."""
+        self._tune = tune
+        self._every_ms = every_ms
+        self._since_ms = now_ms
+        self._note(0, now_ms)
+
+    def stop(self):
+        """Silence."""
+        self._tune = None
+        self._pwm.duty_u16(0)
+
+    def _note(self, at, now_ms):
+        hz, ms = self._tune[at]
+        self._at = at
+        self._until_ms = (now_ms + ms) & _TICKS_MASK
+        if hz:
+            self._pwm.freq(hz)
+            self._pwm.duty_u16(_DUTY[self._volume])
+        else:
+            self._pwm.duty_u16(0)
+
+    def step(self, now_ms):
+        """One tick."""
+        tune = self._tune
+        if tune is None:
+            return
+        if self._at < len(tune):
+            # Due when now - until, taken modulo 2**30, is not negative.
+            if (now_ms - self._until_ms) & _TICKS_MASK >= 0x20000000:
+                return
+            if self._at + 1 < len(tune):
+                self._note(self._at + 1, now_ms)
+                return
+            self._at = len(tune)
+            self._pwm.duty_u16(0)
+            if not self._every_ms:
+                self._tune = None
+        elif (now_ms - self._since_ms) & _TICKS_MASK >= self._every_ms:
+            self._since_ms = now_ms
+            self._note(0, now_ms)
+
+
+class Lights:
+    """Green: ready. Yellow: armed (blinking) or freezing (steady). Red: fault, by priority."""
+
+    def __init__(self, green, yellow, red):
+        self._pins = (green, yellow, red)
+        self._levels = [0, 0, 0]
+
+    def _set(self, index, level):
+        if self._levels[index] != level:
+            self._levels[index] = level
+            self._pins[index].value(level)
+
+    def show(self, green, yellow, red):
+        """Levels, 0 or 1 each."""
+        self._set(0, green)
+        self._set(1, yellow)
+        self._set(2, red)

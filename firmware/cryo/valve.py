@@ -1,0 +1,163 @@
+"""The valve: dose timer and dead-man, both PIO programs. The only room that knows `rp2`.
+
+May import rp2, micropython.const. Controls: H-01 (the end of a freeze needs no processor; an
+absolute ceiling of 30 s below everything that is configured), H-03 (the E-stop loop is the
+timer's abort pin), H-11 (the dead-man), H-04 (both switches are low from the first moment).
+
+GATE (state machine 0, 1 MHz). One count N goes in; the gate is high for 2 N + 2 us, and falls
+within 3 us of the E-stop loop's opening, whatever the processor does. The state machine then
+hands back what was left of N: 0 when it ran to its end.
+
+SUPPLY (state machine 1, 100 kHz), a second switch in series. High only while the loop tops it
+up; it falls 60 ms after the last top-up.
+"""
+
+import rp2
+from micropython import const
+
+CEILING_US = const(30000000)  # no freeze is longer, whatever is asked for. H-01
+DEAD_MAN_MS = const(60)
+
+_GATE_HZ = const(1000000)
+_SUPPLY_HZ = const(100000)
+_TOP_UP = const(2000)  # 3 cycles of 10 us each: 60 ms
+_OVERHEAD_US = const(2)
+
+# Encoded instructions for `exec`: they close the gate early and fetch what was left.
+_MOV_Y_X = const(0xA041)
+_SET_X_0 = const(0xE020)
+_MOV_ISR_Y = const(0xA0C2)
+_PUSH_NOBLOCK = const(0x8000)
+_SET_PINS_0 = const(0xE000)
+
+
+@rp2.asm_pio(set_init=rp2.PIO.OUT_LOW)
+def _gate_program():
+    wrap_target()
+    pull(block)
+    mov(x, osr)
+    jmp(pin, "open")  # an open E-stop loop: do not even begin
+    jmp("report")
+    label("open")
+    set(pins, 1)
+    label("count")
+    jmp(x_dec, "watch")
+    set(pins, 0)  # the count ended
+    set(x, 0)
+    jmp("report")
+    label("watch")
+    jmp(pin, "count")
+    set(pins, 0)  # the E-stop loop opened
+    label("report")
+    mov(isr, x)
+    push(noblock)
+    wrap()
+
+
+@rp2.asm_pio(set_init=rp2.PIO.OUT_LOW)
+def _supply_program():
+    wrap_target()
+    set(pins, 0)
+    label("off")
+    pull(block)
+    mov(x, osr)
+    jmp(not_x, "off")
+    set(pins, 1)
+    label("alive")
+    pull(noblock)  # nothing new: takes X, so the count simply goes on
+    mov(x, osr)
+    jmp(x_dec, "alive")
+    wrap()
+
+
+class Valve:
+    """Two switches in series. Everything is closed until `open_for` and `hold_supply` agree."""
+
+    def __init__(self, gate_pin, supply_pin, estop_pin):
+        self._gate_pin = gate_pin
+        self._supply_pin = supply_pin
+        self._gate = rp2.StateMachine(
+            0, _gate_program, freq=_GATE_HZ, set_base=gate_pin, jmp_pin=estop_pin
+        )
+        self._supply = rp2.StateMachine(1, _supply_program, freq=_SUPPLY_HZ, set_base=supply_pin)
+        self._gate.active(1)
+        self._supply.active(1)
+        self._count = 0  # N of the freeze that runs, or 0
+        self._asked = 1  # N of the freeze that ended
+        self._left = 1  # what of it was not counted
+
+    @staticmethod
+    def allowed(gate_us):
+        """Whether `open_for` would take this time. H-01"""
+        return _OVERHEAD_US < gate_us <= CEILING_US
+
+    def hold_supply(self):
+        """Top the dead-man up: SUPPLY is high for another 60 ms. Call once a tick."""
+        if self._supply.tx_fifo() == 0:  # never wait for a state machine that has stopped
+            self._supply.put(_TOP_UP)
+
+    def drop_supply(self):
+        """SUPPLY low at once."""
+        if self._supply_pin.value() and self._supply.tx_fifo() == 0:
+            self._supply.put(0)
+
+    def supply_on(self):
+        """Level of the SUPPLY pin: 1 or 0."""
+        return self._supply_pin.value()
+
+    def is_open(self):
+        """Level of the GATE pin: 1 or 0."""
+        return self._gate_pin.value()
+
+    def open_for(self, gate_us):
+        """Open now for so many us of this board's clock; the end needs no further call.
+
+        Returns False, and nothing opens, when the time is over the ceiling or a count runs.
+        """
+        if gate_us <= _OVERHEAD_US or gate_us > CEILING_US:
+            return False
+        if self._count or self._gate.tx_fifo() or self._gate_pin.value():
+            return False
+        while self._gate.rx_fifo():
+            self._gate.get()
+        self._count = (gate_us - _OVERHEAD_US + 1) >> 1
+        self._gate.put(self._count)
+        return True
+
+    def ended(self):
+        """True when no count runs: `complete` and `delivered_us` then speak of the last one."""
+        gate = self._gate
+        while gate.rx_fifo():
+            word = gate.get()
+            # After `close` there are two words, in either order: the program's own 0, and what
+            # was left. A word over N is X caught in the two cycles of its underflow: the end.
+            if self._count:
+                self._asked = self._count
+                self._count = 0
+                self._left = 0
+            if self._left < word <= self._asked:
+                self._left = word
+        return self._count == 0
+
+    def complete(self):
+        """Whether the last count ran to its end."""
+        return self._left == 0
+
+    def delivered_us(self):
+        """How long the gate was high, in us of this board's clock, after `ended`."""
+        if self._left == 0:
+            return 2 * self._asked + _OVERHEAD_US
+        if self._left == self._asked:
+            return 0  # the E-stop loop was open before: the gate never rose
+        return 2 * (self._asked - self._left) + 1
+
+    def close(self):
+        """Close early, from the processor. What was left is read just before: up to 50 us."""
+        gate = self._gate
+        if self._count and not gate.rx_fifo():
+            gate.exec(_MOV_Y_X)
+            gate.exec(_SET_X_0)  # the program itself now ends its count: gate low within 3 us
+            gate.exec(_MOV_ISR_Y)
+            gate.exec(_PUSH_NOBLOCK)
+        gate.exec(_SET_PINS_0)
+        self.drop_supply()
