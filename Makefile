@@ -69,6 +69,10 @@ run: $(READY) ## show a whole treatment on the simulated applicator
 test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 	@$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
+.PHONY: micropython
+micropython: $(READY) ## download the official MicroPython image, for the tests on the emulated board
+	@$(PY) -c 'from hw_sim import image; print(image.download())'
+
 .PHONY: check
 check: $(CHECK_READY) ## ruff, pyright (firmware and host), mpy-cross of every firmware file
 	@echo 'ruff'; $(VENV)/bin/ruff check --quiet .

