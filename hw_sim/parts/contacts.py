@@ -118,7 +118,9 @@ class EStop:
         self._timers: list[TimerLike] = []
 
     def open(self) -> None:
-        """Struck: the loop opens, and stays open."""
+        """Struck: the loop opens, and stays open. Harmless when it is open."""
+        if not self._finger_closed:
+            return
         self._finger_closed = False
         self._cancel()
         self._contact(False)
@@ -160,7 +162,7 @@ class EStop:
         if closed:
             self._put(1)
         else:
-            self._timers.append(self._clock.call_after(_ESTOP_FALL_NS, self._fallen))
+            self._clock.call_after(_ESTOP_FALL_NS, self._fallen)  # nothing calls this off
 
     def _fallen(self) -> None:
         if not self.closed:
