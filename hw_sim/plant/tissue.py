@@ -43,7 +43,10 @@ _TABLE_LOW_C = -200.0
 _TABLE_HIGH_C = 60.0
 _TABLE_STEP_C = 0.25
 _SAFETY = 0.8  # part of the explicit scheme's stable step
-_LOOK_AHEAD_C = 3.0  # a cell cools no more than this in one step
+# The stable step shrinks as tissue freezes, so it is taken for a colder state than the present one:
+# in 20 ms at 3000 W/m²K a surface cell of 0.25 mm cools by about 15 K.
+_LONGEST_STEP_S = 0.02
+_LOOK_AHEAD_C = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +217,7 @@ def treat(
     or infinite for a half-space. `h_w_m2k` > 0 towards `fluid_c`. `start_c`: an even starting
     temperature; None: the steady state of living skin in the room's air. `deep_mm`: thickness of
     the block, insulated below. A freeze of 13 s and 10 s of thaw cost about
-    0.1 s of computing.
+    0.15 s of computing.
     """
     if not intervals_ns:
         raise ValueError("no interval to treat")
@@ -303,6 +306,7 @@ class _Run:
         while now_s < to_s - 1e-12:
             coldest_c = float(np.interp(float(np.min(enthalpy)), table_h, table_c)) - _LOOK_AHEAD_C
             step_s = limit / float(steepest[max(0, int(np.searchsorted(table_c, coldest_c)) - 1)])
+            step_s = min(step_s, _LONGEST_STEP_S)
             left_s = to_s - now_s
             if step_s < left_s:
                 step_s = left_s / math.ceil(left_s / step_s)
