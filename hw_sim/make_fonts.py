@@ -68,7 +68,7 @@ def columns(bitmap: bytes, width: int, height: int) -> bytes:
 def main() -> None:
     """Write the module to standard output."""
     folder = Path(sys.argv[1])
-    print('"""Glyphs of the screen\'s four fonts. Made by hw_sim/make_fonts.py; do not edit.\n')
+    print('"""Glyphs of the screen\'s four fonts. Generated; do not edit.\n')
     print("Pure; imports nothing. Controls: H-09 (numbers that can be read at arm's length).\n")
     print("From Spleen (c) 2018-2020 Frederic Cambus, BSD 2-clause, docs/licences.md.")
     print("A font: (width, pages, characters in order, glyphs). A glyph: pages of `width` bytes,")

@@ -46,6 +46,9 @@ _ROOM_RECORDS = const(64)  # free journal records needed to arm
 _PAGES = const(2)
 _PAGES_OPEN = const(1)
 
+_BLINK_FAULT_MS = const(250)  # 2 Hz red, 0.5 Hz yellow: IEC 60601-1-8's bands
+_BLINK_ARMED_MS = const(1000)
+
 _DISARM_BUTTON = const(1)
 _DISARM_TIME = const(2)
 _DISARM_FAULT = const(3)
@@ -256,6 +259,8 @@ class App:
         else:
             self._attend(now_ms, slot)
         self.sounder.step(now_ms)
+        if slot == 7:
+            self.lights.step(self.state_ms())
         if one_shot.phase == shot.IDLE:
             self.panel.step(_PAGES)
             self.link.step(now_ms, board.ticks_ms)
@@ -498,7 +503,7 @@ class App:
         view = self.panel.view
         view.title = title
         lines = action.split("|")
-        view.lines = (what, lines[0], lines[1] if len(lines) > 1 else "")
+        view.lines = [what, lines[0], lines[1] if len(lines) > 1 else ""]
         self._refused_ms = now_ms
         self.sounder.play(sounder.REFUSED, now_ms)
         self.buttons.spend()
@@ -693,6 +698,8 @@ class App:
             1 if state == treatment.READY or state == treatment.DONE else 0,
             1 if state == treatment.ARMED or state == treatment.FREEZING else 0,
             1 if state == treatment.FAULT else 0,
+            _BLINK_FAULT_MS if state == treatment.FAULT
+            else _BLINK_ARMED_MS if state == treatment.ARMED else 0,
         )
         self._show_state()
         self.link.event(
@@ -776,7 +783,7 @@ class App:
                 delivered // 10, delivered % 10, planned // 10, planned % 10,
             )  # fmt: skip
         view.title = row[1]
-        view.lines = (what, lines[0], lines[1] if len(lines) > 1 else "")
+        view.lines = [what, lines[0], lines[1] if len(lines) > 1 else ""]
 
     # -- settings, journal, clock ---------------------------------------------------------------
 
@@ -862,11 +869,11 @@ class App:
             return 0
 
     def utc_s(self):
-        """Seconds since 1970 UTC, or 0 when the clock was never set."""
+        """Seconds since 1970 UTC, or 0 when the clock was not set since power-on. H-20"""
         return self._clock_s + self.uptime_ms // 1000 if self._clock_s else 0
 
     def set_clock(self, utc_s):
-        """Set the clock from the host; recorded with the time before."""
+        """Set the clock from the host; recorded with the time before. H-20"""
         old = self.utc_s()
         if old == utc_s:
             return

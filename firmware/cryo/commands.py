@@ -45,6 +45,11 @@ def refusal(code, text):
     return {"err": {"code": code, "text": text}}
 
 
+def _out_of(low, high, unit, text):
+    """The refusal of a value outside low...high."""
+    return {"err": {"code": "range", "text": text, "min": low, "max": high, "unit": unit}}
+
+
 def _is_integer(value):
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -174,11 +179,7 @@ def out_of_range(app, index, value):
         other = dose.reaching(value)
         if other > 0:
             text += "; applicator %d reaches it" % other
-    reply = refusal("range", text)
-    reply["err"]["min"] = low
-    reply["err"]["max"] = high
-    reply["err"]["unit"] = row[2]
-    return reply
+    return _out_of(low, high, row[2], text)
 
 
 def _set(app, request):
@@ -249,11 +250,9 @@ def _log(app, request):
         return refusal("bad_request", "max must be an integer, 1 or more")
     book = app.journal
     if start < book.first() or start > book.head + 1:
-        reply = refusal("range", "from takes %d...%d" % (book.first(), book.head + 1))
-        reply["err"]["min"] = book.first()
-        reply["err"]["max"] = book.head + 1
-        reply["err"]["unit"] = "sequence number"
-        return reply
+        low = book.first()
+        high = book.head + 1
+        return _out_of(low, high, "sequence number", "from takes %d...%d" % (low, high))
     try:
         data = book.read_many(start, min(most, _LOG_MOST))
         anchor = book.chain_before(start)
@@ -278,11 +277,9 @@ def _time(app, request):
         if not _is_integer(utc_s):
             return refusal("type", "utc_s must be an integer")
         if not app.CLOCK_FIRST_S <= utc_s <= app.CLOCK_LAST_S:
-            reply = refusal("range", "utc_s must lie in the years 2024 to 2099")
-            reply["err"]["min"] = app.CLOCK_FIRST_S
-            reply["err"]["max"] = app.CLOCK_LAST_S
-            reply["err"]["unit"] = "s"
-            return reply
+            return _out_of(
+                app.CLOCK_FIRST_S, app.CLOCK_LAST_S, "s", "utc_s must lie in the years 2024 to 2099"
+            )
         if app.treatment.state != treatment.READY:
             return refusal("state", "the clock is set in READY only")
         app.set_clock(utc_s)

@@ -6,7 +6,7 @@ refused with the range, never clamped), H-02, H-01.
 A calibration table holds points (depth of the -25 C isotherm in um, freeze time in ms),
 monotone in both, and is valid between its first and its last point only. Between points the
 time is linear in depth: the true curve bends upwards (depth grows with the root of time), so
-the chord freezes at most 3 % longer than the curve, never shorter.
+the chord freezes at most 4 % longer than the curve, never shorter.
 
 Provenance of the tables below: axisymmetric Pennes-enthalpy model, depth of -25 C after
 10, 20 and 30 s, computed for this project (docs/dose.md). They are model figures, not
@@ -50,10 +50,12 @@ def dose_ms(applicator, depth_um):
     if depth_um < points[0][0] or depth_um > points[-1][0]:
         return NONE
     lower = points[0]
-    for upper in points:
-        if depth_um <= upper[0]:
+    upper = lower
+    for point in points:
+        upper = point
+        if depth_um <= point[0]:
             break
-        lower = upper
+        lower = point
     span_um = upper[0] - lower[0]
     if span_um == 0:
         return upper[1]

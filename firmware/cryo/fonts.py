@@ -1,4 +1,4 @@
-"""Glyphs of the screen's four fonts. Made by hw_sim/make_fonts.py; do not edit.
+"""Glyphs of the screen's four fonts. Generated; do not edit.
 
 Pure; imports nothing. Controls: H-09 (numbers that can be read at arm's length).
 

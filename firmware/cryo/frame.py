@@ -55,6 +55,7 @@ class Crc32:
         self.lo = 0xFFFF
 
     def reset(self):
+        """Begin anew."""
         self.hi = 0xFFFF
         self.lo = 0xFFFF
 

@@ -46,7 +46,7 @@ class View:
         self.timeout_s = 0
         self.level_percent = 0
         self.title = ""
-        self.lines = ("", "", "")
+        self.lines = [""] * 3
         self.confirm_key = ""
         self.confirm_text = ""
         self.blink = 0

@@ -96,16 +96,28 @@ class Lights:
     """Green: ready. Yellow: armed (blinking) or freezing (steady). Red: fault, by priority."""
 
     def __init__(self, green, yellow, red):
-        self._pins = (green, yellow, red)
-        self._levels = [0, 0, 0]
+        self._green = green
+        self._yellow = yellow
+        self._red = red
+        self._blinks = None  # the LED that blinks, or None
+        self._half_ms = 0
+        self._level = 1
 
-    def _set(self, index, level):
-        if self._levels[index] != level:
-            self._levels[index] = level
-            self._pins[index].value(level)
+    def show(self, green, yellow, red, half_ms=0):
+        """Levels, 0 or 1 each; with `half_ms` the (one) lit LED changes as often."""
+        self._green.value(green)
+        self._yellow.value(yellow)
+        self._red.value(red)
+        self._half_ms = half_ms
+        self._level = 1
+        self._blinks = None
+        if half_ms:
+            self._blinks = self._red if red else self._yellow if yellow else self._green
 
-    def show(self, green, yellow, red):
-        """Levels, 0 or 1 each."""
-        self._set(0, green)
-        self._set(1, yellow)
-        self._set(2, red)
+    def step(self, in_state_ms):
+        """Blink: `in_state_ms` since the state began."""
+        if self._blinks is not None:
+            level = 1 - in_state_ms // self._half_ms % 2
+            if level != self._level:
+                self._level = level
+                self._blinks.value(level)

@@ -1,0 +1,64 @@
+"""Tables of faults and settings: H-09, every fault says what to do; H-15, it stays until then."""
+
+from __future__ import annotations
+
+import pytest
+from cryo import faults, schema
+from hypothesis import given
+from hypothesis import strategies as st
+
+numbers = st.sampled_from([row[0] for row in faults.FAULTS])
+
+
+@pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
+def test_every_fault_fits_the_screen_and_says_what_to_do(row: tuple) -> None:
+    """H-09."""
+    number, name, priority, clears, what, action = row
+    assert faults.row_of(number) is row
+    assert priority in (faults.LOW, faults.MEDIUM, faults.HIGH)
+    assert clears in (faults.ACK, faults.ESTOP_RULE, faults.POWER)
+    assert 0 < len(name) <= 16
+    assert 0 < len(what) <= 16, f"{name}: {what!r} is {len(what)} characters"
+    lines = action.split("|")
+    assert 1 <= len(lines) <= 2
+    for line in lines:
+        assert 0 < len(line) <= 16, f"{name}: {line!r} is {len(line)} characters"
+
+
+@pytest.mark.parametrize("row", schema.SETTINGS, ids=lambda row: row[1])
+def test_every_setting_has_a_default_in_its_range(row: tuple) -> None:
+    number, key, unit, low, high, default, who, text = row
+    assert low <= default <= high
+    assert schema.index_of(key) == schema.index_of_number(number)
+    assert who in (schema.HOST, schema.DEVICE)
+    assert unit
+    assert text
+
+
+@given(st.lists(st.tuples(numbers, st.booleans()), max_size=10))
+def test_the_first_cause_is_shown_and_none_is_lost(causes: list[tuple[int, bool]]) -> None:
+    found = faults.FaultSet()
+    for number, present in causes:
+        found.latch(number, present)
+    if causes:
+        assert found.first == causes[0][0]
+    reported = set()
+    while number := found.take_fresh():
+        reported.add(number)
+    assert reported == {number for number, _ in causes}
+
+
+@given(st.lists(st.tuples(numbers, st.booleans()), max_size=10), st.sampled_from([0, 1, 2]))
+def test_a_fault_clears_by_its_own_rule_and_only_when_its_cause_is_gone(
+    causes: list[tuple[int, bool]], rule: int
+) -> None:
+    """H-15."""
+    found = faults.FaultSet()
+    for number, present in causes:
+        found.latch(number, present)
+    gone = found.clear(rule)
+    still = {number for number, present in causes if present}
+    for number, _ in causes:
+        cleared = bool(gone & (1 << (number - 1)))
+        assert cleared == (faults.row_of(number)[3] == rule and number not in still)
+    assert bool(found.first) == bool(found.latched)
