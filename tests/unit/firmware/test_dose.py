@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cryo import dose
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 ROWS = [row[0] for row in dose.APPLICATORS]
 applicators = st.sampled_from(ROWS)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cryo import faults, schema
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 numbers = st.sampled_from([row[0] for row in faults.FAULTS])
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import zlib
 
 from cryo import frame
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 REQUEST = b'{"id":1,"op":"get","key":"depth_um"}'
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from cryo import faults, interlocks, schema
 from cryo.sensors import Channel, Nozzle, Sensors
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 DEFAULTS = [row[5] for row in schema.SETTINGS]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cryo import treatment
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 EVENTS = range(1, len(treatment.EVENTS))
 STATES = range(len(treatment.STATES))
