@@ -23,7 +23,8 @@ class Canvas:
     """Draws; allocates nothing but what `text` is given."""
 
     def __init__(self):
-        self.buffer = bytearray(_STRIDE * PAGES)
+        # One byte more than the pages take: framebuf wants the last page in its full stride too.
+        self.buffer = bytearray(_STRIDE * PAGES + 1)
         for page in range(PAGES):
             self.buffer[_STRIDE * page] = 0x40
         view = memoryview(self.buffer)
