@@ -1,0 +1,243 @@
+"""The `cryo` command: its arguments, its exit codes, and how errors are shown.
+
+Imports only argparse and sys, so that `cryo --help` is quick; the commands themselves are
+imported when one is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+TYPE_CHECKING = False  # typing's own costs an import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from host_tools.errors import CryoError
+
+_EPILOG = """\
+exit codes:
+  0  done
+  1  the device refused (the message says why, and the range if there is one)
+  2  the command line is wrong
+  3  no port, more than one that could be meant, or it is in use
+  4  no answer, a broken conversation, or the port went away
+  5  records do not verify, or differ from those stored
+  6  the change was not confirmed on the device
+  7  a file or a part on this computer is missing or unusable
+
+examples:
+  cryo status --watch              readings, until Ctrl-C
+  cryo set depth_um 2.5mm          then confirm on the device
+  cryo log pull && cryo log export --format csv -o journal.csv
+  cryo --port sim:// info          without a device: the simulated one
+
+PORT is a device path or any pyserial URL (socket://HOST:PORT, sim://, ...).
+Left out, the variable CRYO_PORT counts; else the one device found on USB.
+"""
+
+
+class _Version(argparse.Action):
+    """`--version`, which looks the version up only when asked (importlib.metadata is slow)."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("cryodose")
+        except PackageNotFoundError:
+            found = "not installed"
+        print(f"cryo {found}")
+        parser.exit()
+
+
+def _parser() -> argparse.ArgumentParser:
+    # The common options may stand before or behind the command. Behind it they have no default,
+    # for else they would undo what stands before.
+    before = argparse.ArgumentParser(add_help=False)
+    behind = argparse.ArgumentParser(add_help=False)
+    for group, default in ((before, None), (behind, argparse.SUPPRESS)):
+        group.add_argument("--port", metavar="PORT", default=default, help="path or pyserial URL")
+        group.add_argument(
+            "--json",
+            action="store_true",
+            default=False if default is None else default,
+            help="print one JSON object instead of text, errors included",
+        )
+        group.add_argument(
+            "--timeout",
+            type=float,
+            metavar="S",
+            default=default,
+            help="seconds that one try waits for a reply (default 1.5; 4 tries)",
+        )
+    parser = argparse.ArgumentParser(
+        prog="cryo",
+        description="Talk to a Cryodose cryogen applicator, and keep its journal.",
+        epilog=_EPILOG,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=20
+        ),
+        parents=[before],
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: str, help_: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help_, description=_sentence(help_), parents=[behind])
+        sub.set_defaults(run=run)
+        return sub
+
+    command("ports", "ports", "list the serial ports, and which can be the device")
+
+    sub = command("info", "info", "who the device is; with PART, what it knows of it")
+    sub.add_argument(
+        "part",
+        nargs="?",
+        metavar="PART",
+        help="settings, commands, faults, records, states, errors or applicators",
+    )
+
+    sub = command("get", "get", "show a setting, or all with their ranges")
+    sub.add_argument("key", nargs="?", metavar="KEY", help="the setting's name")
+
+    sub = command("set", "set_", "change a setting; some changes are confirmed on the device")
+    sub.add_argument("key", metavar="KEY", help="the setting's name")
+    sub.add_argument("value", metavar="VALUE", help="2.5mm, 12s, …; a plain integer is in its unit")
+    sub.add_argument(
+        "--no-wait",
+        action="store_true",
+        help="do not wait for the confirmation (exit code 6 all the same)",
+    )
+
+    sub = command("status", "status", "state and readings")
+    sub.add_argument(
+        "--watch",
+        nargs="?",
+        type=float,
+        const=0.5,
+        metavar="S",
+        help="again every S seconds (default 0.5), until Ctrl-C",
+    )
+
+    sub = command("time", "time_", "read or set the device's clock")
+    sub.add_argument(
+        "--set",
+        nargs="?",
+        const="now",
+        metavar="WHEN",
+        dest="when",
+        help="set it to this computer's time, or to WHEN (ISO 8601 with offset)",
+    )
+
+    command("maintenance", "maintenance", "end the application, to flash the device")
+
+    sub = command("demo", "demo", "a whole treatment on the simulated device")
+    sub.add_argument("--out", metavar="DIR", default="build/demo", help="default: build/demo")
+
+    log = commands.add_parser(
+        "log",
+        help="the device's journal: pull, show, export, verify",
+        description="The journal.",
+        parents=[behind],
+    )
+    commands = log.add_subparsers(metavar="COMMAND", required=True)
+
+    stored = argparse.ArgumentParser(add_help=False)
+    stored.add_argument(
+        "--store", metavar="FILE", help="the SQLite file (else CRYO_STORE, else your data folder)"
+    )
+    chosen = argparse.ArgumentParser(add_help=False)
+    chosen.add_argument("--serial", metavar="SERIAL", help="which device, if several are stored")
+    span = argparse.ArgumentParser(add_help=False)
+    span.add_argument("--kind", metavar="NAME", action="append", help="only this kind; repeatable")
+    span.add_argument("--from", metavar="SEQ", type=int, dest="first", default=1)
+    span.add_argument("--to", metavar="SEQ", type=int, dest="last")
+
+    def log_command(
+        name: str, run: str, help_: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=help_, description=_sentence(help_), parents=[behind, stored, *parents]
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = log_command("pull", "log_pull", "fetch new records, verify and store them")
+    sub.add_argument("--all", action="store_true", help="fetch all again and compare")
+    sub.add_argument(
+        "--keep-broken",
+        action="store_true",
+        help="go on behind records that break the chain, and store them too (exit code 5)",
+    )
+    sub = log_command("show", "log_show", "show stored records", chosen, span)
+    sub.add_argument("-n", type=int, metavar="N", default=20, help="the newest N (default 20)")
+    sub.add_argument("--all", action="store_true", help="all of them")
+    sub = log_command("export", "log_export", "write stored records to a file", chosen, span)
+    sub.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    sub.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    log_command("verify", "log_verify", "check the hash chain of what is stored", chosen)
+    return parser
+
+
+def _sentence(help_: str) -> str:
+    return help_[0].upper() + help_[1:] + "."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (see `cryo --help`)."""
+    args = _parser().parse_args(argv)
+    from host_tools.errors import CryoError
+
+    try:
+        from host_tools import commands
+
+        code: int = getattr(commands, args.run)(args)
+        sys.stdout.flush()
+        return code
+    except CryoError as error:
+        _explain(error, as_json=args.json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`head`, say) has had enough. Python would complain once more at exit.
+        sys.stdout = None  # pyright: ignore[reportAttributeAccessIssue]
+        return 0
+
+
+def _explain(error: CryoError, *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        print(json.dumps({"error": error.as_dict()}, indent=2, ensure_ascii=False))
+        return
+    import textwrap
+
+    detail: dict[str, object] = getattr(error, "detail", {})
+    candidates: list[tuple[str, str]] = getattr(error, "candidates", [])
+    lines = [error.text]
+    if "min" in detail and "max" in detail:
+        from host_tools.units import show_range
+
+        low, high, unit = detail["min"], detail["max"], str(detail.get("unit", ""))
+        if isinstance(low, int) and isinstance(high, int):
+            lines.append(f"allowed: {show_range(low, high, unit)}  ({low}…{high} {unit})")
+    lines += [f"  {port}   {about}" for port, about in candidates]
+    if error.hint:
+        lines.append("→ " + error.hint)
+    mark = "\x1b[1;31mcryo:\x1b[0m " if sys.stderr.isatty() else "cryo: "
+    sys.stdout.flush()
+    for index, line in enumerate(lines):
+        print(
+            textwrap.fill(
+                line,
+                78,
+                initial_indent=" " * 6,
+                subsequent_indent=" " * (8 if line.startswith(("→", " ")) else 6),
+                break_long_words=False,
+                break_on_hyphens=False,
+            ).replace("      ", mark if index == 0 else "      ", 1),
+            file=sys.stderr,
+        )

@@ -1,0 +1,442 @@
+"""What each `cryo` command does. Imported only when one is run; imports the rest as needed.
+
+Every function takes the parsed arguments and returns the exit code. Data goes to standard output
+(text by `render`, or one JSON object), progress and errors to standard error.
+"""
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from host_tools.errors import LocalError, NotConfirmed, Refused, UsageError
+
+if TYPE_CHECKING:
+    from host_tools.description import Description, Setting
+    from host_tools.device import Device
+    from host_tools.records import Record
+    from host_tools.store import Store
+
+
+def _print_json(data: object, *, indent: int | None = 2) -> None:
+    print(json.dumps(data, indent=indent, ensure_ascii=False))
+
+
+@contextmanager
+def _device(args: Namespace) -> "Generator[Device]":
+    from host_tools.device import Device
+    from host_tools.link import TIMEOUT_S, Link
+    from host_tools.ports import find_port
+    from host_tools.transport import open_transport
+
+    url: str = args.port or os.environ.get("CRYO_PORT") or find_port()
+    timeout_s: float = TIMEOUT_S if args.timeout is None else args.timeout
+    if timeout_s <= 0:
+        raise UsageError("--timeout must be more than 0")
+    transport = open_transport(url)
+    # The simulator is deterministic, and stays so only if what it is sent is.
+    first_id = 1 if url.lower().startswith("sim://") else None
+    link = Link(transport, timeout_s=timeout_s, first_id=first_id)
+    try:
+        yield Device(link)
+    finally:
+        link.close()
+
+
+# -- the device -----------------------------------------------------------------------------
+
+
+def ports(args: Namespace) -> int:
+    """`cryo ports`."""
+    from host_tools.ports import list_ports
+
+    found = list_ports()
+    if args.json:
+        _print_json({"ports": [asdict(info) for info in found]})
+    else:
+        from host_tools import render
+
+        render.ports(found)
+    return 0
+
+
+def info(args: Namespace) -> int:
+    """`cryo info [PART]`."""
+    from host_tools.description import PARTS
+
+    if args.part is not None and args.part not in PARTS:
+        raise UsageError(f"no part '{args.part}'", "the parts are: " + ", ".join(PARTS))
+    with _device(args) as device:
+        hello = device.hello()
+        if args.part is not None:
+            table = device.describe(args.part)
+            if args.json:
+                rows = [dict(zip(table.columns, row, strict=False)) for row in table.rows]
+                _print_json({"serial": hello.serial, "part": table.part, "rows": rows})
+            else:
+                from host_tools import render
+
+                render.table(table)
+            return 0
+        try:
+            clock = device.time()
+        except Refused:  # the valve is open
+            clock = None
+        if args.json:
+            data = asdict(hello) | {"port": device.link.transport.url}
+            _print_json(data | {"clock": asdict(clock) if clock else None})
+        else:
+            from host_tools import render
+
+            render.info(hello, device.link.transport.url, clock)
+    return 0
+
+
+def _describe_settings(device: "Device", key: str | None = None) -> "Description":
+    """The settings, and the lists whose things a setting may number (all, or that of `key`)."""
+    from host_tools.description import PARTS, Description
+
+    tables = [device.describe("settings")]
+    keys = [str(row[1]) for row in tables[0].rows] if key is None else [key]
+    tables += [device.describe(part) for part in PARTS if part.removesuffix("s") in keys]
+    return Description(tables)
+
+
+def _known(description: "Description", key: str) -> "Setting":
+    row = description.setting(key)
+    if row is None:
+        import difflib
+
+        near = difflib.get_close_matches(key, [row.key for row in description.settings], 3, 0.4)
+        error = Refused("unknown_key", f"the device has no setting '{key}'")
+        error.hint = f"did you mean {', '.join(near)}?" if near else "`cryo get` lists them"
+        raise error
+    return row
+
+
+def get(args: Namespace) -> int:
+    """`cryo get [KEY]`."""
+    with _device(args) as device:
+        description = _describe_settings(device, args.key)
+        rows = description.settings
+        if args.key is not None:
+            rows = (_known(description, args.key),)
+        values = device.get_all(rows)
+    if args.json:
+        data = [
+            asdict(row) | {"value": value.value, "pending": value.pending}
+            for row, value in zip(rows, values, strict=True)
+        ]
+        _print_json(data[0] if args.key is not None else {"settings": data})
+    else:
+        from host_tools import render
+
+        if args.key is not None:
+            render.setting(rows[0], values[0], description)
+        else:
+            render.settings(rows, values, description)
+    return 0
+
+
+def set_(args: Namespace) -> int:
+    """`cryo set KEY VALUE`."""
+    from host_tools import units
+
+    with _device(args) as device:
+        description = _describe_settings(device, args.key)
+        row = _known(description, args.key)
+        part = description.part_of(row.key, row.unit)
+        number = description.find(part, args.value) if part else None
+        wanted = units.parse(args.value, row.unit) if number is None else number
+        old = device.get(row.key).value
+        data: dict[str, Any] = {"key": row.key, "unit": row.unit, "old": old, "value": wanted}
+        data |= {"min": row.min, "max": row.max}
+        if not args.json:
+            from host_tools import render
+
+            render.change(row, old, wanted, description)
+        reply = device.set(row.key, wanted)
+        if reply.applied:
+            outcome = "applied"
+        elif args.no_wait:
+            raise NotConfirmed(
+                f"{row.key} keeps its value until the change is confirmed: {reply.confirm}",
+                "pending",
+            )
+        elif args.json:
+            device.wait_confirmed(reply)
+            outcome = "confirmed"
+        else:
+            from host_tools import render
+
+            with render.waiting(reply) as tick:
+                device.wait_confirmed(reply, tick)
+            outcome = "confirmed"
+    if args.json:
+        _print_json(data | {"outcome": outcome})
+    else:
+        from host_tools import render
+
+        render.changed(row, wanted, outcome, description)
+    return 0
+
+
+def status(args: Namespace) -> int:
+    """`cryo status [--watch [S]]`."""
+    with _device(args) as device:
+        if args.watch is None:
+            reply = device.status()
+            if args.json:
+                _print_json(reply)
+                return 0
+            from host_tools import render
+
+            render.status(_with_names(device, reply), _fault_rows(device, reply))
+            return 0
+        if args.watch <= 0:
+            raise UsageError("--watch must be more than 0")
+        if args.json:
+            while True:
+                _print_json(device.status(), indent=None)
+                sys.stdout.flush()
+                device.link.wait_event(lambda _: False, args.watch)
+        from host_tools import render
+
+        with render.live() as update:
+            while True:
+                reply = device.status()
+                faults = _fault_rows(device, reply)
+                update(render.status_panel(_with_names(device, reply), faults))
+                device.link.wait_event(lambda _: False, args.watch)
+
+
+def _with_names(device: "Device", reply: dict[str, Any]) -> dict[str, Any]:
+    """The status with the applicator's name instead of its number, where it can be had."""
+    number = reply.get("applicator")
+    if not isinstance(number, int):
+        return reply
+    try:
+        rows = device.describe("applicators").rows
+    except Refused:
+        return reply
+    return reply | {"applicator": next((str(row[1]) for row in rows if row[0] == number), number)}
+
+
+def _fault_rows(device: "Device", reply: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of `describe` for the faults that are active, or [] when it cannot be asked."""
+    numbers = reply.get("faults")
+    if not numbers:
+        return []
+    try:
+        return [row for row in device.describe("faults").rows if row[0] in numbers]
+    except Refused:
+        return []
+
+
+def time_(args: Namespace) -> int:
+    """`cryo time [--set [WHEN]]`."""
+    import time
+    from datetime import UTC, datetime
+
+    if args.when is None:
+        utc_s = None
+    elif args.when == "now":
+        utc_s = round(time.time())
+    else:
+        try:
+            when = datetime.fromisoformat(args.when)
+        except ValueError:
+            raise UsageError(
+                f"'{args.when}' is no time", "like this: 2024-06-02T15:04:05+02:00"
+            ) from None
+        if when.tzinfo is None:
+            raise UsageError(
+                f"'{args.when}' does not say in which time zone",
+                "put an offset behind it, such as +02:00, or Z for UTC",
+            )
+        utc_s = round(when.timestamp())
+    with _device(args) as device:
+        clock = device.time() if utc_s is None else device.set_time(utc_s)
+    here_s = time.time()
+    ahead_s = round(clock.utc_s - here_s) if clock.utc_s else None
+    if args.json:
+        iso = datetime.fromtimestamp(clock.utc_s, UTC).isoformat() if clock.utc_s else None
+        _print_json(asdict(clock) | {"time": iso, "ahead_of_host_s": ahead_s})
+    else:
+        from host_tools import render
+
+        render.clock(clock, ahead_s, was_set=utc_s is not None)
+    return 0
+
+
+def maintenance(args: Namespace) -> int:
+    """`cryo maintenance`."""
+    with _device(args) as device:
+        text = device.maintenance()
+    if args.json:
+        _print_json({"text": text})
+    else:
+        print(text)
+    return 0
+
+
+def demo(args: Namespace) -> int:
+    """`cryo demo`."""
+    from host_tools.demo import run
+
+    return run(Path(args.out), json=args.json)
+
+
+# -- the journal ----------------------------------------------------------------------------
+
+
+def _store(args: Namespace, *, create: bool = False) -> "Store":
+    from host_tools.store import Store, default_path
+
+    return Store(Path(args.store) if args.store else default_path(), create=create)
+
+
+def _serial(args: Namespace, store: "Store") -> str:
+    devices = store.devices()
+    serials = [device.serial for device in devices]
+    if args.serial is not None:
+        if args.serial not in serials:
+            raise UsageError(
+                f"no records of {args.serial} are stored", f"stored are: {', '.join(serials)}"
+            )
+        return args.serial
+    if not serials:
+        raise LocalError(f"nothing stored yet in {store.path}", "`cryo log pull` fetches it")
+    if len(serials) > 1:
+        raise UsageError(
+            f"records of {len(serials)} devices are stored",
+            f"say which with --serial: {', '.join(serials)}",
+        )
+    return serials[0]
+
+
+def _chosen(
+    args: Namespace, store: "Store", serial: str, description: "Description", newest: int | None
+) -> "list[Record]":
+    if args.kind:
+        kinds: set[int] = set()
+        for name in args.kind:
+            number = description.find("records", name)
+            if number is None:
+                known = ", ".join(kind.name for kind in description.kinds.values())
+                raise UsageError(f"no kind of record '{name}'", f"there are: {known}")
+            kinds.add(number)
+        found = [
+            record
+            for record in store.records(serial, args.first, args.last)
+            if record.kind in kinds
+        ]
+        return found if newest is None else found[len(found) - min(newest, len(found)) :]
+    return list(store.records(serial, args.first, args.last, newest=newest))
+
+
+def log_pull(args: Namespace) -> int:
+    """`cryo log pull [--all]`."""
+    from host_tools.pull import pull
+
+    with _device(args) as device, _store(args, create=True) as store:
+        if args.json:
+            result = pull(device, store, whole=args.all, keep_broken=args.keep_broken)
+        else:
+            from host_tools import render
+
+            with render.pulling() as progress:
+                result = pull(
+                    device,
+                    store,
+                    whole=args.all,
+                    keep_broken=args.keep_broken,
+                    progress=progress,
+                )
+        counts = asdict(device.link.counts)
+        path = str(store.path)
+    if args.json:
+        data = asdict(result) | {"repeated": result.repeated, "verified": not result.broken}
+        _print_json(data | {"seconds": round(result.seconds, 3), "store": path, "link": counts})
+    else:
+        from host_tools import render
+
+        render.pulled(result, path)
+    return 5 if result.broken else 0
+
+
+def log_show(args: Namespace) -> int:
+    """`cryo log show`."""
+    from host_tools.records import as_dict
+
+    if args.n < 1:
+        raise UsageError("-n must be at least 1")
+    with _store(args) as store:
+        serial = _serial(args, store)
+        description = store.description(serial)
+        records = _chosen(args, store, serial, description, None if args.all else args.n)
+        last = store.last_seq(serial)
+    if args.json:
+        rows = [as_dict(record, description) for record in records]
+        _print_json({"serial": serial, "last": last, "records": rows})
+    else:
+        from host_tools import render
+
+        render.records(serial, records, description, last)
+    return 0
+
+
+def log_export(args: Namespace) -> int:
+    """`cryo log export`."""
+    from host_tools import export
+
+    with _store(args) as store:
+        serial = _serial(args, store)
+        description = store.description(serial)
+        records = _chosen(args, store, serial, description, None)
+    write = export.write_csv if args.format == "csv" else export.write_jsonl
+    if args.output is None:
+        if args.json:
+            raise UsageError("--json tells about the export, so the records need a file", "-o FILE")
+        sys.stdout.flush()
+        write(sys.stdout.buffer, serial, records, description)
+        sys.stdout.buffer.flush()
+        return 0
+    path = Path(args.output)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as out:
+            count = write(out, serial, records, description)
+        part.replace(path)  # a whole file or none
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise LocalError(f"cannot write {path}: {error.strerror}") from None
+    if args.json:
+        _print_json({"serial": serial, "records": count, "format": args.format, "file": str(path)})
+    else:
+        print(f"{count} records of {serial} written to {path}")
+    return 0
+
+
+def log_verify(args: Namespace) -> int:
+    """`cryo log verify`."""
+    with _store(args) as store:
+        if args.serial is not None:
+            serials = [_serial(args, store)]
+        else:
+            serials = [device.serial for device in store.devices()]
+        verdicts = [store.verify(serial) for serial in serials]
+    good = all(verdict.good for verdict in verdicts)
+    if args.json:
+        devices = [asdict(verdict) | {"good": verdict.good} for verdict in verdicts]
+        _print_json({"good": good, "devices": devices})
+    else:
+        from host_tools import render
+
+        render.verdicts(verdicts)
+    return 0 if good else 5
