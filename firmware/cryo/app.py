@@ -263,7 +263,7 @@ class App:
             self.lights.step(self.state_ms())
         if one_shot.phase == shot.IDLE:
             self.panel.step(_PAGES)
-            self.link.step(now_ms, board.ticks_ms)
+            self.link.step(board.ticks_ms)
             self._keep(now_ms, slot)
             if self._wants_out and self.link.idle() and not self.journal.waiting():
                 self._leaving = True

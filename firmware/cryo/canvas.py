@@ -1,6 +1,6 @@
 """The picture: 128 x 64 pixels in pages of eight rows, drawn here, sent page by page.
 
-May import framebuf, micropython.const, cryo.fonts. Controls: H-09.
+May import framebuf, micropython, cryo.fonts. Controls: H-09.
 
 The buffer holds each page behind the control byte that the SSD1306 wants before pixel data, so
 a page goes out as it lies, without a copy; `framebuf` takes the odd width as its stride. Text
@@ -9,6 +9,7 @@ each page that changed since it was sent.
 """
 
 import framebuf
+import micropython
 from micropython import const
 
 from cryo import fonts
@@ -17,6 +18,18 @@ WIDTH = const(128)
 PAGES = const(8)
 _STRIDE = const(129)
 _ALL = const(0xFF)
+
+
+@micropython.native
+def _copy(buffer, to, glyphs, index, width, pages, invert):
+    """Copy a glyph's bytes into the buffer: the one loop that is worth machine code."""
+    at = index * width * pages
+    while pages:
+        pages -= 1
+        for i in range(width):
+            buffer[to + i] = glyphs[at + i] ^ invert
+        at += width
+        to += _STRIDE
 
 
 class Canvas:
@@ -43,16 +56,7 @@ class Canvas:
 
     def glyph(self, font, index, x, page, invert=0):
         """Copy one glyph; `invert` is 0 or 0xFF."""
-        width = font[0]
-        data = font[3]
-        buffer = self.buffer
-        at = index * width * font[1]
-        to = page * _STRIDE + 1 + x
-        for _ in range(font[1]):
-            for i in range(width):
-                buffer[to + i] = data[at + i] ^ invert
-            at += width
-            to += _STRIDE
+        _copy(self.buffer, page * _STRIDE + 1 + x, font[3], index, font[0], font[1], invert)
         self.touch(page, font[1])
 
     def text(self, font, x, page, string, invert=0):
@@ -94,12 +98,12 @@ class Canvas:
             self.pixels.fill_rect(x, page * 8, font[0], font[1] * 8, 0)
             self.touch(page, font[1])
 
-    def bar(self, x, page, width, part, whole):
-        """A horizontal bar of 12 rows in two pages, filled by part / whole."""
-        y = page * 8 + 2
-        pixels = self.pixels
-        filled = (width - 4) * part // whole if whole > 0 else 0
-        pixels.rect(x, y, width, 12, 1)
-        pixels.fill_rect(x + 2, y + 2, filled, 8, 1)
-        pixels.fill_rect(x + 2 + filled, y + 2, width - 4 - filled, 8, 0)
+    def bar_frame(self, x, page, width):
+        """The frame of a horizontal bar, 12 rows high in two pages."""
+        self.pixels.rect(x, page * 8 + 2, width, 12, 1)
+        self.touch(page, 2)
+
+    def bar_fill(self, x, page, begin, end):
+        """Fill the bar at `x` from column `begin` to `end` of its inside."""
+        self.pixels.fill_rect(x + 2 + begin, page * 8 + 4, end - begin, 8, 1)
         self.touch(page, 2)

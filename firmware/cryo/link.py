@@ -73,15 +73,15 @@ class Link:
 
     # -- valve closed ---------------------------------------------------------------------
 
-    def step(self, now_ms, ticks_ms):
+    def step(self, ticks_ms):
         """One tick with the valve closed: send what is left, then take one request."""
         if self._out_end:
-            self._send(now_ms, ticks_ms)
+            self._send(ticks_ms)
         if self._receive(_BYTES_A_TICK) and not self._out_end:
             self._waiting = False
             self._answer()
             if self._out_end:
-                self._send(now_ms, ticks_ms)
+                self._send(ticks_ms)
 
     def _receive(self, budget):
         """Take bytes until a line is complete. True when one waits in the line buffer."""
@@ -132,16 +132,16 @@ class Link:
         self._out[self._out_end : end] = data
         self._out_end = end
 
-    def _send(self, now_ms, ticks_ms):
+    def _send(self, ticks_ms):
         port = self._port
         while self._out_at < self._out_end:
             if not port.can_write():
                 break
             size = min(_WRITE_CHUNK, self._out_end - self._out_at)
+            before_ms = ticks_ms()
             port.write(self._view[self._out_at : self._out_at + size])
             self._out_at += size
-            spent_ms = (ticks_ms() - now_ms) & _TICKS_MASK
-            if spent_ms >= _STALL_MS:
+            if (ticks_ms() - before_ms) & _TICKS_MASK >= _STALL_MS:
                 # H-12: give up what is left rather than be held up once more.
                 self._muted = True
                 self.stalled += 1

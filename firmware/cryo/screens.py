@@ -24,6 +24,8 @@ REFUSED = const(7)
 FIELD_DEPTH = const(0)
 FIELD_APPLICATOR = const(1)
 
+_BAR_X = const(70)
+_BAR_WIDTH = const(56)
 _POINT = const(10)  # "." in fonts.NUMBER
 _DASH = const(11)
 
@@ -129,22 +131,29 @@ def _armed_update(canvas, view, seen):
 
 
 def _freezing_enter(canvas, view):
-    canvas.text(fonts.TEXT, 72, 4, "FREEZE")
+    canvas.text(fonts.TEXT, 72, 0, "FREEZE")
+    canvas.text(fonts.SMALL, 72, 2, "s left of")
+    tenths = view.planned_ms // 100
+    canvas.text(fonts.TEXT, 72, 3, "%d.%d s" % (tenths // 10, tenths % 10))
+    canvas.bar_frame(_BAR_X, 6, _BAR_WIDTH)
 
 
 def _freezing_update(canvas, view, seen):
-    tenths = view.remaining_ms // 100
-    whole = tenths // 10
-    if seen[0] != whole:
-        seen[0] = whole
-        canvas.number(fonts.HUGE, 0, 0, whole, 2)
-    if seen[1] != tenths:
-        seen[1] = tenths
-        canvas.place(fonts.NUMBER, 64, 0, _POINT)
-        canvas.place(fonts.NUMBER, 80, 0, tenths % 10)
-        if seen[1] % 3 == 0 or seen[2] < 0:
-            seen[2] = 0
-            canvas.bar(70, 6, 56, view.planned_ms - view.remaining_ms, view.planned_ms)
+    # One piece a call, so that no tick is long; the number first. Seconds are rounded up, so
+    # that 0 means that it is over.
+    seconds = (view.remaining_ms + 999) // 1000
+    if seen[0] != seconds:
+        tens = seconds // 10
+        if seen[1] != tens:
+            seen[1] = tens
+            canvas.place(fonts.HUGE, 0, 0, tens if tens else -1)
+        seen[0] = seconds
+        canvas.place(fonts.HUGE, 32, 0, seconds % 10)
+        return
+    filled = (_BAR_WIDTH - 4) * (view.planned_ms - view.remaining_ms) // view.planned_ms
+    if filled - seen[2] >= 4 or seen[2] < 0:
+        canvas.bar_fill(_BAR_X, 6, seen[2] if seen[2] > 0 else 0, filled)
+        seen[2] = filled
 
 
 def _done_enter(canvas, view):
