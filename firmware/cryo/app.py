@@ -610,7 +610,6 @@ class App:
         if not self._begun:
             self._start_shot(now_ms, trigger, estop_closed)
             return
-        self.board.leave_behind(board_room.FREEZING, one_shot.elapsed_ms)
         if self.buttons.pressed & buttons.SELECT and one_shot.phase == shot.OPEN:
             self.journal.add(
                 journal.ICE_FIELD, treatment.FREEZING, self.uptime_ms,
@@ -620,6 +619,7 @@ class App:
         if one_shot.step(now_ms, trigger, estop_closed, self.sensors, self.settings.values):
             self._end_freeze(now_ms)
             return
+        self.board.leave_behind(board_room.FREEZING, one_shot.elapsed_ms)
         if self._slot % 5 == 0 and one_shot.phase == shot.OPEN:
             self._count_down(now_ms)
 

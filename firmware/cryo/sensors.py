@@ -98,7 +98,9 @@ class Sensors:
     """All readings of the device, in the units of their names."""
 
     def __init__(self):
-        self.coil_ma = Channel(0, 100, -1, 3150, 0)  # mA; no smoothing: the interlock is fast
+        # No smoothing, since the interlock is fast; and no upper end: a sensor that is stuck high
+        # reads as current where none may flow, which is a fault of its own.
+        self.coil_ma = Channel(0, 100, -1, 3301, 0)
         self.pressure_mbar = Channel(330, 132, 150, 3150, 2)
         self.level_permille = Channel(500, 200, 300, 2700, 3)
         self.supply_mv = Channel(0, 100, -1, 3301, 1)  # mV at VSYS / 3; see `vsys_mv`

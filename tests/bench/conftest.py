@@ -1,0 +1,154 @@
+"""The benches on which the scenarios run, and what a scenario says often.
+
+`pytest --bench fast` (default) or `--bench emulated`: the same scenario files on either. A
+scenario that needs what a bench cannot do names the capability and is skipped there, listed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from hw_sim.bench import Bench, FastBench
+
+US = 1_000
+MS = 1_000_000
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bench", choices=("fast", "emulated"), default="fast")
+
+
+def make_bench(kind: str, **options: Any) -> Bench:
+    """A bench of a kind, switched off."""
+    if kind == "fast":
+        return FastBench(**options)
+    from hw_sim.emulator import EmulatedBench
+
+    return EmulatedBench(**options)
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """A bench, switched off, on the kind that was asked for."""
+    kind = request.config.getoption("--bench")
+    if kind == "emulated":
+        request.getfixturevalue("micropython_image")
+    made = make_bench(kind)
+    for mark in request.node.iter_markers("needs"):
+        missing = set(mark.args) - made.capabilities
+        if missing:
+            pytest.skip(f"the {kind} bench has no {', '.join(sorted(missing))}")
+    yield made
+
+
+class Record(NamedTuple):
+    """A journal record, decoded by docs/protocol.md and by nothing of the firmware."""
+
+    seq: int
+    boot: int
+    kind: int
+    state: int
+    uptime_ms: int
+    utc_s: int
+    args: tuple[int, ...]
+
+
+BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
+FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
+
+COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED = range(1, 6)
+
+
+def records(bench: Bench) -> list[Record]:
+    """The whole journal over the link, its chain verified."""
+    hello = bench.ask("hello")["ok"]
+    chain = hashlib.sha256(b"cryodose-journal-1" + hello["serial"].encode()).digest()[:16]
+    found: list[Record] = []
+    following = 1
+    while following <= hello["log_head"]:
+        page = bench.ask("log", **{"from": following, "max": 18}, timeout_ms=10000)["ok"]
+        assert base64.b64decode(page["anchor"]) == chain
+        for text in page["records"]:
+            raw = base64.b64decode(text)
+            assert len(raw) == 64
+            assert hashlib.sha256(chain + raw[:48]).digest()[:16] == raw[48:]
+            chain = raw[48:]
+            fields = struct.unpack("<IHBBII8i", raw[:48])
+            found.append(Record(*fields[:6], fields[6:]))
+            assert found[-1].seq == following
+            following += 1
+    return found
+
+
+def state(bench: Bench) -> str:
+    """The state that the device tells."""
+    return bench.ask("status")["ok"]["state"]
+
+
+def faults(bench: Bench) -> list[int]:
+    """The numbers of the faults that the device tells."""
+    return bench.ask("status")["ok"]["faults"]
+
+
+def until(bench: Bench, wanted: str, timeout_ms: float = 5000, since: int = 0) -> None:
+    """Run until the last state that the device told is `wanted`; events before `since` are old."""
+
+    def there() -> bool:
+        seen = [event for event in bench.events()[since:] if event["ev"] == "state"]
+        return bool(seen) and seen[-1]["state"] == wanted
+
+    assert bench.run_until(there, timeout_ms), f"not in {wanted}: {bench.events()[-4:]}"
+
+
+def switch_on(bench: Bench, wanted: str) -> None:
+    """Switch on and wait for the state that this start leads to."""
+    since = len(bench.events())
+    bench.power_on()
+    until(bench, wanted, since=since)
+
+
+def ready(bench: Bench) -> Bench:
+    """Switch on and wait for READY."""
+    switch_on(bench, "READY")
+    return bench
+
+
+def arm(bench: Bench) -> None:
+    """Hold ARM until the device is armed."""
+    bench.hold("arm")
+    until(bench, "ARMED")
+    bench.release("arm")
+    bench.run_for(60)
+
+
+def freezing(bench: Bench, ms: float = 0) -> None:
+    """Hold TRIGGER until the gate opens, and for `ms` longer."""
+    bench.hold("trigger")
+    assert bench.run_until(lambda: bench.wiring.driven(2) == 1, 3000), "the gate did not open"
+    bench.run_for(ms)
+
+
+def treat(bench: Bench) -> None:
+    """Arm, freeze to the end, let go."""
+    arm(bench)
+    freezing(bench)
+    until(bench, "DONE", 40000)
+    bench.release("trigger")
+    bench.run_for(60)
+
+
+def hold_for(bench: Bench, name: str, ms: float) -> None:
+    """Hold a button for a time."""
+    bench.hold(name)
+    bench.run_for(ms)
+    bench.release(name)
+    bench.run_for(60)
+
+
+Setup = Callable[[Bench], None]
