@@ -1,4 +1,6 @@
-"""Pulled records, kept in one SQLite file. May import sqlite3, `records`, `description`, `errors`.
+"""Pulled records, kept in one SQLite file (H-08).
+
+May import sqlite3, `records`, `description`, `errors`.
 
 Records are only ever added: what is stored already is compared, never overwritten, and triggers
 in the file itself refuse changes. A batch is checked against the chain and against its

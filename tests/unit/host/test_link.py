@@ -219,7 +219,7 @@ def test_a_vanished_port_is_said(transport: MemoryTransport, device: Device) -> 
         device.hello()
 
 
-# -- a change that wants confirmation ---------------------------------------------------------
+# -- a change that wants confirmation (H-13) ----------------------------------------------------
 
 
 def test_confirmed_by_the_event(fake: FakeDevice, device: Device) -> None:

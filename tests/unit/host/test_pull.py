@@ -1,4 +1,4 @@
-"""Pulling a journal: all of it, once, and nothing unverified."""
+"""Pulling a journal: all of it, once, and nothing unverified (H-08)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The record store: idempotent, append-only, loud about contradictions."""
+"""The record store: idempotent, append-only, loud about contradictions (H-08)."""
 
 import sqlite3
 from contextlib import closing
