@@ -254,7 +254,6 @@ class Boot:
             Block(self.clock, self.levels, self._shown_by(i), self._flag_of(i)) for i in (0, 1)
         ]
         self.pio_flag: list[Callable[[int], None] | None] = [None, None]
-        self.pio_active = False
         self.watchdog_ns = 0
         self.watchdog_due_ns = 0
         self._watchdog_timer: Any = None
@@ -418,14 +417,12 @@ class Boot:
         new = self._resolve(gp)
         if new == self.levels[gp]:
             return
-        if self.pio_active:
-            for block in self.pio:
-                block.input_changes()
-            self.levels[gp] = new
-            for block in self.pio:
-                block.replan()
-        else:
-            self.levels[gp] = new
+        watching = [block for block in self.pio if block.watched >> gp & 1]
+        for block in watching:
+            block.input_changes()
+        self.levels[gp] = new
+        for block in watching:
+            block.replan()
         handler = self.edge_handlers.get(gp)
         if handler is not None and handler[0] & (8 if new else 4):
             handler[1]()

@@ -18,8 +18,12 @@ from hw_sim.chip.errors import NotModelled
 from hw_sim.chip.loader import module
 
 MVLSB, RGB565, GS4_HMSB, MHLSB, MHMSB, GS2_HMSB, GS8 = 0, 1, 2, 3, 4, 5, 6
-_SET = [bytes(b | m for b in range(256)) for m in range(256)]
-_CLEAR = [bytes(b & ~m & 0xFF for b in range(256)) for m in range(256)]
+
+
+@lru_cache(maxsize=512)
+def _painter(mask: int, c: bool) -> bytes:
+    """A translation table that sets or clears the bits of `mask` in a byte."""
+    return bytes(b | mask if c else b & ~mask & 0xFF for b in range(256))
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +129,6 @@ class FrameBuffer:
                 for column in range(x, xend):
                     self.pixel(column, row, c)
             return
-        tables = _SET if c else _CLEAR
         for page in range(y >> 3, (yend + 7) >> 3):
             low, high = max(y - 8 * page, 0), min(yend - 8 * page, 8)
             mask = ((1 << high) - 1) & ~((1 << low) - 1) & 0xFF
@@ -134,7 +137,7 @@ class FrameBuffer:
             if mask == 0xFF:
                 buf[at:end] = (b"\xff" if c else b"\x00") * (end - at)
             else:
-                buf[at:end] = bytes(buf[at:end]).translate(tables[mask])
+                buf[at:end] = bytes(buf[at:end]).translate(_painter(mask, bool(c)))
 
     def line(self, x1: int, y1: int, x2: int, y2: int, c: int) -> None:
         dx, sx = (x2 - x1, 1) if x2 > x1 else (x1 - x2, -1)

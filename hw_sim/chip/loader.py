@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import traceback
+from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hw_sim.chip.errors import BenchError, ChipMisuse, KilledByReset, NotModelled
 from hw_sim.chip.names import METHODS, MODULES
@@ -34,49 +36,73 @@ _ONLY_CPYTHON = frozenset(
 ) - frozenset(METHODS)
 
 
+_DEFINED = re.compile(r"\bdef (\w+)|\bself\.(?=\w+ = )(\w+)")
+_PRIVATE = re.compile(r"\b([A-Za-z]\w*)\._(?!_)(\w+)")
+
+
 @lru_cache(maxsize=512)
-def _compile(source: str, filename: str) -> tuple[CodeType, frozenset[str]]:
-    """The code of a file and its `const` names. ChipMisuse for what MicroPython does not have."""
+def _compile(
+    source: str, filename: str
+) -> tuple[CodeType, frozenset[str], tuple[tuple[str, int], ...]]:
+    """The code of a file, its `const` names, and the methods (name, line) that MicroPython lacks.
+
+    ChipMisuse for private names of other modules.
+    """
     tree = ast.parse(source, filename)
-    own: set[str] = set()  # attributes that the firmware itself defines
     constants: set[str] = set()
-    modules: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            own.add(node.name)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            own.add(node.attr)
-        elif isinstance(node, ast.Import):
-            modules |= {a.asname or a.name.split(".")[0] for a in node.names}
+    imported: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            imported |= {a.asname or a.name.split(".")[0] for a in node.names}
         elif isinstance(node, ast.ImportFrom):
-            modules |= {a.asname or a.name for a in node.names}
+            imported |= {a.asname or a.name for a in node.names}
             for alias in node.names:
                 if alias.name.startswith("_") and not alias.name.startswith("__"):
                     _refuse(filename, node, f"{alias.name} does not exist outside its module")
-    for node in tree.body:
-        if (
+        elif (
             isinstance(node, ast.Assign)
             and isinstance(node.value, ast.Call)
             and isinstance(node.value.func, ast.Name)
             and node.value.func.id == "const"
         ):
             constants |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+    code = compile(tree, filename, "exec")
+    private = any(found[1] in imported for found in _PRIVATE.finditer(source))
+    lacking: tuple[tuple[str, int], ...] = ()
+    if private or not _ONLY_CPYTHON.isdisjoint(_names(code)):
+        lacking = _look_closer(tree, filename, imported)
+    return code, frozenset(constants), lacking
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Every global and attribute name that a program uses."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _look_closer(
+    tree: ast.Module, filename: str, imported: set[str]
+) -> tuple[tuple[str, int], ...]:
+    """Attributes that only CPython's types have; refuses private names of another module."""
+    lacking: list[tuple[str, int]] = []
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute):
             continue
-        if node.attr in _ONLY_CPYTHON and node.attr not in own:
-            _refuse(filename, node, f"MicroPython has no method {node.attr}()")
+        if node.attr in _ONLY_CPYTHON:
+            lacking.append((node.attr, node.lineno))
         if (
             isinstance(node.value, ast.Name)
-            and node.value.id in modules
+            and node.value.id in imported
             and node.attr.startswith("_")
             and not node.attr.startswith("__")
         ):
             _refuse(filename, node, f"{node.attr} may be a const, which is not in its module")
-    return compile(tree, filename, "exec"), frozenset(constants)
+    return tuple(lacking)
 
 
-def _refuse(filename: str, node: ast.AST, words: str) -> None:
+def _refuse(filename: str, node: ast.AST, words: str) -> NoReturn:
     raise ChipMisuse(f"{filename}:{getattr(node, 'lineno', 0)}: {words}")
 
 
@@ -111,6 +137,7 @@ class Loader:
         self.modules: dict[str, ModuleType] = {}
         self.constants: dict[str, frozenset[str]] = {}
         self.files: set[str] = set()
+        self._own: set[str] | None = None
         self.port = build_modules(boot, self)
         self.builtins = build_builtins(boot, self)
         self.builtins["__import__"] = self._import
@@ -126,13 +153,28 @@ class Loader:
         except OSError:
             return None
 
+    def _own_attributes(self) -> set[str]:
+        """Every method and attribute that the firmware's own files define."""
+        if self._own is None:
+            filesystem = self.boot.filesystem
+            assert filesystem is not None
+            self._own = set()
+            for path, _size in filesystem.files():
+                if path.endswith(".py"):
+                    text = filesystem.read_file(path).decode()
+                    self._own.update(a or b for a, b in _DEFINED.findall(text))
+        return self._own
+
     def _execute(self, made: ModuleType, path: str, source: str) -> None:
         host = self.boot.chip.sources.get(path.lstrip("/"))
         filename = path
         if host is not None and host.read_text() == source:
             filename = str(host)
         self.files.add(filename)
-        code, constants = _compile(source, filename)
+        code, constants, lacking = _compile(source, filename)
+        for attribute, line in lacking:
+            if attribute not in self._own_attributes():
+                raise ChipMisuse(f"{filename}:{line}: MicroPython has no method {attribute}()")
         self.constants[made.__name__] = constants
         namespace = made.__dict__
         namespace["__builtins__"] = self.builtins

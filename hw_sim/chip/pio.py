@@ -383,8 +383,8 @@ class Machine:
     """
 
     __slots__ = (
-        "block", "config", "cycle", "delay", "dir_mask", "dir_value", "irq_set", "isr", "isr_n",
-        "latched", "osr", "osr_n", "out_mask", "out_value", "pc", "rx", "stalled", "tx",
+        "block", "config", "cycle", "delay", "dir_mask", "dir_value", "fifo_cycle", "irq_set",
+        "isr", "isr_n", "latched", "loops", "misses", "osr", "osr_n", "out_mask", "out_value", "pc", "quick", "rx", "stalled", "tx",
         "waiting_irq", "x", "y",
     )  # fmt: skip
 
@@ -405,6 +405,10 @@ class Machine:
         self.out_mask = self.out_value = 0
         self.dir_mask = self.dir_value = 0
         self.irq_set = -1
+        self.fifo_cycle = NEVER  # the tick that first took from or gave to a FIFO
+        self.loops: dict[int, _Loop] = {}
+        self.misses: dict[int, int] = {}
+        self.quick: list[_Act | None] | None = None  # what most words do, without decoding
 
     def copy(self) -> Machine:
         other: Machine = Machine.__new__(Machine)
@@ -426,6 +430,10 @@ class Machine:
         other.stalled = self.stalled
         other.out_mask = other.out_value = other.dir_mask = other.dir_value = 0
         other.irq_set = -1
+        other.fifo_cycle = NEVER
+        other.loops = self.loops
+        other.misses = self.misses
+        other.quick = self.quick
         return other
 
     def restart(self) -> None:
@@ -449,7 +457,11 @@ class Machine:
         config = self.config
         block = self.block
         words = block.decoded(config.side_count, config.side_optional)
-        loops = block.loops
+        quick = self.quick
+        if quick is None:
+            quick = self.quick = [_quick(pc, word, config) for pc, word in enumerate(words)]
+        loops = self.loops
+        misses = self.misses
         budget = _BUDGET
         while self.cycle < limit:
             if self.delay:
@@ -458,28 +470,38 @@ class Machine:
                 self.cycle += step
                 continue
             before = self.pc
-            if self.latched is None:
-                word = words[before]
+            act = quick[before]
+            if act is not None and self.latched is None:
+                act(self)
+                self.cycle += 1
             else:
-                word = block.decode(self.latched, config.side_count, config.side_optional)
-            self._step(word)
-            if self.stalled:
+                if self.latched is None:
+                    word = words[before]
+                else:
+                    word = block.decode(self.latched, config.side_count, config.side_optional)
+                self._step(word)
+                if self.stalled:
+                    if self.out_mask or self.dir_mask or self.irq_set >= 0:
+                        self.cycle += 1
+                        return True
+                    self.cycle = limit  # nothing in here can end the stall
+                    return False
+                self.cycle += 1
                 if self.out_mask or self.dir_mask or self.irq_set >= 0:
-                    self.cycle += 1
                     return True
-                self.cycle = limit  # nothing in here can end the stall
-                return False
-            self.cycle += 1
-            if self.out_mask or self.dir_mask or self.irq_set >= 0:
-                return True
             if self.pc <= before:
-                loop = loops.get((self.pc, config))
-                if loop is None or not loop.usable(self):
-                    loop = _Loop.trace(self, words)
-                    if loop is not None:
-                        loops[(self.pc, config)] = loop
-                if loop is not None:
+                loop = loops.get(self.pc)
+                if loop is not None and loop.usable(self):
                     loop.skip(self, limit)
+                else:
+                    # Tracing in vain costs more than a pass: only the first time and every 16th.
+                    missed = misses.get(self.pc, 0)
+                    misses[self.pc] = missed + 1
+                    if not missed & 15:
+                        loop = _Loop.trace(self, words)
+                        if loop is not None:
+                            loops[self.pc] = loop
+                            loop.skip(self, limit)
             budget -= 1
             if not budget:
                 return False
@@ -645,6 +667,8 @@ class Machine:
             return True
         if self.tx:
             self.osr = self.tx.popleft()
+            if self.fifo_cycle == NEVER:
+                self.fifo_cycle = self.cycle
         elif block:
             return False
         else:
@@ -661,6 +685,8 @@ class Machine:
                 return False
         else:
             self.rx.append(self.isr)
+            if self.fifo_cycle == NEVER:
+                self.fifo_cycle = self.cycle
         self.isr = 0
         self.isr_n = 0
         return True
@@ -724,6 +750,84 @@ class Machine:
         return True
 
 
+_Act = Callable[[Machine], None]
+
+
+def _quick(pc: int, word: _Word, config: Config) -> _Act | None:
+    """A function that does what `word` at `pc` does, for words that never stall and never show.
+
+    It is `_step` for the commonest cases, and is proved together with it. None for the others.
+    """
+    kind, a, b, delay, side = word
+    if side >= 0 or delay:
+        return None
+    after = config.wrap_target if pc == config.wrap_top else (pc + 1) & 31
+    if kind == _JMP:
+        return _quick_jump(a, b, after, config)
+    if kind == _SET and a == 1:
+
+        def set_x(m: Machine) -> None:
+            m.x = b
+            m.pc = after
+
+        return set_x
+    if kind == _MOV and a == 1 and b == 7:
+
+        def mov_x_osr(m: Machine) -> None:
+            m.x = m.osr
+            m.pc = after
+
+        return mov_x_osr
+    if kind == _PULL and not a and not b:
+
+        def pull_noblock(m: Machine) -> None:
+            if m.tx:
+                m.osr = m.tx.popleft()
+                if m.fifo_cycle == NEVER:
+                    m.fifo_cycle = m.cycle
+            else:
+                m.osr = m.x
+            m.osr_n = 0
+            m.pc = after
+
+        return pull_noblock
+    return None
+
+
+def _quick_jump(condition: int, target: int, after: int, config: Config) -> _Act | None:
+    if condition == 0:
+
+        def always(m: Machine) -> None:
+            m.pc = target
+
+        return always
+    if condition == 1:
+
+        def not_x(m: Machine) -> None:
+            m.pc = after if m.x else target
+
+        return not_x
+    if condition == 2:
+
+        def x_dec(m: Machine) -> None:
+            if m.x:
+                m.x -= 1
+                m.pc = target
+            else:
+                m.x = _M
+                m.pc = after
+
+        return x_dec
+    if condition == 6:
+        gp = config.jmp_pin
+
+        def pin(m: Machine) -> None:
+            m.pc = target if m.block.levels[gp] else after
+
+        return pin
+    return None
+
+
 def _rotate(value: int, by: int) -> int:
     by &= 31
     return (value << by | value >> (32 - by)) & _M
@@ -746,7 +850,10 @@ class _Loop:
     which is a multiplication.
     """
 
-    __slots__ = ("cycles", "empty_tx", "maps", "osr_n", "out", "pins", "tests", "dirs", "isr_n")
+    __slots__ = (
+        "cycles", "dirs", "dx", "dy", "empty_tx", "isr_n", "maps", "osr_n", "out", "pins", "slopes",
+        "tests",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.cycles = 0
@@ -758,6 +865,8 @@ class _Loop:
         self.dirs: list[tuple[int, int]] = []
         self.osr_n = 0
         self.isr_n = 0
+        self.dx = self.dy = 0  # what one pass adds to X and Y
+        self.slopes: list[int] = []  # and to what each test looks at
 
     @staticmethod
     def trace(machine: Machine, words: Sequence[_Word]) -> _Loop | None:
@@ -854,6 +963,8 @@ class _Loop:
             if form[0] in ("isr", "osr") or other[0] in ("isr", "osr"):
                 return None
         loop.maps = forms
+        loop.dx, loop.dy = loop._slope(("x", 0)), loop._slope(("y", 0))
+        loop.slopes = [loop._slope(a) - loop._slope(b) for a, b, _nonzero in loop.tests]
         return loop
 
     def holds(self, block: Block, dirs: bool, base: int, count: int, value: int) -> bool:
@@ -912,8 +1023,7 @@ class _Loop:
     def skip(self, machine: Machine, limit: int) -> None:
         """Do as many whole passes as end by `limit` and go this way. `usable` must hold."""
         passes = (limit - machine.cycle) // self.cycles
-        for form, other, nonzero in self.tests:
-            slope = self._slope(form) - self._slope(other)
+        for (form, other, nonzero), slope in zip(self.tests, self.slopes, strict=True):
             if not slope:
                 continue
             if not nonzero:
@@ -927,7 +1037,7 @@ class _Loop:
             return
         maps = self.maps
         x, y = machine.x, machine.y
-        dx, dy = self._slope(("x", 0)), self._slope(("y", 0))
+        dx, dy = self.dx, self.dy
         # What ISR and OSR were last copied from, is X or Y as it stood at the last pass's head.
         last = {
             "x": (x + (passes - 1) * dx) & _M,
@@ -954,7 +1064,7 @@ class Block:
     """One PIO block: 32 words of program, four state machines, eight flags.
 
     `levels` is the list of the pads' levels by GPIO number, kept by the chip; whoever changes it
-    calls `input_changes(gp)` before and `replan()` after. `show(mask, now_ns)` is called when the
+    of a pin in `watched` calls `input_changes()` before and `replan()` after. `show(mask, now_ns)` is called when the
     latch of a pin in `mask` has changed; `flag(n)` when an interrupt flag has been raised.
     """
 
@@ -974,9 +1084,9 @@ class Block:
         self.out = 0
         self.dirs = 0
         self.irq_flags = 0
-        self.loops: dict[tuple[int, Config], _Loop] = {}
         self.runners = [Runner(self, i) for i in range(4)]
         self._decoded: dict[tuple[int, bool], list[_Word]] = {}
+        self.watched = 0  # the pins whose level any machine looks at, as a mask
 
     # -- program memory
 
@@ -992,7 +1102,9 @@ class Block:
                         word += offset  # a jump's target is where it lands in memory
                     self.memory[offset + i] = word
                 self._decoded.clear()
-                self.loops.clear()
+                for runner in self.runners:
+                    runner.machine.loops.clear()
+                    runner.machine.quick = None
                 return offset
         raise OSError(12)
 
@@ -1042,6 +1154,20 @@ class Block:
                     return (index & 4) | (index + number) & 3
         return index & 7
 
+    def watch(self) -> None:
+        """Work out which pins matter: a machine has been configured, or given an instruction."""
+        mask = 0
+        for word in self.memory:
+            op = word >> 13
+            if op == 0 and word >> 5 & 7 == 6:
+                for runner in self.runners:
+                    mask |= 1 << runner.machine.config.jmp_pin
+            elif op == 1 or (op == 2 and not word >> 5 & 7) or (op == 5 and not word & 7):
+                mask = _M
+        if any(runner.machine.latched is not None for runner in self.runners):
+            mask = _M
+        self.watched = mask
+
     # -- time
 
     def input_changes(self) -> None:
@@ -1082,8 +1208,8 @@ class Block:
             runner.reset()
         self.out = self.dirs = self.irq_flags = self.used = 0
         self.memory = [0] * 32
+        self.watched = 0
         self._decoded.clear()
-        self.loops.clear()
 
 
 class Runner:
@@ -1093,7 +1219,9 @@ class Runner:
     outside and asks the clock to be called then; whoever changes an input calls `sync` first.
     """
 
-    __slots__ = ("block", "enabled", "forecast", "index", "machine", "origin_ns", "timer")
+    __slots__ = (
+        "block", "enabled", "forecast", "index", "machine", "origin_ns", "quiet_ns", "timer",
+    )  # fmt: skip
 
     def __init__(self, block: Block, index: int) -> None:
         self.block = block
@@ -1102,6 +1230,7 @@ class Runner:
         self.forecast: Machine | None = None
         self.enabled = False
         self.origin_ns = 0
+        self.quiet_ns = 0  # up to then nothing happens to the FIFOs, as planned
         self.timer: Any = None
 
     def tick_ns(self, n: int) -> int:
@@ -1120,6 +1249,9 @@ class Runner:
         self.cancel()
         machine = self.machine
         machine.config = config
+        machine.loops.clear()
+        machine.misses.clear()
+        machine.quick = None
         self.enabled = False
         self.origin_ns = self.block.clock.now_ns
         machine.cycle = 0
@@ -1127,6 +1259,7 @@ class Runner:
         machine.rx.clear()
         machine.restart()
         machine.pc = pc
+        self.block.watch()
 
     def reset(self) -> None:
         self.cancel()
@@ -1154,6 +1287,8 @@ class Runner:
     def execute(self, instr: int) -> None:
         self.sync()
         self.machine.execute(instr)
+        if self.machine.latched is not None:
+            self.block.watch()
         self.block.apply(self.machine)
         self.plan()
 
@@ -1178,11 +1313,13 @@ class Runner:
         return value
 
     def rx_level(self) -> int:
-        self.sync()
+        if self.block.clock.now_ns > self.quiet_ns:
+            self.sync()
         return len(self.machine.rx)
 
     def tx_level(self) -> int:
-        self.sync()
+        if self.block.clock.now_ns > self.quiet_ns:
+            self.sync()
         return len(self.machine.tx)
 
     # -- time
@@ -1211,10 +1348,12 @@ class Runner:
         shows = ahead.run(NEVER)
         self.block.irq_flags = flags  # the forecast must leave no trace
         self.forecast = None
+        seen = ahead.cycle
         if shows:
-            self._call_at_tick(ahead.cycle - 1)
-        elif ahead.cycle < NEVER:
-            self._call_at_tick(ahead.cycle)  # the forecast's budget ran out: look again there
+            self._call_at_tick(seen - 1)
+        elif seen < NEVER:
+            self._call_at_tick(seen)  # the forecast's budget ran out: look again there
+        self.quiet_ns = self.tick_ns(min(seen - 1, ahead.fifo_cycle))
 
     def _call_at_tick(self, n: int) -> None:
         clock = self.block.clock
@@ -1230,6 +1369,7 @@ class Runner:
         self.plan()
 
     def cancel(self) -> None:
+        self.quiet_ns = 0
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

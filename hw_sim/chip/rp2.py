@@ -14,8 +14,8 @@ from typing import Any
 
 from hw_sim.chip import chip as core
 from hw_sim.chip import pio
-from hw_sim.chip.chip import Boot, check
-from hw_sim.chip.errors import NotModelled
+from hw_sim.chip.chip import Boot
+from hw_sim.chip.errors import ChipMisuse, NotModelled
 from hw_sim.chip.loader import Loader, module
 from hw_sim.chip.pio import PIOASMError
 
@@ -179,7 +179,6 @@ class StateMachine:
             in_shiftdir=in_shiftdir, out_shiftdir=out_shiftdir,
             push_thresh=push_thresh, pull_thresh=pull_thresh,
         )  # fmt: skip
-        boot.pio_active = True
         self._initial_pc = offset
         self._program = prog
         self._runner.init(config, offset)
@@ -197,7 +196,8 @@ class StateMachine:
                 boot.select(base + i, core.PIO0 + self._index)
 
     def _ready(self) -> None:
-        check(self._program is not None, f"{self!r} has no program")
+        if self._program is None:
+            raise ChipMisuse(f"{self!r} has no program")
         _ = self._boot.levels  # ends a firmware whose life is over
 
     def active(self, value: Any = None) -> bool:
@@ -215,7 +215,8 @@ class StateMachine:
         config = self._runner.machine.config
         if not isinstance(instr, int):
             instr = pio.asm_pio_encode(instr, config.side_count, config.side_optional)
-        check(0 <= instr <= 0xFFFF, f"{self!r}.exec of {instr:#x}, which is no 16-bit word")
+        if not 0 <= instr <= 0xFFFF:
+            raise ChipMisuse(f"{self!r}.exec of {instr:#x}, which is no 16-bit word")
         self._runner.execute(instr)
 
     def put(self, value: Any, shift: int = 0) -> None:
@@ -223,7 +224,8 @@ class StateMachine:
         runner = self._runner
         values = [value] if isinstance(value, int) else list(value)
         for word in values:
-            check(-(1 << 31) <= word < 1 << 32, f"{self!r}.put({word}): it takes 32 bits")
+            if not -(1 << 31) <= word < 1 << 32:
+                raise ChipMisuse(f"{self!r}.put({word}): it takes 32 bits")
             while not runner.put(word << shift & 0xFFFFFFFF):
                 self._wait()
 
@@ -237,7 +239,6 @@ class StateMachine:
 
     def _wait(self) -> None:
         """The port spins here for as long as it takes."""
-        check(self._boot.pio_active, "")
         self._boot.wait_until(self._boot.clock.now_ns + 10_000)
 
     def rx_fifo(self) -> int:
