@@ -29,42 +29,46 @@ def write_csv(
     column of numbers that stand for names (faults, applicators, …) is followed by one with them.
     """
     chosen = list(records)
-    kinds = {record.kind for record in chosen}
-    columns: dict[tuple[str, str], bool] = {}
+    rows: list[dict[str, object]] = []
+    columns: dict[str, None] = dict.fromkeys(_FIXED)
+    named: set[str] = set()
     for record in chosen:
-        if record.kind in kinds:
-            kinds.discard(record.kind)  # one record of each kind tells its columns
-            for item in named_fields(record, description):
-                columns.setdefault((item.name, item.unit), False)
-    for record in chosen:
-        for item in named_fields(record, description):
+        row = _fixed(serial, record, description)
+        kind = description.kinds.get(record.kind)
+        for index, item in enumerate(named_fields(record, description)):
+            # The unit as described: what is in a setting's unit has one column, not one a unit.
+            unit = kind.fields[index][1] if kind else ""
+            heading = _heading(item.name, unit, item.meaning is not None)
+            columns.setdefault(heading)
+            row[heading] = item.value
             if item.meaning is not None:
-                columns[item.name, item.unit] = True
+                named.add(heading)
+                row[f"{heading} (name)"] = item.meaning
+        rows.append(row)
+    headings = [
+        text
+        for heading in columns
+        for text in ((heading, f"{heading} (name)") if heading in named else (heading,))
+    ]
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     try:
-        writer = csv.writer(text, lineterminator="\r\n")
-        heading: list[str] = list(_FIXED)
-        for (name, unit), named in columns.items():
-            sign = symbol(unit)
-            heading.append(f"{bare(name, unit)} [{sign}]" if sign and not named else name)
-            if named:
-                heading.append(f"{name} (name)")
-        writer.writerow(heading)
-        for record in chosen:
-            writer.writerow(_row(serial, record, columns, description))
+        writer = csv.DictWriter(text, headings, restval="", lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(rows)
     finally:
         text.detach()
     return len(chosen)
 
 
-def _row(
-    serial: str,
-    record: Record,
-    columns: dict[tuple[str, str], bool],
-    description: Description,
-) -> list[object]:
+def _heading(name: str, unit: str, has_meaning: bool) -> str:
+    sign = "" if has_meaning else symbol(unit)
+    heading = f"{bare(name, unit)} [{sign}]" if sign else name
+    return f"{heading} (argument)" if heading in _FIXED else heading
+
+
+def _fixed(serial: str, record: Record, description: Description) -> dict[str, object]:
     kind = description.kinds.get(record.kind)
-    row: list[object] = [
+    values = (
         serial,
         record.seq,
         record.time,
@@ -72,14 +76,8 @@ def _row(
         record.uptime_ms,
         kind.name if kind else f"kind_{record.kind}",
         description.name("states", record.state) or record.state,
-    ]
-    values = {(item.name, item.unit): item for item in named_fields(record, description)}
-    for key, named in columns.items():
-        item = values.get(key)
-        row.append("" if item is None else item.value)
-        if named:
-            row.append("" if item is None or item.meaning is None else item.meaning)
-    return row
+    )
+    return dict(zip(_FIXED, values, strict=True))
 
 
 def write_jsonl(

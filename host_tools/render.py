@@ -106,7 +106,7 @@ def info(hello: Hello, url: str, clock: DeviceTime | None) -> None:
         ("Port", url),
         ("Firmware", f"{hello.fw}, on MicroPython {hello.micropython}"),
         ("Starts", f"{hello.boot}"),
-        ("Journal", f"{hello.log_head} records"),
+        ("Journal", _count(hello.log_head, "record")),
         ("Clock", time),
     ]
     title = Text.assemble(("Cryodose ", "bold"), (hello.serial, _NAME), "  ", _state(hello.state))
@@ -115,12 +115,33 @@ def info(hello: Hello, url: str, clock: DeviceTime | None) -> None:
 
 def table(description: DescriptionTable) -> None:
     """`cryo info PART`: any part of the description, as the device gives it."""
+    rows = [[_cell(value) for value in row] for row in description.rows]
+    names = description.columns
+    widths = [max(len(cells) for cells in column) for column in zip(names, *rows, strict=False)]
+    if len(names) > 6 and sum(widths) + 3 * len(widths) > _width():
+        _wide_table(names, rows, widths)
+        return
     shown = _table()
-    for index, name in enumerate(description.columns):
-        shown.add_column(name, style=_NAME if index == 1 else None, overflow="fold")
-    for row in description.rows:
-        shown.add_row(*(_cell(value) for value in row))
+    for name, width in zip(names, widths, strict=False):
+        shown.add_column(
+            name, style=_NAME if name in ("name", "key") else None, no_wrap=width <= 20
+        )
+    for row in rows:
+        shown.add_row(*row)
     _out.print(shown)
+
+
+def _wide_table(names: Sequence[str], rows: list[list[str]], widths: list[int]) -> None:
+    """A table with the last column of each row on a line of its own."""
+    for number, row in enumerate([list(names), *rows]):
+        line = Text("  ").join(
+            Text(cell.ljust(width), _NAME if number and name in ("name", "key") else "")
+            for cell, width, name in zip(row[:-1], widths, names, strict=False)
+        )
+        if not number:
+            line.stylize("bold")
+        _out.print(line)
+        _out.print(Padding(Text(row[-1], _QUIET), (0, 0, 0, 2 + widths[0]), expand=False))
 
 
 def _cell(value: object) -> str:
@@ -146,32 +167,29 @@ def _range(row: Setting, description: Description) -> str:
 
 
 def settings(rows: Sequence[Setting], values: Sequence[Value], description: Description) -> None:
-    """`cryo get`."""
-    shown = _table(
-        ("setting", {"style": _NAME, "no_wrap": True}),
-        ("value", {"justify": "right"}),
-        ("range", {"style": _QUIET}),
-        "what it is",
-    )
-    for row, value in zip(rows, values, strict=True):
-        text = Text(_words(value.value, row, description))
-        if value.value != row.default:
-            text.stylize("bold")
+    """`cryo get`: two lines a setting, what it is worth and what it is."""
+    words = [_words(value.value, row, description) for row, value in zip(rows, values, strict=True)]
+    name_width = max((len(row.key) for row in rows), default=0) + 4
+    value_width = max(map(len, words), default=0)
+    for row, value, shown in zip(rows, values, words, strict=True):
+        line = Text(row.key, _NAME)
+        line.append(" ●" if row.who != "host" else "", "yellow")
+        line.pad_right(name_width - line.cell_len)
+        line.append(" " * (value_width - len(shown)))
+        line.append(shown, "bold" if value.value != row.default else "")
+        line.append(f"   {_range(row, description)}", _QUIET)
+        _out.print(line)
         if value.pending is not None:
-            text.append(f"\n→ {_words(value.pending, row, description)}?", "yellow")
-        about = Text(row.help)
-        if row.who != "host":
-            about.append(" ●", "yellow")
-        shown.add_row(row.key, text, _range(row, description), about)
-    _out.print(shown)
+            waits = f"{_words(value.pending, row, description)} waits for confirmation"
+            _out.print(Padding(Text("→ " + waits, "yellow"), (0, 0, 0, 2), expand=False))
+        _out.print(Padding(Text(row.help, _QUIET), (0, 0, 0, 2), expand=False))
+    _out.print()
     _out.print(
         Text.assemble(
             ("●", "yellow"), " takes effect after confirmation on the device.  ",
             ("Bold", "bold"), ": not the default.",
         )
     )  # fmt: skip
-    if any(value.pending is not None for value in values):
-        _out.print(Text("→ …? waits for confirmation on the device.", "yellow"))
 
 
 def setting(row: Setting, value: Value, description: Description) -> None:
@@ -209,7 +227,7 @@ def change(row: Setting, old: int, wanted: int, description: Description) -> Non
 @contextmanager
 def waiting(reply: SetReply) -> Generator[Callable[[float], None]]:
     """Shows that the device waits for its operator; yields what takes the seconds left."""
-    _out.print(Text.assemble(("Confirm on the device: ", "bold yellow"), reply.confirm))
+    _out.print(Text.assemble(("To confirm: ", "bold yellow"), reply.confirm))
     if not _out.is_terminal:
         yield lambda _: None
         return
@@ -238,7 +256,7 @@ _READINGS = (
     ("level_permille", "Dewar level", "permille"),
     ("coil_ma", "Valve coil", "mA"),
     ("supply_mv", "Supply", "mV"),
-    ("log_head", "Journal", "records"),
+    ("log_head", "Journal", ""),
     ("uptime_ms", "Up for", ""),
     ("heap_free", "Free memory", "B"),
     ("worst_tick_us", "Longest tick", "us"),
@@ -294,6 +312,8 @@ def _reading(key: str, value: object, unit: str) -> Text:
         return Text(str(value), "bold yellow" if value == "open" else "")
     if key == "estop":
         return Text(str(value), _BAD if value == "open" else "")
+    if key == "log_head" and isinstance(value, int):
+        return Text(_count(value, "record"))
     if key == "uptime_ms" and isinstance(value, int):
         return Text(_duration(value))
     if value is None:
@@ -370,12 +390,11 @@ def pulled(result: PullResult, path: str) -> None:
     if result.new:
         first = result.head - result.new + 1
         which = f"#{first}" if result.new == 1 else f"#{first}…{result.head}"
-        noun = "record" if result.new == 1 else "records"
-        what = f"{result.new} new {noun} ({which}), " + (
+        what = f"{_count(result.new, 'new record')} ({which}), " + (
             "chain verified" if not result.broken else "chain broken"
         )
     elif result.known:
-        what = f"all {result.known} records equal those stored, chain verified"
+        what = f"{_count(result.known, 'record')} compared, equal to those stored"
     elif result.head:
         what = f"nothing new: all {result.head} records are stored already"
     else:
@@ -429,7 +448,7 @@ def records(serial: str, shown: Sequence[Record], description: Description, last
             _happened(record, description),
         )
     _out.print(grid)
-    _out.print(Text(f"{serial}: {len(shown)} of {last} records", _QUIET))
+    _out.print(Text(f"{serial}: {len(shown)} of {_count(last, 'record')}", _QUIET))
 
 
 def _happened(record: Record, description: Description) -> Text:
@@ -450,12 +469,12 @@ def verdicts(found: Sequence[Verdict]) -> None:
         span = f"#{verdict.first}…{verdict.last}" if verdict.count else "none"
         if verdict.good:
             line = Text.assemble(("✓ ", _GOOD), (verdict.serial, _NAME))
-            line.append(f"  {verdict.count} records ({span}), chain unbroken")
+            line.append(f"  {_count(verdict.count, 'record')} ({span}), chain unbroken")
         else:
             line = Text.assemble(("✗ ", _BAD), (verdict.serial, _NAME))
             count = len(verdict.problems)
-            line.append(f"  {verdict.count} records ({span}), ")
-            line.append(f"{count} {'problem' if count == 1 else 'problems'}", _BAD)
+            line.append(f"  {_count(verdict.count, 'record')} ({span}), ")
+            line.append(_count(count, "problem"), _BAD)
         _out.print(line)
         for first, last in verdict.gaps:
             _out.print(Text(f"  not stored: #{first}…{last}", "yellow"))
@@ -466,6 +485,10 @@ def verdicts(found: Sequence[Verdict]) -> None:
 
 
 # -- words ----------------------------------------------------------------------------------
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _utc(utc_s: int) -> str:

@@ -237,7 +237,7 @@ def test_set_waits_for_the_operator(
     # A socket has no virtual time: the operator decides when the device is asked the next time.
     fake.before = lambda request: fake.idle(5.0) if request["op"] == "get" else b""
     assert cryo("set", "depth_um", "2.5mm") == code
-    assert "Confirm on the device: hold SELECT" in cryo.out
+    assert "To confirm: hold SELECT" in cryo.out
     assert words in cryo.out + cryo.err
     assert fake.values["depth_um"] == (2500 if code == 0 else 2300)
 
@@ -252,7 +252,7 @@ def test_the_journal_from_pull_to_export(fake: FakeDevice, cryo: Cryo, tmp_path:
     result = cryo.json("log", "pull")
     assert (result["new"], result["repeated"], result["verified"]) == (0, 0, True)
     assert cryo("log", "pull", "--all") == 0
-    assert "all 100 records equal those stored" in cryo.out
+    assert "100 records compared, equal to those stored" in cryo.out
 
     fake.silent = True  # from here on nothing needs the device
     assert cryo("log", "show") == 0

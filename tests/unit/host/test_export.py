@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+from host_tools.description import Description, Table
 from host_tools.export import write_csv, write_jsonl
 from host_tools.records import decode
 from tests.unit.host.fake_device import journal
@@ -62,3 +63,20 @@ def test_json_lines() -> None:
 
 def test_the_same_records_give_the_same_bytes() -> None:
     assert as_csv() == as_csv()
+
+
+def test_headings_are_unique_whatever_the_kinds_are_called() -> None:
+    """Kinds may share names, have settings' units, or use the names of the fixed columns."""
+    kinds = (
+        (1, "a", [["state", "number"], ["cause", "0=x 1=y"], ["old", "setting's unit"]]),
+        (2, "b", [["cause", "2=p 3=q"], ["boot", ""], ["seq", "count"]]),
+        (3, "c", [["setting", "number"], ["old", "setting's unit"], ["cause", "ms"]]),
+    )
+    tables = [table for table in description().tables.values() if table.part != "records"]
+    known = Description([*tables, Table("records", ("number", "name", "fields"), kinds)])
+    out = io.BytesIO()
+    write_csv(out, "A", RECORDS, known)
+    heading = next(csv.reader(io.StringIO(out.getvalue().decode(), newline="")))
+    assert len(set(heading)) == len(heading)
+    assert {"cause", "cause (name)", "cause [ms]", "old [setting's unit]"} <= set(heading)
+    assert "boot (argument)" in heading
