@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
-from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -34,7 +33,7 @@ def make_bench(kind: str, **options: Any) -> Bench:
 
 
 @pytest.fixture
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+def bench(request: pytest.FixtureRequest) -> Bench:
     """A bench, switched off, on the kind that was asked for."""
     kind = request.config.getoption("--bench")
     if kind == "emulated":
@@ -44,7 +43,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         missing = set(mark.args) - made.capabilities
         if missing:
             pytest.skip(f"the {kind} bench has no {', '.join(sorted(missing))}")
-    yield made
+    return made
 
 
 class Record(NamedTuple):
@@ -150,5 +149,3 @@ def hold_for(bench: Bench, name: str, ms: float) -> None:
     bench.release(name)
     bench.run_for(60)
 
-
-Setup = Callable[[Bench], None]

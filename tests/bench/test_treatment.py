@@ -229,7 +229,7 @@ def test_two_treatments_have_two_numbers(bench: Bench) -> None:
     ends = [r for r in records(bench) if r.kind == FREEZE_END]
     arms = [r for r in records(bench) if r.kind == ARMED]
     assert [e.args[0] for e in ends] == [a.seq for a in arms]
-    assert len(set(a.seq for a in arms)) == 2
+    assert len({a.seq for a in arms}) == 2
 
 
 # -- interlocks ---------------------------------------------------------------------------------

@@ -116,6 +116,6 @@ def test_a_closed_valve_that_stays_cold_is_noticed() -> None:
     """H-05."""
     sensors = good()
     for _ in range(3):
-        sensors.nozzle.step((-150 << 7) & 0x7FFFF, 0)
+        sensors.nozzle.step((-160 << 7) & 0x7FFFF, 0)
     assert interlocks.closed_but(sensors, interlocks.STUCK_AFTER_MS - 1) == 0
     assert interlocks.closed_but(sensors, interlocks.STUCK_AFTER_MS) == faults.VALVE_STUCK_OPEN
