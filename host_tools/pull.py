@@ -111,7 +111,7 @@ def pull(
     the device tells another story than the store; link errors as they come.
     """
     started = time.monotonic()
-    hello = device.hello()
+    hello = when_free(device, device.hello)
     last = store.last_seq(hello.serial)
     result = PullResult(hello.serial, last, hello.log_head)
     counts = device.link.counts
@@ -160,7 +160,7 @@ class _Puller:
 
     def run(self, start: int, page_records: int) -> None:
         result, store, serial = self._result, self._store, self._hello.serial
-        description = self._when_free(self._device.description)
+        description = when_free(self._device, self._device.description)
         store.put_device(
             serial,
             fw=self._hello.fw,
@@ -225,6 +225,8 @@ class _Puller:
                 boots = link.boots
                 pipeline.add("hello")
             if answer.number not in plan.asked:
+                if answer.refusal is not None:
+                    raise answer.refusal
                 self._same_device(answer.ok)
                 continue
             start, most = plan.asked.pop(answer.number)
@@ -312,7 +314,7 @@ class _Puller:
     def _first_page(self, start: int, page_records: int) -> tuple[LogPage, int]:
         """The page from `start` on, or from where the device's journal begins, and its start."""
         try:
-            return self._when_free(lambda: self._device.log(start, page_records)), start
+            return when_free(self._device, lambda: self._device.log(start, page_records)), start
         except Refused as refusal:
             low, high = refusal.detail.get("min"), refusal.detail.get("max")
             if refusal.code != "range" or not isinstance(low, int) or not isinstance(high, int):
@@ -323,15 +325,17 @@ class _Puller:
                 f"but the device's journal ends at {high - 1}",
                 _ERASED_HINT,
             )
-        return self._when_free(lambda: self._device.log(low, page_records)), low
+        return when_free(self._device, lambda: self._device.log(low, page_records)), low
 
-    def _when_free(self, ask: Callable[[], T]) -> T:
-        link = self._device.link
-        until_s = link.now_s + BUSY_PATIENCE_S
-        while True:
-            try:
-                return ask()
-            except Refused as refusal:
-                if refusal.code != "busy" or link.now_s > until_s:
-                    raise
-            link.wait_event(lambda _: False, _BUSY_PAUSE_S)
+
+def when_free(device: Device, ask: Callable[[], T]) -> T:
+    """What `ask` returns, once no freeze is running. Raises Refused when none seems to end."""
+    link = device.link
+    until_s = link.now_s + BUSY_PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except Refused as refusal:
+            if refusal.code != "busy" or link.now_s > until_s:
+                raise
+        link.wait_event(lambda _: False, _BUSY_PAUSE_S)

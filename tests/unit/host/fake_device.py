@@ -134,6 +134,7 @@ class FakeDevice:
             raise _No("busy", "a freeze is running")
 
     def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._closed()
         return {
             "device": "cryodose", "serial": self.serial, "fw": "0.1.0", "protocol": 1,
             "micropython": "1.23.0", "boot": 7, "state": self.state,
