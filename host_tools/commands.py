@@ -298,7 +298,9 @@ def demo(args: Namespace) -> int:
 def _store(args: Namespace, *, create: bool = False) -> "Store":
     from host_tools.store import Store, default_path
 
-    return Store(Path(args.store) if args.store else default_path(), create=create)
+    port: str = args.port or os.environ.get("CRYO_PORT") or ""
+    simulated = port.lower().startswith("sim://")
+    return Store(Path(args.store) if args.store else default_path(simulated), create=create)
 
 
 def _serial(args: Namespace, store: "Store") -> str:

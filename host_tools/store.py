@@ -92,14 +92,20 @@ class Verdict:
         return not self.problems
 
 
-def default_path() -> Path:
-    """Where records are kept unless told otherwise: $CRYO_STORE, or the user's data folder."""
+def default_path(simulated: bool = False) -> Path:
+    """Where records are kept unless told otherwise: $CRYO_STORE, or the user's data folder.
+
+    Records of the simulated device have a file of their own there: they must never be taken for
+    those of a treatment.
+    """
     named = os.environ.get("CRYO_STORE")
     if named:
         return Path(named)
     from platformdirs import user_data_path
 
-    return user_data_path("cryodose", appauthor=False) / "records.sqlite"
+    return user_data_path("cryodose", appauthor=False) / (
+        "simulated.sqlite" if simulated else "records.sqlite"
+    )
 
 
 class Store:

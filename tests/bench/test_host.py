@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from host_tools import units
+from host_tools.cli import main
 from host_tools.description import PARTS
 from host_tools.device import Device
 from host_tools.errors import IntegrityError, NotConfirmed, PortLost, Refused
@@ -296,3 +299,68 @@ def test_a_record_damaged_in_flash_is_found_and_can_be_passed(store: Store) -> N
     assert result.broken == [301]
     assert store.last_seq(SERIAL) == result.head
     assert len(store.verify(SERIAL).problems) == 1
+
+
+# -- the command, on sim:// ---------------------------------------------------------------------
+
+
+class Cryo:
+    """Runs `cryo` against a simulated device whose flash outlives each command."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.flash = folder / "flash.bin"
+        self._store = folder / "records.sqlite"
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, options: str = "", code: int = 0) -> Any:
+        url = f"sim://?flash={self.flash}{options}"
+        if arguments[0] == "log":
+            arguments = (*arguments, "--store", str(self._store))
+        assert main(["--json", "--port", url, *arguments]) == code
+        out, err = self._capsys.readouterr()
+        assert err == ""
+        return json.loads(out)
+
+
+@pytest.fixture
+def cryo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cryo:
+    return Cryo(tmp_path, capsys)
+
+
+def test_the_command_from_first_hello_to_verified_journal(cryo: Cryo) -> None:
+    assert cryo("info")["state"] == "READY"
+    assert cryo("set", "depth_um", "2.6mm")["outcome"] == "confirmed"
+    assert cryo("get", "depth_um")["value"] == 2600  # after a start: it was saved
+    refused = cryo("set", "depth_um", "9mm", code=1)["error"]
+    assert (refused["code"], refused["unit"]) == ("range", "um")
+    rejected = cryo("set", "depth_um", "2.7mm", options="&operator=reject", code=6)["error"]
+    assert rejected["outcome"] == "rejected"
+    nobody = cryo("set", "depth_um", "2.7mm", options="&operator=none", code=6)["error"]
+    assert nobody["outcome"] == "timed_out"
+    assert cryo("set", "applicator", "9", code=1)["error"]["code"] == "range"
+    assert cryo("time", "--set", "2024-06-02T11:00:00+02:00")["utc_s"] == 1_717_318_800
+    pulled = cryo("log", "pull")
+    assert pulled["new"] == pulled["head"] > 8
+    assert cryo("log", "verify")["good"] is True
+    kinds = {row["kind"] for row in cryo("log", "show", "--all")["records"]}
+    assert {"boot", "setting", "time_set"} <= kinds
+    again = cryo("log", "pull")
+    assert again["new"] == again["received"] == 1  # the start of this very session
+
+
+def test_the_same_commands_give_the_same_flash(tmp_path: Path, capsys: Any) -> None:
+    """The simulator is deterministic, and the host does not spoil that."""
+    images: list[bytes] = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        cryo = Cryo(folder, capsys)
+        cryo("set", "depth_um", "2.6mm")
+        cryo("get")
+        images.append(cryo.flash.read_bytes())
+    assert images[0] == images[1]
+
+
+def test_a_wrong_option_of_the_simulator_is_explained(capsys: Any) -> None:
+    assert main(["--port", "sim://?operator=drunk", "info"]) == 3
+    assert "operator is confirm, reject or none" in " ".join(capsys.readouterr().err.split())

@@ -184,3 +184,5 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert default_path() == tmp_path / "x.sqlite"
     monkeypatch.delenv("CRYO_STORE")
     assert default_path().name == "records.sqlite"
+    assert default_path(simulated=True).name == "simulated.sqlite"
+    assert default_path().parent == default_path(simulated=True).parent
