@@ -1,33 +1,62 @@
 """`cryo demo`: the simulated treatment. The only module here that imports from `hw_sim`.
 
-The simulator takes nothing from the host tools, so the pulling of the record, by the same code as
-`cryo log pull`, is handed to it.
+The simulator shows the treatment; the record is fetched here, by the same code as `cryo log pull`
+uses with a device.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from host_tools.description import Description
+from host_tools.device import Device
 from host_tools.errors import LocalError
+from host_tools.link import Link
+from host_tools.pull import pull
+from host_tools.records import Record, as_dict
+from host_tools.store import Store
 from host_tools.transport import Transport
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """The journal as it was pulled and stored."""
+    """What a pull brought, for the demonstration to show."""
 
     serial: str
     verified: bool
-    """Checked anew from the stored bytes."""
-    records: Sequence[Mapping[str, Any]]
-    """As `cryo log show --json` gives them."""
-    show: Callable[[], None]
-    """Prints them as `cryo log show` does."""
+    """The hash chain holds, checked anew from the stored bytes."""
+    stored: Sequence[Record]
+    description: Description
+
+    @property
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """The records as `cryo log show --json` gives them."""
+        return [as_dict(record, self.description) for record in self.stored]
+
+    def show(self) -> None:
+        """Print the records as `cryo log show` does."""
+        from host_tools import render
+
+        last = self.stored[-1].seq if self.stored else 0
+        render.records(self.serial, self.stored, self.description, last)
+
+
+def fetch(port: Transport, store_path: Path) -> Fetched:
+    """Pull the journal of the device on `port` into a store, and read it back from there."""
+    device = Device(Link(port, first_id=1))
+    with Store(store_path) as store:
+        result = pull(device, store)
+        return Fetched(
+            result.serial,
+            store.verify(result.serial).good and not result.broken,
+            list(store.records(result.serial)),
+            store.description(result.serial),
+        )
 
 
 def run(out_dir: Path, *, json: bool) -> int:
-    """Run the demonstration; picture, trace and records land in `out_dir`. Returns the exit code.
+    """Run the demonstration; its picture and trace land in `out_dir`. Returns the exit code.
 
     Raises LocalError when the simulator is not installed, or `out_dir` cannot be written.
     """
@@ -39,32 +68,6 @@ def run(out_dir: Path, *, json: bool) -> int:
             "run it from a checkout of Cryodose: `make run` sets everything up",
         ) from None
     try:
-        return main(out_dir, json, _fetch)
+        return main(out_dir, json, fetch)
     except OSError as error:
-        raise LocalError(
-            f"cannot write to {out_dir}: {error.strerror or error}",
-            "name another folder with --out",
-        ) from None
-
-
-def _fetch(port: Transport, path: Path) -> Fetched:
-    """Pull the whole journal from `port` into a store in the file `path`, and verify it there."""
-    from host_tools import render
-    from host_tools.device import Device
-    from host_tools.link import Link
-    from host_tools.pull import pull
-    from host_tools.records import as_dict
-    from host_tools.store import Store
-
-    with Store(path) as store:
-        pulled = pull(Device(Link(port)), store)
-        serial = pulled.serial
-        description = store.description(serial)
-        records = list(store.records(serial))
-        verdict = store.verify(serial)
-    return Fetched(
-        serial=serial,
-        verified=verdict.good and not verdict.gaps and verdict.last == pulled.head,
-        records=[as_dict(record, description) for record in records],
-        show=lambda: render.records(serial, records, description, pulled.head),
-    )
+        raise LocalError(f"cannot write to {out_dir}: {error.strerror or error}") from None
