@@ -15,6 +15,7 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from littlefs import LittleFS
 from platformdirs import user_cache_dir
@@ -133,7 +134,7 @@ def compiled(source: bytes, name: str) -> bytes:
 
 def build_filesystem(files: dict[str, bytes]) -> bytes:
     """A littlefs image with `files` (path -> content), as MicroPython formats its own."""
-    fs = LittleFS(
+    fs: Any = LittleFS(
         block_size=FS_BLOCK_BYTES,
         block_count=FS_BLOCKS,
         read_size=32,
@@ -152,7 +153,7 @@ def build_filesystem(files: dict[str, bytes]) -> bytes:
 
 def read_filesystem(image: bytes) -> dict[str, bytes]:
     """All files of a littlefs image, by path. littlefs.LittleFSError if it cannot be mounted."""
-    fs = LittleFS(
+    fs: Any = LittleFS(
         block_size=FS_BLOCK_BYTES,
         block_count=FS_BLOCKS,
         read_size=32,

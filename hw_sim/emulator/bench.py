@@ -1,6 +1,7 @@
 """The emulated bench: unchanged firmware on real MicroPython, same wiring, parts and plant.
 
-May import the standard library and the rest of `hw_sim` except `hw_sim.chip`.
+May import the standard library and the rest of `hw_sim`; of the fast bench only what is common
+to both.
 """
 
 from __future__ import annotations
@@ -12,34 +13,41 @@ from pathlib import Path
 from typing import Any
 
 from hw_sim import image as images
+from hw_sim.bench import FIRMWARE, NS_PER_MS, SETTLE_MS, LinkTimeout, Screen
 from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
 from hw_sim.emulator.chip import FS_OFFSET, PINS, Chip
 from hw_sim.emulator.usb import UsbHost
 from hw_sim.mishaps import MISHAPS
 from hw_sim.plant import Plant, PlantParams
+from hw_sim.trace import Trace
 from hw_sim.wiring import GATE, SUPPLY, Wiring
 
-FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 FS_BYTES = images.FS_BLOCKS * images.FS_BLOCK_BYTES
-_POLL_NS = 1_000_000
 # Soldered to ground through a resistor (docs/hardware.md), so low when the chip lets go of them.
 _PULLED_DOWN = (GATE, SUPPLY)
-
-
-class LinkTimeout(TimeoutError):
-    """The device did not answer in time."""
 
 
 class EmulatedBench:
     """An applicator whose processor runs MicroPython's own binary.
 
     `firmware`: a folder as on the board (main.py, cryo/…), or the files themselves. `flash`: a
-    file system image to start with instead of a fresh one. `mpy`: compile packages first.
-    ImageMissing (hw_sim.image) if there is no MicroPython image.
+    file system image to start with instead of a fresh one. `mpy`: compile packages first, as a
+    released board has them (compiling on the board takes the emulator half a minute). `trace`:
+    collect every signal. ImageMissing (hw_sim.image) if there is no MicroPython image.
     """
 
     capabilities = frozenset(
-        {"edges", "mishaps", "plant", "power", "real_micropython", "screen", "time"}
+        {
+            "edges",
+            "hang",
+            "mishaps",
+            "plant",
+            "power",
+            "real_micropython",
+            "screen",
+            "time",
+            "trace",
+        }
     )
 
     def __init__(
@@ -48,15 +56,17 @@ class EmulatedBench:
         *,
         flash: bytes | None = None,
         seed: int = 1,
-        mpy: bool = False,
+        mpy: bool = True,
         plant: PlantParams | None = None,
+        noise_lsb: float = 1.0,
+        trace: bool = False,
         fast_forward: bool = True,
         image: Path | None = None,
     ) -> None:
         self.chip = Chip(fast_forward=fast_forward)
         self.clock = self.chip.clock
         self.plant = Plant(plant)
-        self.wiring = Wiring(self.clock, self.plant, seed=seed)
+        self.wiring = Wiring(self.clock, self.plant, seed=seed, noise_lsb=noise_lsb)
         self.wiring.power(False)
         uf2 = (images.find_image() if image is None else image).read_bytes()
         for offset, payload in images.uf2_blocks(uf2):
@@ -67,6 +77,7 @@ class EmulatedBench:
             flash = images.build_filesystem(dict(firmware))
         self.flash = flash
         self.usb = UsbHost(self.chip.rp2040.usb_ctrl)
+        self.trace: Trace | None = Trace(self.wiring) if trace else None
         self._intervals: list[tuple[int, int]] = []
         self._opened_ns: int | None = None
         self._events: list[dict[str, Any]] = []
@@ -135,19 +146,34 @@ class EmulatedBench:
         self._pwm.reset()
         self._line.clear()
 
+    @property
+    def now_ms(self) -> float:
+        """Emulated time since the bench was made."""
+        return self.clock.now_ns / NS_PER_MS
+
     def run_for(self, ms: float) -> None:
         """Let `ms` of emulated time pass. A flash erase under way (45 ms) is waited for."""
-        self.chip.run_to(self.clock.now_ns + round(ms * 1e6))
+        self.chip.run_to(self.clock.now_ns + round(ms * NS_PER_MS))
 
-    def run_until(self, condition: Callable[[], bool], timeout_ms: float) -> bool:
-        """Run until `condition()`, looked at every emulated ms. False when time ran out."""
-        end_ns = self.clock.now_ns + round(timeout_ms * 1e6)
+    def run_until(
+        self, condition: Callable[[], bool], timeout_ms: float, step_ms: float = 1.0
+    ) -> bool:
+        """Run until `condition()`, looked at every `step_ms`. False when the time ran out."""
+        end_ns = self.clock.now_ns + round(timeout_ms * NS_PER_MS)
+        step_ns = round(step_ms * NS_PER_MS)
         while not condition():
             now_ns = self.clock.now_ns
             if now_ns >= end_ns:
                 return False
-            self.chip.run_to(min(now_ns + _POLL_NS, end_ns))
+            self.chip.run_to(min(now_ns + step_ns, end_ns))
         return True
+
+    def hang(self, ms: float) -> None:
+        """Stop the processor for `ms`, as an endless loop with interrupts off would.
+
+        PIO, buses' time and the watchdog go on; a reset ends it.
+        """
+        self.chip.hang_until_ns = self.clock.now_ns + round(ms * NS_PER_MS)
 
     # -- hands --------------------------------------------------------------------------------
 
@@ -160,11 +186,11 @@ class EmulatedBench:
         self.wiring.buttons[name].release()
 
     def press(self, name: str, ms: int = 80) -> None:
-        """Press button `name` for `ms`, release it, and wait as long for it to come to rest."""
+        """Press button `name` for `ms`, release it, and wait for it to come to rest."""
         self.hold(name)
         self.run_for(ms)
         self.release(name)
-        self.run_for(40)
+        self.run_for(SETTLE_MS)
 
     def estop_open(self) -> None:
         """Strike the E-stop."""
@@ -183,6 +209,10 @@ class EmulatedBench:
         MISHAPS[name].undo(self.wiring)
 
     # -- what there is to see -----------------------------------------------------------------
+
+    def screen(self) -> Screen:
+        """The screen now."""
+        return Screen(self.wiring.screen)
 
     def valve_intervals(self) -> list[tuple[int, int]]:
         """(opened, closed) of VALVE_GATE, ns, closed ones only."""

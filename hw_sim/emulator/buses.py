@@ -8,6 +8,7 @@ polling, so interrupts are taken up to one byte's time later than on the board.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rp2040py.peripherals.i2c import R_TX_EMPTY, I2CMode
@@ -81,9 +82,17 @@ class SpiBus:
         block.on_transmit = self._transmit
 
     def _transmit(self, value: int) -> None:
-        hz = self._block.clock_frequency
-        if hz:
-            self._clock.stall(int(self._block.data_bits * 1e9 / hz))
+        hz = self._block.clock_frequency or _SYSTEM_HZ
+        word_ns = int(self._block.data_bits * 1e9 / hz)
+        if self._clock.in_alarm:  # DMA: the processor goes on meanwhile
+            self._clock.call_after(
+                word_ns, self._clock.within_alarm(partial(self._complete, value))
+            )
+            return
+        self._clock.stall(word_ns)
+        self._complete(value)
+
+    def _complete(self, value: int) -> None:
         part = self._wiring.spi(self._number)
         self._block.complete_transmit(0xFF if part is None else part.transfer(value))
 
@@ -120,12 +129,10 @@ class Pwm:
         self._fail = fail
         self._told: dict[int, tuple[int, int]] = {}
         for channel in chip.pwm.channels:
-            channel.update_enable = self._nothing
+            for alarm in (channel.alarm_a, channel.alarm_b, channel.alarm_bottom):
+                alarm.enable = False
         for peripheral in (chip.pwm, chip.peripherals[0x40014]):
             self._after_each_write(peripheral)
-
-    def _nothing(self) -> None:
-        pass
 
     def _after_each_write(self, peripheral: Any) -> None:
         write = peripheral.write_uint32_atomic

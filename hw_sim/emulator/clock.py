@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from rp2040py.clock.clock import IAlarm, IClock
 from rp2040py.clock.simulation_clock import SimulationClock
@@ -53,6 +54,7 @@ class EmulatedClock:
         self.core: IClock = core
         # The class's own method, because the chip stores something else under that name (chip.py).
         self._tick = partial(SimulationClock.tick, core)
+        self.in_alarm = False  # a DMA transfer or a bus is being served by an alarm
 
     @property
     def now_ns(self) -> int:
@@ -76,13 +78,28 @@ class EmulatedClock:
             raise ValueError(f"call_after({d_ns}): that is past")
         return EmulatedTimer(self.core, d_ns, fn)
 
+    def within_alarm(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """`fn`, with `in_alarm` set while it runs: nothing in it may let time pass."""
+
+        def run(*arguments: Any) -> Any:
+            before, self.in_alarm = self.in_alarm, True
+            try:
+                return fn(*arguments)
+            finally:
+                self.in_alarm = before
+
+        return run
+
     def stall(self, d_ns: int) -> None:
         """Let `d_ns` pass while the processor waits for a bus or for the flash.
 
         Called from inside a register access: what is due meanwhile happens at its own time, and
         interrupts stay pending until the access is over. It costs the processor's time without
-        the cost of emulating its polling loop. Rounded up to whole cycles.
+        the cost of emulating its polling loop. Rounded up to whole cycles. RuntimeError from
+        within an alarm, where the clock cannot be moved.
         """
+        if self.in_alarm:
+            raise RuntimeError("a stall within an alarm would turn the clock back")
         self._tick(float(-(-d_ns // CYCLE_NS) * CYCLE_NS))
 
     def pass_to(self, t_ns: int) -> None:

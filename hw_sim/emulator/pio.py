@@ -119,7 +119,8 @@ class ClockedPio(RPPIO):
     def __new__(
         cls, rp2040: Any, name: str, first_irq: int, index: int, clock: EmulatedClock
     ) -> ClockedPio:
-        return RPPIO.__new__(cls, rp2040, name, first_irq, index)
+        new: Any = RPPIO.__new__  # a compiled class takes its arguments here
+        return new(cls, rp2040, name, first_irq, index)
 
     def __init__(
         self, rp2040: Any, name: str, first_irq: int, index: int, clock: EmulatedClock

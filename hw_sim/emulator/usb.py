@@ -24,7 +24,7 @@ class UsbHost:
 
     def __init__(self, controller: Any) -> None:
         self._usb = controller
-        self._cdc = USBCDC(controller)
+        self._cdc: Any = USBCDC(controller)
         self._cdc.on_serial_data = self._received
         self._cdc.on_device_connected = self._connected
         self.attached = False
