@@ -300,10 +300,9 @@ def status_panel(reply: dict[str, Any], faults: Sequence[Sequence[Any]]) -> Rend
         else:
             about, action = _cell(row[4]), _cell(row[5])
             body.append(Text.assemble((f"{row[1]}", _BAD), f": {about}. {action}"))
-    title = _state(str(reply["state"]))
     since_ms = reply.get("state_ms")
-    if isinstance(since_ms, int):
-        title.append(f" for {_duration(since_ms)}", "not bold")
+    since = f" for {_duration(since_ms)}" if isinstance(since_ms, int) else ""
+    title = Text.assemble(_state(str(reply["state"])), since)
     return _panel(title, Group(*body))
 
 

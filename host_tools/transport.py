@@ -133,7 +133,7 @@ def _open_error(url: str, scheme: str, error: Exception) -> PortError:
     if "not known" in lower and isinstance(error, ValueError):
         if scheme == "sim":
             return PortError(
-                "sim:// needs the simulator (package hw_sim), which is not installed here",
+                "sim:// needs the simulator (package hw_sim), which cannot be loaded here",
                 "run it from a checkout of Cryodose: `make run` sets everything up",
             )
         return PortError(
