@@ -459,8 +459,7 @@ class App:
         self._save_panel_changes()
         cause = interlocks.against_arming(self.sensors, values)
         if cause:
-            row = faults.row_of(cause)
-            self._refuse(now_ms, row[1], row[4], row[5])
+            self._refuse_for(now_ms, cause, values)
             return
         planned_ms = dose.dose_ms(values[schema.APPLICATOR], values[schema.DEPTH_UM])
         if planned_ms < 0:
@@ -473,7 +472,7 @@ class App:
             values[schema.TRIM_PPM],
         )
         if not self.valve.allowed(planned_us):
-            self._refuse(now_ms, "NO DOSE", "Over 30 s with", "the valve's lag")
+            self._refuse(now_ms, "NO DOSE", "Over 30 s with", "the valve's lags")
             return
         if self._free_records() < _ROOM_RECORDS:
             self.faults.latch(faults.JOURNAL_FULL, True)
@@ -499,11 +498,31 @@ class App:
         self._event(treatment.ARM_HELD)
         self.sounder.play(sounder.ARMED, now_ms)
 
-    def _refuse(self, now_ms, title, what, action):
+    def _refuse_for(self, now_ms, cause, values):
+        """Say which reading forbids arming, what it is, and what it must be."""
+        sensors = self.sensors
+        if cause == faults.PRESSURE:
+            reading = "%d mbar" % sensors.pressure_mbar.value
+            needs = "needs %d to %d" % (
+                values[schema.ARM_PRESSURE_MIN],
+                values[schema.ARM_PRESSURE_MAX],
+            )
+        elif cause == faults.LEVEL_LOW:
+            reading = "%d %%" % (sensors.level_permille.value // 10)
+            needs = "needs %d %%" % (values[schema.ARM_LEVEL_MIN] // 10)
+        elif cause == faults.SUPPLY_LOW:
+            reading = "%d mV" % sensors.vsys_mv()
+            needs = "needs %d mV" % values[schema.ARM_SUPPLY_MIN]
+        else:
+            row = faults.row_of(cause)
+            self._refuse(now_ms, row[1], row[4])
+            return
+        self._refuse(now_ms, faults.row_of(cause)[1], reading, needs)
+
+    def _refuse(self, now_ms, what, why, needs=""):
         view = self.panel.view
-        view.title = title
-        lines = action.split("|")
-        view.lines = [what, lines[0], lines[1] if len(lines) > 1 else ""]
+        view.title = "CANNOT ARM"
+        view.lines = [what, why, needs]
         self._refused_ms = now_ms
         self.sounder.play(sounder.REFUSED, now_ms)
         self.buttons.spend()
@@ -550,7 +569,7 @@ class App:
                 return
             self._sound_alarm(now_ms)
             self._show_state()
-        elif self.state_ms() // 2000 != self._second and not keys.down:
+        elif self.state_ms() // 2000 != self._second:
             # The words of the fault, and what of the freeze was delivered, take turns.
             self._second = self.state_ms() // 2000
             if self._summary:

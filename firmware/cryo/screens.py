@@ -71,7 +71,7 @@ def _depth(canvas, x, um):
         canvas.place(fonts.NUMBER, x, 2, um // 1000)
         canvas.place(fonts.NUMBER, x + 28, 2, um // 100 % 10)
         canvas.pixels.fill_rect(x + 16, 16, 12, 32, 0)
-        canvas.pixels.fill_rect(x + 20, 40, 4, 4, 1)
+        canvas.pixels.fill_rect(x + 20, 38, 4, 4, 1)
         canvas.touch(2, 4)
 
 

@@ -160,7 +160,7 @@ def test_a_full_flash_forbids_arming() -> None:
     bench = FastBench()
     filesystem = Filesystem(bench.flash)
     free = filesystem.free_blocks()
-    filesystem.write_file("/holiday.jpg", b"\x55" * (4000 * (free - 12)))
+    filesystem.write_file("/holiday.jpg", b"\x55" * (4086 * (free - 12)))
     switch_on(bench, "FAULT")
     assert 3 in faults(bench)
     bench.press("select")

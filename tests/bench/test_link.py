@@ -1,4 +1,4 @@
-"""The link: H-12, nothing on it harms a treatment; H-13, what matters is confirmed at the device."""
+"""The link: H-12, nothing on it harms a treatment; H-13, what matters is confirmed there."""
 
 from __future__ import annotations
 
