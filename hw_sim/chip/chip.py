@@ -309,7 +309,7 @@ class Boot:
             if driven[gp] is not None:
                 driven[gp] = None
                 wiring.drive(gp, None)
-        self.__class__ = _DeadBoot
+        self.__class__ = _DeadBoot  # pyright: ignore[reportAttributeAccessIssue]
 
     # -- time
 

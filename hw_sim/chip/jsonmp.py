@@ -8,7 +8,7 @@ does not ask whether brackets fit, and knows no NaN and no Infinity.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 _SPACE = " \t\n\r,:"
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -25,7 +25,7 @@ def dumps(obj: Any, *, separators: tuple[str, str] | None = None) -> str:
 def loads(text: Any) -> Any:
     """The object in a str or bytes. ValueError as MicroPython."""
     if isinstance(text, (bytes, bytearray, memoryview)):
-        text = bytes(text).decode()  # UnicodeError is a ValueError, there as here
+        text = bytes(cast(bytes, text)).decode()  # UnicodeError is a ValueError, there as here
     try:
         return json.loads(text, parse_constant=_no_constant)
     except ValueError:
@@ -45,6 +45,7 @@ def _lenient(s: str) -> Any:
     none = object()
     stack: list[Any] = []
     top: Any = none
+    in_list = False
     key: Any = none
     at = 0
     end = len(s)
@@ -68,7 +69,7 @@ def _lenient(s: str) -> Any:
             number = s[start:at]
             value = float(number) if any(c in ".eE" for c in number) else int(number)
         elif char in "[{":
-            value = [] if char == "[" else {}
+            value = cast(Any, [] if char == "[" else {})
             enter = True
         elif char in "]}":
             if top is none:
@@ -76,15 +77,17 @@ def _lenient(s: str) -> Any:
             if not stack:
                 break
             top = stack.pop()
+            in_list = type(top) is list
             continue
         else:
             raise _fail()
         if top is none:
             top = value
+            in_list = char == "["
             if not enter:
                 break
             continue
-        if isinstance(top, list):
+        if in_list:
             top.append(value)
         elif key is none:
             key = value
@@ -96,6 +99,7 @@ def _lenient(s: str) -> Any:
         if enter:
             stack.append(top)
             top = value
+            in_list = char == "["
     if s[at:].strip() or top is none or stack:
         raise _fail()
     return top

@@ -131,15 +131,16 @@ class Loader:
     """The import system of one boot."""
 
     def __init__(self, boot: Boot) -> None:
-        from hw_sim.chip.modules import build_builtins, build_modules
+        from hw_sim.chip.modules import Port
 
         self.boot = boot
         self.modules: dict[str, ModuleType] = {}
         self.constants: dict[str, frozenset[str]] = {}
         self.files: set[str] = set()
         self._own: set[str] | None = None
-        self.port = build_modules(boot, self)
-        self.builtins = build_builtins(boot, self)
+        port = Port(boot, self)
+        self.port = port.modules
+        self.builtins = port.builtins()
         self.builtins["__import__"] = self._import
         self.builtins["__build_class__"] = builtins.__build_class__
 

@@ -55,13 +55,13 @@ def build(boot: Boot) -> ModuleType:
         pin = pins.get(gp)
         if pin is None:
             pin = pins[gp] = object.__new__(BoundPin)
-            pin._setup(boot, gp)
+            pin.setup(boot, gp)
         return pin
 
     class BoundPin(Pin):
         __slots__ = ()
 
-        def __new__(cls, id: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+        def __new__(cls, id: Any, *args: Any, **kwargs: Any) -> Any:
             pin = pin_of(id)
             if args or kwargs:
                 pin.init(*args, **kwargs)
@@ -77,16 +77,16 @@ def build(boot: Boot) -> ModuleType:
     i2cs: dict[int, I2C] = {}
     spis: dict[int, SPI] = {}
 
-    def make_adc(id: Any) -> ADC:  # noqa: A002
+    def make_adc(id: Any) -> ADC:
         if isinstance(id, int) and not isinstance(id, bool) and 0 <= id < 5:
             if id == 4:
                 raise NotModelled("the temperature sensor, ADC(4)")
             channel = id
-            check(channel in adc_on, f"ADC({channel}) was given no pin: GP{26 + channel} is digital")
+            check(channel in adc_on, f"ADC({channel}): GP{26 + channel} was not made analog")
         else:
             gp = pin_of(id).gp
             if not 26 <= gp < 30:
-                raise ValueError("Pin doesn't have ADC capabilities")
+                raise ValueError("invalid channel")
             channel = gp - 26
             adc_on.add(channel)
             boot.pulls[gp] = core.PULL_NONE
@@ -108,7 +108,7 @@ def build(boot: Boot) -> ModuleType:
         return pwm
 
     def make_i2c(
-        id: int,  # noqa: A002
+        id: int,
         freq: int = 400000,
         *,
         scl: Any = None,
@@ -136,7 +136,7 @@ def build(boot: Boot) -> ModuleType:
         return bus
 
     def make_spi(
-        id: int,  # noqa: A002
+        id: int,
         baudrate: int = 1000000,
         *,
         polarity: int = 0,
@@ -166,7 +166,7 @@ def build(boot: Boot) -> ModuleType:
             boot.select(gp, core.SPI)
         return bus
 
-    def make_wdt(id: int = 0, timeout: int = 5000) -> WDT:  # noqa: A002
+    def make_wdt(id: int = 0, timeout: int = 5000) -> WDT:
         if id != 0:
             raise ValueError(f"WDT({id}) doesn't exist")
         if timeout > 8388 or timeout < 0:
@@ -249,16 +249,15 @@ class Pin:
 
     __slots__ = ("_boot", "_function", "_levels", "_pulls", "gp")
 
-    def _setup(self, boot: Boot, gp: int) -> None:
+    def setup(self, boot: Boot, gp: int) -> None:
+        """For the fake itself; hidden from programs by `BoundPin`."""
         self._boot = boot
         self.gp = gp
         self._levels = boot.levels
         self._function = boot.function
         self._pulls = boot.pulls
 
-    def init(
-        self, mode: Any = None, pull: Any = None, *, value: Any = None, alt: int = 5
-    ) -> None:
+    def init(self, mode: Any = None, pull: Any = None, *, value: Any = None, alt: int = 5) -> None:
         boot, gp = self._boot, self.gp
         if mode is not None:
             if mode == 0:
@@ -271,9 +270,7 @@ class Pin:
                 raise NotModelled("Pin.OPEN_DRAIN and Pin.ALT")
             else:
                 raise ValueError(f"invalid pin af: {alt}")
-            check(
-                mode == 1 or value is None, f"GP{gp}: a value for a pin that is no output"
-            )
+            check(mode == 1 or value is None, f"GP{gp}: a value for a pin that is no output")
         else:
             check(value is None, f"GP{gp}: value without a mode does nothing")
         if pull is None:
@@ -410,12 +407,12 @@ class PWM:
         if shared.freq_hz and shared.freq_hz != value:
             for other in shared.channels:
                 check(
-                    other is self or not other._duty,  # noqa: SLF001
+                    other is self or not other._duty,
                     f"GP{self.gp} changes the frequency of GP{other.gp}, which shares its slice",
                 )
         shared.freq_hz = value
         for channel in shared.channels:
-            channel._show()  # noqa: SLF001
+            channel._show()
         return None
 
     def duty_u16(self, value: Any = _NO) -> Any:
@@ -445,19 +442,18 @@ class PWM:
 class I2C:
     """One hardware I2C bus. A byte and its acknowledge take nine bits of time."""
 
-    __slots__ = ("_boot", "_bus", "_bit_ns", "_freq", "_timeout_ns")
+    __slots__ = ("_bit_ns", "_boot", "_bus", "_timeout_ns")
 
     def __init__(self, boot: Boot, bus: int) -> None:
         self._boot = boot
         self._bus = bus
-        self._freq = 0
         self._bit_ns = 0
         self._timeout_ns = 0
 
     def setup(self, freq: int, scl: int | None, sda: int | None, timeout: int) -> None:
         check(isinstance(freq, int) and 1000 <= freq <= 1_000_000, f"I2C frequency {freq!r}")
-        self._freq = freq
-        self._bit_ns = 1_000_000_000 // freq
+        # What the SDK makes of it with the 125 MHz clock: 400 kHz becomes 399 361 Hz.
+        self._bit_ns = (_SYS_HZ + freq // 2) // freq * 8
         self._timeout_ns = timeout * 1000
         boot = self._boot
         for gp in (scl, sda):
@@ -466,9 +462,7 @@ class I2C:
                 boot.select(gp, core.I2C)
 
     def _part(self, address: int) -> Any:
-        check(
-            isinstance(address, int) and 8 <= address < 0x78, f"I2C address {address!r}"
-        )
+        check(isinstance(address, int) and 8 <= address < 0x78, f"I2C address {address!r}")
         part = self._boot.wiring.i2c(self._bus, address)
         if part is None:
             boot = self._boot
@@ -544,7 +538,7 @@ class SPI:
             raise NotImplementedError("LSB")
         if bits != 8:
             raise NotModelled("SPI with other than 8 bits")
-        self._byte_ns = 8_000_000_000 // baudrate
+        self._byte_ns = 8_000_000_000 // _spi_baud(baudrate)
 
     def init(self, **changes: Any) -> None:
         raise NotModelled("SPI.init")
@@ -572,6 +566,15 @@ class SPI:
         if len(write_buf) != len(read_buf):
             raise ValueError("buffers must be the same length")
         read_buf[:] = self._transfer(write_buf)
+
+
+def _spi_baud(wanted: int) -> int:
+    """The rate that the SDK reaches by its two dividers: 992 063 Hz for 1 MHz."""
+    prescale = next((p for p in range(2, 255, 2) if (p + 2) * 256 * wanted > _SYS_HZ), 254)
+    post = 256
+    while post > 1 and _SYS_HZ // (prescale * (post - 1)) <= wanted:
+        post -= 1
+    return _SYS_HZ // (prescale * post)
 
 
 class WDT:

@@ -26,7 +26,7 @@ from typing import Any
 from hw_sim.chip import framebuf, jsonmp, machine, rp2
 from hw_sim.chip.chip import Boot
 from hw_sim.chip.errors import ChipMisuse, NotModelled
-from hw_sim.chip.files import File, Files
+from hw_sim.chip.files import Files
 from hw_sim.chip.loader import Loader, module
 from hw_sim.chip.names import MODULES
 
@@ -36,64 +36,64 @@ _EPOCH_2021_S = 1609459200  # what the RTC starts from without a battery
 HEAP_FREE, HEAP_USED = 190_000, 43_000
 
 
-def build_modules(boot: Boot, loader: Loader) -> dict[str, ModuleType]:
-    """Every module of the port that a program can import, by name."""
-    port_machine = machine.build(boot)
-    files = Files(boot)
-    stdio = _Stdio(boot)
-    made = [
-        port_machine,
-        rp2.build(boot, loader, port_machine.__dict__["_pin_of"]),
-        _micropython(boot),
-        _time(boot),
-        _gc(),
-        _sys(loader, stdio),
-        _select(boot, stdio),
-        module("json", loads=jsonmp.loads, dumps=jsonmp.dumps, load=_json_load, dump=_json_dump),
-        _binascii(),
-        module("hashlib", sha256=Sha256),
-        _struct(),
-        module("array", array=py_array.array),
-        _errno(),
-        module("io", BytesIO=py_io.BytesIO, StringIO=py_io.StringIO, open=files.open),
-        files.module(),
-        framebuf.build(),
-    ]
-    modules = {m.__name__: m for m in made}
-    for short in ("os", "time", "struct", "json", "binascii", "hashlib", "select", "sys", "io",
-                  "array", "errno"):  # fmt: skip
-        modules["u" + short] = modules[short]
-    loader.port_files = files
-    loader.stdio = stdio
-    return modules
+class Port:
+    """Everything of the port that one boot's programs see: `modules` by name, and `builtins`."""
 
+    def __init__(self, boot: Boot, loader: Loader) -> None:
+        port_machine = machine.build(boot)
+        self.files = Files(boot)
+        self.stdio = _Stdio(boot)
+        made = [
+            port_machine,
+            rp2.build(boot, loader, port_machine.__dict__["_pin_of"]),
+            _micropython(boot),
+            _time(boot),
+            _gc(),
+            _sys(loader, self.stdio),
+            _select(boot),
+            module(
+                "json", loads=jsonmp.loads, dumps=jsonmp.dumps, load=_json_load, dump=_json_dump
+            ),
+            _binascii(),
+            module("hashlib", sha256=Sha256),
+            _struct(),
+            module("array", array=py_array.array),
+            _errno(),
+            module("io", BytesIO=py_io.BytesIO, StringIO=py_io.StringIO, open=self.files.open),
+            self.files.module(),
+            framebuf.build(),
+        ]
+        self.modules: dict[str, ModuleType] = {m.__name__: m for m in made}
+        for name in _ALSO_WITH_U:
+            self.modules["u" + name] = self.modules[name]
 
-def build_builtins(boot: Boot, loader: Loader) -> dict[str, Any]:
-    """The builtins of MicroPython, and no others."""
-    made: dict[str, Any] = {}
-    for name in MODULES["builtins"]:
-        if name in ("print", "open", "__repl_print__", "__import__"):
-            continue
-        if name in ("input", "help", "execfile", "ViperTypeError"):
-            made[name] = _not_modelled(name)
-        elif hasattr(builtins, name):
+    def builtins(self) -> dict[str, Any]:
+        """The builtins of MicroPython, and no others."""
+        made: dict[str, Any] = {}
+        for name in MODULES["builtins"]:
+            if name in ("print", "open", "__repl_print__", "__import__"):
+                continue
+            if name in ("input", "help", "execfile", "ViperTypeError"):
+                made[name] = _not_modelled(name)
+            elif hasattr(builtins, name):
+                made[name] = getattr(builtins, name)
+        out = self.stdio.out
+
+        def write_line(*values: Any, sep: str = " ", end: str = "\n", file: Any = None) -> None:
+            (out if file is None else file).write(sep.join(str(v) for v in values) + end)
+
+        made["print"] = write_line
+        made["open"] = self.files.open
+        # CPython's own statements look these up too.
+        made["__name__"] = "builtins"
+        for name in ("True", "False", "None", "NameError", "__debug__"):
             made[name] = getattr(builtins, name)
-    stdio = loader.stdio
+        return made
 
-    def write_line(*values: Any, sep: str = " ", end: str = "\n", file: Any = None) -> None:
-        text = sep.join(str(v) for v in values) + end
-        if file is None:
-            stdio.out.write(text)
-        else:
-            file.write(text)
 
-    made["print"] = write_line
-    made["open"] = loader.port_files.open
-    # CPython's own statements look these up too.
-    made["__name__"] = "builtins"
-    for name in ("True", "False", "None", "NameError", "__debug__"):
-        made[name] = getattr(builtins, name)
-    return made
+_ALSO_WITH_U = (
+    "os", "time", "struct", "json", "binascii", "hashlib", "select", "sys", "io", "array", "errno",
+)  # fmt: skip
 
 
 def _not_modelled(name: str) -> Callable[..., Any]:
@@ -109,6 +109,12 @@ def _not_modelled(name: str) -> Callable[..., Any]:
 def _micropython(boot: Boot) -> ModuleType:
     locked = [0]
 
+    def const(x: Any) -> Any:
+        return x
+
+    def nothing(_x: Any = None) -> None:
+        return None
+
     def heap_lock() -> int:
         locked[0] += 1
         return locked[0]
@@ -119,7 +125,7 @@ def _micropython(boot: Boot) -> ModuleType:
         locked[0] -= 1
         return locked[0]
 
-    def kbd_intr(chr: int) -> None:  # noqa: A002
+    def kbd_intr(chr: int) -> None:
         boot.usb.interrupt_char = chr
 
     def schedule(fn: Callable[[Any], object], arg: Any) -> None:
@@ -130,18 +136,18 @@ def _micropython(boot: Boot) -> ModuleType:
 
     made = module(
         "micropython",
-        const=lambda x: x,
+        const=const,
         heap_lock=heap_lock,
         heap_unlock=heap_unlock,
         kbd_intr=kbd_intr,
         schedule=schedule,
         opt_level=opt_level,
-        alloc_emergency_exception_buf=lambda size: None,
-        mem_info=lambda verbose=None: None,
+        alloc_emergency_exception_buf=nothing,
+        mem_info=nothing,
         stack_use=lambda: 500,
     )
     # Decorators that the compiler knows; they are not in the module's own table.
-    made.__dict__["native"] = lambda fn: fn
+    made.__dict__["native"] = const
     made.__dict__["viper"] = _not_modelled("micropython.viper")
     made.__dict__["asm_thumb"] = _not_modelled("micropython.asm_thumb")
     return made
@@ -412,7 +418,7 @@ class Poll:
         return iter(self.poll(timeout))
 
 
-def _select(boot: Boot, stdio: _Stdio) -> ModuleType:
+def _select(boot: Boot) -> ModuleType:
     return module(
         "select",
         poll=lambda: Poll(boot),
@@ -537,6 +543,3 @@ def _errno() -> ModuleType:
         "EINPROGRESS": 115,
     }  # fmt: skip
     return module("errno", errorcode={v: k for k, v in values.items()}, **values)
-
-
-__all__ = ["File", "build_builtins", "build_modules"]

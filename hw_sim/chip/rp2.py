@@ -1,7 +1,7 @@
 """The fake `rp2` module of one boot: `asm_pio`, `PIO`, `StateMachine`.
 
 May import: its own package. Source: ports/rp2/modules/rp2.py and rp2_pio.c of MicroPython 1.23.
-Two PIO blocks, state machines 0 to 7. The work is done in hw_sim.chip.pio.
+Two PIO blocks, state machines 0 to 7. The work is done in pioasm, pio and pio_machine.
 
 Not modelled: DMA, Flash, bootsel_button, interrupts with hard=True (they run when the firmware
 waits, like soft ones).
@@ -12,12 +12,11 @@ from __future__ import annotations
 from types import FunctionType, ModuleType
 from typing import Any
 
-from hw_sim.chip import chip as core
-from hw_sim.chip import pio
+from hw_sim.chip import chip as core, pio, pioasm
 from hw_sim.chip.chip import Boot
 from hw_sim.chip.errors import ChipMisuse, NotModelled
 from hw_sim.chip.loader import Loader, module
-from hw_sim.chip.pio import PIOASMError
+from hw_sim.chip.pioasm import PIOASMError
 
 
 def build(boot: Boot, loader: Loader, pin_of: Any) -> ModuleType:
@@ -34,13 +33,13 @@ def build(boot: Boot, loader: Loader, pin_of: Any) -> ModuleType:
             made = machines[number] = StateMachine(boot, number, pin_of, handlers)
         return made
 
-    def make_machine(id: int, *args: Any, **kwargs: Any) -> StateMachine:  # noqa: A002
+    def make_machine(id: int, *args: Any, **kwargs: Any) -> StateMachine:
         made = state_machine(id)
         if args or kwargs:
             made.init(*args, **kwargs)
         return made
 
-    def make_pio(id: int) -> PIO:  # noqa: A002
+    def make_pio(id: int) -> PIO:
         if not isinstance(id, int) or not 0 <= id < 2:
             raise ValueError("invalid PIO")
         return blocks[id]
@@ -49,7 +48,7 @@ def build(boot: Boot, loader: Loader, pin_of: Any) -> ModuleType:
         def decorate(function: FunctionType) -> list[Any]:
             names = loader.constants.get(function.__globals__.get("__name__", ""), frozenset())
             constants = {n: function.__globals__[n] for n in names if n in function.__globals__}
-            return pio.asm_pio(function, constants, **options)
+            return pioasm.asm_pio(function, constants, **options)
 
         return decorate
 
@@ -70,11 +69,11 @@ def build(boot: Boot, loader: Loader, pin_of: Any) -> ModuleType:
     return module(
         "rp2",
         asm_pio=asm_pio,
-        asm_pio_encode=pio.asm_pio_encode,
+        asm_pio_encode=pioasm.asm_pio_encode,
         PIO=pio_class,
         StateMachine=_Constructor(make_machine),
         PIOASMError=PIOASMError,
-        PIOASMEmit=pio.Assembler,
+        PIOASMEmit=pioasm.Assembler,
     )
 
 
@@ -107,21 +106,21 @@ class PIO:
         return f"PIO({self._index})"
 
     def add_program(self, prog: list[Any]) -> None:
-        offset = self._boot.pio[self._index].add_program(prog[pio.PROG_DATA])
-        prog[pio.PROG_OFFSET_PIO0 + self._index] = offset
+        offset = self._boot.pio[self._index].add_program(prog[pioasm.PROG_DATA])
+        prog[pioasm.PROG_OFFSET_PIO0 + self._index] = offset
 
     def remove_program(self, prog: list[Any] | None = None) -> None:
         block = self._boot.pio[self._index]
         if prog is None:
             block.remove_program(0, 32)
             return
-        offset = prog[pio.PROG_OFFSET_PIO0 + self._index]
+        offset = prog[pioasm.PROG_OFFSET_PIO0 + self._index]
         if offset < 0:
             raise ValueError("prog not in instruction memory")
-        prog[pio.PROG_OFFSET_PIO0 + self._index] = -1
-        block.remove_program(offset, len(prog[pio.PROG_DATA]))
+        prog[pioasm.PROG_OFFSET_PIO0 + self._index] = -1
+        block.remove_program(offset, len(prog[pioasm.PROG_DATA]))
 
-    def state_machine(self, id: int, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+    def state_machine(self, id: int, *args: Any, **kwargs: Any) -> Any:
         raise NotModelled("PIO.state_machine")
 
     def irq(self, *_args: Any, **_kwargs: Any) -> None:
@@ -168,9 +167,9 @@ class StateMachine:
         def gp(what: Any) -> int | None:
             return None if what is None else self._pin_of(what).gp
 
-        field = pio.PROG_OFFSET_PIO0 + self._index
+        field = pioasm.PROG_OFFSET_PIO0 + self._index
         if prog[field] < 0:
-            prog[field] = block.add_program(prog[pio.PROG_DATA])
+            prog[field] = block.add_program(prog[pioasm.PROG_DATA])
         offset = prog[field]
         config = pio.config_of(
             prog, offset, freq,
@@ -183,9 +182,9 @@ class StateMachine:
         self._program = prog
         self._runner.init(config, offset)
         for pins, base in (
-            (prog[pio.PROG_OUT_PINS], gp(out_base)),
-            (prog[pio.PROG_SET_PINS], gp(set_base)),
-            (prog[pio.PROG_SIDESET_PINS], gp(sideset_base)),
+            (prog[pioasm.PROG_OUT_PINS], gp(out_base)),
+            (prog[pioasm.PROG_SET_PINS], gp(set_base)),
+            (prog[pioasm.PROG_SIDESET_PINS], gp(sideset_base)),
         ):
             if pins is None or base is None:
                 continue
@@ -214,7 +213,7 @@ class StateMachine:
         self._ready()
         config = self._runner.machine.config
         if not isinstance(instr, int):
-            instr = pio.asm_pio_encode(instr, config.side_count, config.side_optional)
+            instr = pioasm.asm_pio_encode(instr, config.side_count, config.side_optional)
         if not 0 <= instr <= 0xFFFF:
             raise ChipMisuse(f"{self!r}.exec of {instr:#x}, which is no 16-bit word")
         self._runner.execute(instr)

@@ -13,11 +13,10 @@ from collections import deque
 from typing import Any
 
 import adafruit_pioasm
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pioemu import State, emulate
 
-from hw_sim.chip import pio
+from hw_sim.chip import pio, pioasm
 from hw_sim.clock import Clock
 
 GATE = 2
@@ -177,9 +176,9 @@ def test_assembler_makes_the_words_of_adafruit_pioasm() -> None:
         (many_program, MANY_TEXT, {"sideset_init": 2}),
     ):
         theirs = adafruit_pioasm.Program(text)
-        program = pio.asm_pio(ours, **options)
-        assert list(program[pio.PROG_DATA]) == list(theirs.assembled)
-        execctrl = program[pio.PROG_EXECCTRL]
+        program = pioasm.asm_pio(ours, **options)
+        assert list(program[pioasm.PROG_DATA]) == list(theirs.assembled)
+        execctrl = program[pioasm.PROG_EXECCTRL]
         wrap_target, wrap = execctrl >> 7 & 31, execctrl >> 12 & 31
         kwargs = theirs.pio_kwargs
         assert wrap_target == kwargs.get("wrap_target", 0)
@@ -195,7 +194,7 @@ class Ours:
         self.edges: list[tuple[int, int]] = []
         self.block = pio.Block(self.clock, self.levels, self._show, lambda _n: None)
         self.runner = self.block.runners[0]
-        offset = self.block.add_program(program[pio.PROG_DATA])
+        offset = self.block.add_program(program[pioasm.PROG_DATA])
         config: dict[str, Any] = {
             "in_base": None, "out_base": None, "set_base": None, "jmp_pin": None,
             "sideset_base": None,
@@ -276,7 +275,7 @@ def test_dose_timer_cycle_by_cycle(
         bad = opened is not None and opened <= clock < opened + closed_again
         return 0 if bad else 1 << ESTOP
 
-    program = pio.asm_pio(gate_program, set_init=2)
+    program = pioasm.asm_pio(gate_program, set_init=2)
     bench = Ours(program, set_base=GATE, jmp_pin=ESTOP)
     bench.levels[ESTOP] = 1
     # Enabled at cycle 0, the first tick of ours is number 1; pioemu begins at 0.
@@ -287,7 +286,7 @@ def test_dose_timer_cycle_by_cycle(
         bench.at(opened + closed_again + 1, lambda: bench.level(ESTOP, 1))
     bench.clock.advance_to((end + 1) * 8 - 4)
     edges, received = theirs(
-        list(program[pio.PROG_DATA]), end, puts, pin_at, wrap_top=len(program[0]) - 1
+        list(program[pioasm.PROG_DATA]), end, puts, pin_at, wrap_top=len(program[0]) - 1
     )
     assert [(c - 1, v & (1 << GATE)) for c, v in bench.edges] == edges
     got = []
@@ -306,13 +305,13 @@ def test_dead_man_cycle_by_cycle(first: int, top_ups: list[tuple[int, int]]) -> 
     puts = [(5, first)]
     for gap, count in top_ups:
         puts.append((puts[-1][0] + gap, count))
-    program = pio.asm_pio(supply_program, set_init=2)
+    program = pioasm.asm_pio(supply_program, set_init=2)
     bench = Ours(program, set_base=GATE)
     for cycle, value in puts:
         bench.at(cycle + 1, lambda value=value: bench.runner.put(value))
     bench.clock.advance_to((end + 1) * 8 - 4)
     edges, _ = theirs(
-        list(program[pio.PROG_DATA]), end, puts, lambda _c: 0, wrap_top=len(program[0]) - 1
+        list(program[pioasm.PROG_DATA]), end, puts, lambda _c: 0, wrap_top=len(program[0]) - 1
     )
     assert [(c - 1, v & (1 << GATE)) for c, v in bench.edges] == edges
 
@@ -357,7 +356,7 @@ def test_random_programs_cycle_by_cycle(
 
 
 def test_thirty_seconds_at_one_megahertz_take_no_time_to_compute() -> None:
-    program = pio.asm_pio(gate_program, set_init=2)
+    program = pioasm.asm_pio(gate_program, set_init=2)
     bench = Ours(program, set_base=GATE, jmp_pin=ESTOP)
     bench.levels[ESTOP] = 1
     bench.runner.put(3_750_000_000 // 2)
