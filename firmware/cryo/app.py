@@ -49,6 +49,10 @@ _PAGES_OPEN = const(1)
 _BLINK_FAULT_MS = const(250)  # 2 Hz red, 0.5 Hz yellow: IEC 60601-1-8's bands
 _BLINK_ARMED_MS = const(1000)
 
+CLOCK_NONE = const(0)
+CLOCK_HOST = const(1)
+CLOCK_RTC = const(2)
+
 _DISARM_BUTTON = const(1)
 _DISARM_TIME = const(2)
 _DISARM_FAULT = const(3)
@@ -90,6 +94,7 @@ class App:
         self._now_ms = now_ms
         self._slot = 0
         self._clock_s = 0  # UTC at uptime 0, or 0
+        self.clock_source = CLOCK_NONE
         self._treatment_seq = 0
         self._begun = False  # the shot of this FREEZING has been started
         self._closed_ms = now_ms  # when the valve was last seen open
@@ -133,6 +138,9 @@ class App:
         self._show(screens.BOOT)
         self.panel.step(8)
         board.feed()
+        self._clock_s = board.clock.read()
+        if self._clock_s:
+            self.clock_source = CLOCK_RTC
         self._start_settings()
         board.feed()
         self._start_journal(cause, doing, number)
@@ -169,7 +177,7 @@ class App:
             self.faults.latch(faults.JOURNAL_FULL, True)
         self._record(
             journal.BOOT, cause, VERSION_NUMBER, self.settings.generation,
-            self.settings.outcome, free, 0,
+            self.settings.outcome, free, self.clock_source,
         )  # fmt: skip
         if cause == board_room.WATCHDOG_RESET:
             if doing == board_room.CRASHED:
@@ -888,7 +896,7 @@ class App:
             return 0
 
     def utc_s(self):
-        """Seconds since 1970 UTC, or 0 when the clock was not set since power-on. H-20"""
+        """Seconds since 1970 UTC, or 0 when there is no clock and none was set. H-20"""
         return self._clock_s + self.uptime_ms // 1000 if self._clock_s else 0
 
     def set_clock(self, utc_s):
@@ -897,6 +905,8 @@ class App:
         if old == utc_s:
             return
         self._clock_s = utc_s - self.uptime_ms // 1000
+        self.clock_source = CLOCK_HOST
+        self.board.clock.write(utc_s)
         self._record(journal.TIME_SET, _signed(old), _signed(utc_s))
 
     def want_maintenance(self):

@@ -16,7 +16,7 @@ import machine
 from machine import ADC, I2C, PWM, SPI, Pin
 from micropython import const
 
-from cryo.drivers import Max31856, Ssd1306
+from cryo.drivers import Ds3231, Max31856, Ssd1306
 
 _GATE = const(2)
 _SUPPLY = const(3)
@@ -143,6 +143,7 @@ class Board:
         """Start the buses and what hangs on them."""
         i2c = I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=400000, timeout=_I2C_TIMEOUT_US)
         self.screen = Ssd1306(i2c)
+        self.clock = Ds3231(i2c)
         spi = SPI(
             0,
             baudrate=1000000,

@@ -19,6 +19,8 @@ PROTOCOL = const(1)
 ALWAYS = const(0)
 IN_READY = const(1)
 
+CLOCK_SOURCES = ("none", "host", "rtc")
+
 _ALLOWED = ("always (short form while the valve is open)", "READY")
 
 _LOG_MOST = const(18)  # records a reply: 18 x 91 characters and the rest stay below 2048 bytes
@@ -283,7 +285,7 @@ def _time(app, request):
         if app.treatment.state != treatment.READY:
             return refusal("state", "the clock is set in READY only")
         app.set_clock(utc_s)
-    return _ok(utc_s=app.utc_s(), source="host" if app.utc_s() else "none")
+    return _ok(utc_s=app.utc_s(), source=CLOCK_SOURCES[app.clock_source])
 
 
 def _maintenance(app, request):
