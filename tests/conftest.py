@@ -15,6 +15,8 @@ import pytest
 
 from hw_sim import image
 
+LONGEST = "bench/test_real_interpreter.py"
+
 # The same examples every time (a failure can be repeated, and a run does not depend on luck).
 # To search further: HYPOTHESIS_PROFILE=search make test
 hypothesis.settings.register_profile("default", derandomize=True, deadline=None, database=None)
@@ -41,7 +43,11 @@ def micropython_image() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the emulated chip are skipped where the image is missing."""
+    """The longest test goes first, so that the other worker does all the rest meanwhile.
+
+    Tests on the emulated chip are skipped where the image is missing.
+    """
+    items.sort(key=lambda item: LONGEST not in item.nodeid)
     if not image_problem():
         return
     skip = pytest.mark.skip(reason=image_problem())
