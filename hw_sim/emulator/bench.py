@@ -15,7 +15,7 @@ from typing import Any
 from hw_sim import image as images
 from hw_sim.bench import FIRMWARE, NS_PER_MS, SETTLE_MS, LinkTimeout, Screen
 from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
-from hw_sim.emulator.chip import FS_OFFSET, PINS, Chip
+from hw_sim.emulator.chip import FS_OFFSET, PINS, UNIQUE_ID, Chip
 from hw_sim.emulator.usb import UsbHost
 from hw_sim.mishaps import MISHAPS
 from hw_sim.plant import Plant, PlantParams
@@ -62,8 +62,9 @@ class EmulatedBench:
         trace: bool = False,
         fast_forward: bool = True,
         image: Path | None = None,
+        unique_id: bytes = UNIQUE_ID,
     ) -> None:
-        self.chip = Chip(fast_forward=fast_forward)
+        self.chip = Chip(fast_forward=fast_forward, unique_id=unique_id)
         self.clock = self.chip.clock
         self.plant = Plant(plant)
         self.wiring = Wiring(self.clock, self.plant, seed=seed, noise_lsb=noise_lsb)

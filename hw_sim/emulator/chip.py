@@ -17,7 +17,7 @@ here beyond putting rp2040py's parts together:
 - An output's level is seen when the same pin is read (rp2040py reads only what is put on a pin
   from outside), and a reset makes an edge of every pin that it releases.
 - Flash erase and program take their time (data sheet W25Q16JV: 45 ms a sector, 0.7 ms a page,
-  typical), during which the processor stands still, as it does on the board.
+  typical), during which the processor stands still, as it does on the board. It also has a unique number.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ from hw_sim.emulator.pio import ClockedPio, around_each_write
 FLASH_START = 0x10000000
 FLASH_BYTES = 2 * 1024 * 1024
 FS_OFFSET, FS_BLOCKS, FS_BLOCK_BYTES = 0xA0000, 352, 4096
+UNIQUE_ID = bytes.fromhex("e661640843275b2c")
+_READ_UNIQUE_ID = 0x4B  # W25Q16JV data sheet, 8.2.30
 ERASE_NS = 45_000_000
 PROGRAM_NS = 700_000
 PINS = 30
@@ -257,7 +259,10 @@ class _Runner:
 class Chip:
     """An RP2040 with its flash. `pins` are told as (gp, 0 | 1 | None for floating)."""
 
-    def __init__(self, *, fast_forward: bool = True) -> None:
+    def __init__(self, *, fast_forward: bool = True, unique_id: bytes = UNIQUE_ID) -> None:
+        if len(unique_id) != 8:
+            raise ValueError(f"a unique number has 8 bytes, not {len(unique_id)}")
+        self.unique_id = unique_id
         self.rp2040: Any = _quickened()
         self.clock = EmulatedClock(self.rp2040.clock)
         self._runner = _Runner(self.rp2040)
@@ -293,6 +298,8 @@ class Chip:
             _quieten(block)
         self._apply_flash_command = chip.ssi._apply_command
         chip.ssi._apply_command = self._flash_command
+        self._shift_flash_byte = chip.ssi._shift_byte
+        chip.ssi._shift_byte = self._flash_byte
         for gp in range(PINS):
             chip.gpio[gp].add_listener(partial(self._pin_changed, gp))
 
@@ -307,6 +314,14 @@ class Chip:
     def read_flash(self, offset: int, length: int) -> bytes:
         """`length` bytes of the flash from `offset` on."""
         return bytes(self.rp2040.flash[offset : offset + length])
+
+    def _flash_byte(self, byte: int) -> int:
+        """A byte to the flash chip and the one that comes back; rp2040py's has no unique number."""
+        answer = self._shift_flash_byte(byte)
+        sent = self.rp2040.ssi._tx_buffer
+        if sent[0] == _READ_UNIQUE_ID and len(sent) > 5:  # the command and four dummy bytes
+            answer = self.unique_id[(len(sent) - 6) % len(self.unique_id)]
+        return answer
 
     def _flash_command(self) -> None:
         buffer = self.rp2040.ssi._tx_buffer
