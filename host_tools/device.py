@@ -176,7 +176,9 @@ class Device:
             event = link.wait_event(lambda ev: _is_outcome(ev, asked.key), CONFIRM_POLL_S)
             waited_s = link.now_s - start_s
             applied: bool | None = None
+            why = ""
             if event is not None:
+                why = str(event.get("why", ""))
                 applied = event.get("applied") is True and event.get("value") == asked.value
             else:
                 try:
@@ -188,7 +190,16 @@ class Device:
             if applied:
                 return
             if applied is False or waited_s > patience_s:
-                late = waited_s >= (asked.expires_s or 60.0) - 0.5
+                # Without the event only the time tells one from the other.
+                late = why == "timed_out" or (
+                    not why and waited_s >= (asked.expires_s or 60.0) - 0.5
+                )
+                if why == "storage":
+                    raise NotConfirmed(
+                        f"{asked.key} is unchanged: the device could not write its flash",
+                        "rejected",
+                        "call service: a device that cannot write cannot record either",
+                    )
                 raise NotConfirmed(
                     f"{asked.key} is unchanged: "
                     + ("nobody confirmed it in time" if late else "rejected on the device"),

@@ -233,7 +233,13 @@ class App:
             if left_ms <= TICK_MS:
                 if spent_us > self.worst_tick_us and not self._flash_used:
                     self.worst_tick_us = spent_us
-                if left_ms:
+                if self.shot.phase == shot.IDLE:
+                    # What is left of the tick goes to the link while it has something to send.
+                    while 1 < left_ms <= TICK_MS and not self.link.idle():
+                        board.sleep_ms(1)
+                        self.link.send(ticks_ms)
+                        left_ms = (due_ms - ticks_ms()) & _TICKS_MASK
+                if left_ms <= TICK_MS:
                     board.sleep_ms(left_ms)
             else:
                 # Late (the difference is negative modulo 2**30): no tick is made up for.
@@ -429,22 +435,23 @@ class App:
 
     def _confirming(self, now_ms, keys):
         if keys.held & buttons.SELECT:
-            self._settle(now_ms, True)
+            self._settle(now_ms, "confirmed")
         elif keys.pressed & ~buttons.SELECT:
-            self._settle(now_ms, False)
+            self._settle(now_ms, "rejected")
         elif (now_ms - self._pending_ms) & _TICKS_MASK > self.CONFIRM_S * 1000:
-            self._settle(now_ms, False)
+            self._settle(now_ms, "timed_out")
 
-    def _settle(self, now_ms, confirmed):
-        """The operator's word on a change that the host asked for. H-13"""
+    def _settle(self, now_ms, why):
+        """The operator's word (or silence) on a change that the host asked for. H-13"""
         index = self.settings.pending
         value = self.settings.pending_value
         self.settings.pending = -1
-        if confirmed:
-            # Checked again: the applicator may be another one by now.
-            confirmed = commands.out_of_range(self, index, value) is None
-        if confirmed:
-            confirmed = self.apply_setting(index, value, self.BY_CONFIRMED)
+        # Checked again: the applicator may be another one by now.
+        if why == "confirmed" and commands.out_of_range(self, index, value):
+            why = "range"
+        if why == "confirmed" and not self.apply_setting(index, value, self.BY_CONFIRMED):
+            why = "storage"
+        confirmed = why == "confirmed"
         if not confirmed:
             self._record(
                 journal.SETTING,
@@ -455,7 +462,7 @@ class App:
             )
         self.link.event(
             {"ev": "setting", "key": schema.SETTINGS[index][1], "value": value,
-             "applied": confirmed}
+             "applied": confirmed, "why": why}
         )  # fmt: skip
         self.sounder.play(sounder.CLICK if confirmed else sounder.REFUSED, now_ms)
         self.buttons.spend()
@@ -596,7 +603,7 @@ class App:
         if state == treatment.ARMED:
             self._record(journal.DISARMED, self._treatment_seq, _DISARM_FAULT)
         if self.settings.pending >= 0:
-            self._settle(now_ms, False)
+            self._settle(now_ms, "rejected")
         self._refused_ms = -1
         self._second = -1
         self._event(treatment.FAULTED)

@@ -21,7 +21,7 @@ IN_READY = const(1)
 
 CLOCK_SOURCES = ("none", "host", "rtc")
 
-_ALLOWED = ("always (short form while the valve is open)", "READY")
+_ALLOWED = ("valve closed (status: always)", "READY")
 
 _LOG_MOST = const(18)  # records a reply: 18 x 91 characters and the rest stay below 2048 bytes
 _ROWS_BYTES = const(1500)  # of JSON in one `describe` reply

@@ -12,7 +12,7 @@ from cryo import faults, schema
 
 COIL_OFF_MA = const(30)  # docs/hardware.md: below this the coil is off
 COIL_ON_MA = const(150)  # docs/hardware.md: hold current is 350 mA
-# A closed nozzle rewarms: simulated, it is above -125 C 10 s after a 30 s freeze, while one that
+# A closed nozzle rewarms: computed, it is above -125 C 10 s after a 30 s freeze, while one that
 # goes on spraying stays at -190 C. To be measured on a real line.
 _STUCK_C_X100 = const(-15000)
 STUCK_AFTER_MS = const(15000)

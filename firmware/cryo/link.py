@@ -75,13 +75,11 @@ class Link:
 
     def step(self, ticks_ms):
         """One tick with the valve closed: send what is left, then take one request."""
-        if self._out_end:
-            self._send(ticks_ms)
+        self.send(ticks_ms)
         if self._receive(_BYTES_A_TICK) and not self._out_end:
             self._waiting = False
             self._answer()
-            if self._out_end:
-                self._send(ticks_ms)
+            self.send(ticks_ms)
 
     def _receive(self, budget):
         """Take bytes until a line is complete. True when one waits in the line buffer."""
@@ -132,7 +130,8 @@ class Link:
         self._out[self._out_end : end] = data
         self._out_end = end
 
-    def _send(self, ticks_ms):
+    def send(self, ticks_ms):
+        """Send what waits, as far as the USB stack has room."""
         port = self._port
         while self._out_at < self._out_end:
             if not port.can_write():

@@ -203,7 +203,9 @@ def test_a_dose_setting_waits_for_the_operator(bench: Bench) -> None:
     }
     hold_for(bench, "select", 1200)
     assert bench.ask("get", key="depth_um")["ok"]["value"] == 3000
-    assert {"ev": "setting", "key": "depth_um", "value": 3000, "applied": True} in bench.events()
+    event = next(e for e in bench.events() if e["ev"] == "setting")
+    assert event["applied"] is True
+    assert event["why"] == "confirmed"
     assert [r.args[:4] for r in records(bench) if r.kind == SETTING] == [(1, 2300, 3000, 3)]
 
 
@@ -224,7 +226,9 @@ def test_a_change_that_is_not_confirmed_does_not_happen(bench: Bench, how: str) 
         "value": 25000,
         "pending": None,
     }
-    assert [e["applied"] for e in bench.events() if e["ev"] == "setting"] == [False]
+    event, = [e for e in bench.events() if e["ev"] == "setting"]
+    assert event["applied"] is False
+    assert event["why"] == ("timed_out" if how == "time" else "rejected")
     assert [r.args[3] for r in records(bench) if r.kind == SETTING] == [4]
 
 
