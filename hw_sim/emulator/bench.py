@@ -30,10 +30,11 @@ _PULLED_DOWN = (GATE, SUPPLY)
 class EmulatedBench:
     """An applicator whose processor runs MicroPython's own binary.
 
-    `firmware`: a folder as on the board (main.py, cryo/…), or the files themselves. `flash`: a
-    file system image to start with instead of a fresh one. `mpy`: compile packages first, as a
-    released board has them (compiling on the board takes the emulator half a minute). `trace`:
-    collect every signal. ImageMissing (hw_sim.image) if there is no MicroPython image.
+    `firmware_dir`: a folder as it lands on the board (main.py, cryo/…); default: the project's.
+    `files`: what the board has instead, by path. `flash`: a file system image to start with
+    instead of a fresh one. `mpy`: compile packages first, as a released board has them (compiling
+    on the board takes the emulator half a minute). `trace`: collect every signal. ImageMissing
+    (hw_sim.image) if there is no MicroPython image.
     """
 
     capabilities = frozenset(
@@ -52,8 +53,9 @@ class EmulatedBench:
 
     def __init__(
         self,
-        firmware: Path | Mapping[str, bytes] = FIRMWARE,
+        firmware_dir: Path | None = None,
         *,
+        files: Mapping[str, bytes] | None = None,
         flash: bytes | None = None,
         seed: int = 1,
         mpy: bool = True,
@@ -73,9 +75,9 @@ class EmulatedBench:
         for offset, payload in images.uf2_blocks(uf2):
             self.chip.load_flash(offset, payload)
         if flash is None:
-            if isinstance(firmware, Path):
-                firmware = images.firmware_files(firmware, mpy=mpy)
-            flash = images.build_filesystem(dict(firmware))
+            if files is None:
+                files = images.firmware_files(firmware_dir or FIRMWARE, mpy=mpy)
+            flash = images.build_filesystem(dict(files))
         self.flash = flash
         self.usb = UsbHost(self.chip.rp2040.usb_ctrl)
         self.trace: Trace | None = Trace(self.wiring) if trace else None

@@ -17,7 +17,8 @@ here beyond putting rp2040py's parts together:
 - An output's level is seen when the same pin is read (rp2040py reads only what is put on a pin
   from outside), and a reset makes an edge of every pin that it releases.
 - Flash erase and program take their time (data sheet W25Q16JV: 45 ms a sector, 0.7 ms a page,
-  typical), during which the processor stands still, as it does on the board. It also has a unique number.
+  typical), during which the processor stands still, as it does on the board. The flash chip has
+  a unique number.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from rp2040py.peripherals.pio import RPPIO, StateMachine
 
 from hw_sim.emulator.clock import CYCLE_NS, EmulatedClock
 
+_NATIVE = RPPIO.__module__.startswith("rp2040py.native")
 _NEVER_FP = 1 << 62
 _ENDLESS = 1 << 62
 _CONFIG_END = 0x128  # INSTR_MEM and the machines' registers lie below the interrupt registers
@@ -119,12 +120,15 @@ class ClockedPio(RPPIO):
     def __new__(
         cls, rp2040: Any, name: str, first_irq: int, index: int, clock: EmulatedClock
     ) -> ClockedPio:
-        new: Any = RPPIO.__new__  # a compiled class takes its arguments here
-        return new(cls, rp2040, name, first_irq, index)
+        new: Any = RPPIO.__new__
+        # A compiled class takes its arguments here, a Python one in __init__.
+        return new(cls, rp2040, name, first_irq, index) if _NATIVE else new(cls)
 
     def __init__(
         self, rp2040: Any, name: str, first_irq: int, index: int, clock: EmulatedClock
     ) -> None:
+        if not _NATIVE:
+            super().__init__(rp2040, name, first_irq, index)
         self._clock = clock
         self._alarm = clock.core.create_alarm(self._due)
         self._armed_cycle: int | None = None

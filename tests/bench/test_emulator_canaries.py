@@ -72,7 +72,7 @@ class Prompt:
 
 @pytest.fixture(scope="module")
 def shared(micropython_image: Path) -> Prompt:
-    prompt = Prompt(EmulatedBench(NO_PROGRAM, image=micropython_image))
+    prompt = Prompt(EmulatedBench(files=NO_PROGRAM, image=micropython_image))
     prompt.open()
     return prompt
 
@@ -354,7 +354,7 @@ for i in range(12):
 """
 
     def run() -> tuple[bytes, int, list[tuple[int, str, float]]]:
-        bench = EmulatedBench({"main.py": program}, image=micropython_image, trace=True)
+        bench = EmulatedBench(files={"main.py": program}, image=micropython_image, trace=True)
         bench.power_on()
         bench.run_for(95)
         bench.hold("trigger")
