@@ -4,7 +4,7 @@ May import micropython.const. Controls: H-09 (end of freeze and faults are heard
 and light tell the state without the screen).
 
 A tune is a tuple of (frequency Hz, ms), 0 Hz = silence; it repeats after `every_ms` when that
-is not 0. Alarm patterns follow IEC 60601-1-8 as docs/operator.md states them; 'freeze complete'
+is not 0. Alarm patterns follow IEC 60601-1-8 (10 pulses high priority, 3 medium); 'freeze complete'
 is information and is unlike them. Nothing here allocates after start.
 """
 
