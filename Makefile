@@ -102,7 +102,7 @@ PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1
 
 .PHONY: bench
 bench: $(READY) ## measure what the project promises, as a table
-	@$(PY) -m benchmarks
+	@$(PY) -m hw_sim.figures $(ARGS)
 
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-annotate --only-binary :all: --upgrade
