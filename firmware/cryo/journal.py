@@ -25,6 +25,7 @@ SEGMENT = const(255)  # records: 16320 bytes fill four littlefs blocks with thei
 _QUEUE = const(16)
 _DIR = "journal"
 _RESERVE_BLOCKS = const(12)  # free flash kept for settings and for the last records
+_SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython keeps without memory
 _FORMAT = "<IHBBIIiiiiiiii"
 
 BOOT = const(1)
@@ -223,9 +224,11 @@ class Journal:
             self.overflowed = True
             return 0
         seq = self.head + queued + 1
+        if uptime_ms > _SMALL:
+            uptime_ms &= 0xFFFFFFFF  # wraps after 49 days; an integer this large allocates
         struct.pack_into(
             _FORMAT, self._queue, queued * RECORD,
-            seq, self.boot, kind, state, uptime_ms & 0xFFFFFFFF, self.utc_s,
+            seq, self.boot, kind, state, uptime_ms, self.utc_s,
             a, b, c, d, e, f, g, h,
         )  # fmt: skip
         self._queued = queued + 1
