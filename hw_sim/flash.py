@@ -181,6 +181,9 @@ class Filesystem:
             disk_version=DISK_VERSION,
         )
         self.fs = lfs.LFSFilesystem()
+        # littlefs keeps a list of open files. A handle that was freed before it was closed would
+        # leave a dangling pointer there, so every handle lives until it is closed.
+        self.handles: set[Any] = set()
         self.formatted = False
         try:
             lfs.mount(self.fs, self._config)
@@ -251,5 +254,9 @@ _NAMES = {
 
 
 def os_error(number: int) -> OSError:
-    """OSError as MicroPython raises it: args[0] and errno are the number."""
-    return OSError(number, _NAMES.get(number, str(number)))
+    """OSError as MicroPython raises it: `args` and `errno` are the number, and it is no subclass
+    (CPython would make a FileNotFoundError of two arguments)."""
+    error = OSError(number)
+    error.errno = number
+    error.strerror = _NAMES.get(number, str(number))
+    return error

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -152,7 +153,18 @@ class Files:
                     raise ValueError("bad mode")
                 flags = new
         handle = self.call(lfs.file_open, self.path(file), lfs.LFSFileFlag(flags or 1))
+        self._fs.handles.add(handle)
         return File(self, handle, text)
+
+    def close(self, handle: Any) -> None:
+        self._fs.handles.discard(handle)
+        self.call(lfs.file_close, handle)
+
+    def forget(self, handle: Any) -> None:
+        """A program has dropped an open file: MicroPython's collector closes it."""
+        if type(self._boot) is Boot:  # after a loss of power nobody does
+            with suppress(OSError):
+                self.close(handle)
 
 
 class File:
@@ -190,9 +202,6 @@ class File:
                 break
         return data.decode() if self._text else data
 
-    def readlines(self) -> list[Any]:
-        return list(self)
-
     def __iter__(self) -> Iterator[Any]:
         while line := self.readline():
             yield line
@@ -218,7 +227,11 @@ class File:
         handle = self._handle
         if handle is not None:
             self._handle = None
-            self._files.call(lfs.file_close, handle)
+            self._files.close(handle)
+
+    def __del__(self) -> None:
+        if self._handle is not None:
+            self._files.forget(self._handle)
 
     def __enter__(self) -> File:
         return self

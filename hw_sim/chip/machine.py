@@ -10,7 +10,9 @@ OPEN_DRAIN and ALT modes, SPI with LSB first or other than 8 bits, PWM in steps 
 classes Timer, RTC, UART, SoftI2C, SoftSPI, Signal, I2S, USBDevice, sleep modes, clock changes.
 """
 
-# pyright: reportUnknownMemberType=false
+# Everything that MicroPython's classes do not have begins with an underscore, so that a program
+# cannot lean on it; inside this package it is used all the same.
+# pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
@@ -55,7 +57,7 @@ def build(boot: Boot) -> ModuleType:
         pin = pins.get(gp)
         if pin is None:
             pin = pins[gp] = object.__new__(BoundPin)
-            pin.setup(boot, gp)
+            pin._setup(boot, gp)
         return pin
 
     class BoundPin(Pin):
@@ -84,7 +86,7 @@ def build(boot: Boot) -> ModuleType:
             channel = id
             check(channel in adc_on, f"ADC({channel}): GP{26 + channel} was not made analog")
         else:
-            gp = pin_of(id).gp
+            gp = pin_of(id)._gp
             if not 26 <= gp < 30:
                 raise ValueError("invalid channel")
             channel = gp - 26
@@ -94,17 +96,17 @@ def build(boot: Boot) -> ModuleType:
         return ADC(boot, channel)
 
     def make_pwm(pin: Any, *args: Any, **kwargs: Any) -> PWM:
-        gp = pin_of(pin).gp
+        gp = pin_of(pin)._gp
         slot = gp & 15
         other = pwms.get(slot)
         check(
-            other is None or other.gp == gp,
-            f"GP{gp} and GP{other.gp if other else 0} share one PWM channel",
+            other is None or other._gp == gp,
+            f"GP{gp} and GP{other._gp if other else 0} share one PWM channel",
         )
         pwm = pwms.get(slot)
         if pwm is None:
             pwm = pwms[slot] = PWM(boot, gp, slices[slot >> 1])
-        pwm.restart(*args, **kwargs)
+        pwm._restart(*args, **kwargs)
         return pwm
 
     def make_i2c(
@@ -122,17 +124,17 @@ def build(boot: Boot) -> ModuleType:
         if id == 0 and id not in i2cs:
             scl_gp, sda_gp = (5 if scl is None else None), (4 if sda is None else None)
         if scl is not None:
-            scl_gp = pin_of(scl).gp
+            scl_gp = pin_of(scl)._gp
             if not (scl_gp & 1 and scl_gp >> 1 & 1 == id):
                 raise ValueError("bad SCL pin")
         if sda is not None:
-            sda_gp = pin_of(sda).gp
+            sda_gp = pin_of(sda)._gp
             if not (not sda_gp & 1 and sda_gp >> 1 & 1 == id):
                 raise ValueError("bad SDA pin")
         bus = i2cs.get(id)
         if bus is None:
             bus = i2cs[id] = I2C(boot, id)
-        bus.setup(freq, scl_gp, sda_gp, timeout)
+        bus._setup(freq, scl_gp, sda_gp, timeout)
         return bus
 
     def make_spi(
@@ -154,14 +156,14 @@ def build(boot: Boot) -> ModuleType:
         for name, low, given, default in zip(
             ("SCK", "MOSI", "MISO"), (2, 3, 0), (sck, mosi, miso), defaults, strict=True
         ):
-            gp = default if given is None else pin_of(given).gp
+            gp = default if given is None else pin_of(given)._gp
             if gp & 3 != low or gp >> 3 & 1 != id:
                 raise ValueError(f"bad {name} pin")
             chosen.append(gp)
         bus = spis.get(id)
         if bus is None:
             bus = spis[id] = SPI(boot, id)
-        bus.setup(baudrate, polarity, phase, bits, firstbit)
+        bus._setup(baudrate, polarity, phase, bits, firstbit)
         for gp in chosen:
             boot.select(gp, core.SPI)
         return bus
@@ -247,18 +249,18 @@ class Pin:
     IRQ_RISING = 8
     IRQ_FALLING = 4
 
-    __slots__ = ("_boot", "_function", "_levels", "_pulls", "gp")
+    __slots__ = ("_boot", "_function", "_levels", "_pulls", "_gp")
 
-    def setup(self, boot: Boot, gp: int) -> None:
+    def _setup(self, boot: Boot, gp: int) -> None:
         """For the fake itself; hidden from programs by `BoundPin`."""
         self._boot = boot
-        self.gp = gp
+        self._gp = gp
         self._levels = boot.levels
         self._function = boot.function
         self._pulls = boot.pulls
 
     def init(self, mode: Any = None, pull: Any = None, *, value: Any = None, alt: int = 5) -> None:
-        boot, gp = self._boot, self.gp
+        boot, gp = self._boot, self._gp
         if mode is not None:
             if mode == 0:
                 boot.enabled[gp] = False
@@ -284,7 +286,7 @@ class Pin:
 
     def value(self, x: Any = _NO) -> Any:
         if x is _NO:
-            gp = self.gp
+            gp = self._gp
             if not self._pulls[gp] or not self._function[gp]:
                 self._check_read()
             return self._levels[gp]
@@ -294,14 +296,14 @@ class Pin:
     __call__ = value
 
     def _check_read(self) -> None:
-        boot, gp = self._boot, self.gp
+        boot, gp = self._boot, self._gp
         check(boot.function[gp] != core.NULL, f"GP{gp} is read but was never set up")
         check(boot.function[gp] != core.ADC, f"GP{gp} is analog")
         if boot.function[gp] == core.SIO:
             check(not boot.floating(gp), f"GP{gp} is read while nothing drives or pulls it")
 
     def _write(self, level: int) -> None:
-        boot, gp = self._boot, self.gp
+        boot, gp = self._boot, self._gp
         if not (boot.function[gp] == core.SIO and boot.enabled[gp]):
             raise ChipMisuse(f"GP{gp} is written but is not an output")
         boot.put(gp, level)
@@ -317,10 +319,10 @@ class Pin:
     low = off
 
     def toggle(self) -> None:
-        self._write(1 - self._boot.out[self.gp])
+        self._write(1 - self._boot.out[self._gp])
 
     def irq(self, handler: Any = None, trigger: int = 12, hard: bool = False) -> None:
-        boot, gp = self._boot, self.gp
+        boot, gp = self._boot, self._gp
         check(boot.function[gp] == core.SIO, f"GP{gp}: irq on a pin that is not set up")
         if handler is None:
             boot.edge_handlers.pop(gp, None)
@@ -328,7 +330,7 @@ class Pin:
             boot.edge_handlers[gp] = (trigger, lambda: boot.schedule(handler, self))
 
     def __repr__(self) -> str:
-        boot, gp = self._boot, self.gp
+        boot, gp = self._boot, self._gp
         mode = "OUT" if boot.enabled[gp] else "IN"
         if boot.function[gp] != core.SIO:
             mode = "ALT"
@@ -364,20 +366,20 @@ class _Slice:
 class PWM:
     """One PWM channel; the two of a slice have one frequency."""
 
-    __slots__ = ("_boot", "_duty", "_slice", "_stopped", "gp")
+    __slots__ = ("_boot", "_duty", "_slice", "_stopped", "_gp")
 
     def __init__(self, boot: Boot, gp: int, shared: _Slice) -> None:
         self._boot = boot
-        self.gp = gp
+        self._gp = gp
         self._slice = shared
         self._duty: int | None = None
         self._stopped = False
         shared.channels.append(self)
 
-    def restart(self, *args: Any, **kwargs: Any) -> None:
+    def _restart(self, *args: Any, **kwargs: Any) -> None:
         self._duty = None
-        self._boot.pulls[self.gp] = core.PULL_NONE
-        self._boot.select(self.gp, core.PWM)
+        self._boot.pulls[self._gp] = core.PULL_NONE
+        self._boot.select(self._gp, core.PWM)
         if args or kwargs:
             self.init(*args, **kwargs)
 
@@ -408,7 +410,7 @@ class PWM:
             for other in shared.channels:
                 check(
                     other is self or not other._duty,
-                    f"GP{self.gp} changes the frequency of GP{other.gp}, which shares its slice",
+                    f"GP{self._gp} changes the frequency of GP{other._gp}, which shares its slice",
                 )
         shared.freq_hz = value
         for channel in shared.channels:
@@ -429,12 +431,12 @@ class PWM:
 
     def _show(self) -> None:
         boot = self._boot
-        if boot.function[self.gp] != core.PWM:
+        if boot.function[self._gp] != core.PWM:
             return
         freq_hz = self._slice.freq_hz
         duty = self._duty or 0
         try:
-            boot.wiring.pwm(self.gp, freq_hz if duty else 0, duty if freq_hz else 0)
+            boot.wiring.pwm(self._gp, freq_hz if duty else 0, duty if freq_hz else 0)
         except RuntimeError as error:
             raise ChipMisuse(str(error)) from error
 
@@ -450,7 +452,7 @@ class I2C:
         self._bit_ns = 0
         self._timeout_ns = 0
 
-    def setup(self, freq: int, scl: int | None, sda: int | None, timeout: int) -> None:
+    def _setup(self, freq: int, scl: int | None, sda: int | None, timeout: int) -> None:
         check(isinstance(freq, int) and 1000 <= freq <= 1_000_000, f"I2C frequency {freq!r}")
         # What the SDK makes of it with the 125 MHz clock: 400 kHz becomes 399 361 Hz.
         self._bit_ns = (_SYS_HZ + freq // 2) // freq * 8
@@ -529,7 +531,7 @@ class SPI:
         self._byte_ns = 0
         self._phase = 0
 
-    def setup(self, baudrate: int, polarity: int, phase: int, bits: int, firstbit: int) -> None:
+    def _setup(self, baudrate: int, polarity: int, phase: int, bits: int, firstbit: int) -> None:
         check(isinstance(baudrate, int) and 1000 <= baudrate <= 62_500_000, f"baudrate {baudrate}")
         check(baudrate <= 5_000_000, "the MAX31856 takes 5 MHz at most")
         # docs/hardware.md: mode 1. In another mode every bit is taken at the wrong edge.

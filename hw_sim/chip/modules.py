@@ -29,6 +29,7 @@ from hw_sim.chip.errors import ChipMisuse, NotModelled
 from hw_sim.chip.files import Files
 from hw_sim.chip.loader import Loader, module
 from hw_sim.chip.names import MODULES
+from hw_sim.flash import os_error
 
 _MASK = (1 << 30) - 1
 _HALF = 1 << 29
@@ -277,7 +278,7 @@ class Stream:
 
     def _chunk(self, n: int) -> bytes:
         if self._fd != 0:
-            raise OSError(1, "EPERM")
+            raise os_error(1)
         boot = self._boot
         usb = boot.usb
         data = usb.read(n)
@@ -310,7 +311,7 @@ class Stream:
 
     def write(self, data: Any) -> int:
         if self._fd == 0 and self._text:
-            raise OSError(1, "EPERM")
+            raise os_error(1)
         boot = self._boot
         if self._text:
             raw = data.encode() if isinstance(data, str) else bytes(data)
@@ -373,7 +374,7 @@ class Poll:
 
     def register(self, obj: Any, eventmask: int = POLLIN | POLLOUT) -> None:
         if not isinstance(obj, Stream):
-            raise OSError(22, "EINVAL")
+            raise os_error(22)
         self._streams[id(obj)] = (obj, eventmask)
 
     def unregister(self, obj: Any) -> None:
@@ -381,7 +382,7 @@ class Poll:
 
     def modify(self, obj: Any, eventmask: int) -> None:
         if id(obj) not in self._streams:
-            raise OSError(2, "ENOENT")
+            raise os_error(2)
         self._streams[id(obj)] = (obj, eventmask)
 
     def _ready(self) -> list[tuple[Any, int]]:

@@ -41,6 +41,7 @@ from hw_sim.chip.pioasm import (
     pins_count,
 )
 from hw_sim.clock import ClockLike, TimerLike
+from hw_sim.flash import os_error
 
 SYS_CLOCK_HZ = 125_000_000
 NS_PER_SYS_CYCLE = 8
@@ -93,7 +94,7 @@ class Block:
                     runner.machine.loops.clear()
                     runner.machine.quick = None
                 return offset
-        raise OSError(12)
+        raise os_error(12)
 
     def remove_program(self, offset: int, length: int) -> None:
         self.used &= ~(((1 << length) - 1) << offset)

@@ -165,7 +165,7 @@ class StateMachine:
         boot, block = self._boot, self._block
 
         def gp(what: Any) -> int | None:
-            return None if what is None else self._pin_of(what).gp
+            return None if what is None else self._pin_of(what)._gp
 
         field = pioasm.PROG_OFFSET_PIO0 + self._index
         if prog[field] < 0:
@@ -241,11 +241,11 @@ class StateMachine:
         self._boot.wait_until(self._boot.clock.now_ns + 10_000)
 
     def rx_fifo(self) -> int:
-        self._ready()
+        _ = self._boot.levels
         return self._runner.rx_level()
 
     def tx_fifo(self) -> int:
-        self._ready()
+        _ = self._boot.levels
         return self._runner.tx_level()
 
     def irq(self, handler: Any = None, trigger: int = 1, hard: bool = False) -> None:
