@@ -1,0 +1,71 @@
+"""While the valve is open nothing is allocated: the heap is locked, on MicroPython's own binary.
+
+H-01, H-12: the garbage collector has no reason to run in the midst of a freeze, also not because
+of what comes over the link. The application is unchanged; only `main.py` is another one, which
+locks the heap around each tick with the valve open.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
+
+from hw_sim import image as images
+from hw_sim.bench import FIRMWARE
+from hw_sim.emulator import EmulatedBench
+from tests.bench.conftest import ICE_FIELD, arm, freezing, ready, records, until
+
+pytestmark = pytest.mark.emulated
+
+LOCKED_MAIN = b"""
+import micropython
+micropython.kbd_intr(-1)
+from cryo.app import App
+from cryo.board import Board
+
+OPEN = 2
+
+class Locked(App):
+    ticks = 0
+    failures = 0
+
+    def tick(self, now_ms):
+        if self.shot.phase != OPEN:
+            App.tick(self, now_ms)
+            if self.ticks:
+                print("locked", self.ticks, "failed", self.failures)
+                self.ticks = 0
+            return
+        self.ticks += 1
+        micropython.heap_lock()
+        try:
+            App.tick(self, now_ms)
+        except MemoryError:
+            self.failures += 1
+        micropython.heap_unlock()
+
+Locked(Board()).run()
+"""
+
+
+def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -> None:
+    files = dict(images.firmware_files(FIRMWARE, mpy=True))
+    files["main.py"] = LOCKED_MAIN
+    bench = EmulatedBench(files=files, image=micropython_image)
+    ready(bench)
+    arm(bench)
+    freezing(bench, 300)
+    assert bench.ask("status")["ok"]["state"] == "FREEZING"
+    assert bench.ask("get", key="volume")["err"]["code"] == "busy"
+    bench.press("select")  # marks the ice field
+    bench.host_write(b"noise" * 30 + b"\n")
+    bench.run_for(1000)
+    bench.release("trigger")
+    until(bench, "DONE")
+    assert [r.kind for r in records(bench)].count(ICE_FIELD) == 1
+    words = next(line for line in bench.noise if line.startswith(b"locked")).split()
+    assert int(words[1]) > 100
+    assert int(words[3]) == 0
