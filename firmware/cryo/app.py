@@ -141,7 +141,7 @@ class App:
         self._clock_s = board.clock.read()
         if self._clock_s:
             self.clock_source = CLOCK_RTC
-        self._start_settings()
+        self.settings.load()
         board.feed()
         self._start_journal(cause, doing, number)
         board.feed()
@@ -150,13 +150,6 @@ class App:
         self.link.event({"ev": "boot", "fw": VERSION, "boot": self.journal.boot, "state": "BOOT"})
         self._event(treatment.STARTED)
         gc.collect()
-
-    def _start_settings(self):
-        outcome = self.settings.load()
-        if outcome == settings.LOST:
-            self.faults.latch(faults.SETTINGS_LOST, False)  # H-07
-        if outcome != settings.LOADED and not self.settings.save():
-            self.faults.latch(faults.JOURNAL_FAILED, False)
 
     def _start_journal(self, cause, doing, number):
         book = self.journal
@@ -170,7 +163,12 @@ class App:
             self.faults.latch(faults.JOURNAL_FAILED, False)
         if self.settings.outcome == settings.FIRST_START and book.head:
             # Records but no settings: this device has run before, and has lost them. H-07
+            self.settings.outcome = settings.LOST
+        if self.settings.outcome == settings.LOST:
+            # The defaults are saved when they have been acknowledged, not before: H-07
             self.faults.latch(faults.SETTINGS_LOST, False)
+        elif self.settings.outcome != settings.LOADED and not self.settings.save():
+            self.faults.latch(faults.JOURNAL_FAILED, False)
         if book.torn_bytes or book.broken_seq:
             self.faults.latch(faults.JOURNAL_DAMAGED, False)
         if free < _ROOM_RECORDS:
@@ -193,7 +191,7 @@ class App:
         seq, cycle, dose_ms, planned_us = unfinished
         least_us = 0
         most_us = planned_us
-        if cause == board_room.WATCHDOG_RESET and doing == board_room.FREEZING:
+        if cause == board_room.WATCHDOG_RESET and doing in (board_room.FREEZING, board_room.CRASHED):
             # The loop's last word, and what the dead-man allows after it.
             least_us = min(elapsed_ms * 1000, planned_us)
             most_us = min((elapsed_ms + TICK_MS + DEAD_MAN_MS) * 1000, planned_us)
@@ -571,6 +569,10 @@ class App:
             gone = found.clear(faults.ACK)
             if not gone:
                 self.sounder.play(sounder.REFUSED, now_ms)
+        if gone & (1 << (faults.SETTINGS_LOST - 1)):
+            self._flash_used = True
+            if not self.settings.save():
+                found.latch(faults.JOURNAL_FAILED, False)
         if gone:
             for row in faults.FAULTS:
                 if gone & (1 << (row[0] - 1)):

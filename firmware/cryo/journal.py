@@ -163,6 +163,7 @@ class Journal:
         self.torn_bytes = 0  # found at `open`: bytes that are no whole record
         self.broken_seq = 0  # found at `open`: first record of the last segment out of the chain
         self.overflowed = False
+        self._usable = False  # until `open` has found the end, nothing is appended
         self.utc_s = 0
         self._serial = serial
         self._firsts = []  # first sequence number of each segment, ascending
@@ -209,7 +210,10 @@ class Journal:
                 self.boot = struct.unpack_from(_FORMAT, self.tail)[1]
         else:
             self._segment_records = SEGMENT
+        if self.broken_seq:
+            self._segment_records = SEGMENT  # leave the damaged segment as it is
         self.boot = (self.boot + 1) & 0xFFFF
+        self._usable = True
 
     def _path(self, first):
         return "%s/%08d" % (_DIR, first)
@@ -240,6 +244,8 @@ class Journal:
 
     def flush(self):
         """Write every queued record. False: the flash refused; the queue is kept for a retry."""
+        if not self._usable:
+            return False
         done = 0
         while done < self._queued:
             if self._segment_records >= SEGMENT:

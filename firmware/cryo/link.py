@@ -16,7 +16,7 @@ from micropython import const
 
 from cryo import frame
 
-_BYTES_A_TICK = const(512)
+_BYTES_A_TICK = const(160)
 _BYTES_A_TICK_OPEN = const(24)
 _WRITE_CHUNK = const(64)
 _STALL_MS = const(40)  # a write that took this long: nobody reads

@@ -168,6 +168,31 @@ def test_it_fails_when_the_valve_or_the_record_is_wrong(
     assert json.loads(capsys.readouterr().out)["record"]["verified"] is verified
 
 
+def test_on_a_terminal_the_freeze_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_picture(*_: Any, **__: Any) -> None: ...
+
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("host_tools.render._out", Console(file=out, width=80, markup=False))
+    monkeypatch.setattr(picture, "treatment", no_picture)
+    monkeypatch.setattr(demo.time, "sleep", lambda _: None)
+    for name in ("NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (
+        ("FORCE_COLOR", "1"), ("TERM", "xterm-256color"), ("COLUMNS", "80"), ("LINES", "40"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert demo.main(tmp_path, False, host_demo.fetch) == 0
+    text = out.getvalue().partition("The valve, at the GATE pin")[0]
+    assert text.count("jet: ") > 40
+    assert "\x1b[" in text
+    nozzle = [float(c) for c in re.findall(r"nozzle +(-?[\d.]+) °C", text.replace("−", "-"))]
+    assert nozzle[0] > 0 > -185 > nozzle[-1]
+    # The player is gone, the cursor is back, and the seven screens stand in order.
+    assert text.rindex("\x1b[?25h") > text.rindex("jet: ")
+    assert text.rindex("7  ") > text.rindex("6  ") > text.rindex("1  ")
+
+
 def test_the_plan_read_from_the_journal_is_what_the_gate_did() -> None:
     session = Session()
     for _ in session.moments():

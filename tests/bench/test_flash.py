@@ -77,11 +77,15 @@ def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
     assert bench.ask("get", key="volume")["ok"]["value"] == 2
     hold_for(bench, "arm", 1500)
     assert state(bench) == "FAULT"
+    bench.cut_power()
+    bench.run_for(100)
+    switch_on(bench, "FAULT")  # switching off and on is no acknowledgement
+    assert faults(bench) == [2]
     bench.press("select")
     assert state(bench) == "READY"
     bench.cut_power()
     bench.run_for(100)
-    ready(bench)  # acknowledged and saved: not told twice
+    ready(bench)  # acknowledged and saved: not told again
 
 
 def test_lost_settings_files_on_a_used_device_are_a_fault(used: bytes) -> None:
@@ -105,6 +109,13 @@ def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
         records(bench)
     bench.press("select")
     assert state(bench) == "READY"
+    bench.cut_power()
+    bench.run_for(100)
+    ready(bench)  # told once: new records lie in a segment of their own
+    whole = bench.files()["journal/00000001"]
+    assert whole == Filesystem(spoil(used, "/journal/00000001", at=at)).read_file(
+        "/journal/00000001"
+    )
 
 
 def test_a_torn_tail_is_kept_and_the_journal_goes_on(used: bytes) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
-from hw_sim.bench import Bench
+from hw_sim.bench import FIRMWARE, Bench, FastBench
 from tests.bench.conftest import (
     ARMED,
     BOOT,
@@ -428,3 +431,38 @@ def test_power_lost_while_freezing_is_recorded_at_the_next_start(
     bench.run_for(100)
     ready(bench)
     assert faults(bench) == []
+
+
+CRASHING_MAIN = """
+import micropython
+micropython.kbd_intr(-1)
+from cryo.app import App
+from cryo.board import Board
+
+class Crashing(App):
+    def tick(self, now_ms):
+        App.tick(self, now_ms)
+        if self.shot.elapsed_ms > 2000 and self.shot.phase:
+            {}[self.shot.elapsed_ms]
+
+Crashing(Board()).run()
+"""
+
+
+def test_an_error_in_the_program_closes_and_restarts(tmp_path: Path) -> None:
+    """H-11: an exception nobody foresaw, in the midst of a freeze."""
+    firmware = tmp_path / "firmware"
+    shutil.copytree(FIRMWARE, firmware)
+    (firmware / "main.py").write_text(CRASHING_MAIN)
+    bench = FastBench(firmware)
+    ready(bench)
+    arm(bench)
+    freezing(bench, 2000)
+    since = len(bench.events())
+    until(bench, "FAULT", since=since)
+    (opened, closed), = bench.valve_intervals()
+    assert 2000 * MS < closed - opened < 2020 * MS
+    assert {16, 21} <= set(faults(bench))
+    assert b"KeyError" in bench.files()["crash.txt"]
+    lost = next(r for r in records(bench) if r.kind == 8)
+    assert lost.args[4] - 1000 <= (closed - opened) / US <= lost.args[5]
