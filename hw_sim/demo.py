@@ -266,7 +266,8 @@ class _Teller:
         jet = Text("liquid", "bold cyan") if plant.jet_is_liquid else Text("gas")
         line = Text.assemble(
             "   ", valve, "   jet: ", jet,
-            f"   nozzle {plant.nozzle_c:6.1f} °C   dewar {plant.dewar_mbar:3.0f} mbar",
+            f"   nozzle {plant.nozzle_c:6.1f} °C".replace("-", "−"),
+            f"   dewar {plant.dewar_mbar:3.0f} mbar",
         )  # fmt: skip
         return Group(self._glass(session.pixels(), session.lights()), line)
 

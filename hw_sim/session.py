@@ -175,7 +175,7 @@ class Session:
                 spans,
                 spot_radius_mm=SPOT_RADIUS_MM,
                 h_w_m2k=H_W_M2K,
-                follow_s=SHOW_THAW_S,
+                follow_s=SHOW_THAW_S + 0.5,  # beyond the edge of the picture
                 fine_z_mm=CELL_MM,
             )
             for spans in (wet, lifted)
