@@ -191,7 +191,8 @@ class App:
         seq, cycle, dose_ms, planned_us = unfinished
         least_us = 0
         most_us = planned_us
-        if cause == board_room.WATCHDOG_RESET and doing in (board_room.FREEZING, board_room.CRASHED):
+        told = doing == board_room.FREEZING or doing == board_room.CRASHED
+        if cause == board_room.WATCHDOG_RESET and told:
             # The loop's last word, and what the dead-man allows after it.
             least_us = min(elapsed_ms * 1000, planned_us)
             most_us = min((elapsed_ms + TICK_MS + DEAD_MAN_MS) * 1000, planned_us)
