@@ -517,7 +517,7 @@ class App:
         sensors = self.sensors
         if cause == faults.PRESSURE:
             reading = "%d mbar" % sensors.pressure_mbar.value
-            needs = "needs %d to %d" % (
+            needs = "needs %d-%d" % (
                 values[schema.ARM_PRESSURE_MIN],
                 values[schema.ARM_PRESSURE_MAX],
             )
@@ -793,7 +793,9 @@ class App:
             view.hint = "READY  hold ARM" if view.dose_ms >= 0 else "CHANGE DEPTH"
         if self.settings.pending >= 0:
             setting = schema.SETTINGS[self.settings.pending]
-            view.confirm_key = setting[1]
+            unit = "_" + setting[2]
+            key = setting[1]
+            view.confirm_key = key[: -len(unit)] if key.endswith(unit) else key
             view.confirm_text = "%d > %d %s" % (
                 values[self.settings.pending],
                 self.settings.pending_value,
@@ -815,7 +817,7 @@ class App:
         what = row[4]
         if self._summary and self.state_ms() // 2000 % 2:
             delivered = view.delivered_ms // 100
-            planned = view.planned_ms // 100
+            planned = (view.planned_ms + 50) // 100
             what = "%d.%d of %d.%d s" % (
                 delivered // 10, delivered % 10, planned // 10, planned % 10,
             )  # fmt: skip

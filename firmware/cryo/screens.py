@@ -54,9 +54,13 @@ class View:
         self.blink = 0
 
 
-def _seconds(canvas, x, ms):
-    """`12.9 s` at pages 2...5: seconds and point large, tenths as large; five places."""
-    tenths = ms // 100
+def _tenths(ms):
+    """A time in tenths of a second, to the nearest."""
+    return (ms + 50) // 100
+
+
+def _seconds(canvas, x, tenths):
+    """`12.9` at pages 2...5."""
     canvas.number(fonts.NUMBER, x, 2, tenths // 10, 2)
     canvas.place(fonts.NUMBER, x + 30, 2, _POINT)
     canvas.place(fonts.NUMBER, x + 44, 2, tenths % 10)
@@ -87,14 +91,14 @@ def _nothing(canvas, view, seen):
 
 def _dose_row(canvas, view):
     _depth(canvas, 0, view.depth_um)
-    canvas.text(fonts.SMALL, 46, 5, "mm")
+    canvas.text(fonts.TEXT, 44, 4, "mm")
     if view.dose_ms < 0:
         canvas.place(fonts.NUMBER, 68, 2, _DASH)
         canvas.place(fonts.NUMBER, 84, 2, _DASH)
         canvas.place(fonts.NUMBER, 104, 2, -1)
     else:
-        _seconds(canvas, 60, view.dose_ms)
-        canvas.text(fonts.SMALL, 122, 5, "s")
+        _seconds(canvas, 62, _tenths(view.dose_ms))
+        canvas.text(fonts.SMALL, 123, 5, "s")
 
 
 def _ready_enter(canvas, view):
@@ -115,7 +119,7 @@ def _ready_enter(canvas, view):
 def _armed_enter(canvas, view):
     canvas.title("HOLD TRIGGER")
     _dose_row(canvas, view)
-    canvas.text(fonts.TEXT, 0, 6, "ARMED")
+    canvas.text(fonts.TEXT, 4, 6, "ARMED")
 
 
 def _armed_update(canvas, view, seen):
@@ -124,16 +128,16 @@ def _armed_update(canvas, view, seen):
         second = view.timeout_s % 10
         tens = view.timeout_s // 10 % 10
         hundreds = view.timeout_s // 100
-        canvas.glyph(fonts.TEXT, 16 + hundreds if hundreds else 0, 96, 6)
-        canvas.glyph(fonts.TEXT, 16 + tens if tens or hundreds else 0, 104, 6)
-        canvas.glyph(fonts.TEXT, 16 + second, 112, 6)
-        canvas.glyph(fonts.TEXT, 83, 120, 6)  # "s"
+        canvas.glyph(fonts.TEXT, 16 + hundreds if hundreds else 0, 92, 6)
+        canvas.glyph(fonts.TEXT, 16 + tens if tens or hundreds else 0, 100, 6)
+        canvas.glyph(fonts.TEXT, 16 + second, 108, 6)
+        canvas.glyph(fonts.TEXT, 83, 116, 6)  # "s"
 
 
 def _freezing_enter(canvas, view):
     canvas.text(fonts.TEXT, 72, 0, "FREEZE")
     canvas.text(fonts.SMALL, 72, 2, "s left of")
-    tenths = view.planned_ms // 100
+    tenths = _tenths(view.planned_ms)
     canvas.text(fonts.TEXT, 72, 3, "%d.%d s" % (tenths // 10, tenths % 10))
     canvas.bar_frame(_BAR_X, 6, _BAR_WIDTH)
 
@@ -158,9 +162,10 @@ def _freezing_update(canvas, view, seen):
 
 def _done_enter(canvas, view):
     canvas.title("FREEZE COMPLETE" if view.complete else "ENDED EARLY", 0 if view.complete else 255)
-    _seconds(canvas, 0, view.delivered_ms)
+    # Rounded down when it ended early, so that it never looks complete.
+    _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
     canvas.text(fonts.SMALL, 64, 5, "s of")
-    tenths = view.planned_ms // 100
+    tenths = _tenths(view.planned_ms)
     canvas.text(fonts.TEXT, 88, 4, "%d.%d" % (tenths // 10, tenths % 10))
     canvas.text(fonts.SMALL, 122, 5, "s")
     canvas.centred(fonts.TEXT, 6, "SELECT = OK")
@@ -173,10 +178,14 @@ def _lines_enter(canvas, view):
 
 
 def _confirm_enter(canvas, view):
-    canvas.title("CONFIRM CHANGE")
-    canvas.centred(fonts.SMALL, 2, view.confirm_key)
-    canvas.centred(fonts.TEXT, 4, view.confirm_text)
-    canvas.centred(fonts.TEXT, 6, "hold SELECT 1 s")
+    canvas.title("HOLD SELECT = OK")
+    words = view.confirm_key.replace("_", " ")
+    cut = len(words)
+    while cut > 16:
+        cut = words.rfind(" ", 0, cut)
+    canvas.centred(fonts.TEXT, 2, words[:cut])
+    canvas.centred(fonts.TEXT, 4, words[cut + 1 :])
+    canvas.centred(fonts.TEXT, 6, view.confirm_text)
 
 
 # enter, update; by number
