@@ -15,7 +15,7 @@ import pytest
 
 from hw_sim import image
 
-LONGEST = "bench/test_real_interpreter.py"
+LONGEST = ("bench/test_real_interpreter.py", "bench/test_no_allocation.py")
 
 # The same examples every time (a failure can be repeated, and a run does not depend on luck).
 # To search further: HYPOTHESIS_PROFILE=search make test
@@ -43,11 +43,14 @@ def micropython_image() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test goes first, so that the other worker does all the rest meanwhile.
+    """Each of two workers begins with one of the longest tests (xdist deals out two halves).
 
     Tests on the emulated chip are skipped where the image is missing.
     """
-    items.sort(key=lambda item: LONGEST not in item.nodeid)
+    longest = [item for item in items if any(name in item.nodeid for name in LONGEST)]
+    others = [item for item in items if item not in longest]
+    room = len(items) // 2 - len(longest[0::2])
+    items[:] = [*longest[0::2], *others[:room], *longest[1::2], *others[room:]]
     if not image_problem():
         return
     skip = pytest.mark.skip(reason=image_problem())
