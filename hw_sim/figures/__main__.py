@@ -50,8 +50,16 @@ def machine() -> str:
     cores = os.cpu_count() or 1
     return (
         f"{cores} shared {'cores' if cores > 1 else 'core'} ({platform.system()}, "
-        f"{platform.machine()}), Python {platform.python_version()}"
+        f"{platform.machine()}), Python {platform.python_version()}{_load()}"
     )
+
+
+def _load() -> str:
+    """How busy the computer is with other things; nothing where the system does not tell."""
+    try:
+        return f", load average {os.getloadavg()[0]:.1f} before it began"
+    except (AttributeError, OSError):
+        return ""
 
 
 def measure(groups: Sequence[str]) -> list[Figure]:
@@ -75,16 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     form.add_argument("--markdown", action="store_true", help="print docs/figures.md")
     parser.add_argument("--only", nargs="+", choices=list(_GROUPS), help="some groups of rows only")
     args = parser.parse_args(argv)
+    where = machine()
     figures = measure(args.only or list(_GROUPS))
     missed = figure.missed(figures)
     if args.json:
-        data = {"machine": machine(), "met": not missed, "figures": figure.as_dicts(figures)}
+        data = {"machine": where, "met": not missed, "figures": figure.as_dicts(figures)}
         print(json.dumps(data, indent=1, ensure_ascii=False))
     elif args.markdown:
-        print(_HEAD.format(date=datetime.now(UTC).date(), machine=machine()), end="")
+        print(_HEAD.format(date=datetime.now(UTC).date(), machine=where), end="")
         print(figure.markdown(figures), end="")
     else:
-        figure.show(figures, f"Cryodose, measured on {machine()}")
+        figure.show(figures, f"Cryodose, measured on {where}")
     return 1 if missed else 0
 
 

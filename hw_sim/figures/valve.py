@@ -287,7 +287,7 @@ def dead_man_latencies(image: bytes, count: int, seed: int) -> list[Stopped]:
     return out
 
 
-def closing_figures(strikes: int = 100, releases: int = 100, hangs: int = 20) -> list[Figure]:
+def closing_figures(strikes: int = 75, releases: int = 60, hangs: int = 15) -> list[Figure]:
     """E-stop, trigger and dead-man."""
     image = prepared(1, 30_000)
     struck = estops(image, strikes, seed=11)
