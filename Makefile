@@ -116,4 +116,4 @@ lock: ## resolve pyproject.toml into requirements/*.txt anew (needs uv)
 .PHONY: clean
 clean: ## remove .venv, caches and everything that was built
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
-	find firmware host_tools hw_sim tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find firmware host_tools hw_sim tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

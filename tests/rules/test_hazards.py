@@ -28,7 +28,7 @@ def cited_in(paths: list[Path]) -> dict[str, set[str]]:
 
 IN_FIRMWARE = cited_in(firmware_files())
 IN_TESTS = cited_in([p for p in python_files("tests") if "rules" not in p.parts])
-EVERYWHERE = cited_in(python_files("firmware", "tests", "hw_sim", "host_tools", "benchmarks"))
+EVERYWHERE = cited_in(python_files("firmware", "tests", "hw_sim", "host_tools"))
 
 controlled = pytest.mark.parametrize(
     "number", sorted(number for number, status in STATUS.items() if status == "controlled")
