@@ -62,7 +62,7 @@ class Shot:
         self._since_ms = now_ms
         self._last_ms = now_ms
         self.phase = SUPPLY
-        self._valve.hold_supply()
+        self._valve.raise_supply()
 
     def remaining_ms(self):
         """Freeze time left in ms, rounded up; 0 when the gate is low."""

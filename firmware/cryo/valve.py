@@ -8,8 +8,9 @@ GATE (state machine 0, 1 MHz). One count N goes in; the gate is high for 2 N + 2
 within 3 us of the E-stop loop's opening, whatever the processor does. The state machine then
 hands back what was left of N: 0 when it ran to its end.
 
-SUPPLY (state machine 1, 100 kHz), a second switch in series. High only while the loop tops it
-up; it falls 60 ms after the last top-up.
+SUPPLY (state machine 1, 100 kHz), a second switch in series. One word raises it; then it stays
+high only while the loop tops it up, and falls 60 ms after the last top-up. A top-up that comes
+late finds it low and leaves it low: after a standstill nothing resumes (H-15).
 """
 
 import rp2
@@ -21,6 +22,7 @@ DEAD_MAN_MS = const(60)
 _GATE_HZ = const(1000000)
 _SUPPLY_HZ = const(100000)
 _TOP_UP = const(2000)  # 3 cycles of 10 us each: 60 ms
+_RAISE = const(2001)  # the one word that raises SUPPLY; Y holds it for comparison
 _OVERHEAD_US = const(2)
 
 # Encoded instructions for `exec`: they close the gate early and fetch what was left.
@@ -29,6 +31,9 @@ _SET_X_0 = const(0xE020)
 _MOV_ISR_Y = const(0xA0C2)
 _PUSH_NOBLOCK = const(0x8000)
 _SET_PINS_0 = const(0xE000)
+_PULL_BLOCK = const(0x80A0)
+_MOV_Y_OSR = const(0xA047)
+_REPORT_WAITS = const(20)  # the program reports within 6 us of `set x, 0`
 
 
 @rp2.asm_pio(set_init=rp2.PIO.OUT_LOW)
@@ -57,11 +62,11 @@ def _gate_program():
 @rp2.asm_pio(set_init=rp2.PIO.OUT_LOW)
 def _supply_program():
     wrap_target()
-    set(pins, 0)
     label("off")
+    set(pins, 0)
     pull(block)
     mov(x, osr)
-    jmp(not_x, "off")
+    jmp(x_not_y, "off")
     set(pins, 1)
     label("alive")
     pull(noblock)  # nothing new: takes X, so the count simply goes on
@@ -80,6 +85,9 @@ class Valve:
             0, _gate_program, freq=_GATE_HZ, set_base=gate_pin, jmp_pin=estop_pin
         )
         self._supply = rp2.StateMachine(1, _supply_program, freq=_SUPPLY_HZ, set_base=supply_pin)
+        self._supply.put(_RAISE)
+        self._supply.exec(_PULL_BLOCK)
+        self._supply.exec(_MOV_Y_OSR)
         self._gate.active(1)
         self._supply.active(1)
         self._count = 0  # N of the freeze that runs, or 0
@@ -91,14 +99,19 @@ class Valve:
         """Whether `open_for` would take this time. H-01"""
         return _OVERHEAD_US < gate_us <= CEILING_US
 
+    def raise_supply(self):
+        """SUPPLY high for 60 ms."""
+        if self._supply.tx_fifo() == 0:
+            self._supply.put(_RAISE)
+
     def hold_supply(self):
-        """Top the dead-man up: SUPPLY is high for another 60 ms. Call once a tick."""
+        """Top the dead-man up: SUPPLY, if it is high, stays so for another 60 ms. Each tick."""
         if self._supply.tx_fifo() == 0:  # never wait for a state machine that has stopped
             self._supply.put(_TOP_UP)
 
     def drop_supply(self):
         """SUPPLY low at once."""
-        if self._supply_pin.value() and self._supply.tx_fifo() == 0:
+        if self._supply.tx_fifo() == 0:
             self._supply.put(0)
 
     def supply_on(self):
@@ -157,6 +170,11 @@ class Valve:
         if self._count and not gate.rx_fifo():
             gate.exec(_MOV_Y_X)
             gate.exec(_SET_X_0)  # the program itself now ends its count: gate low within 3 us
+            # It then reports through ISR; ours must not come in between. (Seen on a real
+            # interpreter: the record told a full dose.)
+            for _ in range(_REPORT_WAITS):
+                if gate.rx_fifo():
+                    break
             gate.exec(_MOV_ISR_Y)
             gate.exec(_PUSH_NOBLOCK)
         gate.exec(_SET_PINS_0)
