@@ -7,7 +7,6 @@ import micropython
 
 micropython.kbd_intr(-1)  # H-12: before anything else, so that 0x03 on the link is only a byte
 
-from cryo.app import App  # noqa: E402
 from cryo.board import Board  # noqa: E402
 
 board = Board()
@@ -16,4 +15,6 @@ if board.maintenance_wanted():
     micropython.kbd_intr(3)
     print("Cryodose maintenance. The application is not running. Reset to start it.")
 else:
+    from cryo.app import App  # only now: what is wrong there must not bar maintenance
+
     App(board).run()

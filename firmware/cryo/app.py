@@ -289,7 +289,7 @@ class App:
     def _sense(self, slot):
         sensors = self.sensors
         board = self.board
-        if slot == 0 or self.shot.phase:
+        if slot == 1 or self.shot.phase:  # fresh when `_watch` judges it
             sensors.coil_ma.step(board.coil())
         if slot == 2:
             board.thermocouple.read_into(sensors.nozzle)
@@ -365,7 +365,7 @@ class App:
         if not fault and waited_ms < 300:
             return
         if not fault:
-            fault = interlocks.closed_but(sensors, 0)
+            fault = interlocks.closed_but(sensors, self._closed_for_ms)
         if fault:
             self.faults.latch(fault, True)
         if keys.down:

@@ -11,6 +11,7 @@ from micropython import const
 from cryo import faults, schema
 
 COIL_OFF_MA = const(30)  # docs/hardware.md: below this the coil is off
+_COIL_SETTLED_MS = const(50)  # by then the current of an opened valve has decayed
 COIL_ON_MA = const(150)  # docs/hardware.md: hold current is 350 mA
 # A closed nozzle rewarms: computed, it is above -125 C 10 s after a 30 s freeze, while one that
 # goes on spraying stays at -190 C. To be measured on a real line.
@@ -31,7 +32,7 @@ def broken(sensors):
 
 def closed_but(sensors, closed_ms):
     """With both switches off for `closed_ms`: does the valve disagree? Fault number, or 0."""
-    if sensors.coil_ma.value >= COIL_OFF_MA:
+    if closed_ms >= _COIL_SETTLED_MS and sensors.coil_ma.value >= COIL_OFF_MA:
         return faults.COIL_SHORTED  # H-05
     if closed_ms >= STUCK_AFTER_MS and sensors.nozzle.c_x100 < _STUCK_C_X100:
         return faults.VALVE_STUCK_OPEN  # H-05: ice or contraction holds it; software only tells

@@ -177,6 +177,18 @@ def test_an_estop_of_a_microsecond_ends_the_freeze_for_good(bench: Bench) -> Non
     assert len(bench.valve_intervals()) == 1
 
 
+def test_the_estop_leaves_no_other_fault_at_any_moment_of_the_tick() -> None:
+    """H-03: the coil's decaying current was once taken for a shorted switch."""
+    for half_ms in range(0, 200, 7):
+        bench = FastBench()
+        ready(bench)
+        arm(bench)
+        freezing(bench, 300 + half_ms / 2)
+        bench.estop_open()
+        bench.run_for(400)
+        assert faults(bench) == [1], f"after {half_ms / 2} ms"
+
+
 @pytest.mark.parametrize("where", ["ready", "armed", "done"])
 def test_the_estop_is_seen_in_every_state(bench: Bench, where: str) -> None:
     """H-03."""
