@@ -41,6 +41,7 @@ _PRESSURE = const(27)
 _LEVEL = const(28)
 _VSYS = const(29)
 
+TICK_MS = const(10)
 WATCHDOG_MS = const(2000)
 
 # The watchdog's scratch registers 0...2 survive its reset (not a loss of power).

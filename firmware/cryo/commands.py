@@ -19,6 +19,9 @@ PROTOCOL = const(1)
 ALWAYS = const(0)
 IN_READY = const(1)
 
+CLOCK_NONE = const(0)
+CLOCK_HOST = const(1)
+CLOCK_RTC = const(2)
 CLOCK_SOURCES = ("none", "host", "rtc")
 
 _ALLOWED = ("valve closed (status: always)", "READY")

@@ -28,6 +28,13 @@ _RESERVE_BLOCKS = const(12)  # free flash kept for settings and for the last rec
 _SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython keeps without memory
 _FORMAT = "<IHBBIIiiiiiiii"
 
+ROOM_TO_ARM = const(64)  # free records needed to arm: no treatment may end unrecorded
+
+# Reasons in a DISARMED record
+DISARM_BUTTON = const(1)
+DISARM_TIME = const(2)
+DISARM_FAULT = const(3)
+
 BOOT = const(1)
 SETTING = const(2)
 TIME_SET = const(3)

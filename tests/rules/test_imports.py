@@ -46,7 +46,11 @@ ROOMS: dict[str, frozenset[str]] = {
     "sounder": PURE,
     "drivers": PURE,
     "board": PURE | {"machine", "time", "sys", "select", "binascii"},
-    "app": PURE | {"gc", "sys"},
+    "views": PURE,
+    "freezing": PURE,
+    "handling": PURE | {"gc"},
+    "startup": PURE | {"gc", "sys"},
+    "app": PURE,
 }
 # The control path: what decides whether the valve may be open.
 CONTROL_PATH = ("buttons", "sensors", "interlocks", "dose", "treatment", "shot", "valve")

@@ -1,0 +1,123 @@
+"""FREEZING: the record first, then the shot, the countdown, and the record of its end.
+
+Works on an App. May import cryo's board, buttons, faults, journal, shot, sounder, treatment.
+Controls: H-08 (no freeze without the record of its beginning in flash), H-01 (the raw trigger
+contact ends it), H-15.
+
+Nothing here allocates once the shot has begun and until the valve is proved closed.
+"""
+
+from cryo import (
+    board as board_room,
+    buttons,
+    faults,
+    journal,
+    shot,
+    sounder,
+    treatment,
+)
+
+
+def begin(app, now_ms):
+    """TRIGGER: first the record that a freeze begins, then (next tick) the freeze."""
+    sensors = app.sensors
+    app.begun = False
+    app.summary = False
+    app.record(
+        journal.FREEZE_BEGIN,
+        app.treatment_seq,
+        app.cycle,
+        app.dose_ms,
+        app.planned_us,
+        sensors.nozzle.c_x100,
+        sensors.pressure_mbar.value,
+        sensors.level_permille.value,
+        sensors.vsys_mv(),
+    )
+    app.panel.view.remaining_ms = app.dose_ms
+    app.event(treatment.TRIGGER_PRESSED)
+
+
+def step(app, now_ms, raw, estop_closed):
+    """One tick of FREEZING; `raw` is this tick's undebounced button mask."""
+    one_shot = app.shot
+    trigger = raw & buttons.TRIGGER  # H-01: the raw contact, so that one open sample ends it
+    if not app.begun:
+        _start_shot(app, now_ms, trigger, estop_closed)
+        return
+    if app.buttons.pressed & buttons.SELECT and one_shot.phase == shot.OPEN:
+        app.journal.add(
+            journal.ICE_FIELD, treatment.FREEZING, app.uptime_ms,
+            app.treatment_seq, app.cycle, one_shot.elapsed_ms,
+        )  # fmt: skip
+        app.sounder.play(sounder.CLICK, now_ms)
+    if one_shot.step(now_ms, trigger, estop_closed, app.sensors, app.settings.values):
+        _end(app, now_ms)
+        return
+    app.board.leave_behind(board_room.FREEZING, one_shot.elapsed_ms)
+    if app.slot % 5 == 0 and one_shot.phase == shot.OPEN:
+        _count_down(app, now_ms)
+
+
+def _start_shot(app, now_ms, trigger, estop_closed):
+    """The record is in flash, or there is no freeze. H-08"""
+    if app.journal.waiting():
+        app.faults.latch(faults.JOURNAL_FAILED, False)
+    if app.faults.latched or not trigger or not estop_closed:
+        app.shot.cancel(app.planned_us, shot.CANCELLED)
+        _end(app, now_ms)
+        return
+    app.begun = True
+    app.shot.begin(app.planned_us, now_ms)
+    app.sounder.play(sounder.START, now_ms)
+
+
+def _count_down(app, now_ms):
+    view = app.panel.view
+    # The screen counts the dose, the gate the dose corrected for the valve's lags: both
+    # begin and end together to within some ms.
+    left_ms = app.dose_ms - app.shot.elapsed_ms
+    view.remaining_ms = left_ms if left_ms > 0 else 0
+    app.panel.update()
+    second = view.remaining_ms // 1000
+    if second != app.second:
+        if second < 5 and app.second >= 0:
+            app.sounder.play(sounder.COUNT, now_ms)
+        app.second = second
+
+
+def _end(app, now_ms):
+    """The shot is over and the valve proved closed: record it, tell it, go on."""
+    one_shot = app.shot
+    app.closed_ms = now_ms
+    app.closed_for_ms = 0
+    cause = one_shot.cause
+    delivered_us = one_shot.delivered_us
+    app.record(
+        journal.FREEZE_END,
+        app.treatment_seq,
+        app.cycle,
+        cause,
+        app.dose_ms,
+        app.planned_us,
+        delivered_us,
+        one_shot.nozzle_min_c_x100,
+        one_shot.pressure_min_mbar,
+    )
+    app.board.leave_behind(board_room.RUNNING, 0)
+    view = app.panel.view
+    view.complete = cause == shot.COMPLETE
+    view.planned_ms = app.dose_ms
+    # In the operator's terms: time of flow, that is, with the lags taken out again.
+    lag_us = app.dose_ms * 1000 - app.planned_us
+    view.delivered_ms = max(0, delivered_us + lag_us) // 1000 if delivered_us else 0
+    if cause == shot.ESTOP:
+        app.faults.latch(faults.ESTOP, not app.board.estop_closed())
+    if one_shot.fault:
+        app.faults.latch(one_shot.fault, False)
+    app.summary = True
+    if app.faults.fresh:
+        app.report_faults(now_ms)
+        return
+    app.event(treatment.SHOT_ENDED)
+    app.sounder.play(sounder.COMPLETE if view.complete else sounder.ENDED_EARLY, now_ms)

@@ -1,0 +1,285 @@
+"""What the operator's buttons do in each state but FREEZING.
+
+Works on an App. May import gc, micropython.const and cryo's buttons, commands, dose, faults,
+freezing, interlocks, journal, schema, screens, sounder, treatment, views.
+Controls: H-04 (only ARM held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and
+what it must be), H-13 (a change that matters is confirmed here), H-15 (a fault is cleared by a
+person), H-17 (self-test).
+"""
+
+import gc
+
+from micropython import const
+
+from cryo import (
+    buttons,
+    commands,
+    dose,
+    faults,
+    freezing,
+    interlocks,
+    journal,
+    schema,
+    screens,
+    sounder,
+    treatment,
+    views,
+)
+
+_TICKS_MASK = const(0x3FFFFFFF)
+_SELF_TEST_MS = const(1500)  # a sensor that has not answered by then is broken
+_SETTLED_MS = const(300)  # three samples of each sensor
+_REFUSED_MS = const(3000)
+
+
+def self_test(app, now_ms, keys):
+    """H-17: every sensor must answer, no button may be down, no coil current may flow.
+
+    What the start found is held back until here, so that no fault skips the test.
+    """
+    sensors = app.sensors
+    waited_ms = app.state_ms()
+    fault = interlocks.broken(sensors)
+    if fault and waited_ms < _SELF_TEST_MS:
+        return
+    if not fault and waited_ms < _SETTLED_MS:
+        return
+    if not fault:
+        fault = interlocks.closed_but(sensors, app.closed_for_ms)
+    if fault:
+        app.faults.latch(fault, True)
+    if keys.down:
+        app.faults.latch(faults.BUTTON_STUCK, False)  # H-04
+    if app.panel.failed:
+        app.faults.latch(faults.SCREEN, True)
+    if app.valve.is_open() or app.valve.supply_on():
+        app.faults.latch(faults.DOSE_TIMER, True)
+    if app.faults.latched:
+        app.report_faults(now_ms)
+    else:
+        app.event(treatment.PASSED)
+
+
+def ready(app, now_ms, keys):
+    """READY: choose, arm, or answer what the host asks for."""
+    if app.settings.pending >= 0:
+        _confirming(app, now_ms, keys)
+        return
+    if app.refused_ms >= 0:
+        if keys.pressed or (now_ms - app.refused_ms) & _TICKS_MASK > _REFUSED_MS:
+            app.refused_ms = -1
+            keys.spend()
+            views.show_state(app)
+        return
+    view = app.panel.view
+    if keys.repeat & (buttons.UP | buttons.DOWN):
+        _turn(app, now_ms, 1 if keys.repeat & buttons.UP else -1)
+    elif keys.clicked & buttons.SELECT:
+        view.field = 1 - view.field
+        app.sounder.play(sounder.CLICK, now_ms)
+        views.show_state(app)
+    elif keys.held & buttons.ARM:
+        _arm(app, now_ms)
+    elif keys.down == 0:
+        views.refresh_ready(app)
+
+
+def _turn(app, now_ms, step):
+    """UP or DOWN: the next value of the selected field; at the end of the range, a refusal."""
+    values = app.settings.values
+    applicator = values[schema.APPLICATOR]
+    if app.panel.view.field == screens.FIELD_APPLICATOR:
+        index = schema.APPLICATOR
+        value = applicator + step
+        low = dose.APPLICATORS[0][0]
+        high = dose.APPLICATORS[-1][0]
+    else:
+        index = schema.DEPTH_UM
+        value = values[index] + step * schema.DEPTH_STEP_UM
+        low = dose.min_um(applicator)
+        high = dose.max_um(applicator)
+        # A depth that the last applicator allowed may lie outside this one's table: the
+        # first press brings it to the nearer end, which the screen shows. H-06
+        if values[index] < low and step > 0:
+            value = low
+        elif values[index] > high and step < 0:
+            value = high
+    if value < low or value > high:
+        app.sounder.play(sounder.REFUSED, now_ms)
+        return
+    if not app.unsaved & (1 << index):
+        app.unsaved |= 1 << index
+        app.changed[index] = values[index]
+    values[index] = value
+    app.changed_ms = now_ms
+    app.sounder.play(sounder.CLICK, now_ms)
+    views.show_state(app)
+
+
+def _confirming(app, now_ms, keys):
+    if keys.held & buttons.SELECT:
+        settle(app, now_ms, "confirmed")
+    elif keys.pressed & ~buttons.SELECT:
+        settle(app, now_ms, "rejected")
+    elif (now_ms - app.pending_ms) & _TICKS_MASK > app.CONFIRM_S * 1000:
+        settle(app, now_ms, "timed_out")
+
+
+def settle(app, now_ms, why):
+    """The operator's word (or silence) on a change that the host asked for. H-13"""
+    index = app.settings.pending
+    value = app.settings.pending_value
+    app.settings.pending = -1
+    # Checked again: the applicator may be another one by now.
+    if why == "confirmed" and commands.out_of_range(app, index, value):
+        why = "range"
+    if why == "confirmed" and not app.apply_setting(index, value, app.BY_CONFIRMED):
+        why = "storage"
+    confirmed = why == "confirmed"
+    if not confirmed:
+        app.record(
+            journal.SETTING,
+            schema.SETTINGS[index][0],
+            app.settings.values[index],
+            value,
+            app.BY_REJECTED,
+        )
+    app.link.event(
+        {"ev": "setting", "key": schema.SETTINGS[index][1], "value": value,
+         "applied": confirmed, "why": why}
+    )  # fmt: skip
+    app.sounder.play(sounder.CLICK if confirmed else sounder.REFUSED, now_ms)
+    app.buttons.spend()
+    views.show_state(app)
+
+
+def _arm(app, now_ms):
+    """ARM was held: arm, or say what forbids it."""
+    values = app.settings.values
+    app.save_panel_changes()
+    cause = interlocks.against_arming(app.sensors, values)
+    if cause:
+        _refuse_for(app, now_ms, cause, values)
+        return
+    planned_ms = dose.dose_ms(values[schema.APPLICATOR], values[schema.DEPTH_UM])
+    if planned_ms < 0:
+        _refuse(app, now_ms, "NO DOSE", "Depth must be in", app.panel.view.range_text)
+        return
+    planned_us = dose.gate_us(
+        planned_ms,
+        values[schema.OPEN_LAG_US],
+        values[schema.CLOSE_LAG_US],
+        values[schema.TRIM_PPM],
+    )
+    if not app.valve.allowed(planned_us):
+        _refuse(app, now_ms, "NO DOSE", "Over 30 s with", "the valve's lags")
+        return
+    if app.free_records() < journal.ROOM_TO_ARM:
+        app.faults.latch(faults.JOURNAL_FULL, True)
+        return
+    gc.collect()
+    app.dose_ms = planned_ms
+    app.planned_us = planned_us
+    app.cycle = 1
+    app.treatment_seq = app.record(
+        journal.ARMED,
+        values[schema.APPLICATOR],
+        values[schema.DEPTH_UM],
+        planned_ms,
+        planned_us,
+        dose.TABLE_VERSION,
+        app.sensors.nozzle.c_x100,
+        app.settings.generation,
+        0,
+    )
+    app.second = -1
+    app.panel.view.planned_ms = planned_ms
+    app.panel.view.timeout_s = values[schema.ARM_TIMEOUT_S]
+    app.event(treatment.ARM_HELD)
+    app.sounder.play(sounder.ARMED, now_ms)
+
+
+def _refuse_for(app, now_ms, cause, values):
+    """Say which reading forbids arming, what it is, and what it must be."""
+    sensors = app.sensors
+    if cause == faults.PRESSURE:
+        reading = "%d mbar" % sensors.pressure_mbar.value
+        needs = "needs %d-%d" % (
+            values[schema.ARM_PRESSURE_MIN],
+            values[schema.ARM_PRESSURE_MAX],
+        )
+    elif cause == faults.LEVEL_LOW:
+        reading = "%d %%" % (sensors.level_permille.value // 10)
+        needs = "needs %d %%" % (values[schema.ARM_LEVEL_MIN] // 10)
+    elif cause == faults.SUPPLY_LOW:
+        reading = "%d mV" % sensors.vsys_mv()
+        needs = "needs %d mV" % values[schema.ARM_SUPPLY_MIN]
+    else:
+        row = faults.row_of(cause)
+        _refuse(app, now_ms, row[1], row[4])
+        return
+    _refuse(app, now_ms, faults.row_of(cause)[1], reading, needs)
+
+
+def _refuse(app, now_ms, what, why, needs=""):
+    view = app.panel.view
+    view.title = "CANNOT ARM"
+    view.lines = [what, why, needs]
+    app.refused_ms = now_ms
+    app.sounder.play(sounder.REFUSED, now_ms)
+    app.buttons.spend()
+    app.show(screens.REFUSED)
+
+
+def armed(app, now_ms, keys):
+    """ARMED: TRIGGER freezes; ARM, or waiting too long, goes back."""
+    timeout_s = app.settings.values[schema.ARM_TIMEOUT_S]
+    if keys.pressed & buttons.ARM:
+        _disarm(app, treatment.ARM_PRESSED, journal.DISARM_BUTTON)
+    elif keys.pressed & buttons.TRIGGER:
+        freezing.begin(app, now_ms)
+    elif app.state_ms() >= timeout_s * 1000:
+        _disarm(app, treatment.TIMED_OUT, journal.DISARM_TIME)
+    else:
+        view = app.panel.view
+        view.timeout_s = timeout_s - app.state_ms() // 1000
+        app.panel.update()
+
+
+def _disarm(app, event, reason):
+    app.record(journal.DISARMED, app.treatment_seq, reason)
+    app.event(event)
+
+
+def fault(app, now_ms, keys):
+    """FAULT: each fault by its own rule, and only when its cause is gone."""
+    found = app.faults
+    gone = 0
+    if keys.held_long & buttons.SELECT:
+        gone = found.clear(faults.ESTOP_RULE)
+    elif keys.clicked & buttons.SELECT:
+        if found.present & (1 << (faults.JOURNAL_FULL - 1)):
+            found.set_present(faults.JOURNAL_FULL, app.free_records() < journal.ROOM_TO_ARM)
+        gone = found.clear(faults.ACK)
+        if not gone:
+            app.sounder.play(sounder.REFUSED, now_ms)
+    if gone & (1 << (faults.SETTINGS_LOST - 1)):
+        app.flash_used = True
+        if not app.settings.save():
+            found.latch(faults.JOURNAL_FAILED, False)
+    if gone:
+        for row in faults.FAULTS:
+            if gone & (1 << (row[0] - 1)):
+                app.record(journal.FAULT_CLEARED, row[0])
+                app.link.event({"ev": "fault", "fault": row[0], "name": row[1], "active": False})
+        if not found.latched:
+            app.summary = False
+            app.event(treatment.CLEARED)
+            return
+        app.sound_alarm(now_ms)
+        views.show_state(app)
+    elif app.state_ms() // 2000 != app.second:
+        # The words of the fault, and what of the freeze was delivered, take turns.
+        app.second = app.state_ms() // 2000
+        if app.summary:
+            views.show_state(app)

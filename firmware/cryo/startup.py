@@ -1,0 +1,115 @@
+"""The start, up to the first tick, and what is left to do when the program fails.
+
+Works on an App. May import gc, sys and cryo's board, commands, faults, journal, schema, screens,
+settings, treatment, valve. Controls: H-11 (a freeze that has no end in the journal is found and
+bounded; an error nobody foresaw closes the valve first), H-07, H-08 (what is wrong with settings
+or journal is a fault, not a silence).
+"""
+
+import gc
+import sys
+
+from cryo import (
+    VERSION,
+    VERSION_NUMBER,
+    board as board_room,
+    commands,
+    faults,
+    journal,
+    schema,
+    screens,
+    settings,
+    treatment,
+)
+from cryo.valve import DEAD_MAN_MS
+
+
+def start(app):
+    """Everything before the first tick."""
+    board = app.board
+    cause = board.reset_cause()
+    doing, number = board.left_behind()
+    board.leave_behind(board_room.RUNNING, 0)
+    board.start_watchdog()
+    app.panel.view.version = VERSION
+    app.panel.start()
+    app.show(screens.BOOT)
+    app.panel.step(8)
+    board.feed()
+    app.clock_s = board.clock.read()
+    if app.clock_s:
+        app.clock_source = commands.CLOCK_RTC
+    app.settings.load()
+    board.feed()
+    _start_journal(app, cause, doing, number)
+    board.feed()
+    app.panel.contrast(app.settings.values[schema.CONTRAST])
+    app.sounder.volume(app.settings.values[schema.VOLUME])
+    app.link.event({"ev": "boot", "fw": VERSION, "boot": app.journal.boot, "state": "BOOT"})
+    app.event(treatment.STARTED)
+    gc.collect()
+
+
+def _start_journal(app, cause, doing, number):
+    book = app.journal
+    free = 0
+    unfinished = None
+    try:
+        book.open()
+        unfinished = book.unfinished_freeze()
+        free = book.free_records()
+    except OSError:
+        app.faults.latch(faults.JOURNAL_FAILED, False)
+    if app.settings.outcome == settings.FIRST_START and book.head:
+        # Records but no settings: this device has run before, and has lost them. H-07
+        app.settings.outcome = settings.LOST
+    if app.settings.outcome == settings.LOST:
+        # The defaults are saved when they have been acknowledged, not before: H-07
+        app.faults.latch(faults.SETTINGS_LOST, False)
+    elif app.settings.outcome != settings.LOADED and not app.settings.save():
+        app.faults.latch(faults.JOURNAL_FAILED, False)
+    if book.torn_bytes or book.broken_seq:
+        app.faults.latch(faults.JOURNAL_DAMAGED, False)
+    if free < journal.ROOM_TO_ARM:
+        app.faults.latch(faults.JOURNAL_FULL, True)
+    app.record(
+        journal.BOOT, cause, VERSION_NUMBER, app.settings.generation,
+        app.settings.outcome, free, app.clock_source,
+    )  # fmt: skip
+    if cause == board_room.WATCHDOG_RESET:
+        if doing == board_room.CRASHED:
+            app.faults.latch(faults.INTERNAL, False)
+        elif doing != board_room.NOTHING:
+            app.faults.latch(faults.WATCHDOG, False)
+    if unfinished:
+        _freeze_lost(app, unfinished, cause, doing, number)
+    app.flush()
+
+
+def _freeze_lost(app, unfinished, cause, doing, elapsed_ms):
+    """A freeze began and has no end: the processor lost power or was reset. H-11"""
+    seq, cycle, dose_ms, planned_us = unfinished
+    least_us = 0
+    most_us = planned_us
+    told = doing == board_room.FREEZING or doing == board_room.CRASHED
+    if cause == board_room.WATCHDOG_RESET and told:
+        # The loop's last word, and what the dead-man allows after it.
+        least_us = min(elapsed_ms * 1000, planned_us)
+        most_us = min((elapsed_ms + board_room.TICK_MS + DEAD_MAN_MS) * 1000, planned_us)
+    app.record(journal.FREEZE_LOST, seq, cycle, dose_ms, planned_us, least_us, most_us, cause)
+    app.faults.latch(faults.FREEZE_LOST, False)
+
+
+def crash(app, error):
+    """The program is wrong somewhere: close, say where, restart. H-11"""
+    board = app.board
+    app.valve.close()
+    app.sounder.stop()
+    elapsed_ms = app.shot.elapsed_ms
+    try:
+        with open("crash.txt", "w") as file:
+            sys.print_exception(error, file)
+    except OSError:
+        pass
+    board.leave_behind(board_room.CRASHED, elapsed_ms)
+    board.reset()
