@@ -1,16 +1,19 @@
 """Every signal of a run with its time: as a VCD file, and as a picture for a person.
 
-May import: the standard library, hw_sim.wiring, and, lazily, pyvcd, matplotlib, Pillow. Both files
-are the same to the byte for the same run.
+May import: the standard library, hw_sim.wiring and parts; lazily pyvcd, matplotlib, NumPy. Both
+files are the same to the byte for the same run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hw_sim.parts.ssd1306 import Ssd1306
 from hw_sim.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -28,12 +31,19 @@ _WIRES = {
 _ANALOG = ("NOZZLE_C", "DEWAR_MBAR", "LEVEL_PERMILLE", "COIL_MA", "FLOW_G_S")
 
 
-@dataclass(frozen=True)
 class Snapshot:
-    """The screen at a moment."""
+    """The screen at a moment. Its pixels (128 × 64 bytes) are worked out when they are wanted,
+    which is seldom, and takes a millisecond."""
 
-    t_ns: int
-    pixels: bytes
+    def __init__(self, t_ns: int, screen: Ssd1306) -> None:
+        self.t_ns = t_ns
+        self._part = copy(screen)
+        self._part.ram = bytearray(screen.ram)
+
+    @cached_property
+    def pixels(self) -> bytes:
+        """One byte a dot, row by row."""
+        return self._part.pixels()
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class Trace:
         screen = self.wiring.screen
         if screen.updates != self._updates:
             self._updates = screen.updates
-            self.screens.append(Snapshot(now_ns, screen.pixels()))
+            self.screens.append(Snapshot(now_ns, screen))
         self.clock.call_after(self._sample_ns, self._sample)
 
     def mark(self, words: str, *, screen: bool = True) -> None:

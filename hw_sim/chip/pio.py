@@ -92,7 +92,7 @@ class Block:
                 self._decoded.clear()
                 for runner in self.runners:
                     runner.machine.loops.clear()
-                    runner.machine.quick = None
+                    runner.machine.words = None
                 return offset
         raise os_error(12)
 
@@ -239,7 +239,7 @@ class Runner:
         machine.config = config
         machine.loops.clear()
         machine.misses.clear()
-        machine.quick = None
+        machine.words = None
         self.enabled = False
         self.origin_ns = self.block.clock.now_ns
         machine.cycle = 0

@@ -75,7 +75,7 @@ class Machine:
     __slots__ = (
         "block", "config", "cycle", "delay", "dir_mask", "dir_value", "fifo_cycle", "irq_set",
         "isr", "isr_n", "latched", "loops", "misses", "osr", "osr_n", "out_mask", "out_value",
-        "pc", "quick", "rx", "stalled", "tx", "waiting_irq", "x", "y",
+        "pc", "quick", "rx", "stalled", "tx", "waiting_irq", "words", "x", "y",
     )  # fmt: skip
 
     def __init__(self, block: Block, config: Config) -> None:
@@ -98,7 +98,8 @@ class Machine:
         self.fifo_cycle = NEVER  # the tick that first took from or gave to a FIFO
         self.loops: dict[int, _Loop] = {}
         self.misses: dict[int, int] = {}
-        self.quick: list[_Act | None] | None = None  # what most words do, without decoding
+        self.words: list[Word] | None = None  # the program memory, decoded for this machine
+        self.quick: list[_Act | None] = []  # what most words do, without decoding
 
     def copy(self) -> Machine:
         other: Machine = Machine.__new__(Machine)
@@ -123,6 +124,7 @@ class Machine:
         other.fifo_cycle = NEVER
         other.loops = self.loops
         other.misses = self.misses
+        other.words = self.words
         other.quick = self.quick
         return other
 
@@ -146,10 +148,11 @@ class Machine:
         """
         config = self.config
         block = self.block
-        words = block.decoded(config.side_count, config.side_optional)
+        words = self.words
+        if words is None:
+            words = self.words = block.decoded(config.side_count, config.side_optional)
+            self.quick = [_quick(pc, word, config) for pc, word in enumerate(words)]
         quick = self.quick
-        if quick is None:
-            quick = self.quick = [_quick(pc, word, config) for pc, word in enumerate(words)]
         loops = self.loops
         misses = self.misses
         budget = _BUDGET
@@ -181,9 +184,7 @@ class Machine:
                     return True
             if self.pc <= before:
                 loop = loops.get(self.pc)
-                if loop is not None and loop.usable(self):
-                    loop.skip(self, limit)
-                else:
+                if loop is None or not loop.leap(self, limit):
                     # Tracing in vain costs more than a pass: only the first time and every 16th.
                     missed = misses.get(self.pc, 0)
                     misses[self.pc] = missed + 1
@@ -191,7 +192,7 @@ class Machine:
                         loop = _Loop.trace(self, words)
                         if loop is not None:
                             loops[self.pc] = loop
-                            loop.skip(self, limit)
+                            loop.leap(self, limit)
             budget -= 1
             if not budget:
                 return False
@@ -528,24 +529,24 @@ def rotate(value: int, by: int) -> int:
 # A register's value as a function of what the registers held at the head of the loop: one of
 # them plus a constant, or a constant alone.
 _Form = tuple[str, int]  # ("x" | "y" | "isr" | "osr" | "", constant)
+_KEPT = 3
+_REGISTER = {"": 0, "x": 1, "y": 2, "isr": _KEPT, "osr": _KEPT}
 
 
 class _Loop:
     """One way round a loop, as far as it only copies, counts down and tests.
 
     Every such pass is an affine map of the registers with every factor 0 or 1. As long as each
-    test comes out as it did (`usable`, and the count in `skip`), n passes are the map n times,
-    which is a multiplication.
+    test comes out as it did, n passes are the map n times, which is a multiplication (`leap`).
     """
 
     __slots__ = (
-        "cycles", "dirs", "dx", "dy", "empty_tx", "isr_n", "maps", "osr_n", "out", "pins", "slopes",
-        "tests",
+        "compiled", "constant", "cycles", "dirs", "dx", "dy", "empty_tx", "isr", "isr_n", "osr",
+        "osr_n", "out", "pins", "tests",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.cycles = 0
-        self.maps: dict[str, _Form] = {"x": ("x", 0), "y": ("y", 0)}
         self.tests: list[tuple[_Form, _Form, bool]] = []  # form, minus form, nonzero
         self.pins: list[tuple[int, int]] = []
         self.empty_tx = False
@@ -554,7 +555,10 @@ class _Loop:
         self.osr_n = 0
         self.isr_n = 0
         self.dx = self.dy = 0  # what one pass adds to X and Y
-        self.slopes: list[int] = []  # and to what each test looks at
+        self.constant: list[tuple[bool, int]] = []  # X (True) or Y, and the value it keeps
+        # Registers of the two forms of a test, the constant between them, and what a pass adds.
+        self.compiled: list[tuple[int, int, int, bool, int]] = []
+        self.osr = self.isr = (_KEPT, 0)  # register that it is copied from, and what is added
 
     @staticmethod
     def trace(machine: Machine, words: Sequence[Word]) -> _Loop | None:
@@ -650,94 +654,102 @@ class _Loop:
         for form, other, _nonzero in loop.tests:
             if form[0] in ("isr", "osr") or other[0] in ("isr", "osr"):
                 return None
-        loop.maps = forms
-        loop.dx, loop.dy = loop._slope(("x", 0)), loop._slope(("y", 0))
-        loop.slopes = [loop._slope(a) - loop._slope(b) for a, b, _nonzero in loop.tests]
+        loop.finish(forms)
         return loop
 
     def holds(self, block: Block, dirs: bool, base: int, count: int, value: int) -> bool:
-        """Does a write of pins in the loop change nothing? Note it, for `usable`."""
+        """Does a write of pins in the loop change nothing? Note it, for `leap`."""
         mask = rotate((1 << count) - 1, base)
         bits = rotate(value & ((1 << count) - 1), base)
         (self.dirs if dirs else self.out).append((mask, bits))
         return (block.dirs if dirs else block.out) & mask == bits
 
-    def usable(self, machine: Machine) -> bool:
-        """Would a pass from here go the same way?"""
+    def finish(self, forms: dict[str, _Form]) -> None:
+        """Put what `leap` needs into the form in which it needs it."""
+        steps: dict[str, int] = {"": 0}
+        for name in ("x", "y"):
+            source, offset = forms[name]
+            step = offset if source else 0
+            steps[name] = step - (1 << 32) if step >> 31 else step
+            if not source:
+                self.constant.append((name == "x", offset))
+        self.dx, self.dy = steps["x"], steps["y"]
+        self.compiled = [
+            (_REGISTER[a[0]], _REGISTER[b[0]], a[1] - b[1], nonzero, steps[a[0]] - steps[b[0]])
+            for a, b, nonzero in self.tests
+        ]
+        self.osr = (_REGISTER[forms["osr"][0]], forms["osr"][1])
+        self.isr = (_REGISTER[forms["isr"][0]], forms["isr"][1])
+
+    def leap(self, machine: Machine, limit: int) -> bool:
+        """Do as many whole passes as end by `limit` and go this way.
+
+        False: not even the first pass from here would.
+        """
         if machine.osr_n != self.osr_n or machine.isr_n != self.isr_n:
             return False
         if self.empty_tx and machine.tx:
             return False
         block = machine.block
-        levels = block.levels
-        for gp, level in self.pins:
-            if levels[gp] != level:
-                return False
+        if self.pins:
+            levels = block.levels
+            for gp, level in self.pins:
+                if levels[gp] != level:
+                    return False
         for mask, bits in self.out:
             if block.out & mask != bits:
                 return False
         for mask, bits in self.dirs:
             if block.dirs & mask != bits:
                 return False
-        maps = self.maps
-        if maps["x"][0] == "" and machine.x != maps["x"][1]:
-            return False
-        if maps["y"][0] == "" and machine.y != maps["y"][1]:
-            return False
-        for form, other, nonzero in self.tests:
-            if (self._at(machine, form) != self._at(machine, other)) != nonzero:
+        x, y = machine.x, machine.y
+        for is_x, value in self.constant:
+            if (x if is_x else y) != value:
                 return False
-        return True
-
-    @staticmethod
-    def _at(machine: Machine, form: _Form) -> int:
-        name, offset = form
-        if name == "x":
-            return (machine.x + offset) & MASK32
-        if name == "y":
-            return (machine.y + offset) & MASK32
-        return offset
-
-    def _slope(self, form: _Form) -> int:
-        """What one pass adds to a form's value, between -2^31 and 2^31."""
-        name = form[0]
-        if not name:
-            return 0
-        source, offset = self.maps[name]
-        if not source:
-            return 0
-        return offset - (1 << 32) if offset >> 31 else offset
-
-    def skip(self, machine: Machine, limit: int) -> None:
-        """Do as many whole passes as end by `limit` and go this way. `usable` must hold."""
         passes = (limit - machine.cycle) // self.cycles
-        for (form, other, nonzero), slope in zip(self.tests, self.slopes, strict=True):
+        for first, second, offset, nonzero, slope in self.compiled:
+            if first == 1:
+                offset += x
+            elif first == 2:
+                offset += y
+            if second == 1:
+                offset -= x
+            elif second == 2:
+                offset -= y
+            gap = offset & MASK32
+            if (gap != 0) != nonzero:
+                return False
             if not slope:
                 continue
             if not nonzero:
-                passes = min(passes, 1)
-                continue
-            gap = (self._at(machine, form) - self._at(machine, other)) & MASK32
-            if slope > 0:
-                gap = (1 << 32) - gap
-            passes = min(passes, -(-gap // abs(slope)))
-        if passes <= 0:
-            return
-        maps = self.maps
-        x, y = machine.x, machine.y
-        dx, dy = self.dx, self.dy
-        # What ISR and OSR were last copied from, is X or Y as it stood at the last pass's head.
-        last = {
-            "x": (x + (passes - 1) * dx) & MASK32,
-            "y": (y + (passes - 1) * dy) & MASK32,
-            "": 0,
-        }
-        source, offset = maps["osr"]
-        if source != "osr":
-            machine.osr = (last[source] + offset) & MASK32
-        source, offset = maps["isr"]
-        if source != "isr":
-            machine.isr = (last[source] + offset) & MASK32
-        machine.x = (x + passes * dx) & MASK32
-        machine.y = (y + passes * dy) & MASK32
+                most = 1
+            elif slope < 0:
+                most = -(gap // slope)
+            else:
+                most = -((gap - (1 << 32)) // slope)
+            if most < passes:
+                passes = most
+        if passes > 0:
+            self._apply(machine, passes, x, y)
+        return True
+
+    def _apply(self, machine: Machine, passes: int, x: int, y: int) -> None:
+        # What ISR and OSR were last copied from is X or Y as it stood at the last pass's head.
+        before = passes - 1
+        source, offset = self.osr
+        if source == 1:
+            machine.osr = (x + before * self.dx + offset) & MASK32
+        elif source == 2:
+            machine.osr = (y + before * self.dy + offset) & MASK32
+        elif not source:
+            machine.osr = offset
+        source, offset = self.isr
+        if source == 1:
+            machine.isr = (x + before * self.dx + offset) & MASK32
+        elif source == 2:
+            machine.isr = (y + before * self.dy + offset) & MASK32
+        elif not source:
+            machine.isr = offset
+        machine.x = (x + passes * self.dx) & MASK32
+        machine.y = (y + passes * self.dy) & MASK32
         machine.cycle += passes * self.cycles
