@@ -132,6 +132,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command("maintenance", "maintenance", "end the application, to flash the device")
 
+    sub = command("update", "update", "put a firmware image on the device, and check it")
+    sub.add_argument(
+        "image",
+        nargs="?",
+        metavar="IMAGE",
+        default="build/image",
+        help="the folder that `make image` builds (default: build/image)",
+    )
+
     sub = command("demo", "demo", "a whole treatment on the simulated device")
     sub.add_argument("--out", metavar="DIR", default="build/demo", help="default: build/demo")
 

@@ -285,6 +285,45 @@ def maintenance(args: Namespace) -> int:
     return 0
 
 
+def update(args: Namespace) -> int:
+    """`cryo update [IMAGE]`."""
+    from host_tools import release as releases, update as updates
+    from host_tools.link import TIMEOUT_S
+    from host_tools.ports import find_port
+    from host_tools.prompt import Prompt
+
+    release = releases.load(Path(args.image))
+    url: str = args.port or os.environ.get("CRYO_PORT") or find_port()
+    if url.lower().startswith("sim://"):
+        raise UsageError("the simulated device cannot be updated: it runs the firmware's source")
+    timeout_s: float = TIMEOUT_S if args.timeout is None else args.timeout
+    if timeout_s <= 0:
+        raise UsageError("--timeout must be more than 0")
+
+    def say(text: str) -> None:
+        if not args.json:
+            print(text, file=sys.stderr)
+
+    prompt = Prompt(url, timeout_s * 40)
+    was = updates.leave_application(url, timeout_s, lambda: prompt.answers(timeout_s))
+    say("the device restarts into maintenance" if was else "the device is in maintenance already")
+    prompt.wait(timeout_s * 20, timeout_s)
+    change = updates.install(prompt, release, say)
+    say("the device restarts")
+    prompt.reset()
+    now = updates.wait_for_application(url, release, change.serial, timeout_s)
+    if args.json:
+        data = {"was": was.fw if was else None, "fw": now.fw, "commit": release.commit}
+        _print_json(asdict(change) | data | {"changed": release.changed, "state": now.state})
+    else:
+        about = f"{now.fw} ({(release.commit or 'unknown')[:12]}{' + changes' * release.changed})"
+        print(
+            f"{now.serial}: firmware {about}, {now.state}; {len(change.copied)} files copied, "
+            f"{len(change.removed)} removed, {change.kept} kept"
+        )
+    return 0
+
+
 def demo(args: Namespace) -> int:
     """`cryo demo`."""
     from host_tools.demo import run

@@ -1,0 +1,70 @@
+"""A firmware image in a folder, as `make image` builds it: read, and checked against its manifest.
+
+May import the standard library and `errors`. The manifest's form: docs/cryo.md.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from host_tools.errors import LocalError
+
+MANIFEST = "manifest.json"
+MAIN = "main.py"
+
+_BUILD = "`make image` builds one in build/image"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is to be on the board."""
+
+    folder: Path
+    version: str
+    commit: str | None
+    changed: bool
+    """True when it was built from files that differ from the commit."""
+    platform: str
+    mpy: int
+    """Version of the .mpy format; MicroPython loads no other."""
+    hashes: dict[str, str]
+    """SHA-256 (hex) of every file, by its path on the board; the manifest's own included."""
+
+
+def load(folder: Path) -> Release:
+    """The image in `folder`. Raises LocalError: none there, or its files are not the manifest's."""
+    try:
+        raw = (folder / MANIFEST).read_bytes()
+    except OSError:
+        raise LocalError(f"no firmware image in {folder} (it has no {MANIFEST})", _BUILD) from None
+    try:
+        manifest = cast(dict[str, Any], json.loads(raw))
+        listed = {
+            str(name): str(row["sha256"])
+            for name, row in cast(dict[str, Any], manifest["files"]).items()
+        }
+        release = Release(
+            folder,
+            str(manifest["version"]),
+            None if manifest["commit"] is None else str(manifest["commit"]),
+            bool(manifest["changed"]),
+            str(manifest["platform"]),
+            int(manifest["mpy"]),
+            listed | {MANIFEST: hashlib.sha256(raw).hexdigest()},
+        )
+        if manifest["device"] != "cryodose" or MAIN not in listed:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise LocalError(f"{folder / MANIFEST} is no manifest of Cryodose", _BUILD) from None
+    for name, digest in release.hashes.items():
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise LocalError(f"the manifest names a file outside of the image: {name}", _BUILD)
+        try:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError:
+            raise LocalError(f"the image lacks {name}", _BUILD) from None
+        if found != digest:
+            raise LocalError(f"{name} of the image is not what the manifest says", _BUILD)
+    return release
