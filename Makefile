@@ -73,6 +73,14 @@ test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 micropython: $(READY) ## download the official MicroPython image, for the tests on the emulated board
 	@$(PY) -c 'from hw_sim import image; print(image.download())'
 
+.PHONY: image
+image: $(READY) ## build the board's file system as it ships, into build/image
+	@$(PY) -m hw_sim.release build/image
+
+.PHONY: flash
+flash: image ## put it on the device (PORT=/dev/ttyACM0, if there is more than one)
+	@$(VENV)/bin/cryo $(if $(PORT),--port '$(PORT)') update build/image
+
 .PHONY: check check-ruff check-firmware check-host check-mpy
 check: check-ruff check-firmware check-host check-mpy ## ruff, pyright (firmware and host), mpy-cross of every firmware file
 	@echo 'All checks passed.'
