@@ -32,6 +32,7 @@ from host_tools.transport import open_transport
 
 NEW_MAIN = "main.new"
 _BLOCK_BYTES = 4096
+_STARTING = ("BOOT", "SELF_TEST")
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -131,8 +132,10 @@ def install(board: Board, release: Release, say: Say) -> Change:
     first = [MAIN] if MAIN in before.hashes else []
     change.removed = [name for name in stale if name != NEW_MAIN]
     board.remove([*first, *stale])
-    folders = {name.rpartition("/")[0] for name in wanted} - {""}
-    board.make_folders(sorted(folders))
+    there = {name.rpartition("/")[0] for name in before.hashes}
+    folders = {name.rpartition("/")[0] for name in wanted} - there - {""}
+    if folders:
+        board.make_folders(sorted(folders))
     for name in sorted(copies, key=lambda name: (name == MAIN, name)):
         say(f"copying {name}")
         board.copy(release.folder / name, NEW_MAIN if name == MAIN else name)
@@ -166,17 +169,19 @@ def _compare(found: Inventory, wanted: dict[str, str]) -> None:
 def wait_for_application(url: str, release: Release, serial: str, timeout_s: float) -> Hello:
     """The restarted application's `hello`, which must be this release on this board.
 
-    Waits 20 x `timeout_s` for it to start. Raises LinkTimeout, ProtocolError.
+    Waits up to 20 x `timeout_s` for it to start and to end its self-test, however that ends: the
+    state tells. Raises LinkTimeout when it does not answer, ProtocolError when it is another.
     """
     end_s = time.monotonic() + 20 * timeout_s
     while True:
         try:
             hello = _ask(url, timeout_s, 1, Device.hello)
-            break
+            if hello.state not in _STARTING or time.monotonic() >= end_s:
+                break
         except (PortError, PortLost, LinkTimeout):
             if time.monotonic() >= end_s:
                 raise
-            time.sleep(0.2)
+        time.sleep(0.2)
     if hello.serial.lower() != serial.lower() or hello.fw != release.version:
         raise ProtocolError(
             f"{hello.serial} answers with firmware {hello.fw}; "

@@ -62,7 +62,7 @@ class Cable:
         self, folder: Path, until: Callable[[str], bool] = lambda _: False
     ) -> tuple[int | None, str, str]:
         """`cryo update` to its end, or until its progress says so (then it is killed)."""
-        command = [sys.executable, "-m", "host_tools", "--port", self.port, "--timeout", "4"]
+        command = [sys.executable, "-m", "host_tools", "--port", self.port, "--timeout", "2.5"]
         errors = folder.parent / "stderr.txt"
         with (
             errors.open("w") as stderr,
@@ -160,6 +160,7 @@ def test_update_interrupted_then_repeated(micropython_image: Path, folder: Path)
         ended, printed, said = cable.run(folder)
         assert ended == 0, said
     assert f"firmware {json.loads(shipped['manifest.json'])['version']}" in printed
+    assert "READY" in printed
     assert code_on(bench) == shipped
     files: dict[str, Any] = bench.files()
     assert files["kept.txt"] == b"data, not code"
