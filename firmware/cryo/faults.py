@@ -29,8 +29,7 @@ DEAD_MAN = const(18)
 BUTTON_STUCK = const(19)
 SCREEN = const(20)
 INTERNAL = const(21)
-
-COUNT = const(21)
+NO_COLD = const(22)
 
 HIGH = const(2)
 MEDIUM = const(1)
@@ -67,6 +66,7 @@ FAULTS = (
     (BUTTON_STUCK, "BUTTON STUCK", LOW, ACK, "Pressed at start", "Free the button,|then SELECT"),
     (SCREEN, "NO SCREEN", MEDIUM, POWER, "Screen is silent", "Call service"),
     (INTERNAL, "PROGRAM ERROR", HIGH, ACK, "It restarted", "Check patient,|then SELECT"),
+    (NO_COLD, "NO COLD", HIGH, ACK, "Nozzle was warm", "Check LN2, flow,|then SELECT"),
 )
 
 

@@ -19,6 +19,17 @@ _STUCK_C_X100 = const(-15000)
 STUCK_AFTER_MS = const(15000)
 
 
+# A warm line gives gas first, for 2...10 s; by then the nozzle of a valve that opened is far
+# colder than this. What stays warmer treats nobody: stuck closed, blocked, or an empty dewar.
+_WARM_C_X100 = const(-5000)
+COLD_AFTER_MS = const(12000)
+
+
+def warm(c_x100):
+    """Whether a nozzle is too warm to have given liquid (0.01 degrees Celsius)."""
+    return c_x100 > _WARM_C_X100
+
+
 def broken(sensors):
     """A part that must work in every state does not: fault number, or 0."""
     if not sensors.nozzle.valid:

@@ -105,7 +105,9 @@ class Shot:
         self.elapsed_ms = elapsed_ms
         if valve.ended():
             if valve.complete():
-                return self._close(COMPLETE, 0, now_ms)
+                # Complete in time, and yet no treatment: it must not look like one. H-02
+                cold = not interlocks.warm(self.nozzle_min_c_x100)
+                return self._close(COMPLETE, 0 if cold else faults.NO_COLD, now_ms)
             return self._close(ESTOP, 0, now_ms)  # only the abort pin ends a count early
         if not estop_closed:
             return self._close(ESTOP, 0, now_ms)
@@ -126,6 +128,8 @@ class Shot:
         if not fault and elapsed_ms >= _COIL_RISE_MS:
             if sensors.coil_ma.value < interlocks.COIL_ON_MA:
                 fault = faults.COIL_OPEN  # H-02: nobody is being treated
+        if not fault and elapsed_ms >= interlocks.COLD_AFTER_MS and interlocks.warm(nozzle):
+            fault = faults.NO_COLD  # H-02
         if fault:
             return self._close(FAULT, fault, now_ms)
         self._last_ms = now_ms

@@ -317,6 +317,26 @@ def test_what_breaks_during_a_freeze_ends_it(bench: Bench, mishap: str, number: 
 
 
 @pytest.mark.needs("mishaps")
+@pytest.mark.parametrize("mishap", ["valve_stuck_closed", "nozzle_blocked"])
+@pytest.mark.parametrize("presses", [0, 12])
+def test_a_freeze_without_cold_is_not_told_as_a_treatment(
+    bench: Bench, mishap: str, presses: int
+) -> None:
+    """H-02, H-10: the coil has its current, the time runs, and nothing cold comes out."""
+    ready(bench)
+    for _ in range(presses):
+        bench.press("up")
+    bench.mishap(mishap)
+    arm(bench)
+    freezing(bench)
+    until(bench, "FAULT", 20000)
+    assert faults(bench) == [22]
+    (opened, closed), = bench.valve_intervals()
+    assert closed - opened <= 12_100 * MS  # a longer one is not waited for
+    assert records(bench)[-2].kind == FREEZE_END
+
+
+@pytest.mark.needs("mishaps")
 def test_a_shorted_gate_switch_is_found_before_the_gate_opens(bench: Bench) -> None:
     """H-05: the supply comes first, and any coil current then forbids the freeze."""
     ready(bench)
