@@ -84,7 +84,152 @@ class Screen:
         return bytes(self._part.ram)
 
 
-class FastBench:
+class Hands:
+    """What both simulated benches do alike: hands on the device, and the host's end of the link.
+
+    A bench adds the processor (`run_to`: run it up to a time in ns), and bytes out and in.
+    """
+
+    clock: ClockLike
+    wiring: Wiring
+
+    def __init__(self, wiring: Wiring, run_to: Callable[[int], None]) -> None:
+        self._run_to = run_to
+        self.noise: list[bytes] = []  # lines from the device that are not of the protocol
+        self._intervals: list[tuple[int, int]] = []
+        self._opened_ns: int | None = None
+        self._events: list[dict[str, Any]] = []
+        self._replies: dict[int, dict[str, Any]] = {}
+        self._line = bytearray()
+        self._id = 0
+        wiring.watch(self._gate)
+
+    # -- time
+
+    @property
+    def now_ms(self) -> float:
+        """Virtual time since the bench was made."""
+        return self.clock.now_ns / NS_PER_MS
+
+    def run_for(self, ms: float) -> None:
+        """Let `ms` of virtual time pass. BenchError: the firmware did something impossible."""
+        self._run_to(self.clock.now_ns + round(ms * NS_PER_MS))
+
+    def run_until(
+        self, condition: Callable[[], bool], timeout_ms: float, step_ms: float = 1.0
+    ) -> bool:
+        """Run until `condition()`, looked at every `step_ms`. False when the time ran out."""
+        end_ns = self.clock.now_ns + round(timeout_ms * NS_PER_MS)
+        step_ns = round(step_ms * NS_PER_MS)
+        while not condition():
+            now_ns = self.clock.now_ns
+            if now_ns >= end_ns:
+                return False
+            self._run_to(min(now_ns + step_ns, end_ns))
+        return True
+
+    # -- hands
+
+    def hold(self, name: str) -> None:
+        """Put a finger on button `name` (trigger, up, down, select, arm)."""
+        self.wiring.buttons[name].press()
+
+    def release(self, name: str) -> None:
+        """Take it off."""
+        self.wiring.buttons[name].release()
+
+    def press(self, name: str, ms: int = 80) -> None:
+        """Press button `name` for `ms`, release it, and wait for it to come to rest."""
+        self.hold(name)
+        self.run_for(ms)
+        self.release(name)
+        self.run_for(SETTLE_MS)
+
+    def estop_open(self) -> None:
+        """Strike the E-stop."""
+        self.wiring.estop.open()
+
+    def estop_close(self) -> None:
+        """Pull it out again."""
+        self.wiring.estop.close()
+
+    def mishap(self, name: str) -> None:
+        """Break something (hw_sim.mishaps). KeyError if there is no such mishap."""
+        MISHAPS[name].apply(self.wiring)
+
+    def mend(self, name: str) -> None:
+        """Mend it."""
+        MISHAPS[name].undo(self.wiring)
+
+    # -- what there is to see
+
+    def screen(self) -> Screen:
+        """The screen now."""
+        return Screen(self.wiring.screen)
+
+    def valve_intervals(self) -> list[tuple[int, int]]:
+        """(opened, closed) of VALVE_GATE, ns, closed ones only."""
+        return list(self._intervals)
+
+    def _gate(self, t_ns: int, signal: str, value: float) -> None:
+        if signal != "VALVE_GATE":
+            return
+        if value:
+            self._opened_ns = t_ns
+        elif self._opened_ns is not None:
+            self._intervals.append((self._opened_ns, t_ns))
+            self._opened_ns = None
+
+    # -- link
+
+    def _receive(self) -> None:
+        data = self.host_read()
+        if not data:
+            return
+        self._line += data
+        while (end := self._line.find(b"\n")) >= 0:
+            line = bytes(self._line[:end])
+            del self._line[: end + 1]
+            body, star, crc = line.rpartition(b"*")
+            if not star or crc != b"%08x" % zlib.crc32(body):
+                self.noise.append(line)
+                continue
+            message: dict[str, Any] = json.loads(body)
+            if "ev" in message:
+                self._events.append(message)
+            else:
+                self._replies[message["id"]] = message
+
+    def ask(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]:
+        """Send one request; its whole reply. LinkTimeout when none comes in virtual time."""
+        self._id += 1
+        request = {"id": self._id, "op": op, **arguments}
+        body = json.dumps(request, separators=(",", ":")).encode()
+        self.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
+
+        def answered() -> bool:
+            self._receive()
+            return self._id in self._replies
+
+        if not self.run_until(answered, timeout_ms):
+            raise LinkTimeout(f"no reply to {op} within {timeout_ms} ms")
+        return self._replies.pop(self._id)
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far."""
+        self._receive()
+        return list(self._events)
+
+    def host_write(self, data: bytes) -> None:
+        """Send bytes to the device; what it does not take yet waits at the host."""
+        raise NotImplementedError
+
+    def host_read(self) -> bytes:
+        """Bytes from the device that nobody has read, `ask` and `events` included."""
+        raise NotImplementedError
+
+
+class FastBench(Hands):
     """An applicator whose processor is simulated: quick and exact in time, not in machine code.
 
     `firmware_dir`: a folder as it lands on the board (main.py, cryo/…); default: the project's.
@@ -132,14 +277,7 @@ class FastBench:
         )
         self.usb = self.chip.usb
         self.trace: Trace | None = Trace(self.wiring) if trace else None
-        self.noise: list[bytes] = []  # lines from the device that are not of the protocol
-        self._intervals: list[tuple[int, int]] = []
-        self._opened_ns: int | None = None
-        self._events: list[dict[str, Any]] = []
-        self._replies: dict[int, dict[str, Any]] = {}
-        self._line = bytearray()
-        self._id = 0
-        self.wiring.watch(self._gate)
+        super().__init__(self.wiring, self.chip.run_to)
 
     # -- supply and time ----------------------------------------------------------------------
 
@@ -152,28 +290,6 @@ class FastBench:
         self.chip.power_off()
         self._line.clear()
 
-    @property
-    def now_ms(self) -> float:
-        """Virtual time since the bench was made."""
-        return self.clock.now_ns / NS_PER_MS
-
-    def run_for(self, ms: float) -> None:
-        """Let `ms` of virtual time pass. BenchError: the firmware did something impossible."""
-        self.chip.run_to(self.clock.now_ns + round(ms * NS_PER_MS))
-
-    def run_until(
-        self, condition: Callable[[], bool], timeout_ms: float, step_ms: float = 1.0
-    ) -> bool:
-        """Run until `condition()`, looked at every `step_ms`. False when the time ran out."""
-        end_ns = self.clock.now_ns + round(timeout_ms * NS_PER_MS)
-        step_ns = round(step_ms * NS_PER_MS)
-        while not condition():
-            now_ns = self.clock.now_ns
-            if now_ns >= end_ns:
-                return False
-            self.chip.run_to(min(now_ns + step_ns, end_ns))
-        return True
-
     def hang(self, ms: float) -> None:
         """Stop the processor for `ms` the next time the firmware waits, as a runaway loop would.
 
@@ -182,58 +298,6 @@ class FastBench:
         boot = self.chip.boot
         if boot is not None:
             boot.hang_until_ns = self.clock.now_ns + round(ms * NS_PER_MS)
-
-    # -- hands --------------------------------------------------------------------------------
-
-    def hold(self, name: str) -> None:
-        """Put a finger on button `name` (trigger, up, down, select, arm)."""
-        self.wiring.buttons[name].press()
-
-    def release(self, name: str) -> None:
-        """Take it off."""
-        self.wiring.buttons[name].release()
-
-    def press(self, name: str, ms: int = 80) -> None:
-        """Press button `name` for `ms`, release it, and wait for it to come to rest."""
-        self.hold(name)
-        self.run_for(ms)
-        self.release(name)
-        self.run_for(SETTLE_MS)
-
-    def estop_open(self) -> None:
-        """Strike the E-stop."""
-        self.wiring.estop.open()
-
-    def estop_close(self) -> None:
-        """Pull it out again."""
-        self.wiring.estop.close()
-
-    def mishap(self, name: str) -> None:
-        """Break something (hw_sim.mishaps). KeyError if there is no such mishap."""
-        MISHAPS[name].apply(self.wiring)
-
-    def mend(self, name: str) -> None:
-        """Mend it."""
-        MISHAPS[name].undo(self.wiring)
-
-    # -- what there is to see -----------------------------------------------------------------
-
-    def screen(self) -> Screen:
-        """The screen now."""
-        return Screen(self.wiring.screen)
-
-    def valve_intervals(self) -> list[tuple[int, int]]:
-        """(opened, closed) of VALVE_GATE, ns, closed ones only."""
-        return list(self._intervals)
-
-    def _gate(self, t_ns: int, signal: str, value: float) -> None:
-        if signal != "VALVE_GATE":
-            return
-        if value:
-            self._opened_ns = t_ns
-        elif self._opened_ns is not None:
-            self._intervals.append((self._opened_ns, t_ns))
-            self._opened_ns = None
 
     # -- files --------------------------------------------------------------------------------
 
@@ -251,7 +315,7 @@ class FastBench:
             path.lstrip("/"): filesystem.read_file(path) for path, _size in list(filesystem.files())
         }
 
-    # -- link ---------------------------------------------------------------------------------
+    # -- link
 
     def host_write(self, data: bytes) -> None:
         """Send bytes to the device; what it does not take yet waits at the host."""
@@ -260,44 +324,6 @@ class FastBench:
     def host_read(self) -> bytes:
         """Bytes from the device that nobody has read, `ask` and `events` included."""
         return self.usb.host_read()
-
-    def _receive(self) -> None:
-        data = self.usb.host_read()
-        if not data:
-            return
-        self._line += data
-        while (end := self._line.find(b"\n")) >= 0:
-            line = bytes(self._line[:end])
-            del self._line[: end + 1]
-            body, star, crc = line.rpartition(b"*")
-            if not star or crc != b"%08x" % zlib.crc32(body):
-                self.noise.append(line)
-                continue
-            message: dict[str, Any] = json.loads(body)
-            if "ev" in message:
-                self._events.append(message)
-            else:
-                self._replies[message["id"]] = message
-
-    def ask(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]:
-        """Send one request; its whole reply. LinkTimeout when none comes in virtual time."""
-        self._id += 1
-        request = {"id": self._id, "op": op, **arguments}
-        body = json.dumps(request, separators=(",", ":")).encode()
-        self.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
-
-        def answered() -> bool:
-            self._receive()
-            return self._id in self._replies
-
-        if not self.run_until(answered, timeout_ms):
-            raise LinkTimeout(f"no reply to {op} within {timeout_ms} ms")
-        return self._replies.pop(self._id)
-
-    def events(self) -> list[dict[str, Any]]:
-        """All events so far."""
-        self._receive()
-        return list(self._events)
 
 
 __all__ = ["FIRMWARE", "GATE", "Bench", "FastBench", "LinkTimeout", "Screen"]

@@ -6,18 +6,14 @@ to both.
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hw_sim import image as images
-from hw_sim.bench import FIRMWARE, NS_PER_MS, SETTLE_MS, LinkTimeout, Screen
+from hw_sim.bench import FIRMWARE, NS_PER_MS, Hands
 from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
 from hw_sim.emulator.chip import FS_OFFSET, PINS, UNIQUE_ID, Chip
 from hw_sim.emulator.usb import UsbHost
-from hw_sim.mishaps import MISHAPS
 from hw_sim.plant import Plant, PlantParams
 from hw_sim.trace import Trace
 from hw_sim.wiring import GATE, SUPPLY, Wiring
@@ -27,7 +23,7 @@ FS_BYTES = images.FS_BLOCKS * images.FS_BLOCK_BYTES
 _PULLED_DOWN = (GATE, SUPPLY)
 
 
-class EmulatedBench:
+class EmulatedBench(Hands):
     """An applicator whose processor runs MicroPython's own binary.
 
     `firmware_dir`: a folder as it lands on the board (main.py, cryo/…); default: the project's.
@@ -81,20 +77,14 @@ class EmulatedBench:
         self.flash = flash
         self.usb = UsbHost(self.chip.rp2040.usb_ctrl)
         self.trace: Trace | None = Trace(self.wiring) if trace else None
-        self._intervals: list[tuple[int, int]] = []
-        self._opened_ns: int | None = None
-        self._events: list[dict[str, Any]] = []
-        self._replies: dict[int, dict[str, Any]] = {}
-        self._line = bytearray()
-        self.noise: list[bytes] = []  # lines from the device that are not of the protocol
-        self._id = 0
+        super().__init__(self.wiring, self.chip.run_to)
         self._connect()
 
     def _connect(self) -> None:
         chip, rp2040 = self.chip, self.chip.rp2040
         self._buses = (
-            *(I2cBus(rp2040.i2c[n], n, self.wiring, self.clock) for n in (0, 1)),
-            *(SpiBus(rp2040.spi[n], n, self.wiring, self.clock) for n in (0, 1)),
+            *(I2cBus(rp2040.i2c[n], n, self.wiring, chip.clock) for n in (0, 1)),
+            *(SpiBus(rp2040.spi[n], n, self.wiring, chip.clock) for n in (0, 1)),
         )
         self._adc = Adc(rp2040.adc, self.wiring, chip.fail)
         self._pwm = Pwm(rp2040, self.wiring, chip.fail)
@@ -111,13 +101,6 @@ class EmulatedBench:
             self.chip.put(gp, level)
 
     def _pin(self, gp: int, level: int | None) -> None:
-        if gp == GATE:
-            now_ns = self.clock.now_ns
-            if level == 1:
-                self._opened_ns = now_ns
-            elif self._opened_ns is not None:
-                self._intervals.append((self._opened_ns, now_ns))
-                self._opened_ns = None
         self.wiring.drive(gp, level)
 
     # -- supply and time ----------------------------------------------------------------------
@@ -149,77 +132,12 @@ class EmulatedBench:
         self._pwm.reset()
         self._line.clear()
 
-    @property
-    def now_ms(self) -> float:
-        """Emulated time since the bench was made."""
-        return self.clock.now_ns / NS_PER_MS
-
-    def run_for(self, ms: float) -> None:
-        """Let `ms` of emulated time pass. A flash erase under way (45 ms) is waited for."""
-        self.chip.run_to(self.clock.now_ns + round(ms * NS_PER_MS))
-
-    def run_until(
-        self, condition: Callable[[], bool], timeout_ms: float, step_ms: float = 1.0
-    ) -> bool:
-        """Run until `condition()`, looked at every `step_ms`. False when the time ran out."""
-        end_ns = self.clock.now_ns + round(timeout_ms * NS_PER_MS)
-        step_ns = round(step_ms * NS_PER_MS)
-        while not condition():
-            now_ns = self.clock.now_ns
-            if now_ns >= end_ns:
-                return False
-            self.chip.run_to(min(now_ns + step_ns, end_ns))
-        return True
-
     def hang(self, ms: float) -> None:
         """Stop the processor for `ms`, as an endless loop with interrupts off would.
 
         PIO, buses' time and the watchdog go on; a reset ends it.
         """
         self.chip.hang_until_ns = self.clock.now_ns + round(ms * NS_PER_MS)
-
-    # -- hands --------------------------------------------------------------------------------
-
-    def hold(self, name: str) -> None:
-        """Put a finger on button `name` (trigger, up, down, select, arm)."""
-        self.wiring.buttons[name].press()
-
-    def release(self, name: str) -> None:
-        """Take it off."""
-        self.wiring.buttons[name].release()
-
-    def press(self, name: str, ms: int = 80) -> None:
-        """Press button `name` for `ms`, release it, and wait for it to come to rest."""
-        self.hold(name)
-        self.run_for(ms)
-        self.release(name)
-        self.run_for(SETTLE_MS)
-
-    def estop_open(self) -> None:
-        """Strike the E-stop."""
-        self.wiring.estop.open()
-
-    def estop_close(self) -> None:
-        """Pull it out again."""
-        self.wiring.estop.close()
-
-    def mishap(self, name: str) -> None:
-        """Break something (hw_sim.mishaps). KeyError if there is no such mishap."""
-        MISHAPS[name].apply(self.wiring)
-
-    def mend(self, name: str) -> None:
-        """Mend it."""
-        MISHAPS[name].undo(self.wiring)
-
-    # -- what there is to see -----------------------------------------------------------------
-
-    def screen(self) -> Screen:
-        """The screen now."""
-        return Screen(self.wiring.screen)
-
-    def valve_intervals(self) -> list[tuple[int, int]]:
-        """(opened, closed) of VALVE_GATE, ns, closed ones only."""
-        return list(self._intervals)
 
     # -- link ---------------------------------------------------------------------------------
 
@@ -230,38 +148,3 @@ class EmulatedBench:
     def host_read(self) -> bytes:
         """Bytes from the device that nobody has read, `ask` and `events` included."""
         return self.usb.read()
-
-    def _receive(self) -> None:
-        self._line += self.usb.read()
-        while (end := self._line.find(b"\n")) >= 0:
-            line = bytes(self._line[:end])
-            del self._line[: end + 1]
-            body, star, crc = line.rpartition(b"*")
-            if not star or crc != b"%08x" % zlib.crc32(body):
-                self.noise.append(line)
-                continue
-            message: dict[str, Any] = json.loads(body)
-            if "ev" in message:
-                self._events.append(message)
-            else:
-                self._replies[message["id"]] = message
-
-    def ask(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]:
-        """Send one request; its whole reply. LinkTimeout when none comes in emulated time."""
-        self._id += 1
-        request = {"id": self._id, "op": op, **arguments}
-        body = json.dumps(request, separators=(",", ":")).encode()
-        self.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
-
-        def answered() -> bool:
-            self._receive()
-            return self._id in self._replies
-
-        if not self.run_until(answered, timeout_ms):
-            raise LinkTimeout(f"no reply to {op} within {timeout_ms} ms")
-        return self._replies.pop(self._id)
-
-    def events(self) -> list[dict[str, Any]]:
-        """All events so far."""
-        self._receive()
-        return list(self._events)
