@@ -47,6 +47,9 @@ SYS_CLOCK_HZ = 125_000_000
 NS_PER_SYS_CYCLE = 8
 
 
+_SEEN_MOST = 1_000  # forecasts kept
+
+
 class Block:
     """One PIO block: 32 words of program, four state machines, eight flags.
 
@@ -75,6 +78,7 @@ class Block:
         self.runners = [Runner(self, i) for i in range(4)]
         self._decoded: dict[tuple[int, bool], list[Word]] = {}
         self.watched = 0  # the pins whose level any machine looks at, as a mask
+        self.watched_pins: list[int] = []
 
     # -- program memory
 
@@ -155,6 +159,9 @@ class Block:
         if any(runner.machine.latched is not None for runner in self.runners):
             mask = MASK32
         self.watched = mask
+        self.watched_pins = [gp for gp in range(32) if mask >> gp & 1]
+        for runner in self.runners:
+            runner.seen.clear()
 
     # -- time
 
@@ -197,6 +204,7 @@ class Block:
         self.out = self.dirs = self.irq_flags = self.used = 0
         self.memory = [0] * 32
         self.watched = 0
+        self.watched_pins = []
         self._decoded.clear()
 
 
@@ -208,7 +216,8 @@ class Runner:
     """
 
     __slots__ = (
-        "block", "enabled", "forecast", "index", "machine", "origin_ns", "quiet_ns", "timer",
+        "block", "enabled", "forecast", "index", "machine", "origin_ns", "quiet_ns", "seen",
+        "timer",
     )  # fmt: skip
 
     def __init__(self, block: Block, index: int) -> None:
@@ -220,6 +229,9 @@ class Runner:
         self.origin_ns = 0
         self.quiet_ns = 0  # up to then nothing happens to the FIFOs, as planned
         self.timer: TimerLike | None = None
+        # What a forecast found before, by the state it began with. A loop that is topped up every
+        # 10 ms meets the same few states again and again.
+        self.seen: dict[tuple[Any, ...], tuple[int, int]] = {}
 
     def tick_ns(self, n: int) -> int:
         """When tick `n` is. The fractional divider drops no time: the n-th tick is at ⌊n·div⌋."""
@@ -252,6 +264,7 @@ class Runner:
     def reset(self) -> None:
         self.cancel()
         self.enabled = False
+        self.seen.clear()
         self.machine = Machine(self.block, Config())
 
     def enable(self, on: bool) -> None:
@@ -330,15 +343,35 @@ class Runner:
                 self.machine.settle()
                 self.block.apply(self.machine)
             return
-        ahead = self.machine.copy()
+        machine, block = self.machine, self.block
+        key: tuple[Any, ...] | None = None
+        if block.watched != MASK32 and not block.irq_flags:
+            key = (
+                machine.pc, machine.x, machine.y, machine.isr, machine.osr, machine.isr_n,
+                machine.osr_n, machine.delay, machine.stalled, machine.latched,
+                machine.waiting_irq, len(machine.rx), *machine.tx,
+                *[block.levels[gp] for gp in block.watched_pins],
+            )  # fmt: skip
+            known = self.seen.get(key)
+            if known is not None:
+                shown, touched = machine.cycle + known[0], machine.cycle + known[1]
+                self._call_at_tick(shown)
+                self.quiet_ns = self.tick_ns(min(shown, touched))
+                return
+        ahead = machine.copy()
         self.forecast = ahead
-        flags = self.block.irq_flags
+        flags = block.irq_flags
         shows = ahead.run(NEVER)
-        self.block.irq_flags = flags  # the forecast must leave no trace
+        block.irq_flags = flags  # the forecast must leave no trace
         self.forecast = None
         seen = ahead.cycle
         if shows:
             self._call_at_tick(seen - 1)
+            if key is not None:
+                if len(self.seen) >= _SEEN_MOST:
+                    self.seen.clear()
+                start = machine.cycle
+                self.seen[key] = seen - 1 - start, ahead.fifo_cycle - start
         elif seen < NEVER:
             self._call_at_tick(seen)  # the forecast's budget ran out: look again there
         self.quiet_ns = self.tick_ns(min(seen - 1, ahead.fifo_cycle))
