@@ -4,7 +4,6 @@ A Raspberry Pi Pico with MicroPython is known by its USB identity. Other boards 
 chip and MicroPython have the same one, so more than one candidate is an error, never a guess.
 """
 
-import sys
 from dataclasses import dataclass
 
 from host_tools.errors import PortError
@@ -60,10 +59,11 @@ def find_port() -> str:
                 for info in candidates
             ],
         )
-    hint = "plug the device in and switch it on; or name the port with --port"
-    if sys.platform.startswith("linux"):
-        hint += "; is the cable one for data, not only for charging?"
-    raise PortError("no device found on USB", hint + ". Without a device: --port sim://")
+    raise PortError(
+        "no device found on USB",
+        "plug the device in (with a cable for data, not only for charging) and switch it on, or"
+        " name the port with --port. Without a device: --port sim://",
+    )
 
 
 def _about(maker: str | None, product: str | None) -> str:
