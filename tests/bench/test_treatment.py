@@ -58,6 +58,22 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     assert state(bench) == "READY"
 
 
+def test_no_switch_of_the_valve_rises_before_the_trigger(bench: Bench) -> None:
+    """H-04: not at power-on, not in the self-test, not by arming."""
+    rises: list[str] = []
+    bench.wiring.watch(
+        lambda _t, signal, value: (
+            rises.append(signal) if value and signal in ("VALVE_GATE", "VALVE_SUPPLY") else None
+        )
+    )
+    ready(bench)
+    arm(bench)
+    bench.run_for(500)
+    assert rises == []
+    freezing(bench, 100)
+    assert rises == ["VALVE_SUPPLY", "VALVE_GATE"]
+
+
 def test_without_trigger_nothing_opens(bench: Bench) -> None:
     """H-04: armed, left alone, timed out."""
     ready(bench)
