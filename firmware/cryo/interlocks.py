@@ -50,33 +50,43 @@ def closed_but(sensors, closed_ms):
     return 0
 
 
-def against_arming(sensors, values):
-    """What forbids arming now: fault number, or 0. `values` are the settings."""
+def _outside(sensors, values, pressure_min, pressure_max, level_min, supply_min):
+    """What is broken or outside the limits that these settings give: fault number, or 0."""
     cause = broken(sensors)
     if cause:
         return cause
     pressure = sensors.pressure_mbar.value
-    if pressure < values[schema.ARM_PRESSURE_MIN] or pressure > values[schema.ARM_PRESSURE_MAX]:
+    if pressure < values[pressure_min] or pressure > values[pressure_max]:
         return faults.PRESSURE
-    if sensors.level_permille.value < values[schema.ARM_LEVEL_MIN]:
+    if sensors.level_permille.value < values[level_min]:
         return faults.LEVEL_LOW
-    if sensors.vsys_mv() < values[schema.ARM_SUPPLY_MIN]:
+    if sensors.vsys_mv() < values[supply_min]:
         return faults.SUPPLY_LOW
-    if sensors.coil_ma.value >= COIL_OFF_MA:
-        return faults.COIL_SHORTED
     return 0
+
+
+def against_arming(sensors, values):
+    """What forbids arming now: fault number, or 0. `values` are the settings."""
+    cause = _outside(
+        sensors,
+        values,
+        schema.ARM_PRESSURE_MIN,
+        schema.ARM_PRESSURE_MAX,
+        schema.ARM_LEVEL_MIN,
+        schema.ARM_SUPPLY_MIN,
+    )
+    if not cause and sensors.coil_ma.value >= COIL_OFF_MA:
+        return faults.COIL_SHORTED
+    return cause
 
 
 def against_freezing(sensors, values):
     """What ends a running freeze: fault number, or 0."""
-    cause = broken(sensors)
-    if cause:
-        return cause
-    pressure = sensors.pressure_mbar.value
-    if pressure < values[schema.RUN_PRESSURE_MIN] or pressure > values[schema.RUN_PRESSURE_MAX]:
-        return faults.PRESSURE
-    if sensors.level_permille.value < values[schema.RUN_LEVEL_MIN]:
-        return faults.LEVEL_LOW
-    if sensors.vsys_mv() < values[schema.RUN_SUPPLY_MIN]:
-        return faults.SUPPLY_LOW
-    return 0
+    return _outside(
+        sensors,
+        values,
+        schema.RUN_PRESSURE_MIN,
+        schema.RUN_PRESSURE_MAX,
+        schema.RUN_LEVEL_MIN,
+        schema.RUN_SUPPLY_MIN,
+    )

@@ -169,7 +169,6 @@ class Journal:
         self.tail = b""  # the newest record in flash
         self.torn_bytes = 0  # found at `open`: bytes that are no whole record
         self.broken_seq = 0  # found at `open`: first record of the last segment out of the chain
-        self.overflowed = False
         self._usable = False  # until `open` has found the end, nothing is appended
         self.utc_s = 0
         self._serial = serial
@@ -178,7 +177,6 @@ class Journal:
         self._chain = b""
         self._queue = bytearray(RECORD * _QUEUE)
         self._queued = 0
-        self._offset_ms = 0
 
     def genesis(self):
         """The chain value before record 1."""
@@ -232,7 +230,6 @@ class Journal:
         """
         queued = self._queued
         if queued >= _QUEUE:
-            self.overflowed = True
             return 0
         seq = self.head + queued + 1
         if uptime_ms > _SMALL:

@@ -51,7 +51,6 @@ class Link:
     """One line protocol over one port (`board.port`)."""
 
     def __init__(self, port, handle):
-        self.stalled = 0  # lines given up because the host does not read
         self._port = port
         self._handle = handle  # handle(request: dict) -> reply dict
         self._in = frame.LineIn()
@@ -125,7 +124,6 @@ class Link:
         data = frame.encode(payload, binascii.crc32(payload))
         end = self._out_end + len(data)
         if len(data) > frame.MAX_LINE or end > len(self._out) or self._muted:
-            self.stalled += 1
             return
         self._out[self._out_end : end] = data
         self._out_end = end
@@ -143,7 +141,6 @@ class Link:
             if (ticks_ms() - before_ms) & _TICKS_MASK >= _STALL_MS:
                 # H-12: give up what is left rather than be held up once more.
                 self._muted = True
-                self.stalled += 1
                 self._out_at = self._out_end
         if self._out_at >= self._out_end:
             self._out_at = 0

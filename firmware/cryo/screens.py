@@ -46,12 +46,10 @@ class View:
         self.delivered_ms = 0
         self.complete = False
         self.timeout_s = 0
-        self.level_percent = 0
         self.title = ""
         self.lines = [""] * 3
         self.confirm_key = ""
         self.confirm_text = ""
-        self.blink = 0
 
 
 def _tenths(ms):

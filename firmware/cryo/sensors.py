@@ -14,11 +14,6 @@ _FULL_COUNT = const(65535)
 _STREAK = const(3)
 
 
-def millivolts(count):
-    """ADC pin voltage in mV from MicroPython's 16-bit count (0...65535)."""
-    return count * _FULL_MV // _FULL_COUNT
-
-
 class Channel:
     """One analog quantity: `value = (mV - zero_mv) * 100 // mv_per_100`, smoothed."""
 
