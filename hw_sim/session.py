@@ -33,7 +33,7 @@ FRAME_MS = 250
 """The freeze is run in steps of this."""
 
 CELL_MM = 0.25
-"""Height of the tissue model's cells near the surface."""
+"""The picture draws depths at every so many mm, which is coarser than the tissue model's cells."""
 
 SHOW_THAW_S = 5.0
 """How long everything is followed after the freeze, for the picture."""
@@ -176,7 +176,6 @@ class Session:
                 spot_radius_mm=SPOT_RADIUS_MM,
                 h_w_m2k=H_W_M2K,
                 follow_s=SHOW_THAW_S + 0.5,  # beyond the edge of the picture
-                fine_z_mm=CELL_MM,
             )
             for spans in (wet, lifted)
         )
