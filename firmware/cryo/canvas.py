@@ -1,6 +1,6 @@
 """The picture: 128 x 64 pixels in pages of eight rows, drawn here, sent page by page.
 
-May import framebuf, micropython, cryo.fonts. Controls: H-09.
+May import framebuf, micropython, cryo's fonts, words. Controls: H-09.
 
 The buffer holds each page behind the control byte that the SSD1306 wants before pixel data, so
 a page goes out as it lies, without a copy; `framebuf` takes the odd width as its stride. Text
@@ -12,7 +12,7 @@ import framebuf
 import micropython
 from micropython import const
 
-from cryo import fonts
+from cryo import fonts, words
 
 WIDTH = const(128)
 PAGES = const(8)
@@ -30,6 +30,18 @@ def _copy(buffer, to, glyphs, index, width, pages, invert):
             buffer[to + i] = glyphs[at + i] ^ invert
         at += width
         to += _STRIDE
+
+
+@micropython.native
+def _differ(a, b, at):
+    """Whether a page differs between two buffers, from its last byte `at` backwards."""
+    left = 128
+    while left:
+        if a[at] != b[at]:
+            return True
+        at -= 1
+        left -= 1
+    return False
 
 
 class Canvas:
@@ -54,24 +66,48 @@ class Canvas:
         """Mark pages as changed."""
         self.dirty |= ((1 << pages) - 1) << page
 
+    def changed(self, before):
+        """A bit for each page that differs from a copy of the buffer."""
+        mask = 0
+        for page in range(PAGES):
+            if _differ(self.buffer, before, _STRIDE * page + 128):
+                mask |= 1 << page
+        return mask
+
     def glyph(self, font, index, x, page, invert=0):
         """Copy one glyph; `invert` is 0 or 0xFF."""
         _copy(self.buffer, page * _STRIDE + 1 + x, font[3], index, font[0], font[1], invert)
         self.touch(page, font[1])
 
     def text(self, font, x, page, string, invert=0):
-        """Write printable ASCII from x on; return x behind it. Cut at the right edge."""
-        width = font[0]
+        """Write from x on; return x behind it. Cut at the right edge. What is not ASCII is
+        written in the glyphs of the language in use, 16 wide; what has none is left dark."""
         for character in string:
-            if x + width > WIDTH:
+            code = ord(character)
+            if code < 127:
+                if x + font[0] > WIDTH:
+                    break
+                self.glyph(font, code - 32, x, page, invert)
+                x += font[0]
+                continue
+            if x + 16 > WIDTH:
                 break
-            self.glyph(font, ord(character) - 32, x, page, invert)
-            x += width
+            wide = words.glyph_of(code)
+            if wide >= 0:
+                self.glyph(words.font(), wide, x, page, invert)
+            x += 16
         return x
+
+    def width(self, string):
+        """How wide a line of fonts.TEXT is."""
+        width = 0
+        for character in string:
+            width += 8 if ord(character) < 127 else 16
+        return width
 
     def centred(self, font, page, string, invert=0):
         """Write a line in the middle."""
-        width = font[0] * len(string)
+        width = self.width(string) * font[0] // 8
         self.text(font, (WIDTH - width) // 2 if width < WIDTH else 0, page, string, invert)
 
     def title(self, string, invert=0xFF):

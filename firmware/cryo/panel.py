@@ -22,7 +22,8 @@ class Panel:
         self.canvas = Canvas()
         self._driver = driver
         self._shown = -1
-        self._seen = [-1] * 4
+        self._seen = [-1] * 6
+        self._before = bytearray(len(self.canvas.buffer))
         self._next = 0
         self._ticks = 0
 
@@ -41,15 +42,19 @@ class Panel:
             self._driver.contrast(value)
 
     def show(self, screen):
-        """Show a screen from its beginning."""
+        """Show a screen from its beginning. Only pages that it changes are sent: a press is
+        seen the sooner, the fewer there are."""
         self._shown = screen
         seen = self._seen
         for i in range(len(seen)):
             seen[i] = -1
         canvas = self.canvas
+        unsent = canvas.dirty
+        self._before[:] = canvas.buffer
         canvas.clear()
         screens.SCREENS[screen][0](canvas, self.view)
         screens.SCREENS[screen][1](canvas, self.view, seen)
+        canvas.dirty = unsent | canvas.changed(self._before)
 
     def update(self):
         """Bring the shown screen up to date with the view."""

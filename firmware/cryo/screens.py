@@ -1,16 +1,18 @@
 """What each screen shows. Every screen is a pair of functions with the same signature:
 `enter(canvas, view)` draws all of it, `update(canvas, view, seen)` redraws what has changed.
 
-Pure drawing; may import micropython.const, cryo's canvas, fonts. Controls: H-09 (state, number
-and next action can be read at arm's length), H-06 (what will be done is shown before it is).
+Pure drawing; may import micropython.const, cryo's canvas, fonts, words. Controls: H-09 (state,
+number and next action can be read at arm's length), H-06 (what will be done is shown before it is).
 
-`view` is filled by `App`; `seen` is a list of small integers that belongs to the screen while
-it is shown (-1 = not drawn yet). Updates allocate nothing.
+Four lines of 16 columns, or two lines and one row of large digits. What is to be done next stands
+on the top line where the device waits for a hold, else on the bottom line. `view` is filled by
+`views`; `seen` is a list of small integers that belongs to the screen while it is shown (-1 = not
+drawn yet). Updates allocate nothing, and FREEZING's draws one piece a call.
 """
 
 from micropython import const
 
-from cryo import fonts
+from cryo import fonts, words
 
 BOOT = const(0)
 READY = const(1)
@@ -20,14 +22,45 @@ DONE = const(4)
 FAULT = const(5)
 CONFIRM = const(6)
 REFUSED = const(7)
+SCREENING = const(8)
+OVERRIDE = const(9)
+STOPPED = const(10)
+PRECHILL = const(11)
+PURGING = const(12)
+THAWING = const(13)
+MENU = const(14)
+OBSERVE = const(15)
 
+# READY's fields in the order in which SELECT goes through them
 FIELD_DEPTH = const(0)
 FIELD_APPLICATOR = const(1)
+FIELD_PROFILE = const(2)
+FIELD_CYCLES = const(3)
+FIELD_PATIENT = const(4)
 
 _BAR_X = const(70)
 _BAR_WIDTH = const(56)
+_SIDE = const(72)  # FREEZING's column right of the seconds
 _POINT = const(10)  # "." in fonts.NUMBER
 _DASH = const(11)
+
+# fonts.ICON
+_DEWAR = const(0)
+_SNOW = const(1)
+_DOWN = const(2)
+_CLOCK = const(3)
+_DEGREE = const(4)
+_TIMES = const(5)
+
+# fonts.TEXT begins at the space
+_SPACE = const(0)
+_MINUS = const(13)
+_DOT = const(14)
+_SLASH = const(15)
+_ZERO = const(16)
+_BIG_C = const(35)
+_M = const(77)
+_S = const(83)
 
 
 class View:
@@ -39,22 +72,61 @@ class View:
         self.dose_ms = 0  # negative: the depth is outside the applicator's table
         self.applicator = ""
         self.range_text = ""  # the table's range in words
-        self.hint = ""  # what stands against arming, or what to do
+        self.hint = ""  # what stands against arming; "" = nothing
         self.field = FIELD_DEPTH
+        self.profile_name = ""
+        self.cycles = 1  # freezes of this treatment
+        self.cycle = 1  # the present one
+        self.margin_um = 0
+        self.plan_um = 0  # lesion depth + margin
+        self.spread_um = 0  # 1 sigma of the depth that a dose reaches
+        self.patient_ref = 0  # 0 = none
+        self.shots_left = -1  # freezes of this dose that the dewar holds; -1 = unknown
+        self.observe_ms = -1  # left of an observation; -1 = none
         self.remaining_ms = 0
         self.planned_ms = 0
         self.delivered_ms = 0
         self.complete = False
+        self.interruptions = 0
+        self.nozzle_min_c_x100 = 0
         self.timeout_s = 0
+        self.estimate_um = -1  # -1 = no estimate
+        self.target_um = 0  # the depth that ends the freeze; 0 = time ends it
+        self.ice_ms = -1  # since the ice field was marked; -1 = not marked
+        self.nozzle_c_x100 = 0
+        self.cold = False  # the nozzle is at liquid temperature
+        self.purge_ms = 0  # since it began
+        self.thaw_ms = 0
+        self.thaw_min_ms = 0
+        self.thawed = False  # the operator has said so: ARM goes on
+        self.skin_c_x100 = 0
+        self.skin_valid = False
+        self.page = 1  # of `pages` of the screening
+        self.pages = 1
+        self.item = -1  # which of the lines is chosen; -1 = none
+        self.items = 0  # how many lines of `item_words` there are
+        self.item_words = [""] * 3
         self.title = ""
         self.lines = [""] * 3
         self.confirm_key = ""
         self.confirm_text = ""
 
 
+def _nothing(canvas, view, seen):
+    pass
+
+
+# -- numbers --------------------------------------------------------------------------------------
+
+
 def _tenths(ms):
     """A time in tenths of a second, to the nearest."""
     return (ms + 50) // 100
+
+
+def _tenths_text(ms):
+    tenths = _tenths(ms)
+    return "%d.%d" % (tenths // 10, tenths % 10)
 
 
 def _seconds(canvas, x, tenths):
@@ -65,7 +137,7 @@ def _seconds(canvas, x, tenths):
 
 
 def _depth(canvas, x, um):
-    """`2.3 mm` at pages 2...5; 10 mm and more have no point."""
+    """`2.3` at pages 2...5; 10 mm and more have no point."""
     if um >= 10000:
         canvas.number(fonts.NUMBER, x, 2, um // 1000, 2)
         canvas.place(fonts.NUMBER, x + 32, 2, -1)
@@ -77,14 +149,74 @@ def _depth(canvas, x, um):
         canvas.touch(2, 4)
 
 
+def _letter(canvas, index, x, page):
+    canvas.glyph(fonts.TEXT, index, x, page)
+
+
+def _digits(canvas, x, page, value, digits):
+    """A number of 0...999 right-aligned in `digits` (1...3) columns of text."""
+    last = x + 8 * (digits - 1)
+    _letter(canvas, _ZERO + value % 10, last, page)
+    if digits > 1:
+        _letter(canvas, _ZERO + value // 10 % 10 if value >= 10 else _SPACE, last - 8, page)
+    if digits > 2:
+        _letter(canvas, _ZERO + value // 100 % 10 if value >= 100 else _SPACE, x, page)
+
+
+def _degrees(canvas, x, page, c_x100):
+    """` -196` to the nearest degree in four columns, and the degree sign."""
+    whole = (c_x100 + 50) // 100
+    size = -whole if whole < 0 else whole
+    if size > 999:
+        size = 999
+    _digits(canvas, x + 8, page, size, 3)
+    at = x + 16 if size < 10 else x + 8 if size < 100 else x
+    if size < 100:
+        _letter(canvas, _SPACE, x, page)
+    _letter(canvas, _MINUS if whole < 0 else _SPACE, at, page)
+    canvas.glyph(fonts.ICON, _DEGREE, x + 32, page)
+
+
+def _large_degrees(canvas, c_x100):
+    """`-196` at pages 2...5, x = 0...63."""
+    whole = (c_x100 + 50) // 100
+    size = -whole if whole < 0 else whole
+    canvas.number(fonts.NUMBER, 16, 2, size, 3)
+    if whole >= 0:
+        canvas.place(fonts.NUMBER, 0, 2, -1)
+    elif size >= 100:
+        canvas.place(fonts.NUMBER, 0, 2, _DASH)
+    else:
+        canvas.place(fonts.NUMBER, 0, 2, -1)
+        canvas.place(fonts.NUMBER, 16 if size >= 10 else 32, 2, _DASH)
+
+
+# -- lines ----------------------------------------------------------------------------------------
+
+
+def _bottom(canvas, string):
+    canvas.centred(fonts.TEXT, 6, string)
+
+
+def _line(canvas, page, string, chosen):
+    """A line of a list; the chosen one is dark on light over the whole width."""
+    if chosen:
+        canvas.pixels.fill_rect(0, page * 8, 128, 16, 1)
+        canvas.touch(page, 2)
+    canvas.text(fonts.TEXT, 0, page, string, 0xFF if chosen else 0)
+
+
+def _right(canvas, page, string):
+    canvas.text(fonts.TEXT, 128 - canvas.width(string), page, string)
+
+
+# -- the screens ----------------------------------------------------------------------------------
+
+
 def _boot_enter(canvas, view):
     canvas.title("CRYODOSE", 0)
-    canvas.centred(fonts.TEXT, 3, "self-test")
-    canvas.centred(fonts.SMALL, 7, "version " + view.version)
-
-
-def _nothing(canvas, view, seen):
-    pass
+    canvas.centred(fonts.TEXT, 3, words.say(words.SELF_TEST))
+    canvas.centred(fonts.SMALL, 7, view.version)
 
 
 def _dose_row(canvas, view):
@@ -100,43 +232,97 @@ def _dose_row(canvas, view):
 
 
 def _ready_enter(canvas, view):
-    canvas.title(view.hint, 0)
-    _dose_row(canvas, view)
-    if view.field == FIELD_DEPTH:
-        canvas.pixels.hline(0, 47, 44, 1)
-        canvas.pixels.hline(0, 46, 44, 1)
-        canvas.touch(5, 1)
-    if view.dose_ms < 0:
-        canvas.centred(fonts.TEXT, 6, view.range_text)
+    if view.hint and view.hint[:5] != "READY":
+        canvas.title(view.hint)
     else:
-        canvas.centred(
-            fonts.TEXT, 6, view.applicator, 0xFF if view.field == FIELD_APPLICATOR else 0
-        )
+        _nitrogen(canvas, view)
+        _right(canvas, 0, words.say(words.HOLD_ARM))
+    _dose_row(canvas, view)
+    field = view.field
+    if field == FIELD_DEPTH:
+        canvas.pixels.fill_rect(0, 46, 44, 2, 1)
+        canvas.touch(5, 1)
+        if view.dose_ms < 0:
+            _bottom(canvas, view.range_text)
+        else:
+            _beside(canvas, view)
+    elif field == FIELD_APPLICATOR:
+        if view.dose_ms < 0:
+            canvas.glyph(fonts.ICON, _DOWN, 120, 4)
+        _field(canvas, view.applicator)
+    elif field == FIELD_PROFILE:
+        _field(canvas, view.profile_name)
+    elif field == FIELD_CYCLES:
+        _field(canvas, "%d " % view.cycles + words.say(words.CYCLES))
+    elif view.patient_ref:
+        _field(canvas, words.say(words.PATIENT) + " %d" % view.patient_ref)
+    else:
+        _field(canvas, words.say(words.NO_PATIENT))
+
+
+def _nitrogen(canvas, view):
+    """How often the dewar holds this dose: `3 x 10s`."""
+    canvas.glyph(fonts.ICON, _DEWAR, 0, 0)
+    if view.shots_left < 0:
+        canvas.text(fonts.TEXT, 8, 0, "--")
+        return
+    x = canvas.text(fonts.TEXT, 9, 0, "%d" % min(view.shots_left, 99))
+    canvas.glyph(fonts.ICON, _TIMES, x, 0)
+    canvas.text(fonts.TEXT, x + 7, 0, "%ds" % ((max(view.dose_ms, 0) + 999) // 1000))
+
+
+def _field(canvas, string):
+    """The chosen field on the bottom line."""
+    canvas.pixels.fill_rect(0, 48, 128, 16, 1)
+    canvas.touch(6, 2)
+    canvas.centred(fonts.TEXT, 6, string, 0xFF)
+
+
+def _beside(canvas, view):
+    """The applicator, the cycles if there are more than one, and what is left to observe."""
+    if view.cycles < 2 and view.observe_ms < 0:
+        _bottom(canvas, view.applicator)
+        return
+    canvas.text(fonts.TEXT, 0, 6, view.applicator)
+    if view.cycles > 1:
+        canvas.glyph(fonts.ICON, _TIMES, 97, 6)
+        _letter(canvas, _ZERO + view.cycles % 10, 102, 6)
+    if view.observe_ms >= 0:
+        canvas.glyph(fonts.ICON, _CLOCK, 110, 6)
+        canvas.text(fonts.SMALL, 118, 7, "%2d" % ((view.observe_ms + 59999) // 60000))
+
+
+def _of_cycles(canvas, x, page, view):
+    """`1/2`, where there are more than one; returns x behind it."""
+    if view.cycles < 2:
+        return x
+    return canvas.text(fonts.TEXT, x, page, "%d/%d" % (view.cycle, view.cycles))
 
 
 def _armed_enter(canvas, view):
-    canvas.title("HOLD TRIGGER")
+    canvas.title(words.say(words.HOLD_TRIGGER))
     _dose_row(canvas, view)
-    canvas.text(fonts.TEXT, 4, 6, "ARMED")
+    x = canvas.text(fonts.TEXT, 4, 6, words.say(words.ARMED))
+    _of_cycles(canvas, x + 6, 6, view)
 
 
 def _armed_update(canvas, view, seen):
     if seen[0] != view.timeout_s:
         seen[0] = view.timeout_s
-        second = view.timeout_s % 10
-        tens = view.timeout_s // 10 % 10
-        hundreds = view.timeout_s // 100
-        canvas.glyph(fonts.TEXT, 16 + hundreds if hundreds else 0, 92, 6)
-        canvas.glyph(fonts.TEXT, 16 + tens if tens or hundreds else 0, 100, 6)
-        canvas.glyph(fonts.TEXT, 16 + second, 108, 6)
-        canvas.glyph(fonts.TEXT, 83, 116, 6)  # "s"
+        _digits(canvas, 92, 6, view.timeout_s, 3)
+        _letter(canvas, _S, 116, 6)
 
 
 def _freezing_enter(canvas, view):
-    canvas.text(fonts.TEXT, 72, 0, "FREEZE")
-    canvas.text(fonts.SMALL, 72, 2, "s left of")
-    tenths = _tenths(view.planned_ms)
-    canvas.text(fonts.TEXT, 72, 3, "%d.%d s" % (tenths // 10, tenths % 10))
+    if view.target_um:
+        um = view.target_um
+        canvas.text(fonts.TEXT, _SIDE, 0, "/%d.%dmm" % (um // 1000, um // 100 % 10))
+    else:
+        canvas.text(fonts.TEXT, _SIDE, 0, "/" + _tenths_text(view.planned_ms) + "s")
+    canvas.glyph(fonts.ICON, _DOWN, _SIDE, 2)
+    canvas.text(fonts.TEXT, _SIDE + 8, 2, " --mm" if view.estimate_um < 0 else "0.0mm")
+    canvas.glyph(fonts.ICON, _SNOW, _SIDE, 4)
+    canvas.text(fonts.TEXT, _SIDE + 8, 4, " --s")
     canvas.bar_frame(_BAR_X, 6, _BAR_WIDTH)
 
 
@@ -149,9 +335,24 @@ def _freezing_update(canvas, view, seen):
         if seen[1] != tens:
             seen[1] = tens
             canvas.place(fonts.HUGE, 0, 0, tens if tens else -1)
+            return
         seen[0] = seconds
         canvas.place(fonts.HUGE, 32, 0, seconds % 10)
         return
+    if view.ice_ms >= 0 and seen[3] != view.ice_ms // 1000:
+        seen[3] = view.ice_ms // 1000
+        _digits(canvas, _SIDE + 8, 4, seen[3], 3)
+        _letter(canvas, _S, _SIDE + 32, 4)
+        return
+    if view.estimate_um >= 0:
+        tenths = view.estimate_um // 100  # rounded down: never more than there is
+        if seen[4] != tenths:
+            seen[4] = tenths
+            whole = tenths // 10
+            _letter(canvas, _ZERO + whole % 10, _SIDE + 8, 2)
+            _letter(canvas, _DOT, _SIDE + 16, 2)
+            _letter(canvas, _ZERO + tenths % 10, _SIDE + 24, 2)
+            return
     filled = (_BAR_WIDTH - 4) * (view.planned_ms - view.remaining_ms) // view.planned_ms
     if filled - seen[2] >= 4 or seen[2] < 0:
         canvas.bar_fill(_BAR_X, 6, seen[2] if seen[2] > 0 else 0, filled)
@@ -159,14 +360,20 @@ def _freezing_update(canvas, view, seen):
 
 
 def _done_enter(canvas, view):
-    canvas.title("FREEZE COMPLETE" if view.complete else "ENDED EARLY", 0 if view.complete else 255)
+    title = words.say(words.COMPLETE if view.complete else words.ENDED_EARLY)
+    if view.interruptions:
+        title += " !%d" % view.interruptions
+    canvas.title(title, 0 if view.complete and not view.interruptions else 0xFF)
     # Rounded down when it ended early, so that it never looks complete.
     _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
-    canvas.text(fonts.SMALL, 64, 5, "s of")
-    tenths = _tenths(view.planned_ms)
-    canvas.text(fonts.TEXT, 88, 4, "%d.%d" % (tenths // 10, tenths % 10))
-    canvas.text(fonts.SMALL, 122, 5, "s")
-    canvas.centred(fonts.TEXT, 6, "SELECT = OK")
+    canvas.text(fonts.TEXT, 64, 2, "/" + _tenths_text(view.planned_ms) + "s")
+    _degrees(canvas, 64, 4, view.nozzle_min_c_x100)
+    _letter(canvas, _BIG_C, 104, 4)
+    if view.cycles < 2:
+        _bottom(canvas, words.say(words.SELECT_OK))
+    else:
+        _of_cycles(canvas, 0, 6, view)
+        _right(canvas, 6, words.say(words.SELECT_OK))
 
 
 def _lines_enter(canvas, view):
@@ -176,14 +383,129 @@ def _lines_enter(canvas, view):
 
 
 def _confirm_enter(canvas, view):
-    canvas.title("HOLD SELECT = OK")
-    words = view.confirm_key.replace("_", " ")
-    cut = len(words)
-    while cut > 16:
-        cut = words.rfind(" ", 0, cut)
-    canvas.centred(fonts.TEXT, 2, words[:cut])
-    canvas.centred(fonts.TEXT, 4, words[cut + 1 :])
+    canvas.title(words.say(words.HOLD_SELECT_OK))
+    name = view.confirm_key.replace("_", " ")
+    cut = len(name)
+    while canvas.width(name[:cut]) > 128:
+        space = name.rfind(" ", 0, cut)
+        cut = space if space > 0 else cut - 1
+    canvas.centred(fonts.TEXT, 2, name[:cut])
+    canvas.centred(fonts.TEXT, 4, name[cut:].strip())
     canvas.centred(fonts.TEXT, 6, view.confirm_text)
+
+
+def _screening_enter(canvas, view):
+    # The question and its answer above; what may apply below.
+    canvas.pixels.fill_rect(0, 0, 128, 16, 1)
+    canvas.touch(0, 2)
+    canvas.text(
+        fonts.TEXT, 0, 0, words.say(words.NONE_APPLIES if view.item < 0 else words.THIS_APPLIES),
+        0xFF,
+    )  # fmt: skip
+    canvas.text(fonts.TEXT, 104, 0, "%d/%d" % (view.page, view.pages), 0xFF)
+    for i in range(view.items):
+        _line(canvas, 2 + 2 * i, view.item_words[i], i == view.item)
+
+
+def _override_enter(canvas, view):
+    canvas.title(words.say(words.CAUTION))
+    canvas.centred(fonts.TEXT, 2, view.item_words[0])
+    canvas.centred(fonts.TEXT, 4, words.say(words.PHYSICIAN))
+    _bottom(canvas, words.say(words.HOLD_SELECT_2S))
+
+
+def _stopped_enter(canvas, view):
+    canvas.title(words.say(words.DO_NOT_TREAT))
+    canvas.centred(fonts.TEXT, 2, view.item_words[0])
+    canvas.centred(fonts.TEXT, 4, words.say(words.ASK_PHYSICIAN))
+    _bottom(canvas, words.say(words.SELECT_BACK))
+
+
+def _prechill_enter(canvas, view):
+    canvas.title(words.say(words.POINT_AWAY))
+    canvas.glyph(fonts.ICON, _DEGREE, 66, 2)
+    _letter(canvas, _BIG_C, 72, 2)
+    _of_cycles(canvas, 104, 2, view)
+    _bottom(canvas, words.say(words.LET_GO if view.cold else words.TRIGGER_HELD))
+
+
+def _temperature_update(canvas, view, seen):
+    whole = (view.nozzle_c_x100 + 50) // 100
+    if seen[0] != whole + 1000:
+        seen[0] = whole + 1000
+        _large_degrees(canvas, view.nozzle_c_x100)
+        return True
+    return False
+
+
+def _prechill_update(canvas, view, seen):
+    _temperature_update(canvas, view, seen)
+
+
+def _purging_enter(canvas, view):
+    canvas.title(words.say(words.POINT_AWAY))
+    canvas.glyph(fonts.ICON, _DEGREE, 66, 2)
+    _letter(canvas, _BIG_C, 72, 2)
+    _letter(canvas, _S, 118, 4)
+    _bottom(canvas, words.say(words.KEEP_HOLDING))
+
+
+def _purging_update(canvas, view, seen):
+    seconds = view.purge_ms // 1000
+    if seen[1] != seconds:
+        seen[1] = seconds
+        _digits(canvas, 98, 4, seconds, 2)
+        return
+    _temperature_update(canvas, view, seen)
+
+
+def _thawing_enter(canvas, view):
+    # What comes next is told by `_thawing_update`, as it changes while this screen is shown.
+    canvas.title(words.say(words.THAWED if view.thawed else words.THAWING), 0)
+    canvas.pixels.fill_rect(36, 24, 4, 4, 1)  # the colon
+    canvas.pixels.fill_rect(36, 36, 4, 4, 1)
+    _of_cycles(canvas, 104, 2, view)
+
+
+def _thawing_update(canvas, view, seen):
+    seconds = view.thaw_ms // 1000
+    if seen[0] != seconds:
+        seen[0] = seconds
+        canvas.number(fonts.NUMBER, 0, 2, seconds // 60 % 100, 2)
+        canvas.number(fonts.NUMBER, 44, 2, seconds % 60, 2, 0)
+        if view.skin_valid:
+            _degrees(canvas, 84, 4, view.skin_c_x100)
+    # Rounded up: nothing left to wait means that SELECT is heard.
+    wait_s = (view.thaw_min_ms - view.thaw_ms + 999) // 1000
+    if view.thawed or wait_s < 0:
+        wait_s = 0
+    if seen[1] != wait_s:
+        if not wait_s or seen[1] < 0:
+            canvas.pixels.fill_rect(0, 48, 128, 16, 0)
+            canvas.touch(6, 2)
+            if wait_s:
+                canvas.text(fonts.TEXT, 20, 6, words.say(words.WAIT))
+            else:
+                _bottom(
+                    canvas, words.say(words.HOLD_ARM_NEXT if view.thawed else words.SELECT_THAWED)
+                )
+        seen[1] = wait_s
+        if wait_s:
+            _digits(canvas, 76, 6, wait_s, 3)
+            _letter(canvas, _S, 100, 6)
+
+
+def _menu_enter(canvas, view):
+    canvas.title(view.title, 0)
+    for i in range(view.items):
+        _line(canvas, 2 + 2 * i, view.item_words[i], i == view.item)
+
+
+def _observe_enter(canvas, view):
+    canvas.title(words.say(words.OBSERVED))
+    canvas.centred(fonts.TEXT, 2, words.say(words.LOOK_AT_SKIN))
+    canvas.centred(fonts.TEXT, 4, words.say(words.BLISTERS))
+    _bottom(canvas, words.say(words.SELECT_OK))
 
 
 # enter, update; by number
@@ -196,4 +518,12 @@ SCREENS = (
     (_lines_enter, _nothing),
     (_confirm_enter, _nothing),
     (_lines_enter, _nothing),
+    (_screening_enter, _nothing),
+    (_override_enter, _nothing),
+    (_stopped_enter, _nothing),
+    (_prechill_enter, _prechill_update),
+    (_purging_enter, _purging_update),
+    (_thawing_enter, _thawing_update),
+    (_menu_enter, _nothing),
+    (_observe_enter, _nothing),
 )

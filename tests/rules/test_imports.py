@@ -27,6 +27,10 @@ PURE = frozenset({"micropython", "array", "struct"})
 ROOMS: dict[str, frozenset[str]] = {
     "frame": frozenset({"array"}),  # the host imports it too
     "fonts": frozenset(),
+    "languages": frozenset(),
+    "lang_en": frozenset(),
+    "lang_zh": frozenset(),
+    "words": PURE | {"gc", "sys"},  # it also loads a lang_* by its name
     "faults": PURE,
     "schema": PURE,
     "buttons": PURE,

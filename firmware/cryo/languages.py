@@ -1,0 +1,9 @@
+"""Which languages are on this device. Generated; do not edit.
+
+Pure; imports nothing. Controls: H-09.
+
+1 English
+"""
+
+# lang_*.py of language 1, 2, ...
+CODES = ("en",)

@@ -1,0 +1,188 @@
+"""The panel's words in the language that is in use, by number.
+
+May import gc, sys, micropython.const, cryo's languages; loads one of cryo's lang_* at a time.
+Controls: H-09 (every text says what is, or what to do, in the operator's language).
+
+A language is data: its texts in a few packed tables, and the glyphs of the characters that are
+not ASCII; lang_*.py and languages.py are generated. Nothing here knows any language.
+A text is made anew each time: not while the valve is open.
+"""
+
+import gc
+import sys
+
+from micropython import const
+
+from cryo import languages
+
+# Numbers of the words: the position in the language's first table. Only appended to.
+HOLD_ARM = const(0)
+HOLD_TRIGGER = const(1)
+ARMED = const(2)
+COMPLETE = const(3)
+ENDED_EARLY = const(4)
+SELECT_OK = const(5)
+SELF_TEST = const(6)
+CHANGE_DEPTH = const(7)
+CANNOT_ARM = const(8)
+HOLD_SELECT_OK = const(9)
+NO_DOSE = const(10)
+DEPTH_MUST_BE = const(11)
+TO = const(12)
+NEEDS = const(13)
+OVER_30_S = const(14)
+WITH_LAGS = const(15)
+NONE_APPLIES = const(16)
+THIS_APPLIES = const(17)
+CAUTION = const(18)
+PHYSICIAN = const(19)
+HOLD_SELECT_2S = const(20)
+DO_NOT_TREAT = const(21)
+ASK_PHYSICIAN = const(22)
+SELECT_BACK = const(23)
+POINT_AWAY = const(24)
+TRIGGER_HELD = const(25)
+KEEP_HOLDING = const(26)
+LET_GO = const(27)
+THAWING = const(28)
+WAIT = const(29)
+SELECT_THAWED = const(30)
+THAWED = const(31)
+HOLD_ARM_NEXT = const(32)
+MENU = const(33)
+OBSERVED = const(34)
+LOOK_AT_SKIN = const(35)
+BLISTERS = const(36)
+CYCLES = const(37)
+PATIENT = const(38)
+NO_PATIENT = const(39)
+OF = const(40)
+MARGIN = const(41)
+OFF = const(42)
+ON = const(43)
+HOLD = const(44)
+PRESS = const(45)
+BACK = const(46)
+NOT_SAVED = const(47)
+APPLICATOR_REACHES = const(48)
+NO_APPLICATOR = const(49)
+
+# Tables of a language
+_WORDS = const(0)
+_FAULTS = const(1)
+_PROFILES = const(2)
+_ITEMS = const(3)
+_APPLICATORS = const(4)
+_SETTINGS = const(5)
+
+_FAULT_PARTS = const(4)
+
+
+class _InUse:
+    number = 0
+    tables = ()
+    codes = b""  # characters with a glyph, in order, two bytes each, low byte first
+    font = (16, 2, "", b"")  # their glyphs, as in `fonts`
+
+
+def use(number):
+    """Take language `number` (1 = the first) in use. False: it is not on this device, and the
+    one before stays, or English. Frees the one before; not while the valve is open."""
+    if number == _InUse.number:
+        return True
+    if not 1 <= number <= len(languages.CODES):
+        return False
+    before = _InUse.number
+    if before:
+        _unload("lang_" + languages.CODES[before - 1])
+    try:
+        _load(number)
+    except (ImportError, MemoryError):
+        _load(before or 1)
+        return False
+    return True
+
+
+def _unload(name):
+    _InUse.number = 0
+    _InUse.tables = ()
+    _InUse.codes = b""
+    _InUse.font = (16, 2, "", b"")
+    sys.modules.pop("cryo." + name)
+    delattr(sys.modules["cryo"], name)
+    gc.collect()
+
+
+def _load(number):
+    name = "lang_" + languages.CODES[number - 1]
+    __import__("cryo." + name)
+    loaded = sys.modules["cryo." + name]
+    _InUse.tables = loaded.TABLES
+    _InUse.codes = loaded.CODES
+    _InUse.font = (16, 2, "", loaded.GLYPHS)
+    _InUse.number = number
+
+
+def _text(table, n):
+    """Text `n` of a table: offsets of two bytes each (low byte first), then the texts."""
+    if not _InUse.number:
+        use(1)
+    packed = _InUse.tables[table]
+    at = 2 * n
+    if n < 0 or at + 4 > packed[0] | packed[1] << 8:
+        return ""
+    begin = packed[at] | packed[at + 1] << 8
+    end = packed[at + 2] | packed[at + 3] << 8
+    return str(packed[begin:end], "utf-8")
+
+
+def say(number):
+    """One of the words above."""
+    return _text(_WORDS, number)
+
+
+def fault(number, part):
+    """Of a fault: part 0 its name, 1 what is wrong, 2 and 3 what to do (3 may be empty)."""
+    return _text(_FAULTS, (number - 1) * _FAULT_PARTS + part)
+
+
+def profile(number):
+    """The name of a treatment profile."""
+    return _text(_PROFILES, number)
+
+
+def item(number):
+    """An item of the screening."""
+    return _text(_ITEMS, number)
+
+
+def applicator(number):
+    """The name of an applicator."""
+    return _text(_APPLICATORS, number)
+
+
+def setting(number):
+    """The name of a setting, by its permanent number."""
+    return _text(_SETTINGS, number)
+
+
+def glyph_of(code):
+    """Position of a character's glyph in `font()`, or -1."""
+    codes = _InUse.codes
+    low = 0
+    high = len(codes) // 2
+    while low < high:
+        middle = (low + high) // 2
+        found = codes[2 * middle] | codes[2 * middle + 1] << 8
+        if found == code:
+            return middle
+        if found < code:
+            low = middle + 1
+        else:
+            high = middle
+    return -1
+
+
+def font():
+    """The glyphs of the language in use: (16, 2, "", glyphs)."""
+    return _InUse.font
