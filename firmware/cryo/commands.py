@@ -94,7 +94,8 @@ def _state_rows():
 
 def _applicator_rows():
     return [
-        (row[0], row[1], row[2][0][0], row[2][-1][0], row[3]) for row in dose.APPLICATORS
+        (row[0], row[1], dose.min_um(row[0]), dose.max_um(row[0]), row[dose.PROVENANCE])
+        for row in dose.rows()
     ]
 
 

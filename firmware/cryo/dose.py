@@ -1,86 +1,160 @@
-"""Lesion depth and applicator -> freeze plan.
+"""Lesion depth, margin and applicator -> freeze plan.
 
-Pure; may import micropython.const. Controls: H-06 (a depth outside the calibrated range is
-refused with the range, never clamped), H-02, H-01.
+Pure; may import micropython.const, cryo.applicators. Controls: H-06 (a depth outside an
+applicator's range is refused with the range and the applicator that reaches it, never clamped),
+H-02 (never shorter than the curve), H-01 (never outside 10...30 s).
 
-A calibration table holds points (depth of the -25 C isotherm in um, freeze time in ms),
-monotone in both, and is valid between its first and its last point only. Between points the
-time is linear in depth: the true curve bends upwards (depth grows with the root of time), so
-the chord freezes at most 4 % longer than the curve, never shorter.
+An applicator's curve gives the depth of an isotherm at fixed times of liquid. It may be read in
+one direction only where the time lies within 10...30 s; between its points the time is linear in
+depth and rounded up. The true curve bends upwards there, so that the chord freezes longer than
+it, never shorter; by how much at most, docs/dose.md says, and a test holds it.
 
-Provenance of the tables below: axisymmetric Pennes-enthalpy model, depth of -25 C after
-10, 20 and 30 s, computed for this project (docs/dose.md). They are model figures, not
-measurements on tissue; calibration of a real applicator comes before any use.
+The shipped curves are data (applicators.py). `use` puts a calibrated one in a shipped one's
+place (calibration.py, which alone calls it).
 """
 
 from micropython import const
 
+from cryo import applicators
+
 MIN_MS = const(10000)  # freeze times outside 10...30 s are never planned
 MAX_MS = const(30000)
-NONE = const(-1)  # dose_ms: the depth is outside the table
+NONE = const(-1)  # no valid dose: the depth is outside the range, or there is no such target
 NO_APPLICATOR = const(-2)
 
-TABLE_VERSION = const(1)
+BENIGN = const(1)  # -25 C at the depth asked for: benign lesions
+ALL_CELLS = const(2)  # -50 C: no cell survives
+TARGETS = ((BENIGN, -2500, "benign"), (ALL_CELLS, -5000, "all cells"))
 
-_MODEL = "Pennes-enthalpy model 1, computed; not measured"
+# Columns of an applicator's row
+NUMBER = const(0)
+NAME = const(1)
+KIND = const(2)
+SPOT_UM = const(3)
+DISTANCE_MM = const(4)
+H = const(5)  # W/m2K
+SPREAD = const(6)  # permille of the depth, one standard deviation
+SKIN_MS = const(7)
+CURVE = const(8)  # of target 1; that of target 2 follows
+PROVENANCE = const(10)
 
-# number (never reused), name (15 characters at most), ((depth um, time ms), ...), provenance
-APPLICATORS = (
-    (1, "Spray C  5 mm", ((2300, 10000), (3000, 20000), (3500, 30000)), _MODEL),
-    (2, "Spray B 10 mm", ((2800, 10000), (3900, 20000), (4700, 30000)), _MODEL),
-    (3, "Spray A 20 mm", ((2900, 10000), (4400, 20000), (5500, 30000)), _MODEL),
-    (4, "Probe   5 mm", ((1500, 10000), (2000, 20000), (2400, 30000)), _MODEL),
-)
+TABLE_VERSION = applicators.VERSION
+CALIBRATED_VERSION = const(1000)  # plus the calibration run's number: a table from this device
+APPLICATORS = applicators.APPLICATORS
+TIMES_MS = applicators.TIMES_MS
+
+_in_force = list(APPLICATORS)
+_versions = [TABLE_VERSION] * len(APPLICATORS)
+
+
+def use(number, row, version):
+    """Put `row` in force for an applicator; None: the shipped one again."""
+    for i in range(len(APPLICATORS)):
+        if APPLICATORS[i][NUMBER] == number:
+            _in_force[i] = APPLICATORS[i] if row is None else row
+            _versions[i] = TABLE_VERSION if row is None else version
+
+
+def rows():
+    """The rows in force, in the order of the shipped ones."""
+    return _in_force
 
 
 def row_of(applicator):
-    """The table row of an applicator number, or None."""
-    for row in APPLICATORS:
-        if row[0] == applicator:
+    """The row in force of an applicator number, or None."""
+    for row in _in_force:
+        if row[NUMBER] == applicator:
             return row
     return None
 
 
-def dose_ms(applicator, depth_um):
+def version_of(applicator):
+    """Which table is in force: TABLE_VERSION as shipped, 1000 + run when calibrated here."""
+    for i in range(len(_in_force)):
+        if _in_force[i][NUMBER] == applicator:
+            return _versions[i]
+    return NO_APPLICATOR
+
+
+def curve(row, target):
+    """Depths in um of a target's isotherm at TIMES_MS, or None when there is no such target."""
+    if target != BENIGN and target != ALL_CELLS:
+        return None
+    return row[CURVE + target - 1]
+
+
+def dose_ms(applicator, depth_um, target=BENIGN):
     """Freeze time in ms (10000...30000); NONE or NO_APPLICATOR when there is no valid one."""
     row = row_of(applicator)
     if row is None:
         return NO_APPLICATOR
-    points = row[2]
-    if depth_um < points[0][0] or depth_um > points[-1][0]:
+    depths = curve(row, target)
+    if depths is None:
         return NONE
-    lower = points[0]
-    upper = lower
-    for point in points:
-        upper = point
-        if depth_um <= point[0]:
-            break
-        lower = point
-    span_um = upper[0] - lower[0]
-    if span_um == 0:
-        return upper[1]
-    # Rounded up: never shorter than the table says. H-02
-    return lower[1] + ((depth_um - lower[0]) * (upper[1] - lower[1]) + span_um - 1) // span_um
+    last = len(TIMES_MS) - 1
+    i = last
+    while i > 0 and TIMES_MS[i - 1] >= MIN_MS:
+        i -= 1
+    if depth_um < depths[i] or depth_um > depths[last]:
+        return NONE
+    while depths[i] < depth_um:
+        i += 1
+    if depths[i] == depth_um:
+        return TIMES_MS[i]
+    low_um = depths[i - 1]
+    low_ms = TIMES_MS[i - 1]
+    span_um = depths[i] - low_um
+    # Rounded up: never shorter than the curve says. H-02
+    return low_ms + ((depth_um - low_um) * (TIMES_MS[i] - low_ms) + span_um - 1) // span_um
 
 
-def min_um(applicator):
-    """Shallowest depth of an applicator's table in um, or NO_APPLICATOR."""
+def depth_at(depths, time_ms):
+    """Depth in um that a curve gives after a time, rounded down; 0 at 0, at 30 s its last."""
+    if time_ms <= 0:
+        return depths[0]
+    i = 1
+    while i < len(TIMES_MS) - 1 and TIMES_MS[i] < time_ms:
+        i += 1
+    if time_ms >= TIMES_MS[i]:
+        return depths[i]
+    low_ms = TIMES_MS[i - 1]
+    low_um = depths[i - 1]
+    return low_um + (depths[i] - low_um) * (time_ms - low_ms) // (TIMES_MS[i] - low_ms)
+
+
+def _end_um(applicator, target, time_ms):
     row = row_of(applicator)
-    return NO_APPLICATOR if row is None else row[2][0][0]
+    if row is None:
+        return NO_APPLICATOR
+    depths = curve(row, target)
+    return NONE if depths is None else depth_at(depths, time_ms)
 
 
-def max_um(applicator):
-    """Deepest depth of an applicator's table in um, or NO_APPLICATOR."""
-    row = row_of(applicator)
-    return NO_APPLICATOR if row is None else row[2][-1][0]
+def min_um(applicator, target=BENIGN):
+    """Shallowest depth of an applicator in um (its 10 s), NONE or NO_APPLICATOR."""
+    return _end_um(applicator, target, MIN_MS)
 
 
-def reaching(depth_um):
-    """Number of the first applicator whose table holds this depth, or NO_APPLICATOR."""
-    for row in APPLICATORS:
-        if row[2][0][0] <= depth_um <= row[2][-1][0]:
-            return row[0]
+def max_um(applicator, target=BENIGN):
+    """Deepest depth of an applicator in um (its 30 s), NONE or NO_APPLICATOR."""
+    return _end_um(applicator, target, MAX_MS)
+
+
+def reaching(depth_um, target=BENIGN):
+    """Number of the first applicator that reaches this depth in 10...30 s, or NO_APPLICATOR."""
+    for row in _in_force:
+        if dose_ms(row[NUMBER], depth_um, target) > 0:
+            return row[NUMBER]
     return NO_APPLICATOR
+
+
+def spread_um(applicator, depth_um):
+    """One standard deviation of the depth that a freeze planned for `depth_um` really reaches.
+
+    Computed: coefficient, spot and tissue varied in the model (docs/dose.md). NO_APPLICATOR.
+    """
+    row = row_of(applicator)
+    return NO_APPLICATOR if row is None else (depth_um * row[SPREAD] + 999) // 1000
 
 
 def gate_us(time_ms, open_lag_us, close_lag_us, trim_ppm):

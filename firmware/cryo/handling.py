@@ -96,8 +96,9 @@ def _turn(app, now_ms, step):
     else:
         index = schema.DEPTH_UM
         value = values[index] + step * schema.DEPTH_STEP_UM
-        low = dose.min_um(applicator)
-        high = dose.max_um(applicator)
+        # The curve's ends, rounded inwards to steps.
+        low = -(-dose.min_um(applicator) // schema.DEPTH_STEP_UM) * schema.DEPTH_STEP_UM
+        high = dose.max_um(applicator) // schema.DEPTH_STEP_UM * schema.DEPTH_STEP_UM
         # A depth that the last applicator allowed may lie outside this one's table: the
         # first press brings it to the nearer end, which the screen shows. H-06
         if values[index] < low and step > 0:
@@ -187,7 +188,7 @@ def _arm(app, now_ms):
         values[schema.DEPTH_UM],
         planned_ms,
         planned_us,
-        dose.TABLE_VERSION,
+        dose.version_of(values[schema.APPLICATOR]),
         app.sensors.nozzle.c_x100,
         app.settings.generation,
         0,

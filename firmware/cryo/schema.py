@@ -36,7 +36,7 @@ DEPTH_STEP_UM = const(100)
 # number, key, unit, min, max, default, who, help
 SETTINGS = (
     (1, "depth_um", "um", 500, 10000, 2300, DEVICE, "lesion depth; the applicator's table narrows it"),
-    (2, "applicator", "number", 1, 4, 1, DEVICE, "fitted applicator, see describe applicators"),
+    (2, "applicator", "number", 1, 7, 1, DEVICE, "fitted applicator, see describe applicators"),
     (3, "arm_timeout_s", "s", 10, 300, 60, HOST, "armed without a freeze for so long: back to READY"),
     (4, "volume", "step", 1, 3, 2, HOST, "loudness of the sounder"),
     (5, "contrast", "step", 16, 255, 207, HOST, "brightness of the screen"),

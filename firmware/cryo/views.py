@@ -36,8 +36,9 @@ def _fill_ready(app):
     view.depth_um = values[schema.DEPTH_UM]
     view.dose_ms = dose.dose_ms(applicator, view.depth_um)
     view.applicator = row[1]
-    low = row[2][0][0] // 100
-    high = row[2][-1][0] // 100
+    # Rounded inwards: both ends can be set.
+    low = (dose.min_um(applicator) + 99) // 100
+    high = dose.max_um(applicator) // 100
     view.range_text = "%d.%d to %d.%d mm" % (low // 10, low % 10, high // 10, high % 10)
     cause = interlocks.against_arming(app.sensors, values)
     if cause:

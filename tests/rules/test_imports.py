@@ -35,6 +35,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "schema": PURE,
     "buttons": PURE,
     "sensors": PURE,
+    "applicators": PURE,
     "dose": PURE,
     "treatment": PURE,
     "interlocks": PURE,

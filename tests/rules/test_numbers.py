@@ -49,7 +49,7 @@ def tables() -> dict[str, dict[str, str]]:
         "record kinds": by_number(table("journal", "KINDS")),
         "states": by_position(table("treatment", "STATES")),
         "freeze end causes": by_position(table("shot", "CAUSES")),
-        "applicators": by_number(table("dose", "APPLICATORS")),
+        "applicators": by_number(table("applicators", "APPLICATORS")),
     }
 
 

@@ -1,87 +1,183 @@
-"""Dose: H-06, refused outside the table and never clamped; H-02, never shorter than the table."""
+"""Dose: H-06, refused outside the curve and never clamped; H-02, never shorter than the curve."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from cryo import dose
 from hypothesis import given, strategies as st
 
-ROWS = [row[0] for row in dose.APPLICATORS]
+ROWS = [row[dose.NUMBER] for row in dose.APPLICATORS]
+TARGETS = [row[0] for row in dose.TARGETS]
+TIMES = dose.TIMES_MS
 applicators = st.sampled_from(ROWS)
+targets = st.sampled_from(TARGETS)
+TEN_S = TIMES.index(dose.MIN_MS)
+CHORD = 0.05
+"""The longest that a freeze between two points may be over the curve, as part of the time."""
 
 
-def test_tables_are_monotone_and_within_ten_to_thirty_seconds() -> None:
+def depths_of(number: int, target: int) -> tuple[int, ...]:
+    return dose.curve(dose.row_of(number), target)
+
+
+@pytest.fixture
+def mine() -> Iterator[tuple[object, ...]]:
+    """A calibrated row for applicator 1, a tenth deeper than the shipped one."""
+    row = list(dose.row_of(1))
+    for column in (dose.CURVE, dose.CURVE + 1):
+        row[column] = tuple(um * 11 // 10 for um in row[column])
+    row[dose.PROVENANCE] = "measured here"
+    yield tuple(row)
+    dose.use(1, None, 0)
+
+
+def test_rows_are_whole_and_their_curves_rise() -> None:
     assert len(set(ROWS)) == len(ROWS)
-    for _, name, points, provenance in dose.APPLICATORS:
-        assert len(name) <= 16
-        assert provenance
-        assert points[0][1] >= dose.MIN_MS
-        assert points[-1][1] <= dose.MAX_MS
-        for (depth, ms), (deeper, longer) in zip(points, points[1:], strict=False):
-            assert depth < deeper
-            assert ms < longer
+    assert TIMES[0] == 0
+    assert TIMES[-1] == dose.MAX_MS
+    for row in dose.APPLICATORS:
+        assert len(row[dose.NAME]) <= 15
+        assert row[dose.PROVENANCE]
+        assert row[dose.KIND] in (1, 2)
+        assert 0 < row[dose.SPREAD] < 300
+        for target in TARGETS:
+            depths = dose.curve(row, target)
+            assert len(depths) == len(TIMES)
+            assert depths[0] == 0
+            assert all(a <= b for a, b in zip(depths, depths[1:], strict=False))
+            assert all(a < b for a, b in zip(depths[TEN_S:], depths[TEN_S + 1 :], strict=False))
 
 
-@given(applicators, st.integers(-10000, 100000))
-def test_a_dose_is_in_range_or_refused(applicator: int, depth_um: int) -> None:
+def test_a_colder_target_lies_less_deep() -> None:
+    for row in dose.APPLICATORS:
+        benign, cold = (dose.curve(row, target) for target in TARGETS)
+        assert all(b <= a for a, b in zip(benign, cold, strict=True))
+        assert cold[-1] < benign[-1]
+
+
+@given(applicators, st.integers(-10000, 100000), targets)
+def test_a_dose_is_in_range_or_refused(applicator: int, depth_um: int, target: int) -> None:
     """H-06."""
-    ms = dose.dose_ms(applicator, depth_um)
-    if dose.min_um(applicator) <= depth_um <= dose.max_um(applicator):
+    ms = dose.dose_ms(applicator, depth_um, target)
+    if dose.min_um(applicator, target) <= depth_um <= dose.max_um(applicator, target):
         assert dose.MIN_MS <= ms <= dose.MAX_MS
     else:
         assert ms == dose.NONE
 
 
-@given(applicators, st.integers(0, 6000), st.integers(0, 6000))
-def test_deeper_is_never_shorter(applicator: int, one: int, other: int) -> None:
+@given(applicators, st.integers(0, 6000), st.integers(0, 6000), targets)
+def test_deeper_is_never_shorter(applicator: int, one: int, other: int, target: int) -> None:
     """H-02."""
     shallow, deep = sorted((one, other))
-    short, long = dose.dose_ms(applicator, shallow), dose.dose_ms(applicator, deep)
+    short = dose.dose_ms(applicator, shallow, target)
+    long = dose.dose_ms(applicator, deep, target)
     if short > 0 and long > 0:
         assert short <= long
 
 
 def test_the_points_themselves_come_out() -> None:
-    for number, _, points, _ in dose.APPLICATORS:
-        for depth_um, ms in points:
-            assert dose.dose_ms(number, depth_um) == ms
+    for number in ROWS:
+        for target in TARGETS:
+            depths = depths_of(number, target)
+            for depth_um, ms in list(zip(depths, TIMES, strict=True))[TEN_S:]:
+                assert dose.dose_ms(number, depth_um, target) == ms
+                assert dose.depth_at(depths, ms) == depth_um
 
 
-@given(applicators, st.integers(0, 6000))
-def test_between_points_the_time_is_linear_and_rounded_up(applicator: int, depth_um: int) -> None:
-    ms = dose.dose_ms(applicator, depth_um)
+@given(applicators, st.integers(0, 6000), targets)
+def test_between_points_the_time_is_linear_and_rounded_up(
+    applicator: int, depth_um: int, target: int
+) -> None:
+    """Never shorter than the curve's chord by a single millisecond, nor longer by a whole one."""
+    ms = dose.dose_ms(applicator, depth_um, target)
     if ms < 0:
         return
-    points = dose.row_of(applicator)[2]
+    points = list(zip(depths_of(applicator, target), TIMES, strict=True))[TEN_S:]
     for (a_um, a_ms), (b_um, b_ms) in zip(points, points[1:], strict=False):
         if a_um <= depth_um <= b_um:
             exact = a_ms + (depth_um - a_um) * (b_ms - a_ms) / (b_um - a_um)
             assert exact <= ms + 1e-6
             assert ms < exact + 1
+            # The way back: the depth that this time gives is the one asked for, to the um.
+            assert dose.depth_at(depths_of(applicator, target), ms) in (depth_um, depth_um + 1)
 
 
-def test_the_chord_errs_to_the_longer_side_by_four_per_cent_at_most() -> None:
-    """What the module says of its interpolation, against depth growing with the root of time."""
+def test_the_chord_errs_to_the_longer_side_and_by_five_per_cent_of_the_time_at_most() -> None:
+    """What the module says of its interpolation.
+
+    Time over depth is convex, so the true curve lies below the chord, and above the neighbouring
+    chords drawn on: how far below at most follows from the points alone.
+    """
     worst = 0.0
-    for number, _, points, _ in dose.APPLICATORS:
-        for (a_um, a_ms), (b_um, b_ms) in zip(points, points[1:], strict=False):
-            for depth_um in range(a_um, b_um + 1, 10):
-                part = (depth_um**2 - a_um**2) / (b_um**2 - a_um**2)
-                curve = a_ms + part * (b_ms - a_ms)
-                worst = max(worst, dose.dose_ms(number, depth_um) / curve - 1)
-                assert dose.dose_ms(number, depth_um) >= curve - 1
-    assert worst <= 0.04
+    for number in ROWS:
+        for target in TARGETS:
+            um = depths_of(number, target)
+            slopes = [(TIMES[i + 1] - TIMES[i]) / (um[i + 1] - um[i]) for i in range(TEN_S - 1, 13)]
+            for one, following in zip(slopes, slopes[1:], strict=False):
+                assert one <= following * 1.01, f"applicator {number}: not convex"
+            for k in range(1, len(slopes)):
+                i = TEN_S - 1 + k
+                width = um[i + 1] - um[i]
+                before, own = slopes[k - 1], slopes[k]
+                if k + 1 == len(slopes):
+                    gap = (own - before) * width
+                elif slopes[k + 1] <= before:
+                    gap = 0.0
+                else:
+                    after = slopes[k + 1]
+                    gap = (own - before) * (after - own) / (after - before) * width
+                worst = max(worst, gap / TIMES[i])
+    assert worst <= CHORD
 
 
-def test_an_unknown_applicator_has_no_dose() -> None:
+@given(applicators, targets, st.integers(0, 40000), st.integers(0, 40000))
+def test_longer_is_never_less_deep(applicator: int, target: int, one: int, other: int) -> None:
+    depths = depths_of(applicator, target)
+    short, long = sorted((one, other))
+    assert dose.depth_at(depths, short) <= dose.depth_at(depths, long) <= depths[-1]
+
+
+def test_an_unknown_applicator_or_target_has_no_dose() -> None:
     assert dose.dose_ms(0, 2500) == dose.NO_APPLICATOR
     assert dose.min_um(99) == dose.NO_APPLICATOR
     assert dose.max_um(99) == dose.NO_APPLICATOR
+    assert dose.spread_um(99, 2500) == dose.NO_APPLICATOR
+    assert dose.version_of(99) == dose.NO_APPLICATOR
+    assert dose.dose_ms(1, 2500, 3) == dose.NONE
+    assert dose.min_um(1, 0) == dose.NONE
 
 
-def test_a_depth_out_of_reach_names_who_reaches_it() -> None:
-    assert dose.reaching(1500) == 4
-    assert dose.reaching(5500) == 3
-    assert dose.reaching(9000) == dose.NO_APPLICATOR
+@given(st.integers(0, 12000), targets)
+def test_a_depth_out_of_reach_names_who_reaches_it(depth_um: int, target: int) -> None:
+    found = dose.reaching(depth_um, target)
+    able = [
+        number
+        for number in ROWS
+        if dose.min_um(number, target) <= depth_um <= dose.max_um(number, target)
+    ]
+    assert found == (able[0] if able else dose.NO_APPLICATOR)
+
+
+@given(applicators, st.integers(0, 10000))
+def test_the_spread_is_the_rows_share_of_the_depth(applicator: int, depth_um: int) -> None:
+    exact = depth_um * dose.row_of(applicator)[dose.SPREAD] / 1000
+    assert exact <= dose.spread_um(applicator, depth_um) < exact + 1
+
+
+def test_a_calibrated_row_takes_the_shipped_ones_place(mine: tuple[object, ...]) -> None:
+    before = dose.dose_ms(1, 2500)
+    elsewhere = dose.dose_ms(2, 3500)
+    dose.use(1, mine, dose.CALIBRATED_VERSION + 17)
+    assert dose.dose_ms(1, 2500) < before
+    assert dose.row_of(1)[dose.PROVENANCE] == "measured here"
+    assert dose.version_of(1) == 1017
+    assert dose.version_of(2) == dose.TABLE_VERSION
+    assert dose.dose_ms(2, 3500) == elsewhere
+    dose.use(1, None, 0)
+    assert dose.dose_ms(1, 2500) == before
+    assert dose.version_of(1) == dose.TABLE_VERSION
 
 
 @given(
