@@ -1,23 +1,57 @@
-"""The whole applicator as physics: dewar → valve → line → nozzle.
+"""The whole applicator as physics: dewar → valve → line → nozzle → the skin's surface.
 
 Imports the standard library and its sibling rooms. Integration runs on a fixed grid of 20 ms,
 split only where the armature moves or something is changed from outside, so the result depends on
 what happened and not on who looked how often. Between two grid points temperatures, pressure and
 level keep their value; coil current and valve position are exact to the nanosecond.
+
+What reaches the skin is kept as a history (`Plant.jet_history`), so that a tissue model can go
+through a treatment afterwards. The skin of this plant (`hw_sim.plant.skin`) does the same, and only
+when somebody looks at it: nobody pays for a skin that no sensor sees.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import exp
+from typing import NamedTuple
 
 from hw_sim.plant.dewar import Dewar, DewarParams
 from hw_sim.plant.line import Line, LineParams
+from hw_sim.plant.nitrogen import BOILING_C
 from hw_sim.plant.valve import NEVER_NS, Valve, ValveParams
 
 STEP_NS = 20_000_000
 _LONG_STEPS = 50  # with the valve closed and nobody looking, 1 s at a time (all closed forms)
 _LONG_NS = STEP_NS * _LONG_STEPS
+# The history takes a new entry when the jet has changed by this much.
+_NEW_H = 0.01
+_NEW_C = 1.0
+
+
+class Jet(NamedTuple):
+    """What cools: `relative_h`, the coefficient in parts of the applicator's nominal one (0 =
+    nothing comes, 1 = cold and steady liquid at 550 mbar), towards `fluid_c` in °C.
+
+    The surface takes up relative_h · h_nominal · (surface − fluid_c) W/m².
+    """
+
+    relative_h: float
+    fluid_c: float
+
+
+class JetSpan(NamedTuple):
+    """The jet on the skin from `begin_ns` to `end_ns`: constant to 1 % of h and 1 K."""
+
+    begin_ns: int
+    end_ns: int
+    relative_h: float
+    fluid_c: float
+
+
+_NOTHING = Jet(0.0, BOILING_C)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +76,20 @@ class Plant:
     __slots__ = (
         "_at_ns",
         "_grid_ns",
+        "_jet_c",
+        "_jet_from_ns",
+        "_jet_h",
+        "_jets",
         "_open_edges_ns",
         "_params",
+        "_refrosted",
         "_wet_edges_ns",
+        "at_skin",
         "dewar",
         "due_ns",
         "line",
         "now_ns",
+        "on_freed",
         "valve",
         "valve_c",
     )
@@ -59,6 +100,10 @@ class Plant:
         self.valve = Valve(self._params.valve)
         self.line = Line(self._params.line)
         self.valve_c = self._params.line.ambient_c
+        self.at_skin = True
+        self._refrosted = False
+        # Called when melting ice lets the armature go, or ice takes hold of it.
+        self.on_freed: Callable[[], None] | None = None
         self.now_ns = 0
         self._at_ns = 0  # how far the slow state has been integrated
         self._grid_ns = STEP_NS
@@ -66,6 +111,11 @@ class Plant:
         # What the armature and the jet really did: each change, beginning with "open" or "wet".
         self._open_edges_ns: list[int] = []
         self._wet_edges_ns: list[int] = []
+        # What reached the skin: each entry holds until the next one begins.
+        self._jet_h = 0.0
+        self._jet_c = BOILING_C
+        self._jet_from_ns: list[int] = [0]
+        self._jets: list[Jet] = [_NOTHING]
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -96,6 +146,11 @@ class Plant:
             if due == valve.pending_ns:
                 valve.move()
                 self._open_edges_ns.append(due)
+            if self._refrosted:
+                self._refrosted = False
+                valve.aim(due, self.valve_c)
+                if self.on_freed is not None:
+                    self.on_freed()
             self._note_jet(due)
             pending = valve.pending_ns
             self.due_ns = pending if pending < self._grid_ns else self._grid_ns
@@ -107,14 +162,37 @@ class Plant:
         if self.valve.is_open:
             line.step_open(dt_s, dewar.mbar, dewar.liquid_g > 0.0)
             dewar.step(dt_s, line.flow_g_s)
+            if self.at_skin:
+                h = line.relative_h
+                change = h - self._jet_h
+                if change > _NEW_H or change < -_NEW_H:
+                    self._note_h(h, line.jet_c)
+                else:
+                    c = line.jet_c
+                    if abs(c - self._jet_c) > _NEW_C:
+                        self._note_h(h, c)
+            elif self._jet_h:
+                self._note_h(0.0, BOILING_C)
         else:
             line.step_closed(dt_s)
             dewar.step(dt_s, 0.0)
+            if self._jet_h:
+                self._note_h(0.0, BOILING_C)
         if line.flow_g_s > 0.0:
             self.valve_c += (p.valve_flow_c - self.valve_c) * dt_s / p.valve_cool_s
         else:
             ambient = p.line.ambient_c
             self.valve_c = ambient + (self.valve_c - ambient) * exp(-dt_s / p.valve_warm_s)
+        valve = self.valve
+        if (valve.moisture or valve.ice) and valve.frost(dt_s, self.valve_c):
+            self._refrosted = True
+
+    def _note_h(self, relative_h: float, fluid_c: float) -> None:
+        """The step that began at `_at_ns` has this jet on the skin."""
+        self._jet_h = relative_h
+        self._jet_c = fluid_c
+        self._jet_from_ns.append(self._at_ns)
+        self._jets.append(Jet(relative_h, fluid_c))
 
     def _note_jet(self, t_ns: int) -> None:
         wet = self.valve.is_open and self.jet_is_liquid
@@ -154,12 +232,15 @@ class Plant:
         vent_leak_per_s: float | None = None,
         regulator_stuck: bool | None = None,
         relief_stuck: bool | None = None,
+        relief_leaks: bool | None = None,
+        boil_off_factor: float | None = None,
     ) -> None:
         """Break or mend the dewar at `t_ns`; what is not given stays.
 
         `vent_leak_per_s` (≥ 0): the lid lets this part of the gauge pressure out each second.
         `regulator_stuck`: the pressure builder does not shut off. `relief_stuck`: the relief valve
-        stays shut.
+        stays shut. `relief_leaks`: it does not seat. `boil_off_factor` (≥ 1): how much faster than
+        a sound flask it boils off.
         """
         self._settle(t_ns)
         dewar = self.dewar
@@ -171,6 +252,12 @@ class Plant:
             dewar.regulator_stuck = regulator_stuck
         if relief_stuck is not None:
             dewar.relief_stuck = relief_stuck
+        if relief_leaks is not None:
+            dewar.relief_leaks = relief_leaks
+        if boil_off_factor is not None:
+            if boil_off_factor < 1.0:
+                raise ValueError(f"boil_off_factor {boil_off_factor} must not be below 1")
+            dewar.boil_off_factor = boil_off_factor
 
     def set_valve(
         self,
@@ -180,11 +267,15 @@ class Plant:
         stuck_closed: bool | None = None,
         coil_open: bool | None = None,
         slow_factor: float | None = None,
+        moisture: float | None = None,
+        ice: float | None = None,
     ) -> None:
         """Break or mend the valve at `t_ns`; what is not given stays.
 
         `stuck_open`: once open, it does not close. `stuck_closed`: it does not open.
         `coil_open`: the coil's wire is broken. `slow_factor`: multiplies both lags (> 0).
+        `moisture` (0…1): how moist the air is that gets to the closed valve; it freezes there.
+        `ice` (≥ 0): the ice there now; 1 holds the armature where it is.
         """
         self._settle(t_ns)
         valve = self.valve
@@ -198,6 +289,14 @@ class Plant:
             if slow_factor <= 0.0:
                 raise ValueError(f"slow_factor {slow_factor} must be above 0")
             valve.slow_factor = slow_factor
+        if moisture is not None:
+            if not 0.0 <= moisture <= 1.0:
+                raise ValueError(f"moisture {moisture} is not within 0…1")
+            valve.moisture = moisture
+        if ice is not None:
+            if ice < 0.0:
+                raise ValueError(f"ice {ice} must not be below 0")
+            valve.ice = ice
         self._changed(t_ns)
 
     def block_nozzle(self, t_ns: int, open_area: float) -> None:
@@ -206,6 +305,41 @@ class Plant:
             raise ValueError(f"open_area {open_area} is not within 0…1")
         self._settle(t_ns)
         self.line.open_area = open_area
+
+    def set_line(
+        self,
+        t_ns: int,
+        *,
+        wall_c: float | None = None,
+        tip_c: float | None = None,
+        around_c: float | None = None,
+        spitting: float | None = None,
+    ) -> None:
+        """Change line and nozzle at `t_ns`; what is not given stays.
+
+        `wall_c`, `tip_c`: their temperatures now. `around_c`: the air around them from now on.
+        `spitting` (0…1): how much it sputters even with liquid.
+        """
+        self._settle(t_ns)
+        line = self.line
+        for c in (wall_c, tip_c, around_c):
+            if c is not None and not BOILING_C <= c <= 200.0:
+                raise ValueError(f"{c} °C is not within {BOILING_C}…200")
+        if wall_c is not None:
+            line.wall_c = wall_c
+        if tip_c is not None:
+            line.tip_c = tip_c
+        if around_c is not None:
+            line.around_c = around_c
+        if spitting is not None:
+            if not 0.0 <= spitting <= 1.0:
+                raise ValueError(f"spitting {spitting} is not within 0…1")
+            line.spitting = spitting
+
+    def point(self, t_ns: int, at_skin: bool) -> None:
+        """From `t_ns` on the nozzle points at the skin (as at the beginning), or away from it."""
+        self._settle(t_ns)
+        self.at_skin = at_skin
 
     # -- readings, at the time last advanced to -----------------------------------------------
 
@@ -269,6 +403,40 @@ class Plant:
     @property
     def flow_g_s(self) -> float:
         return self.line.flow_g_s
+
+    @property
+    def jet(self) -> Jet:
+        """What leaves the nozzle, wherever it points."""
+        line = self.line
+        return Jet(line.relative_h, line.jet_c) if line.flow_g_s > 0.0 else _NOTHING
+
+    def jet_between(self, begin_ns: int, end_ns: int) -> list[JetSpan]:
+        """What reached the skin from `begin_ns` to `end_ns`, without gaps; relative_h 0 = nothing.
+
+        Known up to the last grid point (20 ms) before now; beyond, as it was there. A freeze of
+        20 s gives some tens to two hundred spans. ValueError when the end is before the beginning.
+        """
+        if end_ns < begin_ns:
+            raise ValueError(f"the end {end_ns} is before the beginning {begin_ns}")
+        starts = self._jet_from_ns
+        i = max(0, bisect_right(starts, begin_ns) - 1)
+        out: list[JetSpan] = []
+        while begin_ns < end_ns:
+            until_ns = starts[i + 1] if i + 1 < len(starts) else end_ns
+            until_ns = min(until_ns, end_ns)
+            if until_ns > begin_ns:
+                out.append(JetSpan(begin_ns, until_ns, *self._jets[i]))
+                begin_ns = until_ns
+            i += 1
+        return out
+
+    @property
+    def jet_history(self) -> tuple[Sequence[int], Sequence[Jet]]:
+        """All that reached the skin: when each entry began, in ns, and what it was until the next.
+
+        Not to be changed; grows while the plant goes on.
+        """
+        return self._jet_from_ns, self._jets
 
     @property
     def jet_is_liquid(self) -> bool:

@@ -3,7 +3,8 @@
 Imports the standard library and `nitrogen`. The gas over the liquid expands as liquid leaves
 (isothermal, ideal gas); a pressure-building coil with a regulator brings the pressure back with
 one time constant, and a mechanical relief valve opens above its own pressure. What the builder
-evaporates (about 0.1 g for 100 mbar) is left out of the liquid's balance.
+evaporates (about 0.1 g for 100 mbar) is left out of the liquid's balance. The ordinary boil-off is
+what the economiser carries away; only a surplus of it (a lost vacuum) raises the pressure.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ class DewarParams:
     capacity_ml: float = 1000.0
     head_ml: float = 50.0  # gas space left when full
     start_permille: float = 850.0
+    start_mbar: float | None = None  # gauge; None: as regulated
     regulated_mbar: float = 600.0
     unregulated_mbar: float = 1500.0  # where the builder ends if it does not shut off
     build_s: float = 8.0  # time constant of the pressure builder
     vent_s: float = 20.0  # and of the economiser that lets surplus out
     relief_mbar: float = 1000.0
     relief_s: float = 1.0
+    relief_leak_s: float = 6.0  # a relief valve that does not seat lets the pressure out like this
     boil_off_g_s: float = 0.0093  # static holding time about a day
     gas_g_ml: float = 0.0064  # nitrogen gas at 85 K and 1.6 bar, ideal
 
@@ -39,23 +42,30 @@ class Dewar:
 
     __slots__ = (
         "_params",
+        "boil_off_factor",
         "liquid_g",
         "mbar",
         "permille",
         "regulator_stuck",
+        "relief_leaks",
         "relief_stuck",
         "vent_leak_per_s",
     )
 
     def __init__(self, params: DewarParams) -> None:
         self._params = params
-        self.mbar = params.regulated_mbar
+        start_mbar = params.start_mbar
+        if start_mbar is not None and start_mbar < 0.0:
+            raise ValueError(f"start_mbar {start_mbar} must not be below 0")
+        self.mbar = params.regulated_mbar if start_mbar is None else start_mbar
         self.liquid_g = 0.0
         self.permille = 0.0
         self.fill(params.start_permille)
         self.vent_leak_per_s = 0.0
         self.regulator_stuck = False
         self.relief_stuck = False
+        self.relief_leaks = False  # it does not seat: open at any pressure, through a small gap
+        self.boil_off_factor = 1.0
 
     def fill(self, permille: float) -> None:
         """Set the level, 0…1000 ‰ of the capacity. ValueError outside."""
@@ -80,7 +90,12 @@ class Dewar:
                 rate = 1.0 / (p.build_s if mbar < target else p.vent_s)
             pull = rate * target
             out_ml_s = flow_g_s / _LIQUID_G_ML
-            liquid_g -= (flow_g_s + p.boil_off_g_s) * dt_s
+            boil_g_s = p.boil_off_g_s
+            if self.boil_off_factor != 1.0:
+                surplus_g_s = (self.boil_off_factor - 1.0) * boil_g_s
+                boil_g_s += surplus_g_s
+                pull += (mbar + ATMOSPHERE_MBAR) * surplus_g_s / (p.gas_g_ml * gas_ml)
+            liquid_g -= (flow_g_s + boil_g_s) * dt_s
             if liquid_g < 0.0:
                 liquid_g = 0.0
             self.liquid_g = liquid_g
@@ -90,6 +105,8 @@ class Dewar:
             out_ml_s = flow_g_s / p.gas_g_ml
         pull -= (mbar + ATMOSPHERE_MBAR) * out_ml_s / gas_ml
         rate += self.vent_leak_per_s
+        if self.relief_leaks:
+            rate += 1.0 / p.relief_leak_s
         if mbar > p.relief_mbar and not self.relief_stuck:
             rate += 1.0 / p.relief_s
             pull += p.relief_mbar / p.relief_s

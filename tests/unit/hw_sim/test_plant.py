@@ -4,7 +4,11 @@ import random
 
 import pytest
 
-from hw_sim.plant import Plant
+from hw_sim.plant import Jet, JetSpan, Plant, PlantParams
+from hw_sim.plant.dewar import DewarParams
+from hw_sim.plant.line import LineParams
+from hw_sim.plant.nitrogen import boiling_k, flash_fraction
+from hw_sim.plant.valve import ValveParams
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -158,6 +162,239 @@ def test_a_blocked_nozzle_hardly_flows_and_does_not_cool() -> None:
     assert plant.dewar_permille > 849.0
 
 
+@pytest.mark.parametrize(("mbar", "kelvin"), [(0, 77.36), (987, 83.63)])
+def test_the_boiling_point_rises_with_the_pressure(mbar: float, kelvin: float) -> None:
+    # NIST: 77.36 K at 1.013 bar, 83.63 K at 2.0 bar.
+    assert boiling_k(mbar) == pytest.approx(kelvin, abs=0.35)
+
+
+def test_the_share_that_flashes_grows_with_the_pressure() -> None:
+    assert flash_fraction(0.0) == 0.0
+    assert flash_fraction(600.0) == pytest.approx(0.045, abs=0.002)
+    assert flash_fraction(300.0) < flash_fraction(600.0) < flash_fraction(900.0)
+
+
+def test_line_and_pressure_begin_as_chosen() -> None:
+    chosen = PlantParams(line=LineParams(start_c=-150.0), dewar=DewarParams(start_mbar=420.0))
+    plant = Plant(chosen)
+    assert plant.line_c == plant.nozzle_c == -150.0
+    assert plant.dewar_mbar == 420.0
+    plant.advance(120 * S)
+    assert plant.line_c > 0.0
+    assert plant.dewar_mbar == pytest.approx(600.0, abs=1.0)
+    with pytest.raises(ValueError, match="start_mbar"):
+        Plant(PlantParams(dewar=DewarParams(start_mbar=-1.0)))
+
+
+def liquid_after_s(start_c: float, mbar: float) -> float:
+    plant = Plant(
+        PlantParams(line=LineParams(start_c=start_c), dewar=DewarParams(regulated_mbar=mbar))
+    )
+    plant.energise(0, True)
+    plant.advance(15 * S)
+    return plant.liquid_intervals_ns[0][0] / S
+
+
+def test_a_colder_line_and_a_higher_pressure_give_liquid_sooner() -> None:
+    times = [liquid_after_s(c, 600.0) for c in (25.0, -50.0, -100.0, -150.0, -190.0)]
+    assert times == sorted(times, reverse=True)
+    assert times[-1] < 0.5
+    times = [liquid_after_s(25.0, mbar) for mbar in (300.0, 400.0, 600.0, 900.0)]
+    assert times == sorted(times, reverse=True)
+    assert times[0] < 10.0
+
+
+# -- jet --------------------------------------------------------------------------------------
+
+
+def test_the_jet_is_gas_then_sputters_then_is_liquid() -> None:
+    plant = Plant()
+    plant.energise(0, True)
+    h: list[float] = []
+    for i in range(1, 751):
+        plant.advance(i * 20 * MS)
+        h.append(plant.jet.relative_h)
+    gas, end = h[:150], h[-100:]
+    assert 0.0 < max(gas[1:]) < 0.06
+    assert plant.jet.fluid_c == -195.8
+    # The mean of a treatment at 600 mbar is the nominal coefficient.
+    assert sum(end) / 100 == pytest.approx(1.0, abs=0.03)
+    assert max(end) - min(end) < 0.02  # liquid: it does not sputter any more
+
+    def swing(series: list[float]) -> float:
+        """The mean change from one 20 ms to the next."""
+        return sum(abs(b - a) for a, b in zip(series, series[1:], strict=False)) / len(series)
+
+    assert swing(h[220:300]) > 0.02 > 10.0 * swing(end)
+
+
+def test_gas_from_a_warm_line_is_warm() -> None:
+    plant = Plant()
+    plant.energise(0, True)
+    plant.advance(S)
+    h, c = plant.jet
+    assert h < 0.05
+    assert -150.0 < c < 22.0
+
+
+def steady_h(mbar: float, **line: float) -> float:
+    plant = Plant(
+        PlantParams(line=LineParams(start_c=-190.0, **line), dewar=DewarParams(regulated_mbar=mbar))
+    )
+    plant.energise(0, True)
+    plant.advance(5 * S)
+    return plant.jet.relative_h
+
+
+def test_the_jet_cools_more_with_more_pressure_by_the_exponent_given() -> None:
+    at = [steady_h(mbar) for mbar in (300.0, 600.0, 900.0)]
+    assert at == sorted(at)
+    assert at[1] == pytest.approx(1.0, abs=0.05)
+    assert 0.7 < at[0] < 0.9
+    assert 1.05 < at[2] < 1.25
+    flat, steep = steady_h(300.0, h_exponent=0.26), steady_h(300.0, h_exponent=0.73)
+    assert steep < at[0] < flat
+
+
+def test_what_reached_the_skin_is_kept() -> None:
+    plant = Plant()
+    plant.energise(S, True)
+    plant.energise(13 * S, False)
+    plant.advance(20 * S)
+    [(begin_ns, end_ns)] = plant.open_intervals_ns
+    spans = plant.jet_between(0, 20 * S)
+    assert spans[0] == JetSpan(0, begin_ns, 0.0, -195.8)
+    assert spans[-1] == JetSpan(end_ns, 20 * S, 0.0, -195.8)
+    assert all(a.end_ns == b.begin_ns for a, b in zip(spans, spans[1:], strict=False))
+    assert all(s.relative_h > 0.0 for s in spans[1:-1])
+    assert len(spans) < 250
+    inside = plant.jet_between(12 * S, 12 * S + 1)
+    assert len(inside) == 1
+    assert inside[0].relative_h == pytest.approx(1.0, abs=0.05)
+    with pytest.raises(ValueError, match="before the beginning"):
+        plant.jet_between(2, 1)
+    starts, jets = plant.jet_history
+    assert (starts[0], jets[0]) == (0, Jet(0.0, -195.8))
+    assert len(starts) == len(jets)
+
+
+def test_the_history_is_as_exact_as_it_says() -> None:
+    plant = Plant()
+    plant.energise(0, True)
+    seen: list[tuple[int, Jet]] = []
+    for i in range(1, 501):
+        plant.advance(i * 20 * MS)
+        seen.append((i * 20 * MS, plant.jet))
+    for t_ns, jet in seen:
+        [kept] = plant.jet_between(t_ns - 1, t_ns)
+        assert kept.relative_h == pytest.approx(jet.relative_h, abs=0.0101)
+        assert kept.fluid_c == pytest.approx(jet.fluid_c, abs=1.01)
+
+
+def test_pointed_away_nothing_reaches_the_skin() -> None:
+    plant, now_ns = cold_plant()
+    plant.point(now_ns, at_skin=False)
+    plant.advance(now_ns + 2 * S)
+    assert plant.jet.relative_h > 0.9
+    plant.point(now_ns + 2 * S, at_skin=True)
+    plant.advance(now_ns + 4 * S)
+    h = [span.relative_h for span in plant.jet_between(now_ns, now_ns + 4 * S)]
+    assert h[0] == 0.0
+    assert h[-1] > 0.9
+    assert plant.jet_between(now_ns, now_ns + 4 * S)[0].end_ns == now_ns + 2 * S
+
+
+def test_a_worn_nozzle_sputters_with_liquid_and_cools_less() -> None:
+    plant, now_ns = cold_plant()
+    sound = plant.jet.relative_h
+    plant.set_line(now_ns, spitting=1.0)
+    h: list[float] = []
+    for i in range(1, 101):
+        plant.advance(now_ns + i * 20 * MS)
+        h.append(plant.jet.relative_h)
+    assert sum(h) / 100 < 0.85 * sound
+    assert max(h) - min(h) > 0.3
+
+
+def test_a_line_that_was_warmed_gives_gas_again() -> None:
+    plant, now_ns = cold_plant()
+    plant.energise(now_ns, False)
+    plant.set_line(now_ns + S, wall_c=45.0, tip_c=40.0, around_c=45.0)
+    assert plant.nozzle_c == 40.0
+    plant.energise(now_ns + S, True)
+    plant.advance(now_ns + 4 * S)
+    assert not plant.jet_is_liquid
+
+
+# -- ice at the valve -------------------------------------------------------------------------
+
+
+def freezes(moisture: float, shots: int) -> tuple[Plant, list[float]]:
+    """20 s of every minute; how long after the coil lost its current each shot ended, ms."""
+    plant = Plant()
+    plant.set_valve(0, moisture=moisture)
+    late_ms: list[float] = []
+    for i in range(shots):
+        off_ns = i * 60 * S + 20 * S
+        plant.energise(i * 60 * S, True)
+        plant.energise(off_ns, False)
+        plant.advance((i + 1) * 60 * S)
+        late_ms.append((plant.open_intervals_ns[-1][1] - off_ns) / MS)
+    return plant, late_ms
+
+
+def test_moist_use_builds_ice_that_slows_the_valve_and_then_locks_it() -> None:
+    dry, dry_ms = freezes(0.0, 4)
+    assert dry.valve.ice == 0.0
+    assert max(dry_ms) < 30.0
+    moist, moist_ms = freezes(1.0, 3)
+    assert 0.0 < moist.valve.ice < 1.0
+    assert moist_ms == sorted(moist_ms)
+    assert moist_ms[2] > 1.5 * dry_ms[2]
+    locked, _ = freezes(1.0, 3)
+    now_ns = 260 * S
+    locked.advance(now_ns)
+    assert locked.valve.iced
+    locked.energise(now_ns, True)
+    locked.advance(now_ns + 5 * S)
+    assert not locked.valve_open
+    assert locked.coil_ma == pytest.approx(350.0)
+
+
+def test_a_valve_that_ice_locked_open_keeps_itself_cold() -> None:
+    plant = Plant()
+    plant.energise(0, True)
+    plant.advance(S)
+    plant.set_valve(S, ice=1.05)
+    plant.energise(S, False)
+    plant.advance(2 * S)
+    assert plant.valve_open  # locked open: the coil has no say
+    plant.advance(60 * S)
+    assert plant.valve_open  # what flows keeps the body below zero
+    plant.set_valve(60 * S, ice=0.5)
+    plant.advance(61 * S)
+    assert not plant.valve_open
+
+
+def test_ice_that_melts_in_a_warm_valve_lets_the_armature_go() -> None:
+    plant = Plant()
+    plant.set_valve(0, ice=1.05, moisture=0.0)
+    plant.energise(0, True)
+    freed: list[int] = []
+    plant.on_freed = lambda: freed.append(1)
+    plant.advance(2 * S)
+    assert not plant.valve_open
+    assert not freed
+    plant.advance(30 * S)
+    assert freed == [1]
+    [(begin_ns, _)] = plant.open_intervals_ns
+    warm = ValveParams()
+    assert begin_ns > 3 * S
+    assert (begin_ns % (20 * MS)) / MS == pytest.approx(
+        warm.open_lag_warm_ms * (1.0 + warm.ice_slows) % 20.0, abs=0.6
+    )
+
+
 # -- dewar ------------------------------------------------------------------------------------
 
 
@@ -217,6 +454,24 @@ def test_the_relief_valve_holds_a_runaway_builder_and_without_it_pressure_climbs
     plant.set_dewar(60 * S, relief_stuck=True)
     plant.advance(120 * S)
     assert plant.dewar_mbar > 1400.0
+
+
+def test_a_relief_valve_that_does_not_seat_lets_the_pressure_down() -> None:
+    plant = Plant()
+    plant.set_dewar(0, relief_leaks=True)
+    plant.advance(60 * S)
+    assert 200.0 < plant.dewar_mbar < 300.0  # the pressure builder works against it
+    plant.set_dewar(60 * S, relief_leaks=False)
+    plant.advance(120 * S)
+    assert plant.dewar_mbar == pytest.approx(600.0, abs=2.0)
+
+
+def test_a_flask_that_lost_its_vacuum_blows_its_relief_valve_and_empties() -> None:
+    plant = Plant()
+    plant.set_dewar(0, boil_off_factor=30.0)
+    plant.advance(120 * S)
+    assert 1000.0 < plant.dewar_mbar < 1600.0
+    assert plant.dewar_permille == pytest.approx(850.0 - 120 * 0.279 / 0.807, abs=1.0)
 
 
 def test_a_leaking_lid_does_not_hold_pressure() -> None:
@@ -284,3 +539,13 @@ def test_bad_arguments_are_refused() -> None:
         plant.set_valve(100, slow_factor=0.0)
     with pytest.raises(ValueError, match="below 0"):
         plant.set_dewar(100, vent_leak_per_s=-1.0)
+    with pytest.raises(ValueError, match="below 1"):
+        plant.set_dewar(100, boil_off_factor=0.5)
+    with pytest.raises(ValueError, match="moisture"):
+        plant.set_valve(100, moisture=2.0)
+    with pytest.raises(ValueError, match="ice"):
+        plant.set_valve(100, ice=-0.1)
+    with pytest.raises(ValueError, match="-200"):
+        plant.set_line(100, wall_c=-200.0)
+    with pytest.raises(ValueError, match="spitting"):
+        plant.set_line(100, spitting=1.5)
