@@ -1,20 +1,95 @@
-"""Power-on: build the board, build the application on it, run it.
+"""Power-on: maintenance, if it is asked for or if anything forbids to start; else the application.
 
-May import: micropython, cryo. Controls: H-12 (Ctrl-C on the link must not stop a treatment).
+May import: machine, micropython, json, os, time, cryo's app and board. Controls: H-12 (Ctrl-C
+on the link must not stop a treatment), H-11 (a broken copy of the firmware ends at MicroPython's
+prompt with both switches of the valve low, not in a dark device or an endless row of resets).
+
+Two pins and two scratch registers are read here and not by cryo.board, because importing comes
+too late to ask: on a truncated .mpy MicroPython can hang for ever. The watchdog ends that.
 """
 
 import micropython
 
 micropython.kbd_intr(-1)  # H-12: before anything else, so that 0x03 on the link is only a byte
 
-from cryo.board import Board  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import time  # noqa: E402
 
-board = Board()
-if board.maintenance_wanted():
-    # The application is not started and the valve was never set up: both switches stay low.
+import machine  # noqa: E402
+from machine import Pin  # noqa: E402
+from micropython import const  # noqa: E402
+
+_UP = const(8)
+_DOWN = const(9)
+_WATCHDOG_RESET = const(3)
+_DOING = const(0x4005800C)  # scratch 0, as board.py keeps it
+_STARTS = const(0x40058014)  # scratch 2: how many starts in a row have not lasted (board.py)
+_MARK = const(0x2C520000)
+_MAINTENANCE = const(3)
+_STARTS_ALLOWED = const(2)
+_LOAD_MS = const(5000)  # loading takes less than one second
+_WATCHDOG_CLEAR = const(0x4005B000)  # writing a bit here clears it in the watchdog's CTRL
+_WATCHDOG_ENABLE = const(0x40000000)
+
+
+def incomplete():
+    """What the manifest says that a file is not, or an empty string. H-11"""
+    try:
+        with open("manifest.json") as file:
+            listed = json.load(file).get("files", {})
+    except OSError:
+        return ""  # copied by hand, without one
+    except ValueError:
+        return "manifest.json is damaged"
+    for name in listed:
+        try:
+            size = os.stat(name)[6]
+        except OSError:
+            return name + " is missing"
+        if size != listed[name]["bytes"]:
+            return "%s has %d bytes, not %d" % (name, size, listed[name]["bytes"])
+    return ""
+
+
+def forbidden():
+    """Why the application is not to be started, or an empty string."""
+    up = Pin(_UP, Pin.IN, Pin.PULL_UP)
+    down = Pin(_DOWN, Pin.IN, Pin.PULL_UP)
+    time.sleep_ms(20)  # the pull-ups have charged the lines, bounce has ended
+    if not up.value() and not down.value():
+        return "UP and DOWN are held"
+    starts = _MARK
+    if machine.reset_cause() == _WATCHDOG_RESET:
+        if machine.mem32[_DOING] == _MARK | _MAINTENANCE:
+            machine.mem32[_DOING] = 0
+            return "It was asked for"
+        if machine.mem32[_STARTS] & ~0xFF == _MARK:
+            starts = machine.mem32[_STARTS]
+    if starts >= _MARK + _STARTS_ALLOWED:
+        return "It has failed to start"
+    machine.mem32[_STARTS] = starts + 1
+    return incomplete()
+
+
+why = forbidden()
+if why:
+    # Nothing of cryo is imported and the valve was never set up: both switches stay low.
+    machine.mem32[_STARTS] = 0
     micropython.kbd_intr(3)
     print("Cryodose maintenance. The application is not running. Reset to start it.")
+    print(why + ".")
 else:
-    from cryo.app import App  # only now: what is wrong there must not bar maintenance
+    machine.WDT(timeout=_LOAD_MS)
+    try:
+        from cryo.app import App
+        from cryo.board import Board
 
-    App(board).run()
+        app = App(Board())
+    except Exception:
+        # The prompt, with what is wrong, and no watchdog that would end it.
+        machine.mem32[_WATCHDOG_CLEAR] = _WATCHDOG_ENABLE
+        machine.mem32[_STARTS] = 0
+        micropython.kbd_intr(3)
+        raise
+    app.run()

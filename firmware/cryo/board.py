@@ -1,4 +1,5 @@
-"""The board: the only room that knows pins, `machine` and the clock.
+"""The board: the only room that knows pins, `machine` and the clock (but for main.py, which has to
+ask for maintenance before this room can be trusted to load).
 
 May import machine, micropython, time, sys, select, binascii, cryo.drivers. Controls: H-04
 (the valve's pins are left alone here: only valve.py drives them), H-11 (watchdog, and what it
@@ -47,6 +48,9 @@ WATCHDOG_MS = const(2000)
 # The watchdog's scratch registers 0...2 survive its reset (not a loss of power).
 _SCRATCH = const(0x4005800C)
 _MARK = const(0x2C520000)
+# Scratch 2: how many starts in a row have not lasted. main.py counts them, and gives up. H-11
+_STARTS = const(0x40058014)
+_LASTED_FEEDS = const(200)  # one a tick: a start of 2 s has lasted
 
 # What the program was doing, kept in scratch 0
 NOTHING = const(0)
@@ -120,25 +124,13 @@ class Board:
         self._vsys = ADC(_VSYS)
         self._scratch = -1
         self._watchdog = None
+        self._feeds_left = _LASTED_FEEDS
         self.serial = binascii.hexlify(machine.unique_id())
         self.micropython = "%d.%d.%d" % sys.implementation[1][:3]
         # The same functions, found without a look-up through this module each tick
         self.ticks_ms = time.ticks_ms
         self.ticks_us = time.ticks_us
         self.sleep_ms = time.sleep_ms
-
-    def maintenance_wanted(self):
-        """UP and DOWN held at power-on, or asked for over the link before the reset.
-
-        Called first of all: nothing else of the board has been started yet.
-        """
-        time.sleep_ms(20)  # the pull-ups have charged the lines, bounce has ended
-        if not self._up.value() and not self._down.value():
-            return True
-        if self.reset_cause() == WATCHDOG_RESET and self.left_behind()[0] == MAINTENANCE:
-            self.leave_behind(NOTHING, 0)
-            return True
-        return False
 
     def start(self):
         """Start the buses and what hangs on them."""
@@ -204,6 +196,10 @@ class Board:
     def feed(self):
         """Feed the watchdog."""
         self._watchdog.feed()
+        if self._feeds_left:
+            self._feeds_left -= 1
+            if not self._feeds_left:
+                machine.mem32[_STARTS] = 0
 
     def reset_cause(self):
         """POWER_ON or WATCHDOG_RESET (which `reset` gives too)."""

@@ -380,8 +380,14 @@ class Boot:
         self.watchdog_ns = timeout_ns
         self.chip.scratch[4] = 0x6AB73121  # the SDK's mark: not a reboot into something else
         self.feed()
-        if self._watchdog_timer is None:
-            self._watchdog_timer = self.clock.call_at(self.watchdog_due_ns, self._watchdog)
+        if self._watchdog_timer is not None:
+            self._watchdog_timer.cancel()
+        self._watchdog_timer = self.clock.call_at(self.watchdog_due_ns, self._watchdog)
+
+    def stop_watchdog(self) -> None:
+        if self._watchdog_timer is not None:
+            self._watchdog_timer.cancel()
+            self._watchdog_timer = None
 
     def feed(self) -> None:
         self.watchdog_due_ns = self.clock.now_ns + self.watchdog_ns

@@ -29,6 +29,7 @@ _NO = object()
 _SYS_HZ = 125_000_000
 _EIO, _ETIMEDOUT = 5, 110
 _WATCHDOG = 0x40058000
+_WATCHDOG_CLEAR, _WATCHDOG_ENABLE = _WATCHDOG + 0x3000, 1 << 30  # data sheet 2.1.2, 4.7.6
 _TIMER_RAW_H, _TIMER_RAW_L = 0x40054024, 0x40054028
 
 
@@ -621,6 +622,9 @@ class Mem32:
 
     def __setitem__(self, address: int, value: int) -> None:
         self._aligned(address)
+        if address == _WATCHDOG_CLEAR and value == _WATCHDOG_ENABLE:
+            self._boot.stop_watchdog()
+            return
         index = (address - _WATCHDOG - 0x0C) >> 2
         if not 0 <= index < 8:
             raise NotModelled(f"writing machine.mem32[0x{address:08x}]")

@@ -167,16 +167,3 @@ def test_update_interrupted_then_repeated(micropython_image: Path, folder: Path)
     assert files["kept.txt"] == b"data, not code"
     assert any(name.startswith("journal/") for name in files)
     assert bench.valve_intervals() == []
-
-
-def test_a_torn_application_does_not_bar_maintenance(micropython_image: Path) -> None:
-    """MicroPython hangs for ever on such a file; UP and DOWN at power-on come before it."""
-    files = release.shipped_files()
-    files["cryo/app.mpy"] = files["cryo/app.mpy"][:5000]
-    bench = EmulatedBench(files=files, image=micropython_image)
-    bench.hold("up")
-    bench.hold("down")
-    bench.run_for(50)
-    bench.power_on()
-    assert prompt_comes(bench)
-    assert bench.valve_intervals() == []

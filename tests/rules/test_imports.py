@@ -87,7 +87,8 @@ def room(path: Path) -> str:
 def test_rooms_import_only_downward(path: Path) -> None:
     order = list(ROOMS)
     if path == FIRMWARE / "main.py":
-        assert imports_of(path) <= {"micropython", "cryo.app", "cryo.board"}
+        own = {"cryo.app", "cryo.board"}
+        assert imports_of(path) <= own | {"micropython", "machine", "json", "os", "time"}
         return
     if path.name == "__init__.py":
         assert not imports_of(path)
@@ -105,14 +106,55 @@ def test_rooms_import_only_downward(path: Path) -> None:
 
 @each_firmware_file
 def test_only_one_room_knows_the_pins_and_one_the_pio(path: Path) -> None:
+    # main.py: what is asked before anything of cryo is imported (its docstring says why).
     allowed = {
-        "machine": {"board.py"},
-        "time": {"board.py"},  # time is passed in; only board reads it
+        "machine": {"board.py", "main.py"},
+        "time": {"board.py", "main.py"},  # time is passed in; only board reads it
         "rp2": {"valve.py"},
     }
     for module, rooms in allowed.items():
         if module in imports_of(path):
             assert path.name in rooms, f"{name_of(path)} imports {module}"
+
+
+def constants_of(path: Path) -> dict[str, int]:
+    """The numbers that a file binds by `const`."""
+    return {
+        node.targets[0].id: ast.literal_eval(node.value.args[0])
+        for node in tree_of(path).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "const"
+    }
+
+
+def test_what_main_restates_is_what_board_says() -> None:
+    """main.py reads two pins and two scratch registers itself; they must be board.py's."""
+    board, main = constants_of(CRYO / "board.py"), constants_of(FIRMWARE / "main.py")
+    assert main["_DOING"] == board["_SCRATCH"]
+    for name, board_name in (
+        ("_UP", "_UP"),
+        ("_DOWN", "_DOWN"),
+        ("_MARK", "_MARK"),
+        ("_STARTS", "_STARTS"),
+        ("_MAINTENANCE", "MAINTENANCE"),
+        ("_WATCHDOG_RESET", "WATCHDOG_RESET"),
+    ):
+        assert main[name] == board[board_name], name
+
+
+def test_main_imports_nothing_of_cryo_before_it_has_asked() -> None:
+    """H-11: a truncated .mpy can hang on import; nothing of the kind may come first."""
+    body = tree_of(FIRMWARE / "main.py").body
+    top = {ast.unparse(node) for node in body if isinstance(node, (ast.Import, ast.ImportFrom))}
+    assert not any("cryo" in line for line in top)
+    asked = next(i for i, node in enumerate(body) if ast.unparse(node) == "why = forbidden()")
+    (choice,) = body[asked + 1 :]
+    assert isinstance(choice, ast.If)
+    assert ast.unparse(choice.test) == "why"
+    assert "cryo." not in ast.unparse(ast.Module(choice.body, []))
+    assert "cryo.app" in ast.unparse(ast.Module(choice.orelse, []))
 
 
 @each_firmware_file
