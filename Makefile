@@ -118,6 +118,10 @@ PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1
 bench: $(READY) ## measure what the project promises, as a table
 	@$(PY) -m hw_sim.figures $(ARGS)
 
+.PHONY: tables
+tables: $(READY) ## compute the dose tables of the firmware anew from the tissue model
+	@$(PY) -m hw_sim.dose $(ARGS)
+
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-annotate --only-binary :all: --upgrade
 

@@ -49,6 +49,7 @@ _TABLE_HIGH_C = 60.0
 _TABLE_STEP_C = 0.25
 
 _FIRST_STEP_S = 1e-3
+_NEXT_STEP_S = 5e-3  # after a lesser change of what touches the skin
 _LONGEST_STEP_S = 0.04
 _LONGEST_THAW_STEP_S = 0.25
 _GROWTH = 1.3
@@ -433,8 +434,10 @@ class _Run:
         before_h, before_c = self._touching
         if (h, fluid_c) == self._touching:
             return
-        if abs(h - before_h) > 0.1 * before_h or abs(fluid_c - before_c) > 20.0:
+        if abs(h - before_h) > 0.5 * max(h, before_h) or abs(fluid_c - before_c) > 50.0:
             self._step_s = _FIRST_STEP_S
+        elif abs(h - before_h) > 0.05 * before_h or abs(fluid_c - before_c) > 10.0:
+            self._step_s = min(self._step_s, _NEXT_STEP_S)
         self._touching = (h, fluid_c)
         jet = self.block.share * h
         wet = jet > self.air

@@ -1,0 +1,74 @@
+"""The shipped tables come out of the model again, to the digit; and what they rest on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryo import applicators as shipped
+
+from hw_sim.dose import __main__ as command, tables
+from hw_sim.dose.applicators import APPLICATORS, PROBE, SPRAY, by_number
+
+ROWS = {row[0]: row for row in shipped.APPLICATORS}
+
+
+def test_what_is_not_computed_agrees() -> None:
+    assert shipped.VERSION == tables.VERSION
+    assert shipped.TIMES_MS == tables.TIMES_MS
+    assert [row[0] for row in shipped.APPLICATORS] == [one.number for one in APPLICATORS]
+    for one in APPLICATORS:
+        row = ROWS[one.number]
+        assert row[1] == one.name
+        assert len(one.name) <= 15
+        assert row[2:6] == (
+            one.kind,
+            round(one.spot_radius_mm * 1000),
+            one.distance_mm,
+            round(one.h_w_m2k),
+        )
+        for word in (tables.MODEL, tables.DATE, tables.CALIBRATION, tables.AUTHOR):
+            assert word in row[10]
+
+
+def test_the_probe_s_first_seconds_are_derived_again() -> None:
+    """One curve up to 6 s; the slow test derives everything."""
+    benign, all_cells = tables.curves(by_number(6), 6000)
+    row = ROWS[6]
+    assert tuple(benign) == row[8][: len(benign)]
+    assert tuple(all_cells) == row[9][: len(all_cells)]
+    assert benign[-1] > 500
+
+
+def test_the_spray_s_time_to_65_below_is_derived_again() -> None:
+    assert tables.skin_ms(by_number(1)) == ROWS[1][7]
+    assert all((row[7] == 0) == (row[2] == PROBE) for row in ROWS.values())
+
+
+def test_a_wrong_figure_in_the_firmware_would_be_seen() -> None:
+    """`source` writes what it is given: a row that differs gives another file."""
+    text = Path(shipped.__file__).read_text(encoding="utf-8")
+    rows = [
+        tables.Row(one, ROWS[one.number][6], ROWS[one.number][7], *ROWS[one.number][8:10])
+        for one in APPLICATORS
+    ]
+    assert tables.source(rows) == text
+    first = rows[0]
+    deeper = tuple(um + tables.ROUND_UM for um in first.benign_um)
+    wrong = tables.Row(
+        first.applicator, first.spread_permille, first.skin_ms, deeper, first.all_cells_um
+    )
+    assert tables.source([wrong, *rows[1:]]) != text
+
+
+def test_the_default_plan_stays_within_ten_to_thirty_seconds() -> None:
+    """Applicator 1, 2.3 mm of lesion, with no margin and with up to 0.8 mm."""
+    benign = dict(zip(shipped.TIMES_MS, ROWS[1][8], strict=True))
+    assert ROWS[1][2] == SPRAY
+    assert benign[10000] <= 2300
+    assert benign[30000] >= 3100
+
+
+@pytest.mark.slow
+def test_all_tables_are_derived_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--check"]) == 0, capsys.readouterr().out
