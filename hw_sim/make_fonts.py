@@ -172,8 +172,24 @@ def _by_number(texts: dict[str, str]) -> tuple[str, ...]:
     return tuple(numbered.get(n, "") for n in range(max(numbered, default=-1) + 1))
 
 
-def read_language(path: Path, numbers: dict[str, int]) -> Language:
-    """Read a language. ValueError for a word that it lacks, or that nobody knows."""
+def setting_numbers(firmware: Path) -> dict[str, int]:
+    """Key and permanent number of each setting of firmware/cryo/schema.py."""
+    tree = ast.parse((firmware / "schema.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SETTINGS":
+            assert isinstance(node.value, ast.Tuple)
+            rows = [row for row in node.value.elts if isinstance(row, ast.Tuple)]
+            return {
+                ast.literal_eval(row.elts[1]): int(ast.literal_eval(row.elts[0])) for row in rows
+            }
+    raise ValueError("schema.py has no SETTINGS")
+
+
+def read_language(path: Path, numbers: dict[str, int], settings: dict[str, int]) -> Language:
+    """Read a language; `numbers` of the words and `settings` are the firmware's.
+
+    ValueError for a word that it lacks or that nobody knows, and for a setting without a name.
+    """
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     words: dict[str, str] = data["words"]
     if words.keys() != numbers.keys():
@@ -186,13 +202,20 @@ def read_language(path: Path, numbers: dict[str, int]) -> Language:
         for part, text in enumerate(texts)
     }
     tables.append(_by_number(faults))
-    tables += [_by_number(data[section]) for section in SECTIONS[1:]]
+    tables += [_by_number(data[section]) for section in SECTIONS[1:-1]]
+    # Settings have their names by key; the device knows them by number.
+    names: dict[str, str] = data["settings"]
+    missing = settings.keys() - names.keys()
+    if missing:
+        raise ValueError(f"{path.name}: no name for {sorted(missing)}")
+    tables.append(_by_number({str(settings[key]): names[key] for key in settings}))
     return Language(data["number"], data["code"], data["name"], tuple(tables))
 
 
-def languages(folder: Path, numbers: dict[str, int]) -> list[Language]:
+def languages(folder: Path, firmware: Path) -> list[Language]:
     """The languages of a folder, by number from 1 on. ValueError where one is missing."""
-    found = [read_language(path, numbers) for path in folder.glob("*.toml")]
+    numbers, settings = word_numbers(firmware), setting_numbers(firmware)
+    found = [read_language(path, numbers, settings) for path in folder.glob("*.toml")]
     found.sort(key=lambda language: language.number)
     if [language.number for language in found] != list(range(1, len(found) + 1)):
         raise ValueError("languages are numbered 1, 2, 3 ... without a gap")
@@ -289,7 +312,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m hw_sim.make_fonts [--texts] firmware/cryo", file=sys.stderr)
         return 2
     folder = Path(places[0])
-    found = languages(LANGUAGES, word_numbers(folder))
+    found = languages(LANGUAGES, folder)
     if not only_texts:
         (folder / "fonts.py").write_text(fonts(), encoding="utf-8")
     for language in found:

@@ -1,0 +1,239 @@
+"""The panel's texts: complete, within the glass, with glyphs, in every language. H-09"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from cryo import faults, languages, schema, words
+
+from hw_sim import make_fonts
+from hw_sim.bench import FIRMWARE, FastBench
+
+CRYO = FIRMWARE / "cryo"
+NUMBERS = json.loads((Path(__file__).parents[2] / "rules" / "numbers.json").read_text("utf-8"))
+ALL = make_fonts.languages(make_fonts.LANGUAGES, CRYO)
+WORDS = make_fonts.word_numbers(CRYO)
+
+each_language = pytest.mark.parametrize("language", ALL, ids=lambda language: language.code)
+
+# Columns of a word where it shares its line with something else; else a line has 16.
+NARROWER = {
+    "HOLD_ARM": 8,  # beside how often the dewar holds the dose: 9x30s
+    "ARMED": 7,  # beside 2/2 and the seconds
+    "SELECT_OK": 13,  # beside 2/2
+    "NONE_APPLIES": 13,  # beside 1/5
+    "THIS_APPLIES": 13,
+    "COMPLETE": 13,  # with !1
+    "ENDED_EARLY": 13,
+    "CYCLES": 13,
+    "PATIENT": 10,
+    "WAIT": 6,
+    "TO": 2,  # 10.0 to 12.3 mm
+    "OF": 2,  # 10.0 of 12.3 s
+    "NEEDS": 7,  # needs 300-900
+}
+
+
+def columns(text: str) -> int:
+    """Columns of eight pixels that a text takes."""
+    return sum(1 if ord(c) < 127 else 2 for c in text)
+
+
+def lines(text: str, most: int = 16) -> list[str]:
+    """A text as the confirmation parts it: at spaces, or within a word that is too long."""
+    found: list[str] = []
+    while text:
+        cut = len(text)
+        while columns(text[:cut]) > most:
+            space = text.rfind(" ", 0, cut)
+            cut = space if space > 0 else cut - 1
+        found.append(text[:cut])
+        text = text[cut:].strip()
+    return found
+
+
+@each_language
+def test_what_lies_on_the_device_is_made_from_the_texts(language: make_fonts.Language) -> None:
+    path = CRYO / f"lang_{language.code}.py"
+    glyphs = make_fonts.kept_glyphs(path, language.characters())
+    assert path.read_text("utf-8") == make_fonts.room(language, glyphs), (
+        "run: python -m hw_sim.make_fonts firmware/cryo"
+    )
+    assert (CRYO / "languages.py").read_text("utf-8") == make_fonts.list_of(ALL)
+
+
+@each_language
+def test_a_language_lacks_nothing(language: make_fonts.Language) -> None:
+    assert words.use(language.number)
+    for name, number in WORDS.items():
+        assert words.say(number).strip(), name
+    for number in NUMBERS["faults"]:
+        assert all(words.fault(int(number), part) for part in (0, 1, 2)), number
+    for row in schema.SETTINGS:
+        assert words.setting(row[0]), row[1]
+    for number in NUMBERS["applicators"]:
+        assert words.applicator(int(number)), number
+
+
+@each_language
+def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
+    assert words.use(language.number)
+    for name, number in WORDS.items():
+        text = words.say(number)
+        assert columns(text) <= NARROWER.get(name, 16), f"{name}: {text}"
+    _, of_faults, profiles, items, applicators, settings = language.tables
+    for text in (*of_faults, *profiles, *items):
+        assert columns(text) <= 16, text
+    for text in applicators:
+        assert columns(text) <= 12, text  # beside the cycles and the clock
+    for text in settings:
+        assert len(lines(text)) <= 2, text
+
+
+@each_language
+def test_every_character_has_its_glyph(language: make_fonts.Language) -> None:
+    assert words.use(language.number)
+    width, pages, _, glyphs = words.font()
+    assert (width, pages) == (16, 2)
+    used = language.characters()
+    assert len(glyphs) == 32 * len(used), "only what is used is carried"
+    drawn = set()
+    for position, character in enumerate(used):
+        assert words.glyph_of(ord(character)) == position
+        picture = glyphs[32 * position : 32 * position + 32]
+        assert any(picture), f"{character} is blank"
+        drawn.add(picture)
+    assert len(drawn) == len(used), "two characters look the same"
+    assert words.glyph_of(0x2603) == -1
+    assert words.glyph_of(0xFFFF) == -1
+    assert words.glyph_of(127) == -1
+
+
+def test_english_is_what_link_and_journal_call_it() -> None:
+    assert words.use(1)
+    for number, name, _, _, what, action in faults.FAULTS:
+        first, _, second = action.partition("|")
+        said = tuple(words.fault(number, part) for part in range(4))
+        assert said == (name, what, first, second)
+
+
+# What each fault tells the operator to do, in each language: the word that must be there.
+TO_DO = {
+    faults.ESTOP: ("Close", "復原"),
+    faults.SETTINGS_LOST: ("Check settings", "檢查設定"),
+    faults.JOURNAL_FULL: ("Pull the log", "匯出紀錄"),
+    faults.JOURNAL_FAILED: ("Switch off, on", "關機再開機"),
+    faults.JOURNAL_DAMAGED: ("Pull the log", "匯出紀錄"),
+    faults.NOZZLE_SENSOR: ("Check its plug", "檢查插頭"),
+    faults.PRESSURE_SENSOR: ("Check its plug", "檢查插頭"),
+    faults.LEVEL_SENSOR: ("Check its plug", "檢查插頭"),
+    faults.PRESSURE: ("Check the dewar", "檢查杜瓦瓶"),
+    faults.LEVEL_LOW: ("Refill", "補充液態氮"),
+    faults.COIL_OPEN: ("Check the valve", "檢查閥門"),
+    faults.COIL_SHORTED: ("Vent the dewar", "杜瓦瓶洩壓"),
+    faults.VALVE_STUCK_OPEN: ("Point it away", "避開病人"),
+    faults.SUPPLY_LOW: ("Check supply", "檢查電源"),
+    faults.WATCHDOG: ("Check patient", "檢查病人"),
+    faults.FREEZE_LOST: ("Check patient", "檢查病人"),
+    faults.DOSE_TIMER: ("Check patient", "檢查病人"),
+    faults.DEAD_MAN: ("Check patient", "檢查病人"),
+    faults.BUTTON_STUCK: ("Free the button", "鬆開按鈕"),
+    faults.SCREEN: ("Call service", "聯絡維修"),
+    faults.INTERNAL: ("Check patient", "檢查病人"),
+    faults.NO_COLD: ("Check LN2", "檢查液態氮"),
+    faults.NO_LIQUID: ("Check LN2", "檢查液態氮"),
+}
+ENDS_IT = {faults.ACK: "SELECT", faults.ESTOP_RULE: "SELECT 2"}
+
+
+def test_the_list_of_what_to_do_names_every_fault() -> None:
+    assert set(TO_DO) == {row[0] for row in faults.FAULTS}
+    assert all(len(said) == len(languages.CODES) for said in TO_DO.values())
+
+
+@pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
+@each_language
+def test_every_fault_says_what_to_do(language: make_fonts.Language, row: tuple) -> None:
+    """H-09: what to do first, and then what ends the fault: SELECT, or service."""
+    assert words.use(language.number)
+    do = " ".join(words.fault(row[0], part) for part in (2, 3))
+    assert TO_DO[row[0]][language.number - 1] in do
+    calls_service = "service" in do or "維修" in do
+    vents = "vent" in do.lower() or "洩壓" in do
+    assert calls_service or vents or ENDS_IT.get(row[3], "?") in do
+
+
+def test_using_a_language_frees_the_other_one() -> None:
+    assert words.use(2)
+    assert words.say(words.ARMED) == "已備妥"
+    assert words.use(1)
+    assert words.glyph_of(ord("已")) == -1
+    assert words.say(words.ARMED) == "ARMED"
+    with pytest.raises(AttributeError):
+        import_module("cryo").lang_zh  # noqa: B018
+    assert not words.use(0)
+    assert not words.use(len(languages.CODES) + 1)
+    assert words.say(words.ARMED) == "ARMED", "an unknown language changes nothing"
+
+
+def test_what_has_no_text_is_empty() -> None:
+    assert words.use(1)
+    assert words.say(-1) == words.say(1000) == words.fault(200, 0) == words.profile(99) == ""
+
+
+def test_packed_offsets_are_two_bytes() -> None:
+    first, *texts = make_fonts.packed(("a", "", "ü"))
+    assert struct.unpack("<4H", first) == (8, 9, 9, 11)
+    assert texts == [b"a", b"", "ü".encode()]
+
+
+def third(text: str) -> str:
+    """A language that nobody speaks: the English words, with one character of Chinese."""
+    upside = re.sub(r'^(\w+ = )"(.)(.*)"$', r'\1"\2\3"', text, flags=re.MULTILINE)
+    return (
+        upside.replace("number = 1", "number = 3")
+        .replace('code = "en"', 'code = "xx"')
+        .replace('name = "English"', 'name = "Pseudo"')
+        .replace('"hold ARM"', '"氮 ARM"')
+    )
+
+
+MAIN = b"""
+import time
+time.sleep_ms(20)
+from cryo import canvas, fonts, words
+c = canvas.Canvas()
+c.clear()
+print(words.use(3), words.say(words.ARMED))
+text = words.say(words.HOLD_ARM)
+c.text(fonts.TEXT, 0, 0, text)
+print(text.encode(), bytes(c.page[0][1:17]) == words.font()[3][:16])
+"""
+
+
+def test_a_third_language_needs_only_data(tmp_path: Path) -> None:
+    """No code changes: a text file more, and the device speaks it."""
+    texts = tmp_path / "languages"
+    texts.mkdir()
+    for path in make_fonts.LANGUAGES.glob("*.toml"):
+        (texts / path.name).write_bytes(path.read_bytes())
+    (texts / "xx.toml").write_text(third((texts / "en.toml").read_text("utf-8")), "utf-8")
+    found = make_fonts.languages(texts, CRYO)
+    glyph = make_fonts.kept_glyphs(CRYO / "lang_zh.py", "氮")
+    bench = FastBench()
+    bench.write_files(
+        {
+            "cryo/lang_xx.py": make_fonts.room(found[2], glyph).encode(),
+            "cryo/languages.py": make_fonts.list_of(found).encode(),
+            "main.py": MAIN,
+        }
+    )
+    bench.power_on()
+    bench.run_for(500)
+    told = bench.host_read().decode().splitlines()
+    assert told[:2] == ["True ARMED", repr("氮 ARM".encode()) + " True"]
