@@ -40,8 +40,18 @@ _RETRY_MS = const(1000)
 _PAGES = const(2)
 _PAGES_OPEN = const(1)
 
-_BLINK_FAULT_MS = const(250)  # 2 Hz red, 0.5 Hz yellow: IEC 60601-1-8's bands
-_BLINK_ARMED_MS = const(1000)
+# by state
+_LIGHTS = (
+    sounder.DARK,
+    sounder.DARK,
+    sounder.READY_LIGHTS,
+    sounder.READY_LIGHTS,  # SCREENING
+    sounder.ARMED_LIGHTS,  # PRECHILL
+    sounder.ARMED_LIGHTS,
+    sounder.FREEZING_LIGHTS,
+    sounder.READY_LIGHTS,  # THAWING
+    sounder.READY_LIGHTS,  # DONE
+)
 
 
 class App:
@@ -268,10 +278,9 @@ class App:
     def sound_alarm(self, now_ms):
         """The alarm of the fault that is shown, repeated until it is cleared."""
         priority = faults.row_of(self.faults.first)[2]
-        if priority == faults.HIGH:
-            self.sounder.play(sounder.ALARM_HIGH, now_ms, sounder.HIGH_EVERY_MS)
-        else:
-            self.sounder.play(sounder.ALARM_MEDIUM, now_ms, sounder.MEDIUM_EVERY_MS)
+        tune, every_ms = sounder.ALARMS[priority]
+        self.sounder.play(tune, now_ms, every_ms)
+        self.lights.show(sounder.ALARM_LIGHTS[priority])
 
     # -- what every state shares --------------------------------------------------------------
 
@@ -284,13 +293,8 @@ class App:
         state = machine.state
         if machine.was == treatment.FAULT:
             self.sounder.stop()
-        self.lights.show(
-            1 if state == treatment.READY or state == treatment.DONE else 0,
-            1 if state == treatment.ARMED or state == treatment.FREEZING else 0,
-            1 if state == treatment.FAULT else 0,
-            _BLINK_FAULT_MS if state == treatment.FAULT
-            else _BLINK_ARMED_MS if state == treatment.ARMED else 0,
-        )
+        if state != treatment.FAULT:  # else `sound_alarm` shows how grave it is
+            self.lights.show(_LIGHTS[state])
         views.show_state(self)
         self.link.event(
             {

@@ -4,8 +4,10 @@ May import micropython.const. Controls: H-09 (end of freeze and faults are heard
 and light tell the state without the screen).
 
 A tune is a tuple of (frequency Hz, ms), 0 Hz = silence; it repeats after `every_ms` when that
-is not 0. Alarm patterns follow IEC 60601-1-8 (10 pulses high priority, 3 medium); 'freeze complete'
-is information and is unlike them. Nothing here allocates after start.
+is not 0. Alarms, by sound and by light, follow IEC 60601-1-8: high priority 10 pulses and red
+flashing at 1.4...2.8 Hz, medium 3 pulses and yellow at 0.4...0.8 Hz, low 2 pulses, once, and
+yellow. What is no alarm is unlike them: its tones rise or fall, and green is lit. Nothing here
+allocates after start.
 """
 
 from micropython import const
@@ -15,8 +17,10 @@ _TICKS_MASK = const(0x3FFFFFFF)
 CLICK = ((2400, 15),)
 REFUSED = ((400, 120), (0, 60), (400, 120))
 ARMED = ((1200, 80), (0, 40), (1600, 80))
+COLD = ((1600, 80), (0, 40), (2000, 80))
 START = ((2000, 200),)
 COUNT = ((1600, 30),)
+OBSERVED = ((1319, 150), (0, 100), (1568, 150), (0, 100), (1319, 150), (0, 100), (1568, 150))
 COMPLETE = ((1047, 150), (1319, 150), (1568, 350))
 ENDED_EARLY = ((1568, 150), (1047, 350))
 _PULSE = (960, 150)
@@ -27,8 +31,18 @@ ALARM_HIGH = (
     _PULSE, _GAP, _PULSE, _GAP, _PULSE, _PAUSE, _PULSE, _GAP, _PULSE,
 )  # fmt: skip
 ALARM_MEDIUM = ((640, 200), (0, 200), (640, 200), (0, 200), (640, 200))
-HIGH_EVERY_MS = const(10000)
-MEDIUM_EVERY_MS = const(20000)
+ALARM_LOW = ((480, 200), (0, 200), (480, 200))
+REMIND_EVERY_MS = const(60000)  # until somebody has answered
+
+# by priority, low first: what is heard, and how often in ms
+ALARMS = ((ALARM_LOW, 0), (ALARM_MEDIUM, 20000), (ALARM_HIGH, 10000))
+
+# green, yellow, red, half a period of blinking in ms: for `Lights.show`
+DARK = (0, 0, 0, 0)
+READY_LIGHTS = (1, 0, 0, 0)
+ARMED_LIGHTS = (1, 0, 0, 250)  # also while the purge is awaited
+FREEZING_LIGHTS = (1, 1, 0, 0)  # nitrogen flows: also in the purge
+ALARM_LIGHTS = ((0, 1, 0, 0), (0, 1, 0, 1000), (0, 0, 1, 250))  # by priority, low first
 
 _DUTY = (0, 800, 4000, 32768)  # 16-bit duty by volume 1...3
 
@@ -93,7 +107,7 @@ class Sounder:
 
 
 class Lights:
-    """Green: ready. Yellow: armed (blinking) or freezing (steady). Red: fault, by priority."""
+    """Green: ready (steady), armed (blinking), with yellow: freezing. Else a fault."""
 
     def __init__(self, green, yellow, red):
         self._green = green
@@ -103,8 +117,9 @@ class Lights:
         self._half_ms = 0
         self._level = 1
 
-    def show(self, green, yellow, red, half_ms=0):
-        """Levels, 0 or 1 each; with `half_ms` the (one) lit LED changes as often."""
+    def show(self, lights):
+        """One of the patterns above. The LED that blinks is the only one that is lit."""
+        green, yellow, red, half_ms = lights
         self._green.value(green)
         self._yellow.value(yellow)
         self._red.value(red)
