@@ -65,6 +65,10 @@ $(CHECK_READY): $(READY) requirements/check.txt requirements/stubs.txt typings/p
 run: $(READY) ## show a whole treatment on the simulated applicator
 	@$(VENV)/bin/cryo demo
 
+.PHONY: panel
+panel: $(READY) ## the simulated device in the browser (ARGS="--bench emulated" on real MicroPython)
+	@$(VENV)/bin/cryo panel $(ARGS)
+
 .PHONY: test
 test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow' $(ARGS)

@@ -144,6 +144,17 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("demo", "demo", "a whole treatment on the simulated device")
     sub.add_argument("--out", metavar="DIR", default="build/demo", help="default: build/demo")
 
+    sub = command("panel", "panel", "the simulated device as a page in the browser")
+    sub.add_argument("--bench", choices=("fast", "emulated"), default="fast", help="default: fast")
+    sub.add_argument(
+        "--web", type=int, metavar="N", default=8080, help="the page's port here (default 8080)"
+    )
+    sub.add_argument(
+        "--tcp", type=int, metavar="N", default=8090, help="the device's port here (default 8090)"
+    )
+    sub.add_argument("--replay", metavar="FILE", help="begin with a recorded session")
+    sub.add_argument("--no-browser", action="store_true", help="only serve; open no browser")
+
     log = commands.add_parser(
         "log",
         help="the device's journal: pull, show, export, verify",

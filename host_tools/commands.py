@@ -331,6 +331,19 @@ def demo(args: Namespace) -> int:
     return run(Path(args.out), json=args.json)
 
 
+def panel(args: Namespace) -> int:
+    """`cryo panel`."""
+    from host_tools.panel import run
+
+    return run(
+        args.bench,
+        web_port=args.web,
+        tcp_port=args.tcp,
+        replay=Path(args.replay) if args.replay else None,
+        show=not args.no_browser,
+    )
+
+
 # -- the journal ----------------------------------------------------------------------------
 
 

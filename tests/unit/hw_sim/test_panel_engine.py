@@ -1,0 +1,269 @@
+"""The engine of the page: pace, queue, port and view, on a clock that the test turns."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from hw_sim.bench import FastBench
+from hw_sim.panel.engine import Engine, Runner, Seat
+from hw_sim.panel.view import COLUMNS, SAMPLES, History, dots
+
+TURN_S = 0.004
+
+
+class Wall:
+    """A clock that stands until it is turned."""
+
+    def __init__(self) -> None:
+        self.s = 1000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+class Driven:
+    """An engine, and the time it is given."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.wall = Wall()
+        self.engine = Engine(lambda seed: FastBench(seed=seed), speed=speed, clock=self.wall)
+
+    def run(self, s: float) -> None:
+        """So much of the computer's time passes."""
+        end_s = self.wall.s + s
+        while self.wall.s < end_s - 1e-9:
+            self.wall.s = min(end_s, self.wall.s + TURN_S)
+            self.engine.turn()
+
+    def until(self, condition: Callable[[], bool], most_s: float) -> None:
+        end_s = self.wall.s + most_s
+        while not condition():
+            assert self.wall.s < end_s, self.engine.view
+            self.run(0.02)
+
+    @property
+    def t_s(self) -> float:
+        return self.engine.now_ns * 1e-9
+
+
+@pytest.fixture
+def ready() -> Driven:
+    driven = Driven()
+    driven.engine.act("power_on")
+    driven.until(lambda: driven.engine.view.state == "READY", 3.0)
+    return driven
+
+
+@pytest.mark.parametrize("speed", [0.1, 1.0, 7.5, 100.0])
+def test_time_passes_as_fast_as_it_is_asked_to(speed: float) -> None:
+    driven = Driven(speed)
+    driven.run(2.0)
+    assert driven.t_s == pytest.approx(2.0 * speed, rel=0.01)
+    assert driven.engine.view.reached == pytest.approx(speed, rel=0.05)
+
+
+def test_speed_and_pause_take_effect_at_once(ready: Driven) -> None:
+    engine = ready.engine
+    engine.set_paused(True)
+    before_s = ready.t_s
+    ready.run(5.0)
+    assert ready.t_s == before_s
+    engine.set_paused(False)
+    engine.set_speed(10.0)
+    ready.run(1.0)
+    assert ready.t_s - before_s == pytest.approx(10.0, rel=0.01)
+    for wrong in (0.0, 0.09, 101.0):
+        with pytest.raises(ValueError, match="speed"):
+            engine.set_speed(wrong)
+
+
+def test_while_a_button_is_pressed_time_runs_no_faster_than_life(ready: Driven) -> None:
+    ready.engine.set_speed(100.0)
+    before_s = ready.t_s
+    ready.engine.act("hold", "up")
+    ready.run(1.0)
+    assert ready.t_s - before_s == pytest.approx(1.0, abs=0.02)
+    ready.engine.act("release", "up")
+    ready.run(2.0)
+    assert ready.t_s - before_s > 100.0
+
+
+def test_a_bench_that_cannot_keep_up_gives_up_the_rest() -> None:
+    wall = Wall()
+
+    class Slow(FastBench):
+        def run_for(self, ms: float) -> None:
+            super().run_for(ms)
+            wall.s += ms / 1000 * 4  # four times slower than life
+
+    engine = Engine(lambda seed: Slow(seed=seed), clock=wall)
+    began_s = wall.s
+    longest_s = 0.0
+    while wall.s < began_s + 5.0:
+        wall.s += TURN_S
+        before_s = wall.s
+        engine.turn()
+        longest_s = max(longest_s, wall.s - before_s)
+    assert engine.now_ns * 1e-9 == pytest.approx(5.0 / 4, rel=0.15)
+    assert engine.view.reached == pytest.approx(0.25, rel=0.2)
+    assert longest_s < 1.0  # and it stays answerable
+
+
+def test_a_press_is_seen_on_the_screen(ready: Driven) -> None:
+    before, at_s = ready.engine.view.glass, ready.wall.s
+    ready.engine.act("hold", "up")
+    ready.until(lambda: ready.engine.view.glass != before, 0.2)
+    assert ready.wall.s - at_s <= 0.08
+    assert ready.engine.view.held == {"up"}
+
+
+def test_a_click_too_short_for_a_finger_is_made_long_enough(ready: Driven) -> None:
+    before = ready.engine.view.glass
+    ready.engine.act("hold", "up")
+    ready.engine.act("release", "up")
+    ready.engine.act("release", "up")
+    assert [step.do for step in ready.engine.recorder.steps[-2:]] == ["power_on", "hold"]
+    ready.run(0.3)
+    assert ready.engine.view.glass != before
+    hold, release = ready.engine.recorder.steps[-2:]
+    assert (hold.do, release.do) == ("hold", "release")
+    assert release.at_ns - hold.at_ns == 60_000_000
+    assert ready.engine.view.held == frozenset()
+
+
+def test_two_clicks_at_once_are_two_presses(ready: Driven) -> None:
+    for _ in range(2):
+        ready.engine.act("hold", "up")
+        ready.engine.act("release", "up")
+    ready.run(0.3)
+    assert [s.do for s in ready.engine.recorder.steps[1:]] == ["hold", "release"] * 2
+
+
+def test_dots_are_what_the_eye_sees(ready: Driven) -> None:
+    screen = ready.engine.bench.wiring.screen
+    for inverted in (False, True):
+        screen.inverted = inverted
+        seen = screen.pixels()
+        packed = dots(ready.engine.bench.wiring)
+        assert sum(byte.bit_count() for byte in packed) == sum(seen)
+        for y in range(64):
+            row = [packed[(y >> 3) * 128 + x] >> (y & 7) & 1 for x in range(128)]
+            assert row == list(seen[y * 128 : y * 128 + 128])
+    screen.on = False
+    assert dots(ready.engine.bench.wiring) == bytes(1024)
+
+
+def test_another_device_knows_nothing_of_the_first(ready: Driven) -> None:
+    engine = ready.engine
+    engine.act("mishap", "dewar_empty")
+    engine.act("estop_open")
+    ready.run(0.5)
+    assert engine.view.mishaps == {"dewar_empty"}
+    assert engine.view.state == "FAULT"
+    session = engine.view.session
+    engine.fresh()
+    ready.run(0.2)
+    view = engine.view
+    assert (view.session, view.state, view.powered) == (session + 1, "OFF", False)
+    assert not view.mishaps
+    assert not view.estop_open
+    assert engine.recorder.steps == []
+    assert view.plant.level_permille > 800
+
+
+def test_a_firmware_that_fails_is_told_and_the_engine_goes_on(
+    ready: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hw_sim.chip.errors import FirmwareCrashed
+
+    def fail(ms: float) -> None:
+        raise FirmwareCrashed("all is lost")
+
+    monkeypatch.setattr(ready.engine.bench, "run_for", fail)
+    ready.run(0.1)
+    assert "all is lost" in ready.engine.view.error
+    ready.engine.act("hold", "up")  # harmless
+    monkeypatch.undo()
+    ready.engine.fresh()
+    ready.engine.act("power_on")
+    ready.until(lambda: ready.engine.view.state == "READY", 3.0)
+    assert ready.engine.view.error == ""
+
+
+# -- the port
+
+
+def test_one_host_at_a_time_and_it_is_told_when_the_port_goes(ready: Driven) -> None:
+    got: list[bytes] = []
+    lost: list[bool] = []
+    first = Seat("one", got.append, lambda: lost.append(True))
+    engine = ready.engine
+    assert engine.take_seat(first)
+    assert not engine.take_seat(Seat("two", got.append, lambda: None))
+    engine.send(b'{"id":1,"op":"hello"}*' + b"%08x\n" % _crc(b'{"id":1,"op":"hello"}'))
+    ready.until(lambda: b"cryodose" in b"".join(got), 0.5)
+    ready.run(0.1)
+    assert engine.view.host == "one"
+    engine.act("cut_power")
+    ready.run(0.1)
+    assert lost == [True]
+    assert engine.view.host == ""
+    assert engine.take_seat(Seat("two", got.append, lambda: None))
+
+
+def _crc(body: bytes) -> int:
+    import zlib
+
+    return zlib.crc32(body)
+
+
+# -- history
+
+
+def test_history_keeps_the_newest_and_no_more() -> None:
+    history = History()
+    width = len(COLUMNS)
+    for i in range(SAMPLES + 10):
+        history.add((float(i),) * width)
+    first, floats = history.since(0)
+    assert first == 10
+    assert len(floats) == 4 * width * SAMPLES
+    assert struct.unpack_from("<f", floats)[0] == 10.0
+    assert struct.unpack_from("<f", floats, len(floats) - 4)[0] == SAMPLES + 9
+    first, floats = history.since(SAMPLES + 8)
+    assert (first, len(floats)) == (SAMPLES + 8, 4 * width * 2)
+    assert history.since(SAMPLES + 10) == (SAMPLES + 10, b"")
+
+
+# -- the thread
+
+
+def test_the_runner_answers_raises_and_ends() -> None:
+    runner = Runner(lambda: Engine(lambda seed: FastBench(seed=seed)))
+    runner.start()
+    try:
+        runner.post(lambda engine: engine.act("power_on"))
+        until_s = time.monotonic() + 5.0
+        while runner.ask(lambda engine: engine.view.state) != "READY":
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
+        with pytest.raises(ZeroDivisionError):
+            runner.ask(lambda _engine: 1 / 0)
+        runner.post(lambda engine: engine.act("hold", "nose"))  # said in the log
+        assert any("nose" in event.words for event in runner.ask(lambda e: list(e.events)))
+    finally:
+        runner.stop()
+    assert "bench" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_the_making_raises_comes_out_of_start() -> None:
+    def make() -> Engine:
+        raise RuntimeError("no bench today")
+
+    with pytest.raises(RuntimeError, match="no bench today"):
+        Runner(make).start()
