@@ -219,7 +219,7 @@ class _Teller:
     def treatment(self) -> None:
         """Run it, and show each screen as soon as its row is full."""
         self._heading("A treatment on the simulated applicator")
-        # The picture's library takes a second to load; the freeze is a good time for it.
+        # The picture's library takes a second to load; the purge is a good time for it.
         loader = threading.Thread(target=_load_picture, daemon=True)
         waiting: list[Moment] = []
         moments = self._session.moments()
@@ -238,20 +238,23 @@ class _Teller:
 
     @contextmanager
     def _live(self) -> Generator[Callable[[], None] | None]:
-        """On a terminal that is high enough, the freeze plays, ten times as fast as it is."""
+        """On a terminal that is high enough, purge and freeze play, ten times as fast as it is."""
         console = self._console
         if not console.is_terminal or not self._coloured or console.height < LINES + 7:
             yield None
             return
         live = Live(console=console, auto_refresh=False, transient=True)
+        closings = 0
 
         def frame() -> None:
+            nonlocal closings
             if not live.is_started:
                 live.start()
             begun_s = time.monotonic()
             live.update(self._frame(), refresh=True)
             time.sleep(max(0.0, _FRAME_S - (time.monotonic() - begun_s)))
-            if self._session.bench.valve_intervals():
+            if len(self._session.bench.valve_intervals()) > closings:
+                closings += 1
                 live.stop()
 
         try:
@@ -345,14 +348,12 @@ class _Teller:
         coldest = f"{tissue.coldest_surface_c:.0f} °C".replace("-", "−")
         grid.add_row("coldest surface", coldest, "")
         self._console.print(grid)
-        if short:
-            self._console.print(Text(
-                "   Why short: the line was warm, and gave gas for the first "
-                f"{outcome.gas_s:.1f} s of the freeze.\n"
-                "   With liquid from its first instant the same freeze reaches "
-                f"{outcome.ideal.deepest_m25_mm:.2f} mm.\n"
-                "   Chilling the line beforehand (prechill) comes with a later release."
-            ))  # fmt: skip
+        opened_ns, closed_ns = self._session.purge_ns
+        self._console.print(Text(
+            "   Before the freeze the line was purged, away from the patient, for "
+            f"{(closed_ns - opened_ns) / NS_PER_S:.1f} s:\n"
+            f"   liquid {outcome.gas_s:.1f} s after the freeze began."
+        ))  # fmt: skip
 
     def _record(self, fetched: Fetched) -> None:
         self._heading("The record, pulled over the link")

@@ -30,7 +30,7 @@ H_W_M2K = 3000.0
 project's table of computed depths, from which that applicator's calibration was taken."""
 
 FRAME_MS = 250
-"""The freeze is run in steps of this."""
+"""Purge and freeze are run in steps of this."""
 
 CELL_MM = 0.25
 """The picture draws depths at every so many mm, which is coarser than the tissue model's cells."""
@@ -74,7 +74,8 @@ class Session:
     """A bench, an operator, and a notebook.
 
     `moments()` runs the treatment and yields what can be looked at, in order; afterwards the other
-    attributes are complete. `on_frame`, if given, is called every `FRAME_MS` of the freeze.
+    attributes are complete. `on_frame`, if given, is called every `FRAME_MS` while TRIGGER
+    is held.
     """
 
     def __init__(self, bench: FastBench | None = None) -> None:
@@ -82,16 +83,24 @@ class Session:
         self.trace = Trace(self.bench.wiring, sample_ns=SAMPLE_NS)
         self.seen: list[Moment] = []
         self.on_frame: Callable[[], None] | None = None
+        self._purges = 0
         self.ended_ns = 0
         """When the operator was done; the bench may go on, to be read out."""
 
     @property
     def valve_ns(self) -> tuple[int, int]:
-        """When GATE rose and fell. RuntimeError if there was no freeze, or more than one."""
-        intervals = self.bench.valve_intervals()
+        """When GATE rose and fell for the freeze. RuntimeError if there was not just one."""
+        intervals = self.bench.valve_intervals()[self._purges :]
         if len(intervals) != 1:
             raise RuntimeError(f"GATE was high {len(intervals)} times in a treatment of one freeze")
         return intervals[0]
+
+    @property
+    def purge_ns(self) -> tuple[int, int]:
+        """When GATE rose and fell to purge the line. RuntimeError before it did."""
+        if not self._purges:
+            raise RuntimeError("the line has not been purged")
+        return self.bench.valve_intervals()[0]
 
     @property
     def measured_us(self) -> float:
@@ -126,7 +135,7 @@ class Session:
         raise RuntimeError("the device has not recorded that it was armed")
 
     def moments(self) -> Iterator[Moment]:
-        """The treatment: power on, 2.5 mm, arm, freeze to the end, thaw for some seconds."""
+        """The treatment: power on, 2.5 mm, arm, purge, freeze to the end, thaw for some seconds."""
         bench = self.bench
         bench.power_on()
         bench.run_for(250)
@@ -144,13 +153,25 @@ class Session:
         bench.release("arm")
         bench.run_for(450)
         yield self._look(
-            "ARM held 1 s", "Every interlock permits. Depth and time are fixed from here on."
+            "ARM held 1 s", "Every interlock permits; depth and time are fixed. But the line is warm."
         )
         bench.run_for(300)
+        bench.plant.point(bench.clock.now_ns, at_skin=False)
         bench.hold("trigger")
-        self._freeze(4200)
-        yield self._look("TRIGGER held", "Freezing. Seconds left, readable at arm's length.")
-        self._freeze(6000)
+        self._play(3000)
+        yield self._look("TRIGGER held, away", "The line is purged until liquid comes, 10 s at most.")
+        self._until_closed(8000)
+        self._purges = 1
+        bench.run_for(400)
+        bench.release("trigger")
+        bench.run_for(600)
+        bench.plant.point(bench.clock.now_ns, at_skin=True)
+        yield self._look("TRIGGER let go", "Armed, the nozzle at liquid temperature.")
+        bench.run_for(400)
+        bench.hold("trigger")
+        self._play(4200)
+        yield self._look("TRIGGER held again", "Freezing. Seconds left, readable at arm's length.")
+        self._play(6000)
         yield self._look("Still held", "The last five seconds are also heard.")
         done = self._until_closed(5000)
         bench.run_for(400)
@@ -166,10 +187,7 @@ class Session:
         """What the tissue received. RuntimeError when no liquid reached it at all."""
         from hw_sim.plant.tissue import treat
 
-        wet = self.bench.plant.liquid_intervals_ns
-        lifted = self.bench.plant.open_intervals_ns
-        if not wet:
-            raise RuntimeError("no liquid reached the tissue")
+        wet, lifted = self.wet_ns, self.lifted_ns
         tissue, ideal = (
             treat(
                 spans,
@@ -179,11 +197,28 @@ class Session:
             )
             for spans in (wet, lifted)
         )
-        return Outcome(tissue, ideal, DEPTH_MM, (wet[0][0] - lifted[0][0]) / NS_PER_S)
+        return Outcome(tissue, ideal, DEPTH_MM, max(0, wet[0][0] - lifted[0][0]) / NS_PER_S)
+
+    @property
+    def lifted_ns(self) -> list[tuple[int, int]]:
+        """When the armature was lifted in the freeze; the purge is not of it."""
+        return self._of_freeze(self.bench.plant.open_intervals_ns)
+
+    @property
+    def wet_ns(self) -> list[tuple[int, int]]:
+        """When mostly liquid left the nozzle in the freeze. RuntimeError when none did."""
+        found = self._of_freeze(self.bench.plant.liquid_intervals_ns)
+        if not found:
+            raise RuntimeError("no liquid reached the tissue")
+        return found
+
+    def _of_freeze(self, intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        begun_ns = self.valve_ns[0] if self.bench.valve_intervals() else 0
+        return [(begin, end) for begin, end in intervals if end > begun_ns]
 
     # -- the notebook -------------------------------------------------------------------------
 
-    def _freeze(self, ms: int) -> None:
+    def _play(self, ms: int) -> None:
         left_ms = ms
         while left_ms > 0:
             step_ms = min(FRAME_MS, left_ms)
@@ -194,10 +229,11 @@ class Session:
 
     def _until_closed(self, timeout_ms: int) -> bool:
         waited_ms = 0
-        while not self.bench.valve_intervals():
+        before = len(self.bench.valve_intervals())
+        while len(self.bench.valve_intervals()) == before:
             if waited_ms >= timeout_ms:
                 return False
-            self._freeze(FRAME_MS)
+            self._play(FRAME_MS)
             waited_ms += FRAME_MS
         return True
 

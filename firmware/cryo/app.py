@@ -19,6 +19,7 @@ from cryo import (
     handling,
     interlocks,
     journal,
+    preparing,
     schema,
     settings,
     shot,
@@ -88,12 +89,14 @@ class App:
         self.cycle = 0
         self.planned_us = 0
         self.dose_ms = 0
+        self.table_version = 0
         self._now_ms = now_ms
         self.slot = 0
         self.clock_s = 0  # UTC at uptime 0, or 0
         self.clock_source = commands.CLOCK_NONE
         self.treatment_seq = 0
         self.begun = False  # the shot of this FREEZING has been started
+        self.purge = preparing.NO_PURGE
         self.closed_ms = now_ms  # when the valve was last seen open
         self.closed_for_ms = 0  # counts up from there, and stops at interlocks.STUCK_AFTER_MS
         self.changed = [0] * len(schema.SETTINGS)  # value in flash of what the panel changed
@@ -172,6 +175,8 @@ class App:
         one_shot = self.shot
         if self.treatment.state == treatment.FREEZING:
             freezing.step(self, now_ms, raw, estop_closed)
+        elif self.purge:
+            preparing.step(self, now_ms, raw, estop_closed)
         else:
             self._attend(now_ms, slot)
         self.sounder.step(now_ms)
@@ -186,7 +191,10 @@ class App:
         else:
             self.panel.step(_PAGES_OPEN)
             self.link.step_open(
-                one_shot.remaining_ms(), one_shot.elapsed_ms, self.sensors.nozzle.c_x100
+                one_shot.purging,
+                one_shot.remaining_ms(),
+                one_shot.elapsed_ms,
+                self.sensors.nozzle.c_x100,
             )
 
     def _sense(self, slot):
@@ -203,7 +211,7 @@ class App:
         elif slot == 8:
             sensors.supply_mv.step(board.vsys())
 
-    # -- any state but FREEZING ---------------------------------------------------------------
+    # -- the valve closed, and no shot on its way ---------------------------------------------------------------
 
     def _attend(self, now_ms, slot):
         keys = self.buttons
@@ -219,6 +227,8 @@ class App:
             handling.ready(self, now_ms, keys)
         elif state == treatment.ARMED:
             handling.armed(self, now_ms, keys)
+        elif state == treatment.PRECHILL:
+            preparing.prechill(self, now_ms, keys)
         elif state == treatment.DONE:
             if keys.clicked & buttons.SELECT:
                 self.event(treatment.ACKNOWLEDGED)
@@ -265,7 +275,7 @@ class App:
                 {"ev": "fault", "fault": number, "name": faults.row_of(number)[1], "active": True}
             )
             number = self.faults.take_fresh()
-        if state == treatment.ARMED:
+        if state == treatment.ARMED or state == treatment.PRECHILL:
             self.record(journal.DISARMED, self.treatment_seq, journal.DISARM_FAULT)
         if self.settings.pending >= 0:
             handling.settle(self, now_ms, "rejected")

@@ -58,6 +58,7 @@ RUNNING = const(1)
 FREEZING = const(2)
 MAINTENANCE = const(3)
 CRASHED = const(4)
+PURGING = const(5)
 
 POWER_ON = const(1)
 WATCHDOG_RESET = const(3)

@@ -36,7 +36,7 @@ ERRORS = (
     ("type", "not an integer"),
     ("range", "outside min...max"),
     ("state", "not allowed in this state"),
-    ("busy", "a freeze is running, or a change waits for confirmation on the device"),
+    ("busy", "the valve is open, or a change waits for confirmation on the device"),
     ("storage", "the device could not use its flash"),
 )
 

@@ -30,6 +30,7 @@ BUTTON_STUCK = const(19)
 SCREEN = const(20)
 INTERNAL = const(21)
 NO_COLD = const(22)
+NO_LIQUID = const(23)
 
 HIGH = const(2)
 MEDIUM = const(1)
@@ -67,6 +68,7 @@ FAULTS = (
     (SCREEN, "NO SCREEN", MEDIUM, POWER, "Screen is silent", "Call service"),
     (INTERNAL, "PROGRAM ERROR", HIGH, ACK, "It restarted", "Check patient,|then SELECT"),
     (NO_COLD, "NO COLD", HIGH, ACK, "Nozzle was warm", "Check LN2, flow,|then SELECT"),
+    (NO_LIQUID, "NO LIQUID", MEDIUM, ACK, "Purged for 10 s", "Check LN2, flow,|then SELECT"),
 )
 
 

@@ -1,13 +1,11 @@
 """What the operator's buttons do in each state but FREEZING.
 
-Works on an App. May import gc, micropython.const and cryo's buttons, commands, dose, faults,
-freezing, interlocks, journal, schema, screens, sounder, treatment, views.
+Works on an App. May import micropython.const and cryo's buttons, commands, dose, faults,
+freezing, interlocks, journal, preparing, schema, screens, sounder, treatment, views.
 Controls: H-04 (only ARM held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and
 what it must be), H-13 (a change that matters is confirmed here), H-15 (a fault is cleared by a
 person), H-17 (self-test).
 """
-
-import gc
 
 from micropython import const
 
@@ -19,6 +17,7 @@ from cryo import (
     freezing,
     interlocks,
     journal,
+    preparing,
     schema,
     screens,
     sounder,
@@ -178,26 +177,13 @@ def _arm(app, now_ms):
     if app.free_records() < journal.ROOM_TO_ARM:
         app.faults.latch(faults.JOURNAL_FULL, True)
         return
-    gc.collect()
     app.dose_ms = planned_ms
     app.planned_us = planned_us
+    app.table_version = dose.version_of(values[schema.APPLICATOR])
     app.cycle = 1
-    app.treatment_seq = app.record(
-        journal.ARMED,
-        values[schema.APPLICATOR],
-        values[schema.DEPTH_UM],
-        planned_ms,
-        planned_us,
-        dose.version_of(values[schema.APPLICATOR]),
-        app.sensors.nozzle.c_x100,
-        app.settings.generation,
-        0,
-    )
-    app.second = -1
+    app.treatment_seq = 0
     app.panel.view.planned_ms = planned_ms
-    app.panel.view.timeout_s = values[schema.ARM_TIMEOUT_S]
-    app.event(treatment.ARM_HELD)
-    app.sounder.play(sounder.ARMED, now_ms)
+    preparing.go_on(app, now_ms)
 
 
 def _refuse_for(app, now_ms, cause, values):
@@ -236,20 +222,19 @@ def armed(app, now_ms, keys):
     """ARMED: TRIGGER freezes; ARM, or waiting too long, goes back."""
     timeout_s = app.settings.values[schema.ARM_TIMEOUT_S]
     if keys.pressed & buttons.ARM:
-        _disarm(app, treatment.ARM_PRESSED, journal.DISARM_BUTTON)
+        preparing.disarm(app, treatment.ARM_PRESSED, journal.DISARM_BUTTON)
+    elif preparing.must_purge(app):
+        # Armed for so long that the line has warmed: a trigger now would give gas. H-02
+        app.event(treatment.MUST_CHILL)
+        app.sounder.play(sounder.REFUSED, now_ms)
     elif keys.pressed & buttons.TRIGGER:
         freezing.begin(app, now_ms)
     elif app.state_ms() >= timeout_s * 1000:
-        _disarm(app, treatment.TIMED_OUT, journal.DISARM_TIME)
+        preparing.disarm(app, treatment.TIMED_OUT, journal.DISARM_TIME)
     else:
         view = app.panel.view
         view.timeout_s = timeout_s - app.state_ms() // 1000
         app.panel.update()
-
-
-def _disarm(app, event, reason):
-    app.record(journal.DISARMED, app.treatment_seq, reason)
-    app.event(event)
 
 
 def fault(app, now_ms, keys):

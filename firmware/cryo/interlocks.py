@@ -25,6 +25,32 @@ _WARM_C_X100 = const(-5000)
 COLD_AFTER_MS = const(12000)
 
 
+# A purge has done its work when the nozzle is colder than this and keeps its temperature. Computed
+# with the model of the line, 300...900 mbar, from 35 C to -190 C: less than 0.2 s of liquid is still
+# missing then. To be measured on a real line.
+_LIQUID_C_X100 = const(-17500)
+_FALL_C_X100 = const(500)  # over 0.5 s
+_RISE_C_X100 = const(150)  # a line that is still cold, without liquid, warms by 2 K and more
+# A nozzle that is warmer than this has been closed for some 10 s: the next freeze would lose more
+# than 1 s to gas.
+_REWARMED_C_X100 = const(-12000)
+
+
+def liquid(c_x100):
+    """Whether a nozzle out of which something flows is at liquid temperature."""
+    return c_x100 < _LIQUID_C_X100
+
+
+def steady(c_x100, before_c_x100):
+    """Whether a nozzle keeps its temperature: now, and half a second before."""
+    return -_FALL_C_X100 < c_x100 - before_c_x100 < _RISE_C_X100
+
+
+def rewarmed(sensors):
+    """Whether a freeze that began now would begin with gas. H-02"""
+    return sensors.nozzle.c_x100 > _REWARMED_C_X100
+
+
 def warm(c_x100):
     """Whether a nozzle is too warm to have given liquid (0.01 degrees Celsius)."""
     return c_x100 > _WARM_C_X100

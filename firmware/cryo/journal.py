@@ -48,8 +48,14 @@ FAULT_CLEARED = const(10)
 MAINTENANCE = const(11)
 OVERRUN = const(12)
 ICE_FIELD = const(13)
+PRECHILL_BEGIN = const(14)
+PRECHILL_END = const(15)
 
 _END_CAUSE = "1=complete 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening"
+_PURGE_CAUSE = (
+    "1=not cold in time 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
+    "6=cold 7=reset, at most so long"
+)
 _RESET_CAUSE = "1=power-on 3=watchdog"
 
 # number (never reused), name, ((field, unit), ...) in the order of the eight arguments
@@ -149,6 +155,33 @@ KINDS = (
         ICE_FIELD,
         "ice_field",
         (("treatment", "seq"), ("cycle", "number"), ("elapsed", "ms")),
+    ),
+    (
+        PRECHILL_BEGIN,
+        "prechill_begin",
+        (
+            ("treatment", "seq, 0=not armed yet"),
+            ("cycle", "number"),
+            ("planned_gate", "us"),
+            ("nozzle", "0.01 degC"),
+            ("pressure", "mbar"),
+            ("level", "permille"),
+            ("supply", "mV"),
+        ),
+    ),
+    (
+        PRECHILL_END,
+        "prechill_end",
+        (
+            ("treatment", "seq, 0=not armed yet"),
+            ("cycle", "number"),
+            ("cause", _PURGE_CAUSE),
+            ("planned_gate", "us"),
+            ("delivered_gate", "us"),
+            ("nozzle", "0.01 degC"),
+            ("nozzle_min", "0.01 degC"),
+            ("pressure_min", "mbar"),
+        ),
     ),
 )
 
@@ -322,19 +355,19 @@ class Journal:
             return self.genesis()
         return self.read(seq - 1)[_BODY:]
 
-    def unfinished_freeze(self):
-        """(treatment, cycle, dose_ms, planned_us) of a freeze that began and has no end, or None.
+    def unfinished(self):
+        """(kind, its eight arguments) of the freeze or purge that began and has no end, or None.
 
-        Nothing but its end may follow a freeze's beginning, apart from what a start writes.
+        Nothing but its end may follow its beginning, apart from what a start writes.
         """
         seq = self.head
         oldest = seq - 40
         while seq >= self.first() and seq > oldest:
             record = struct.unpack_from(_FORMAT, self.read(seq))
             kind = record[2]
-            if kind == FREEZE_BEGIN:
-                return record[6:10]
-            if kind == FREEZE_END or kind == FREEZE_LOST or kind == ARMED:
+            if kind == FREEZE_BEGIN or kind == PRECHILL_BEGIN:
+                return kind, record[6:]
+            if kind in (FREEZE_END, FREEZE_LOST, PRECHILL_END, ARMED):
                 return None
             seq -= 1
         return None

@@ -26,11 +26,12 @@ _TICKS_MASK = const(0x3FFFFFFF)
 _ID_KEY = b'"id":'
 _STATUS_OP = b'"op":"status"'
 _ID_HEAD = b'{"id":'
-_OK_STATE = b',"ok":{"state":"FREEZING","remaining_ms":'
+_OK_FREEZING = b',"ok":{"state":"FREEZING","remaining_ms":'
+_OK_PRECHILL = b',"ok":{"state":"PRECHILL","remaining_ms":'
 _ELAPSED = b',"elapsed_ms":'
 _NOZZLE = b',"nozzle_c_x100":'
 _VALVE = b',"valve":"open"}}'
-_BUSY = b',"err":{"code":"busy","text":"a freeze is running; ask again when it has ended"}}'
+_BUSY = b',"err":{"code":"busy","text":"the valve is open; ask again when it has closed"}}'
 
 
 def find(buffer, length, word):
@@ -148,13 +149,13 @@ class Link:
 
     # -- valve open: no allocation ----------------------------------------------------------
 
-    def step_open(self, remaining_ms, elapsed_ms, nozzle_c_x100):
+    def step_open(self, purging, remaining_ms, elapsed_ms, nozzle_c_x100):
         """One tick with the valve open. Bounded, and allocates nothing."""
         if self._out_end:
             self._trickle()
         if self._receive(_BYTES_A_TICK_OPEN) and not self._out_end:
             self._waiting = False
-            self._short_reply(remaining_ms, elapsed_ms, nozzle_c_x100)
+            self._short_reply(purging, remaining_ms, elapsed_ms, nozzle_c_x100)
 
     def _trickle(self):
         port = self._port
@@ -171,7 +172,7 @@ class Link:
             self._out_end = 0
         self._out_at = at
 
-    def _short_reply(self, remaining_ms, elapsed_ms, nozzle_c_x100):
+    def _short_reply(self, purging, remaining_ms, elapsed_ms, nozzle_c_x100):
         line = self._in
         at = find(line.buffer, line.length, _ID_KEY)
         request_id = -1
@@ -186,7 +187,7 @@ class Link:
         end = self._copy(_ID_HEAD, 0)
         end = self._digits(request_id, end)
         if find(line.buffer, line.length, _STATUS_OP) >= 0:
-            end = self._copy(_OK_STATE, end)
+            end = self._copy(_OK_PRECHILL if purging else _OK_FREEZING, end)
             end = self._digits(remaining_ms, end)
             end = self._copy(_ELAPSED, end)
             end = self._digits(elapsed_ms, end)

@@ -25,6 +25,7 @@ ARM_LEVEL_MIN = const(12)
 RUN_LEVEL_MIN = const(13)
 ARM_SUPPLY_MIN = const(14)
 RUN_SUPPLY_MIN = const(15)
+PRECHILL = const(16)
 
 HOST = const(0)  # the host may set it at once
 DEVICE = const(1)  # takes effect after confirmation on the device
@@ -51,6 +52,7 @@ SETTINGS = (
     (14, "freeze_level_min_permille", "permille", 0, 500, 50, DEVICE, "a freeze ends below this"),
     (15, "arm_supply_min_mv", "mV", 4000, 5000, 4300, DEVICE, "board supply needed to arm"),
     (16, "freeze_supply_min_mv", "mV", 3800, 5000, 4200, DEVICE, "a freeze ends below this"),
+    (17, "prechill", "on/off", 0, 1, 1, DEVICE, "a warm line is purged before arming"),
 )
 
 

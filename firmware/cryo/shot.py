@@ -1,13 +1,19 @@
 """One bounded opening of the valve, from the permission to the proof that it is closed again.
 
 Pure in the sense that time and readings are passed in; works on a `Valve`. May import
-micropython.const and cryo's faults, interlocks. Controls: H-05 (both switches are tried each
-time), H-01 (a second look at the timer), H-02, H-03, H-11, H-15 (a shot never resumes).
+array, micropython.const and cryo's faults, interlocks. Controls: H-05 (both switches are tried each
+time), H-01 (a second look at the timer), H-02, H-03, H-11, H-15 (a shot never resumes), H-21 (a purge is
+bounded, and ends by itself).
 
     SUPPLY   supply on, gate low: 20 ms in which no coil current may flow (is the gate shorted?)
     OPEN     the dose timer counts
     CLOSING  gate low, supply still on: the current must fall (did the gate really open?)
+
+A freeze ends when its count does. A purge (PRECHILL: the line is blown cold, away from the patient)
+ends when the nozzle is at liquid temperature and steady; it is a fault when its count ends before.
 """
+
+from array import array
 
 from micropython import const
 
@@ -24,13 +30,29 @@ RELEASED = const(2)
 ESTOP = const(3)
 FAULT = const(4)
 CANCELLED = const(5)  # ended before the gate opened
+COLD = const(6)  # a purge: the nozzle is at liquid temperature
+RESET = const(7)  # the processor was reset, or lost power: told by the next start
 
-CAUSES = ("", "complete", "trigger released", "emergency stop", "fault", "cancelled")
+CAUSES = (
+    "",
+    "complete",
+    "trigger released",
+    "emergency stop",
+    "fault",
+    "cancelled",
+    "cold",
+    "reset",
+)
+
+PURGE_US = const(10000000)  # no purge is longer: a line that is not cold by then has no liquid
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _SUPPLY_MS = const(20)
 _COIL_RISE_MS = const(60)
 _COIL_FALL_MS = const(60)
+_READ_EVERY_MS = const(100)
+_READINGS = const(5)
+_COLD_READINGS = const(3)
 _LATE_MS = const(50)  # the gate is low this long after its end at the latest
 
 
@@ -46,12 +68,24 @@ class Shot:
         self.elapsed_ms = 0  # since the gate opened
         self.nozzle_min_c_x100 = 0
         self.pressure_min_mbar = 0
+        self.purging = False  # this shot, or the last one, is a purge
+        self._readings = array("i", [0] * _READINGS)  # of a purge: nozzle, every 100 ms
+        self._read = 0  # how many there have been
+        self._cold = 0  # of the last ones, how many said cold and steady
         self._valve = valve
         self._since_ms = 0
         self._last_ms = 0
 
+    def purge(self, now_ms):
+        """Start a purge. The trigger is held, the nozzle points away from the patient."""
+        self.begin(PURGE_US, now_ms)
+        self.purging = True
+
     def begin(self, planned_us, now_ms):
-        """Start a shot of `planned_us` (gate high time, us). The trigger is held."""
+        """Start a freeze of `planned_us` (gate high time, us). The trigger is held."""
+        self.purging = False
+        self._read = 0
+        self._cold = 0
         self.planned_us = planned_us
         self.delivered_us = 0
         self.elapsed_ms = 0
@@ -105,6 +139,10 @@ class Shot:
         self.elapsed_ms = elapsed_ms
         if valve.ended():
             if valve.complete():
+                if self.purging:
+                    if interlocks.liquid(sensors.nozzle.c_x100):
+                        return self._close(COLD, 0, now_ms)
+                    return self._close(COMPLETE, faults.NO_LIQUID, now_ms)  # H-02
                 # Complete in time, and yet no treatment: it must not look like one. H-02
                 cold = not interlocks.warm(self.nozzle_min_c_x100)
                 return self._close(COMPLETE, 0 if cold else faults.NO_COLD, now_ms)
@@ -132,9 +170,27 @@ class Shot:
             fault = faults.NO_COLD  # H-02
         if fault:
             return self._close(FAULT, fault, now_ms)
+        if self.purging and elapsed_ms >= (self._read + 1) * _READ_EVERY_MS:
+            if self._chilled(nozzle):
+                return self._close(COLD, 0, now_ms)
         self._last_ms = now_ms
         valve.hold_supply()
         return False
+
+    def _chilled(self, nozzle_c_x100):
+        """Take a reading of a purge. True: cold and steady in three of them in a row."""
+        readings = self._readings
+        at = self._read % _READINGS
+        before = readings[at]  # the oldest one, half a second old
+        readings[at] = nozzle_c_x100
+        self._read += 1
+        if self._read <= _READINGS:
+            return False
+        if interlocks.liquid(nozzle_c_x100) and interlocks.steady(nozzle_c_x100, before):
+            self._cold += 1
+        else:
+            self._cold = 0
+        return self._cold >= _COLD_READINGS
 
     def _step_closing(self, in_phase_ms, sensors):
         valve = self._valve
@@ -185,6 +241,7 @@ class Shot:
 
     def cancel(self, planned_us, cause):
         """End before anything began: for the record."""
+        self.purging = False
         self.planned_us = planned_us
         self.delivered_us = 0
         self.elapsed_ms = 0

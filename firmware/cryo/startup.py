@@ -1,7 +1,7 @@
 """The start, up to the first tick, and what is left to do when the program fails.
 
 Works on an App. May import gc, sys and cryo's board, commands, faults, journal, schema, screens,
-settings, treatment, valve. Controls: H-11 (a freeze that has no end in the journal is found and
+settings, shot, treatment, valve. Controls: H-11 (a freeze that has no end in the journal is found and
 bounded; an error nobody foresaw closes the valve first), H-07, H-08 (what is wrong with settings
 or journal is a fault, not a silence).
 """
@@ -19,6 +19,7 @@ from cryo import (
     schema,
     screens,
     settings,
+    shot,
     treatment,
 )
 from cryo.valve import DEAD_MAN_MS
@@ -56,7 +57,7 @@ def _start_journal(app, cause, doing, number):
     unfinished = None
     try:
         book.open()
-        unfinished = book.unfinished_freeze()
+        unfinished = book.unfinished()
         free = book.free_records()
     except OSError:
         app.faults.latch(faults.JOURNAL_FAILED, False)
@@ -82,20 +83,39 @@ def _start_journal(app, cause, doing, number):
         elif doing != board_room.NOTHING:
             app.faults.latch(faults.WATCHDOG, False)
     if unfinished:
-        _freeze_lost(app, unfinished, cause, doing, number)
+        told = cause == board_room.WATCHDOG_RESET and (
+            doing == board_room.FREEZING
+            or doing == board_room.PURGING
+            or doing == board_room.CRASHED
+        )
+        if unfinished[0] == journal.FREEZE_BEGIN:
+            _freeze_lost(app, unfinished[1], cause, number if told else -1)
+        else:
+            _purge_lost(app, unfinished[1], number if told else -1)
     app.flush()
 
 
-def _freeze_lost(app, unfinished, cause, doing, elapsed_ms):
+def _bounds_us(elapsed_ms, planned_us):
+    """What was delivered, at least and at most; `elapsed_ms` is the loop's last word, or -1."""
+    if elapsed_ms < 0:
+        return 0, planned_us
+    # The last word, and what the dead-man allows after it.
+    most_us = (elapsed_ms + board_room.TICK_MS + DEAD_MAN_MS) * 1000
+    return min(elapsed_ms * 1000, planned_us), min(most_us, planned_us)
+
+
+def _purge_lost(app, begun, elapsed_ms):
+    """A purge began and has no end. Nobody was treated, so it is no fault: only a record. H-08"""
+    most_us = _bounds_us(elapsed_ms, begun[2])[1]
+    app.record(
+        journal.PRECHILL_END, begun[0], begun[1], shot.RESET, begun[2], most_us, begun[3], begun[3], 0
+    )
+
+
+def _freeze_lost(app, begun, cause, elapsed_ms):
     """A freeze began and has no end: the processor lost power or was reset. H-11"""
-    seq, cycle, dose_ms, planned_us = unfinished
-    least_us = 0
-    most_us = planned_us
-    told = doing == board_room.FREEZING or doing == board_room.CRASHED
-    if cause == board_room.WATCHDOG_RESET and told:
-        # The loop's last word, and what the dead-man allows after it.
-        least_us = min(elapsed_ms * 1000, planned_us)
-        most_us = min((elapsed_ms + board_room.TICK_MS + DEAD_MAN_MS) * 1000, planned_us)
+    seq, cycle, dose_ms, planned_us = begun[:4]
+    least_us, most_us = _bounds_us(elapsed_ms, planned_us)
     app.record(journal.FREEZE_LOST, seq, cycle, dose_ms, planned_us, least_us, most_us, cause)
     app.faults.latch(faults.FREEZE_LOST, False)
 

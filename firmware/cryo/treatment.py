@@ -1,11 +1,12 @@
 """The treatment machine: one table of transitions.
 
 Pure; may import micropython.const. Controls: H-04 (only the listed ways lead to FREEZING),
-H-15 (nothing leads back into FREEZING but a new arming), H-03 (a fault wins from anywhere).
+H-15 (nothing leads back into FREEZING but a new arming), H-03 (a fault wins from anywhere),
+H-02 (a nozzle that is not cold leads to PRECHILL, not to ARMED).
 
 The machine says which state is true now. It touches no hardware and reads no clock: `App`
 hands events in and acts on the state. Numbers of states are recorded and never reused.
-SCREENING, PRECHILL and THAWING have their numbers; their rows come with their rooms.
+SCREENING and THAWING have their numbers; their rows come with their rooms.
 """
 
 from micropython import const
@@ -45,6 +46,8 @@ TIMED_OUT = const(7)
 ACKNOWLEDGED = const(8)
 FAULTED = const(9)
 CLEARED = const(10)  # every fault is gone and acknowledged
+MUST_CHILL = const(11)  # on the way to ARMED, or in it: the nozzle is not at liquid temperature
+COLD = const(12)  # the purge has ended with the nozzle at liquid temperature
 
 EVENTS = (
     "",
@@ -58,6 +61,8 @@ EVENTS = (
     "SELECT",
     "fault",
     "faults cleared",
+    "nozzle not cold",
+    "nozzle cold",
 )
 
 ANY = const(-1)
@@ -68,6 +73,11 @@ TRANSITIONS = (
     (BOOT, STARTED, SELF_TEST),
     (SELF_TEST, PASSED, READY),
     (READY, ARM_HELD, ARMED),
+    (READY, MUST_CHILL, PRECHILL),
+    (PRECHILL, COLD, ARMED),
+    (PRECHILL, ARM_PRESSED, READY),
+    (PRECHILL, TIMED_OUT, READY),
+    (ARMED, MUST_CHILL, PRECHILL),
     (ARMED, ARM_PRESSED, READY),
     (ARMED, TIMED_OUT, READY),
     (ARMED, TRIGGER_PRESSED, FREEZING),
@@ -103,3 +113,7 @@ class Treatment:
         self.state = state
         self.since_ms = now_ms
         return True
+
+    def begin_anew(self, now_ms):
+        """The state stays; its time is counted from now."""
+        self.since_ms = now_ms

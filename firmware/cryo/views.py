@@ -8,13 +8,15 @@ old and new).
 from cryo import dose, faults, interlocks, schema, screens, treatment
 
 
-def show_state(app):
-    """Fill the view for the present state and show its screen."""
+def show_state(app, cold=False):
+    """Fill the view for the present state and show its screen; `cold`: the purge has done."""
     state = app.treatment.state
     app.second = -1
     if state == treatment.READY:
         _fill_ready(app)
         app.show(screens.CONFIRM if app.settings.pending >= 0 else screens.READY)
+    elif state == treatment.PRECHILL:
+        _show_purge(app, cold)
     elif state == treatment.ARMED:
         app.show(screens.ARMED)
     elif state == treatment.FREEZING:
@@ -64,6 +66,22 @@ def refresh_ready(app):
     hint = faults.row_of(cause)[1] if cause else ""
     if (cause and view.hint != hint) or (not cause and view.hint[:5] not in ("READY", "CHANG")):
         show_state(app)
+
+
+def _show_purge(app, cold):
+    view = app.panel.view
+    view.purge_ms = 0
+    view.cold = cold
+    view.nozzle_c_x100 = app.sensors.nozzle.c_x100
+    app.show(screens.PURGING if app.purge else screens.PRECHILL)
+
+
+def tell_purge(app):
+    """What changes while the line is purged, or waits to be. Allocates nothing."""
+    view = app.panel.view
+    view.purge_ms = app.shot.elapsed_ms if app.purge else 0
+    view.nozzle_c_x100 = app.sensors.nozzle.c_x100
+    app.panel.update()
 
 
 def _fill_fault(app):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
+import zlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
@@ -60,8 +62,14 @@ class Record(NamedTuple):
 
 BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
 FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
+PRECHILL_BEGIN, PRECHILL_END = range(14, 16)
 
-COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED = range(1, 6)
+COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED, COLD, RESET = range(1, 8)
+
+# What `ready` sets on a device that has never been switched on, so that a scenario about
+# something else is short: settings by their number (docs/protocol.md, "Settings on flash").
+SHORT = {17: 0}  # prechill
+_SLOT_HEAD, _SLOT_ENTRY = struct.Struct("<4sHHI"), struct.Struct("<Hi")
 
 
 def records(bench: Bench) -> list[Record]:
@@ -112,17 +120,58 @@ def switch_on(bench: Bench, wanted: str) -> None:
     until(bench, wanted, since=since)
 
 
-def ready(bench: Bench) -> Bench:
-    """Switch on and wait for READY."""
+def preset(bench: Bench, settings: Mapping[int, int]) -> None:
+    """Put settings (by number) on a board's flash, as a device that was set up before has them."""
+    body = _SLOT_HEAD.pack(b"CRYO", 1, len(settings), 1)
+    body += b"".join(_SLOT_ENTRY.pack(number, value) for number, value in settings.items())
+    files = {"settings_a.bin": body + struct.pack("<I", zlib.crc32(body))}
+    if isinstance(bench, FastBench):
+        bench.write_files(files)
+        return
+    from hw_sim import image
+    from hw_sim.emulator import EmulatedBench
+
+    assert isinstance(bench, EmulatedBench)
+    bench.flash = image.build_filesystem({**bench.files(), **files})
+
+
+def ready(bench: Bench, *, whole: bool = False) -> Bench:
+    """Switch on and wait for READY.
+
+    A device that is switched on for the first time gets the settings of `SHORT`, unless the
+    scenario wants the `whole` treatment, as shipped.
+    """
+    if not whole and bench.clock.now_ns == 0:
+        names = bench.files().keys()
+        if not any(name.startswith(("settings_", "journal")) for name in names):
+            preset(bench, SHORT)
     switch_on(bench, "READY")
     return bench
 
 
+def told(bench: Bench) -> str:
+    """The state that the device told last."""
+    return [event for event in bench.events() if event["ev"] == "state"][-1]["state"]
+
+
 def arm(bench: Bench) -> None:
-    """Hold ARM until the device is armed."""
+    """From READY to ARMED by all that the device asks for on the way; nothing is held then."""
     bench.hold("arm")
-    until(bench, "ARMED")
+    assert bench.run_until(lambda: told(bench) in ("PRECHILL", "ARMED"), 5000), bench.events()[-4:]
     bench.release("arm")
+    bench.run_for(60)
+    if told(bench) == "PRECHILL":
+        purge(bench)
+
+
+def purge(bench: Bench) -> None:
+    """Hold TRIGGER in PRECHILL until the purge has ended, and let go."""
+    before = len(bench.valve_intervals())
+    bench.hold("trigger")
+    assert bench.run_until(lambda: len(bench.valve_intervals()) > before, 13000)
+    bench.run_for(150)
+    bench.release("trigger")
+    until(bench, "ARMED")
     bench.run_for(60)
 
 
@@ -149,3 +198,17 @@ def hold_for(bench: Bench, name: str, ms: float) -> None:
     bench.release(name)
     bench.run_for(60)
 
+
+def cold_line(bench: Bench) -> None:
+    """A line and a nozzle at the temperature of liquid nitrogen, as after a long freeze."""
+    bench.plant.line.wall_c = bench.plant.line.tip_c = -195.0
+
+
+def planned_us(bench: Bench) -> int:
+    """How long GATE was to be high in the newest treatment, by its `armed` record."""
+    return [record for record in records(bench) if record.kind == ARMED][-1].args[3]
+
+
+def gate_us(bench: Bench) -> int:
+    """How long GATE will be high for the dose that READY shows, with the valve as shipped."""
+    return bench.ask("status")["ok"]["dose_ms"] * 1000 + 12_000 - 25_000

@@ -75,7 +75,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_the_device_describes_itself_in_full(bench: Bench) -> None:
     """Every row can be read, and every unit of a setting can be typed as it is shown."""
-    device = attach(ready(bench))
+    device = attach(ready(bench, whole=True))
     description = device.description()
     assert set(description.tables) == set(PARTS)
     assert all(table.rows for table in description.tables.values())

@@ -53,7 +53,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "board": PURE | {"machine", "time", "sys", "select", "binascii"},
     "views": PURE,
     "freezing": PURE,
-    "handling": PURE | {"gc"},
+    "preparing": PURE | {"gc"},
+    "handling": PURE,
     "startup": PURE | {"gc", "sys"},
     "app": PURE,
 }

@@ -1,0 +1,169 @@
+"""PRECHILL: the line is purged, away from the patient, until liquid reaches the nozzle.
+
+Works on an App. May import gc, micropython.const and cryo's board, buttons, faults, interlocks,
+journal, schema, screens, shot, sounder, treatment, views. Controls: H-02 (a freeze is timed with
+liquid from its first millisecond), H-21 (the purge points away: said before, held by hand, bounded),
+H-08 (its beginning is in flash before the valve opens), H-04, H-15 (a purge is never a freeze: it
+ends in ARMED or in a fault, and the trigger must be let go in between).
+
+Nothing here allocates from the beginning of the shot until the valve is proved closed.
+"""
+
+import gc
+
+from micropython import const
+
+from cryo import (
+    board as board_room,
+    buttons,
+    faults,
+    interlocks,
+    journal,
+    schema,
+    shot,
+    sounder,
+    treatment,
+    views,
+)
+
+# App.purge
+NO_PURGE = const(0)
+RECORDED = const(1)  # its beginning is on the way to flash
+RUNNING = const(2)
+
+
+def must_purge(app):
+    """Whether a freeze that began now would begin with gas. H-02"""
+    return app.settings.values[schema.PRECHILL] and interlocks.rewarmed(app.sensors)
+
+
+def go_on(app, now_ms):
+    """Everything else is answered: to ARMED, by way of PRECHILL if the nozzle is warm."""
+    gc.collect()
+    if must_purge(app):
+        app.event(treatment.MUST_CHILL)
+    else:
+        enter_armed(app, now_ms, treatment.ARM_HELD)
+
+
+def enter_armed(app, now_ms, event):
+    """ARMED; the treatment's own record is written the first time."""
+    values = app.settings.values
+    if not app.treatment_seq:
+        app.treatment_seq = app.record(
+            journal.ARMED,
+            values[schema.APPLICATOR],
+            values[schema.DEPTH_UM],
+            app.dose_ms,
+            app.planned_us,
+            app.table_version,
+            app.sensors.nozzle.c_x100,
+            app.settings.generation,
+            0,
+        )
+    app.second = -1
+    app.panel.view.timeout_s = values[schema.ARM_TIMEOUT_S]
+    app.event(event)
+    app.sounder.play(sounder.ARMED, now_ms)
+
+
+def disarm(app, event, reason):
+    """Back to READY before a freeze, by the operator or by time."""
+    app.record(journal.DISARMED, app.treatment_seq, reason)
+    app.event(event)
+
+
+def prechill(app, now_ms, keys):
+    """PRECHILL with the valve closed: TRIGGER purges; ARM, or waiting too long, goes back."""
+    view = app.panel.view
+    if keys.pressed & buttons.ARM:
+        disarm(app, treatment.ARM_PRESSED, journal.DISARM_BUTTON)
+    elif view.cold:
+        # The trigger that purged must be let go before one can freeze. H-21
+        if interlocks.rewarmed(app.sensors):
+            app.treatment.begin_anew(now_ms)
+            views.show_state(app)
+        elif not keys.down & buttons.TRIGGER:
+            enter_armed(app, now_ms, treatment.COLD)
+    elif keys.pressed & buttons.TRIGGER:
+        _begin(app)
+    elif app.state_ms() >= app.settings.values[schema.ARM_TIMEOUT_S] * 1000:
+        disarm(app, treatment.TIMED_OUT, journal.DISARM_TIME)
+    else:
+        views.tell_purge(app)
+
+
+def _begin(app):
+    """TRIGGER: first the record that a purge begins, then (next tick) the purge. H-08"""
+    sensors = app.sensors
+    app.record(
+        journal.PRECHILL_BEGIN,
+        app.treatment_seq,
+        app.cycle,
+        shot.PURGE_US,
+        sensors.nozzle.c_x100,
+        sensors.pressure_mbar.value,
+        sensors.level_permille.value,
+        sensors.vsys_mv(),
+    )
+    app.purge = RECORDED
+    views.show_state(app)
+
+
+def step(app, now_ms, raw, estop_closed):
+    """One tick of a purge; `raw` is this tick's undebounced button mask."""
+    one_shot = app.shot
+    trigger = raw & buttons.TRIGGER  # H-01: the raw contact, so that one open sample ends it
+    if app.purge == RECORDED:
+        if app.journal.waiting():
+            app.faults.latch(faults.JOURNAL_FAILED, False)
+        if app.faults.latched or not trigger or not estop_closed:
+            one_shot.cancel(shot.PURGE_US, shot.CANCELLED)
+            _end(app, now_ms)
+            return
+        app.purge = RUNNING
+        one_shot.purge(now_ms)
+        app.sounder.play(sounder.START, now_ms)
+        return
+    if one_shot.step(now_ms, trigger, estop_closed, app.sensors, app.settings.values):
+        _end(app, now_ms)
+        return
+    app.board.leave_behind(board_room.PURGING, one_shot.elapsed_ms)
+    if app.slot % 5 == 0 and one_shot.phase == shot.OPEN:
+        views.tell_purge(app)
+
+
+def _end(app, now_ms):
+    """The purge is over and the valve proved closed: record it; cold leads on to ARMED."""
+    one_shot = app.shot
+    app.purge = NO_PURGE
+    app.closed_ms = now_ms
+    app.closed_for_ms = 0
+    app.record(
+        journal.PRECHILL_END,
+        app.treatment_seq,
+        app.cycle,
+        one_shot.cause,
+        one_shot.planned_us,
+        one_shot.delivered_us,
+        app.sensors.nozzle.c_x100,
+        one_shot.nozzle_min_c_x100,
+        one_shot.pressure_min_mbar,
+    )
+    app.board.leave_behind(board_room.RUNNING, 0)
+    if one_shot.cause == shot.ESTOP:
+        app.faults.latch(faults.ESTOP, not app.board.estop_closed())
+    if one_shot.fault:
+        app.faults.latch(one_shot.fault, False)
+    if app.faults.fresh:
+        app.report_faults(now_ms)
+    elif one_shot.cause == shot.COLD:
+        gc.collect()
+        app.treatment.begin_anew(now_ms)
+        app.sounder.play(sounder.COLD, now_ms)
+        views.show_state(app, True)
+    else:
+        # Let go too early: the operator may go on, or go back.
+        app.treatment.begin_anew(now_ms)
+        app.sounder.play(sounder.ENDED_EARLY, now_ms)
+        views.show_state(app)
