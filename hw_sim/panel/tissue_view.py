@@ -79,6 +79,11 @@ class Site:
         self._touched_s = -1e9
         self.mm = max(NARROWEST_MM, (applicator.spot_radius_mm + 6.0) / COLUMNS)
 
+    @classmethod
+    def under(cls, number: int, at_s: float = 0.0) -> Site:
+        """Under the applicator of this number. KeyError: there is none."""
+        return cls(by_number(number), at_s)
+
     @property
     def t_s(self) -> float:
         """The bench's time up to which the skin is known."""

@@ -1,0 +1,236 @@
+"""What the page does to a bench, without a browser: a treatment by hands, its recording played
+again, and the host tools at the port."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hw_sim.bench import FastBench
+from hw_sim.panel.engine import Engine, Runner
+from hw_sim.panel.port import Cable, Port
+from hw_sim.panel.scenario import parse
+from hw_sim.panel.tissue_view import Site
+from tests.bench.conftest import FREEZE_END, Record, records
+
+TURN_S = 0.01
+
+
+class Operator:
+    """Hands on an engine, in time that costs nothing, that see only what the page shows."""
+
+    def __init__(self) -> None:
+        self.s = 0.0
+        self.engine = Engine(lambda seed: FastBench(seed=seed), clock=lambda: self.s)
+        self.engine.act("power_on")
+        self.until(lambda: self.state == "READY", 5.0)
+
+    @property
+    def state(self) -> str:
+        return self.engine.view.state
+
+    def wait(self, s: float) -> None:
+        end_s = self.s + s
+        while self.s < end_s - 1e-9:
+            self.s += TURN_S
+            self.engine.turn()
+
+    def until(self, condition: Callable[[], bool], most_s: float) -> None:
+        end_s = self.s + most_s
+        while not condition():
+            assert self.s < end_s, f"still {self.engine.view}"
+            self.wait(TURN_S)
+
+    def press(self, name: str) -> None:
+        self.engine.act("hold", name)
+        self.wait(0.08)
+        self.engine.act("release", name)
+        self.wait(0.3)
+
+    def hold(self, name: str, done: Callable[[], bool], most_s: float) -> None:
+        self.engine.act("hold", name)
+        self.until(done, most_s)
+        self.engine.act("release", name)
+        self.wait(0.3)
+
+    def to_armed(self) -> None:
+        """By whatever the device asks for on the way."""
+        for _ in range(30):
+            if self.state == "READY":
+                self.hold("arm", lambda: self.state != "READY", 3.0)
+            elif self.state == "SCREENING":
+                self.press("select")
+            elif self.state == "PRECHILL":
+                self.engine.act("aim_away")
+                view = self.engine.view
+                self.hold(
+                    "trigger",
+                    lambda before=view.openings: self.engine.view.openings > before
+                    and not self.engine.bench.wiring.driven(2),
+                    15.0,
+                )
+                self.engine.act("aim_at_skin")
+                self.wait(0.3)
+            elif self.state == "ARMED":
+                return
+        raise AssertionError(f"not armed: {self.engine.view}")
+
+    def treat(self) -> None:
+        """Arm, and freeze to the end."""
+        self.to_armed()
+        self.engine.act("hold", "trigger")
+        self.until(lambda: self.state == "FREEZING", 2.0)
+        self.until(lambda: self.state != "FREEZING", 35.0)
+        self.engine.act("release", "trigger")
+        self.wait(0.5)
+
+
+@pytest.fixture(scope="module")
+def treated() -> tuple[str, list[Record], Operator]:
+    """A treatment by hand with a mishap and a word from the host in it; the file; the record."""
+    operator = Operator()
+    operator.press("up")
+    operator.press("up")
+    operator.engine.send(b'{"id":7,"op":"status"}*4b7e1d0f\n')  # a wrong CRC is dropped, and counts
+    operator.treat()
+    operator.engine.act("mishap", "supply_sag")
+    operator.wait(2.0)
+    operator.engine.act("mend", "supply_sag")
+    operator.wait(0.5)
+    text = operator.engine.recording("two presses, a freeze, a sag").text()
+    return text, records(operator.engine.bench), operator
+
+
+def test_a_treatment_by_hand_is_complete_and_on_record(
+    treated: tuple[str, list[Record], Operator],
+) -> None:
+    _text, book, operator = treated
+    ends = [record for record in book if record.kind == FREEZE_END]
+    assert len(ends) == 1
+    assert ends[0].args[2] == 1  # complete
+    assert 10_000 <= operator.engine.view.opened_ms <= 30_000
+
+
+def test_a_recording_played_again_gives_the_same_record(
+    treated: tuple[str, list[Record], Operator],
+) -> None:
+    text, book, _operator = treated
+    scenario = parse(text)
+    bench = FastBench(seed=scenario.seed)
+    scenario.play(bench)
+    assert records(bench) == book
+
+
+def test_a_recording_played_in_the_page_gives_the_same_record_and_file(
+    treated: tuple[str, list[Record], Operator],
+) -> None:
+    text, book, _operator = treated
+    wall = [0.0]
+    engine = Engine(lambda seed: FastBench(seed=seed), speed=50.0, clock=lambda: wall[0])
+    scenario = parse(text)
+    engine.replay(scenario)
+    while engine.now_ns < scenario.end_ns:
+        wall[0] += 0.0073  # other turns than the first time
+        engine.turn()
+    engine.set_paused(True)
+    assert parse(engine.recording().text()).steps == scenario.steps
+    fresh = FastBench()
+    scenario.play(fresh)
+    assert records(fresh) == book
+    # The engine's own bench has gone on a little; its journal is the same all the same.
+    assert records(engine.bench) == book
+
+
+def test_a_hand_ends_a_replay() -> None:
+    operator = Operator()
+    operator.press("up")
+    scenario = operator.engine.recording()
+    operator.engine.replay(scenario)
+    operator.wait(0.2)
+    assert operator.engine.view.replaying
+    operator.engine.act("estop_open")
+    operator.wait(2.0)
+    assert not operator.engine.view.replaying
+    assert [step.do for step in operator.engine.recorder.steps] == ["power_on", "estop_open"]
+
+
+def test_the_skin_follows_what_came_out_of_the_nozzle(
+    treated: tuple[str, list[Record], Operator],
+) -> None:
+    _text, _book, operator = treated
+    plant = operator.engine.bench.plant
+    site = Site.under(1)
+    site.go(plant.jet_between(0, operator.engine.now_ns), operator.engine.now_ns * 1e-9)
+    skin = site.skin(1)
+    # The dose was for 2.5 mm; what was frozen away from the skin has not touched it.
+    assert 2.0 < site.deepest_mm < 3.2
+    assert len(skin.field) == 28 * 36 * 2
+
+
+# -- the port -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def attached() -> Iterator[tuple[Runner, Port]]:
+    runner = Runner(lambda: Engine(lambda seed: FastBench(seed=seed)))
+    runner.start()
+    runner.post(lambda engine: engine.act("power_on"))
+    until_s = time.monotonic() + 20.0
+    while runner.ask(lambda engine: engine.view.state) != "READY":
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    port = Port(runner)
+    yield runner, port
+    port.close()
+    runner.stop()
+
+
+def cryo(port: Port, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "host_tools", "--port", port.url, "--json", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_host_tool_attaches_while_the_bench_runs(attached: tuple[Runner, Port]) -> None:
+    _runner, port = attached
+    done = cryo(port, "status")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "READY"
+
+
+def test_the_journal_is_read_in_the_page_by_the_host_library(
+    attached: tuple[Runner, Port], tmp_path: Path
+) -> None:
+    from host_tools.demo import fetch
+
+    runner, _port = attached
+    cable = Cable(runner)
+    try:
+        fetched = fetch(cable, tmp_path / "journal.sqlite")
+    finally:
+        cable.close()
+    assert fetched.verified
+    assert fetched.records[0]["kind"] == "boot"
+    # What the host said is in the recording, to be said again at the same moments.
+    steps = runner.ask(lambda engine: list(engine.recorder.steps))
+    assert {step.do for step in steps} == {"power_on", "send"}
+
+
+def test_the_port_goes_when_the_device_loses_its_power(attached: tuple[Runner, Port]) -> None:
+    runner, port = attached
+    cable = Cable(runner)
+    runner.post(lambda engine: engine.act("cut_power"))
+    with pytest.raises(ConnectionError):
+        for _ in range(100):
+            cable.read_some()
+    assert port.number > 0
