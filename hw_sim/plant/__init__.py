@@ -6,5 +6,6 @@ here.
 """
 
 from hw_sim.plant.device import Jet, JetSpan, Plant, PlantParams
+from hw_sim.plant.skin import SkinParams
 
-__all__ = ["Jet", "JetSpan", "Plant", "PlantParams"]
+__all__ = ["Jet", "JetSpan", "Plant", "PlantParams", "SkinParams"]

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from hw_sim.plant.dewar import Dewar, DewarParams
 from hw_sim.plant.line import Line, LineParams
 from hw_sim.plant.nitrogen import BOILING_C
+from hw_sim.plant.skin import Skin, SkinParams
 from hw_sim.plant.valve import NEVER_NS, Valve, ValveParams
 
 STEP_NS = 20_000_000
@@ -61,6 +62,7 @@ class PlantParams:
     dewar: DewarParams = field(default_factory=DewarParams)
     valve: ValveParams = field(default_factory=ValveParams)
     line: LineParams = field(default_factory=LineParams)
+    skin: SkinParams = field(default_factory=SkinParams)
     valve_flow_c: float = -150.0  # where the valve's body tends while nitrogen flows (assumed)
     valve_cool_s: float = 60.0  # with this time constant
     valve_warm_s: float = 180.0
@@ -83,6 +85,7 @@ class Plant:
         "_open_edges_ns",
         "_params",
         "_refrosted",
+        "_skin",
         "_wet_edges_ns",
         "at_skin",
         "dewar",
@@ -116,6 +119,7 @@ class Plant:
         self._jet_c = BOILING_C
         self._jet_from_ns: list[int] = [0]
         self._jets: list[Jet] = [_NOTHING]
+        self._skin = Skin(self._params.skin, self._jet_from_ns, self._jets, 0)
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -336,6 +340,11 @@ class Plant:
                 raise ValueError(f"spitting {spitting} is not within 0…1")
             line.spitting = spitting
 
+    def new_skin(self, t_ns: int, skin: SkinParams) -> None:
+        """From `t_ns` on this skin, still untouched, lies in front of the nozzle."""
+        self._settle(t_ns)
+        self._skin = Skin(skin, self._jet_from_ns, self._jets, t_ns)
+
     def point(self, t_ns: int, at_skin: bool) -> None:
         """From `t_ns` on the nozzle points at the skin (as at the beginning), or away from it."""
         self._settle(t_ns)
@@ -394,6 +403,24 @@ class Plant:
     def nozzle_c(self) -> float:
         """At the tip, where the thermocouple sits."""
         return self.line.tip_c
+
+    def skin_c_at(self, t_ns: int) -> float:
+        """The skin's surface in the middle of the spot at `t_ns`, °C; forward in time only.
+
+        A quick 1-D model (`hw_sim.plant.skin`, with its deviation from the tissue model), which is
+        computed only as far as somebody asks.
+        """
+        return self._skin.at(t_ns, self._at_ns)
+
+    @property
+    def skin_c(self) -> float:
+        """The same, at the time last advanced to."""
+        return self._skin.at(self.now_ns, self._at_ns)
+
+    @property
+    def skin(self) -> SkinParams:
+        """Whose skin it is."""
+        return self._skin.params
 
     @property
     def line_c(self) -> float:
