@@ -1,8 +1,23 @@
-"""`--record`: write the golden screens instead of comparing with them."""
+"""`--record`: write the golden screens instead of comparing with them.
+
+The firmware's drawing rooms are imported as they are: `micropython` and `framebuf` are lent.
+"""
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import pytest
+
+from hw_sim.chip import framebuf
+
+lent = sys.modules.setdefault("micropython", ModuleType("micropython"))
+lent.const = lambda value: value  # type: ignore[attr-defined]
+lent.native = lambda function: function  # type: ignore[attr-defined]
+frames = sys.modules.setdefault("framebuf", ModuleType("framebuf"))
+frames.FrameBuffer = framebuf.FrameBuffer  # type: ignore[attr-defined]
+frames.MONO_VLSB = framebuf.MVLSB  # type: ignore[attr-defined]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

