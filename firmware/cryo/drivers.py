@@ -1,14 +1,15 @@
-"""The chips on the board's buses: SSD1306 screen and DS3231 clock (I2C), MAX31856 thermocouple
-(SPI).
+"""The chips on the board's buses: SSD1306 screen, DS3231 clock and MLX90614 infrared thermometer
+(I2C), MAX31856 thermocouple (SPI).
 
 May import micropython.const, cryo.sensors; the bus is passed in. Controls: H-14 (a screen that
 does not acknowledge is noticed), H-10 (a thermocouple chip that has lost its configuration, or
-is not there, does not pass as a temperature), H-20 (a clock that lost its time is not believed).
+is not there, does not pass as a temperature; nor does a reading of the skin with a wrong checksum),
+H-20 (a clock that lost its time is not believed).
 """
 
 from micropython import const
 
-from cryo.sensors import Nozzle
+from cryo.sensors import Nozzle, Skin
 
 _SCREEN_ADDRESS = const(0x3C)
 _PAGES = const(8)
@@ -112,6 +113,62 @@ class Max31856:
             return
         word = (receive[13] << 11) | (receive[14] << 3) | (receive[15] >> 5)
         nozzle.step(word, receive[16])
+
+
+_SKIN_ADDRESS = const(0x5A)
+_OBJECT = const(0x07)  # RAM: the object's temperature
+_CRC_POLYNOMIAL = const(0x07)
+_GIVE_UP = const(3)  # failures in a row after which the bus is left alone
+
+
+def crc8(crc, byte):
+    """One byte more into an SMBus packet error code (x^8 + x^2 + x + 1)."""
+    crc ^= byte
+    for _ in range(8):
+        crc = (crc << 1) ^ _CRC_POLYNOMIAL if crc & 0x80 else crc << 1
+    return crc & 0xFF
+
+
+class Mlx90614:
+    """Infrared thermometer, looking at the skin. Optional; absent means not fitted.
+
+    A part that does not answer is left alone after three tries, until `start` is called again
+    (valve closed): an exception takes memory, which a freeze has none of to give.
+    """
+
+    def __init__(self, i2c):
+        self._i2c = i2c
+        self._data = bytearray(3)  # low byte, high byte, packet error code
+        self._failed = _GIVE_UP
+        crc = crc8(0, _SKIN_ADDRESS << 1)
+        crc = crc8(crc, _OBJECT)
+        self._crc = crc8(crc, _SKIN_ADDRESS << 1 | 1)
+
+    def start(self):
+        """Try again from now on."""
+        self._failed = 0
+
+    def answers(self):
+        """Whether it is asked at all: it has answered, or has not yet failed three times."""
+        return self._failed < _GIVE_UP
+
+    def read_into(self, skin):
+        """Read once (1.5 ms on the bus) and hand the result to a `sensors.Skin`."""
+        if self._failed >= _GIVE_UP:
+            skin.step(Skin.SILENT)
+            return
+        data = self._data
+        try:
+            self._i2c.readfrom_mem_into(_SKIN_ADDRESS, _OBJECT, data)
+        except OSError:
+            self._failed += 1
+            skin.step(Skin.SILENT)
+            return
+        self._failed = 0
+        if crc8(crc8(self._crc, data[0]), data[1]) != data[2]:
+            skin.step(Skin.SILENT)
+            return
+        skin.step(data[1] << 8 | data[0])
 
 
 _CLOCK_ADDRESS = const(0x68)

@@ -89,6 +89,38 @@ class Nozzle:
                 self.fault = 0
 
 
+class Skin:
+    """Infrared thermometer: the MLX90614's word for the object's temperature.
+
+    `c_x100` in 0.01 degrees Celsius. The part ends at -70.01 C and says so for all that is colder.
+    """
+
+    SILENT = 0x10000  # no answer, or a wrong checksum
+    END_C_X100 = -7001
+
+    def __init__(self):
+        self.c_x100 = 0
+        self.valid = False
+        self._good = 0
+        self._bad = 0
+
+    def step(self, word):
+        """Take one reading: 16-bit word in 0.02 K, its top bit an error flag; or SILENT."""
+        if word & 0x18000:
+            self._good = 0
+            if self._bad < _STREAK:
+                self._bad += 1
+                if self._bad == _STREAK:
+                    self.valid = False
+            return
+        self._bad = 0
+        c_x100 = word * 2 - 27315
+        self.c_x100 = c_x100 if c_x100 > self.END_C_X100 else self.END_C_X100
+        if not self.valid:
+            self._good += 1
+            self.valid = self._good >= _STREAK
+
+
 class Sensors:
     """All readings of the device, in the units of their names."""
 
@@ -100,6 +132,7 @@ class Sensors:
         self.level_permille = Channel(500, 200, 300, 2700, 3)
         self.supply_mv = Channel(0, 100, -1, 3301, 1)  # mV at VSYS / 3; see `vsys_mv`
         self.nozzle = Nozzle()
+        self.skin = Skin()  # valid only where the sensor is fitted
 
     def vsys_mv(self):
         """Board supply in mV (the Pico divides it by 3)."""

@@ -37,6 +37,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "sensors": PURE,
     "applicators": PURE,
     "dose": PURE,
+    "estimate": PURE,
     "treatment": PURE,
     "interlocks": PURE,
     "valve": frozenset({"rp2", "micropython"}),
@@ -59,7 +60,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "app": PURE,
 }
 # The control path: what decides whether the valve may be open.
-CONTROL_PATH = ("buttons", "sensors", "interlocks", "dose", "treatment", "shot", "valve")
+CONTROL_PATH = ("buttons", "sensors", "interlocks", "dose", "estimate", "treatment", "shot", "valve")
 
 OUR_PACKAGES = ("hw_sim", "host_tools", "tests")
 # No word of the simulator in firmware/: it must not know where it runs.

@@ -1,0 +1,206 @@
+"""How deep the target's isotherm has reached, estimated live while the valve is open.
+
+Pure; may import micropython.const, cryo.dose. Controls: H-02 (a freeze that cools less than its
+seconds say is seen to), and, in the depth-controlled mode, what may end a freeze early: never what
+ends it late (H-01: the hardware timer is set to the upper bound from the start).
+
+Integers; allocates nothing after it was made. Two things are put together:
+
+Effective time. The applicator's curve supposes liquid from the first millisecond. Each tenth of a
+second counts by what the nozzle's temperature says of the jet: all of it at liquid temperature, a
+twentieth with warm gas. Dewar pressure moves a spray's coefficient by its fourth root.
+
+The skin's fall. With an infrared sensor fitted, the skin of a sprayed spot is seen to fall to
+-70 C. How long it took against the applicator's nominal time tells the coefficient of this spray
+on this skin, and with it by how much the depth departs from the curve. The surface falls by one
+law, so that every reading on the way tells, not the last one only; what the sensor's delay makes
+uncertain is weighted down.
+
+All constants are computed with the models of tissue and line (docs/dose.md says how, and by which
+command); none has been measured.
+"""
+
+from micropython import const
+
+from cryo import dose
+
+_SLICE_MS = const(100)
+_NOMINAL_MBAR = const(550)  # of the shipped curves' sprays
+_SKIN_LAG_MS = const(200)  # jet builds up, sensor answers: from the gate to the reading
+_SKIN_DOUBT_MS = const(40)  # what is not known of that
+_SKIN_PRIOR = const(160)  # permille: how far ln of the time to -65 C scatters, squared
+_SKIN_LOW = const(-6900)  # 0.01 C; the sensor ends at -70 C
+_SKIN_HIGH = const(-1000)
+_SKIN_SPREAD = const(35)  # permille: spread of the depth once the skin's fall is known
+_NOMINAL_SKIN_MS = const(320)
+_SKIN_WATCHED_MS = const(4000)
+
+# Nozzle, 0.01 C -> what of a second counts, permille
+_NOZZLE_C = (-19000, -18600, -18300, -17600, -16500, -14500, -12000, -9000, -6000, 2000)
+_COUNTS = (1000, 950, 800, 660, 500, 380, 260, 150, 80, 50)
+
+# Skin, 0.01 C -> time to it in permille of the time to -65 C
+_FALL_C = (-7000, -6500, -6000, -5000, -4000, -3000, -2000, -1000)
+_FALL = (1178, 1000, 844, 593, 409, 260, 157, 67)
+
+# Spot radius, um -> exponent of the depth over that time, permille, after 10 s and after 30 s
+_SPOT_UM = (1500, 2500, 5000, 10000)
+_EXPONENT_10 = (140, 125, 110, 95)
+_EXPONENT_30 = (130, 115, 80, 65)
+
+_RATIO = (250, 354, 500, 707, 1000, 1414, 2000, 2828, 4000)  # permille
+_LN = (-1386, -1040, -693, -347, 0, 347, 693, 1040, 1386)  # 1000 ln of it
+
+
+def between(xs, ys, x):
+    """A line through points with ascending `xs`; beyond the ends, the end's value."""
+    last = len(xs) - 1
+    if x <= xs[0]:
+        return ys[0]
+    if x >= xs[last]:
+        return ys[last]
+    i = 1
+    while xs[i] < x:
+        i += 1
+    return ys[i - 1] + (ys[i] - ys[i - 1]) * (x - xs[i - 1]) // (xs[i] - xs[i - 1])
+
+
+def ln_permille(ratio):
+    """1000 ln(ratio / 1000), to 18 at most; ratio within 250...4000, else the end's."""
+    return between(_RATIO, _LN, ratio)
+
+
+def _power(exponent, ln):
+    """1000 exp(exponent ln) for small arguments: exponent in permille, ln in 1000 ln."""
+    x = exponent * ln // 1000
+    return 1000 + x + x * x // 2000
+
+
+class Estimate:
+    """`begin` once a freeze, `step` each tick with the valve open; then read.
+
+    `depth_um`: estimated depth of the target's isotherm. `spread_um`: one standard deviation of
+    it. `effective_ms`: time of liquid. `skin_ms`: the time to -65 C that the skin's fall tells, 0 =
+    not known.
+    """
+
+    def __init__(self):
+        self.depth_um = 0
+        self.spread_um = 0
+        self.effective_ms = 0
+        self.skin_ms = 0
+        self._curve = dose.APPLICATORS[0][dose.CURVE]
+        self._spread = 0
+        self._nominal_ms = 0
+        self._sprayed = False
+        self._early = 0
+        self._late = 0
+        self._elapsed_ms = 0
+        self._slice_ms = 0
+        self._counted = 0  # effective time in us
+        self._pressure = 0  # sum of mbar ms
+        self._skin_mbar = _NOMINAL_MBAR
+        self._skin_last = 0
+        self._skin_t = 0  # sums over the skin's readings: time, and its part of the time to -65 C
+        self._skin_part = 0
+        self._skin_over = False
+        self._trust = 0
+
+    def begin(self, row, target):
+        """A freeze begins with the applicator of this row (`dose.row_of`) and this target."""
+        self.depth_um = 0
+        self.spread_um = 0
+        self.effective_ms = 0
+        self.skin_ms = 0
+        self._elapsed_ms = 0
+        self._slice_ms = 0
+        self._counted = 0
+        self._pressure = 0
+        self._skin_mbar = _NOMINAL_MBAR
+        self._skin_last = 0
+        self._skin_t = 0
+        self._skin_part = 0
+        self._skin_over = False
+        self._trust = 0
+        self._curve = dose.curve(row, target)
+        self._spread = row[dose.SPREAD]
+        self._nominal_ms = row[dose.SKIN_MS]
+        self._sprayed = self._nominal_ms > 0
+        self._early = between(_SPOT_UM, _EXPONENT_10, row[dose.SPOT_UM])
+        self._late = between(_SPOT_UM, _EXPONENT_30, row[dose.SPOT_UM])
+        if self._sprayed:
+            # A weaker spray's depth depends more on its coefficient: by the cube root of the time.
+            more = _power(333, ln_permille(self._nominal_ms * 1000 // _NOMINAL_SKIN_MS))
+            self._early = self._early * more // 1000
+            self._late = self._late * more // 1000
+
+    def step(self, dt_ms, nozzle_c_x100, pressure_mbar, skin_c_x100, skin_valid):
+        """`dt_ms` more with the valve open; the newest readings. A few hundred us at most."""
+        self._elapsed_ms += dt_ms
+        self._slice_ms += dt_ms
+        if skin_valid and self._sprayed and not self._skin_over:
+            if skin_c_x100 != self._skin_last:
+                self._skin_last = skin_c_x100
+                self._see(skin_c_x100, nozzle_c_x100)
+        if self._slice_ms < _SLICE_MS:
+            return
+        dt_ms = self._slice_ms
+        self._slice_ms = 0
+        counts = between(_NOZZLE_C, _COUNTS, nozzle_c_x100)
+        self._counted += dt_ms * counts
+        self._pressure += dt_ms * (pressure_mbar if pressure_mbar > 0 else 0)
+        self.effective_ms = self._counted // 1000
+        self._tell()
+
+    def _see(self, skin_c_x100, nozzle_c_x100):
+        """A new reading of the skin: on its way down it tells the time to -65 C."""
+        if skin_c_x100 < _SKIN_LOW:
+            self._skin_over = True
+            return
+        counts = between(_NOZZLE_C, _COUNTS, nozzle_c_x100)
+        t_ms = (self._counted + self._slice_ms * counts) // 1000
+        lost_ms = self._elapsed_ms - t_ms
+        t_ms -= _SKIN_LAG_MS
+        if skin_c_x100 > _SKIN_HIGH or t_ms < 20 or t_ms > _SKIN_WATCHED_MS:
+            return
+        self._skin_t += t_ms
+        self._skin_part += between(_FALL_C, _FALL, skin_c_x100)
+        self.skin_ms = self._skin_t * 1000 // self._skin_part
+        if self.skin_ms < 20:
+            self.skin_ms = 20
+        doubt = (_SKIN_DOUBT_MS + (lost_ms >> 3)) * 1000 // self.skin_ms
+        if doubt > 2000:
+            doubt = 2000
+        self._trust = _SKIN_PRIOR * 1000 // (_SKIN_PRIOR + doubt * doubt // 1000)
+        if self._elapsed_ms > self._slice_ms:
+            self._skin_mbar = self._pressure // (self._elapsed_ms - self._slice_ms)
+
+    def _tell(self):
+        """Depth and spread, from what is known by now."""
+        spread = self._spread
+        factor = 1000
+        if self._sprayed:
+            mbar = self._pressure // self._elapsed_ms
+            if self.skin_ms:
+                ln = ln_permille(self._nominal_ms * 1000 // self.skin_ms)
+                ln = ln * self._trust // 1000
+                # By the pressure at that time, as far as the skin was not trusted; since then all.
+                before = ln_permille(self._skin_mbar * 1000 // _NOMINAL_MBAR)
+                now = ln_permille(mbar * 1000 // _NOMINAL_MBAR)
+                ln += (now - before * self._trust // 1000) >> 1
+                spread += (_SKIN_SPREAD - spread) * self._trust // 1000
+            else:
+                ln = ln_permille(mbar * 1000 // _NOMINAL_MBAR) >> 1
+            past_ms = self.effective_ms - dose.MIN_MS
+            if past_ms < 0:
+                past_ms = 0
+            exponent = self._early + (self._late - self._early) * past_ms // (
+                dose.MAX_MS - dose.MIN_MS
+            )
+            factor = _power(exponent, ln)
+        self.depth_um = dose.depth_at(self._curve, self.effective_ms) * factor // 1000
+        self.spread_um = self.depth_um * spread // 1000
+
+    def reached(self, target_um):
+        """Whether the estimate has reached a depth."""
+        return self.depth_um >= target_um

@@ -1,0 +1,123 @@
+"""What the skin's fall in the first second tells of the depth: the figures of the live estimate.
+
+`python -m hw_sim.dose.skin` prints the constants of firmware/cryo/estimate.py, and how good they
+are. Two facts of the tissue model are used:
+
+- While a spray cools a wide spot, its surface falls by one law: the time to a temperature is a
+  fixed part of the time to -65 C, whatever the coefficient and the tissue (`shape`).
+- At fixed seconds the depth of -25 C goes with a power of that time; the exponent depends on the
+  spot and a little on the seconds (`exponents`), fitted over random coefficients and tissues.
+
+May import NumPy and `hw_sim.dose.tables`. Takes about two minutes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw_sim.dose.applicators import APPLICATORS, SPRAY, Applicator
+from hw_sim.dose.tables import SKIN_C, SKIN_SEEN_C, freeze
+from hw_sim.plant.tissue import SKIN, Tissue
+
+Floats = NDArray[np.float64]
+
+SHAPE_C = (0.0, -10.0, -20.0, -30.0, -40.0, -50.0, -60.0, -65.0, -70.0)
+AT_S = (10.0, 15.0, 20.0, 30.0)
+H_SIGMA = 0.20
+"""How far this spray on this skin may be from its calibration, one standard deviation of ln h."""
+DRAWS = 40
+SEED = 20261122
+
+
+def shape(h_factor: float = 1.0, skin_c: float = SKIN_C, tissue: Tissue = SKIN) -> list[float]:
+    """Time to each of `SHAPE_C` in parts of the time to -65 C, under the widest spray."""
+    widest = max((a for a in APPLICATORS if a.kind == SPRAY), key=lambda a: a.spot_radius_mm)
+    result = freeze(
+        widest,
+        1.2 / h_factor**2,
+        h_factor=h_factor,
+        skin_c=skin_c,
+        tissue=tissue,
+        fineness=2.0,
+        sample_s=0.005 / h_factor**2,
+    )
+    seen_s = result.surface_reached_s(SKIN_SEEN_C)
+    return [result.surface_reached_s(c) / seen_s for c in SHAPE_C]
+
+
+class Draw:
+    """One random skin under one random spray; ranges as in `tables.VARIED`, evenly."""
+
+    def __init__(self, random: np.random.Generator) -> None:
+        low, high = SKIN.frozen_k_w_mk
+        frozen = random.uniform(0.8, 1.2)
+        self.h_factor = math.exp(random.normal(0.0, H_SIGMA))
+        self.skin_c = random.uniform(30.0, 36.0)
+        self.tissue = replace(
+            SKIN,
+            warm_k_w_mk=random.uniform(0.37, 0.5),
+            frozen_k_w_mk=(low * frozen, high * frozen),
+            latent_j_kg=random.uniform(190e3, 250e3),
+            perfusion_per_s=random.uniform(0.001, 0.003),
+        )
+
+    def run(self, applicator: Applicator) -> tuple[float, list[float]]:
+        """Time to -65 C in s, and the depth of -25 C in mm at `AT_S`."""
+        return _run(applicator, self.h_factor, self.skin_c, self.tissue)
+
+
+def _run(
+    applicator: Applicator, h_factor: float, skin_c: float, tissue: Tissue
+) -> tuple[float, list[float]]:
+    early, whole = (
+        freeze(
+            applicator, until_s, h_factor=h_factor, skin_c=skin_c, tissue=tissue, sample_s=sample_s
+        )
+        for until_s, sample_s in ((2.0, 0.01), (AT_S[-1], 1.0))
+    )
+    depths = [whole.at(whole.depth_m25_mm, t_s) for t_s in AT_S]
+    return early.surface_reached_s(SKIN_SEEN_C), depths
+
+
+def exponents(applicator: Applicator, draws: int = DRAWS) -> list[tuple[float, float, float]]:
+    """For each of `AT_S`: the exponent, and the scatter (95th percentile of the depth's error, as
+    a part) at fixed seconds, and once the time to -65 C is known."""
+    random = np.random.default_rng(SEED)
+    nominal_s, nominal = _run(applicator, 1.0, SKIN_C, SKIN)
+    found = [Draw(random).run(applicator) for _ in range(draws)]
+    x: Floats = np.log([nominal_s / seen_s for seen_s, _ in found])
+    rows: list[tuple[float, float, float]] = []
+    for k in range(len(AT_S)):
+        y: Floats = np.log([depths[k] / nominal[k] for _, depths in found])
+        exponent = float(x @ y / (x @ x))
+        before = float(np.quantile(np.abs(np.expm1(y)), 0.95))
+        after = float(np.quantile(np.abs(np.expm1(y - exponent * x)), 0.95))
+        rows.append((exponent, before, after))
+    return rows
+
+
+def main() -> None:
+    """Print the constants, and what they are worth."""
+    print("shape: time to", SHAPE_C, "in parts of the time to", SKIN_SEEN_C)
+    for h in (1.0, 0.5, 1.6):
+        print(f"  h x {h}:", [round(part, 3) for part in shape(h)])
+    for skin_c in (30.0, 36.0):
+        print(f"  skin {skin_c}:", [round(part, 3) for part in shape(1.0, skin_c)])
+    soft = replace(SKIN, warm_k_w_mk=0.37, latent_j_kg=190e3)
+    print("  other tissue:", [round(part, 3) for part in shape(1.0, SKIN_C, soft)])
+    for applicator in APPLICATORS:
+        if applicator.kind == SPRAY:
+            print(f"{applicator.name}, spot {applicator.spot_radius_mm} mm")
+            for t_s, (exponent, before, after) in zip(AT_S, exponents(applicator), strict=True):
+                print(
+                    f"  {t_s:4.0f} s: exponent {exponent:.3f}, 95 % within "
+                    f"{before:.1%} at fixed seconds, {after:.1%} with it"
+                )
+
+
+if __name__ == "__main__":
+    main()
