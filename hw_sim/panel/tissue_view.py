@@ -90,6 +90,11 @@ class Site:
         return self._zero_s + self._run.now_s
 
     @property
+    def wide_mm(self) -> float:
+        """Across the ice on the surface, now."""
+        return 2.0 * self._run.rows[-1][5]
+
+    @property
     def calm(self) -> bool:
         """Warm again, so that nothing happens until it is sprayed again."""
         cold = float(self._run.surface_c.min()) < _WARM_C
@@ -134,7 +139,7 @@ class Site:
         along: list[Floats] = [np.interp(wanted_z, z_mm, row) for row in celsius]
         across: list[Floats] = [np.interp(wanted_r, r_mm, row) for row in np.stack(along).T]
         field = np.stack(across)
-        _t, surface_c, m25_mm, _m50, ice_mm, radius_mm, *_ = run.rows[-1]
+        _t, surface_c, m25_mm, _m50, ice_mm, *_ = run.rows[-1]
         return Skin(
             number,
             self.t_s,
@@ -143,7 +148,7 @@ class Site:
             self.mm,
             surface_c,
             ice_mm,
-            2.0 * radius_mm,
+            self.wide_mm,
             m25_mm,
             self.deepest_mm,
             (field * 10.0).round().astype("<i2").tobytes(),

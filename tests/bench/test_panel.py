@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,77 +18,7 @@ from hw_sim.panel.port import Cable, Port
 from hw_sim.panel.scenario import parse
 from hw_sim.panel.tissue_view import Site
 from tests.bench.conftest import FREEZE_END, Record, records
-
-TURN_S = 0.01
-
-
-class Operator:
-    """Hands on an engine, in time that costs nothing, that see only what the page shows."""
-
-    def __init__(self) -> None:
-        self.s = 0.0
-        self.engine = Engine(lambda seed: FastBench(seed=seed), clock=lambda: self.s)
-        self.engine.act("power_on")
-        self.until(lambda: self.state == "READY", 5.0)
-
-    @property
-    def state(self) -> str:
-        return self.engine.view.state
-
-    def wait(self, s: float) -> None:
-        end_s = self.s + s
-        while self.s < end_s - 1e-9:
-            self.s += TURN_S
-            self.engine.turn()
-
-    def until(self, condition: Callable[[], bool], most_s: float) -> None:
-        end_s = self.s + most_s
-        while not condition():
-            assert self.s < end_s, f"still {self.engine.view}"
-            self.wait(TURN_S)
-
-    def press(self, name: str) -> None:
-        self.engine.act("hold", name)
-        self.wait(0.08)
-        self.engine.act("release", name)
-        self.wait(0.3)
-
-    def hold(self, name: str, done: Callable[[], bool], most_s: float) -> None:
-        self.engine.act("hold", name)
-        self.until(done, most_s)
-        self.engine.act("release", name)
-        self.wait(0.3)
-
-    def to_armed(self) -> None:
-        """By whatever the device asks for on the way."""
-        for _ in range(30):
-            if self.state == "READY":
-                self.hold("arm", lambda: self.state != "READY", 3.0)
-            elif self.state == "SCREENING":
-                self.press("select")
-            elif self.state == "PRECHILL":
-                self.engine.act("aim_away")
-                view = self.engine.view
-                self.hold(
-                    "trigger",
-                    lambda before=view.openings: self.engine.view.openings > before
-                    and not self.engine.bench.wiring.driven(2),
-                    15.0,
-                )
-                self.engine.act("aim_at_skin")
-                self.wait(0.3)
-            elif self.state == "ARMED":
-                return
-        raise AssertionError(f"not armed: {self.engine.view}")
-
-    def treat(self) -> None:
-        """Arm, and freeze to the end."""
-        self.to_armed()
-        self.engine.act("hold", "trigger")
-        self.until(lambda: self.state == "FREEZING", 2.0)
-        self.until(lambda: self.state != "FREEZING", 35.0)
-        self.engine.act("release", "trigger")
-        self.wait(0.5)
+from tests.bench.hands import Operator
 
 
 @pytest.fixture(scope="module")
@@ -226,11 +156,15 @@ def test_the_journal_is_read_in_the_page_by_the_host_library(
     assert {step.do for step in steps} == {"power_on", "send"}
 
 
+def _read_on(cable: Cable) -> None:
+    for _ in range(100):
+        cable.read_some()
+
+
 def test_the_port_goes_when_the_device_loses_its_power(attached: tuple[Runner, Port]) -> None:
     runner, port = attached
     cable = Cable(runner)
     runner.post(lambda engine: engine.act("cut_power"))
-    with pytest.raises(ConnectionError):
-        for _ in range(100):
-            cable.read_some()
+    with pytest.raises(ConnectionError, match="has gone"):
+        _read_on(cable)
     assert port.number > 0

@@ -45,12 +45,15 @@ def test_a_line_reads_as_a_person_would_write_it() -> None:
 
 
 def test_a_press_is_two_steps_and_may_overlap_with_the_next() -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
         steps = [
           { at_ms = 100, do = "press", what = "up" },
           { at_ms = 150, do = "press", what = "down", ms = 5.5 },
         ]
     """
+    )
     assert parse(text).steps == (
         Step(100 * MS, "hold", "up"),
         Step(150 * MS, "hold", "down"),
