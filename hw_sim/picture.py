@@ -2,7 +2,7 @@
 
 `python -m hw_sim.picture FOLDER` draws both (treatment.png, screens.png) for the documentation.
 The same run gives the same bytes. May import the standard library, matplotlib and NumPy (lazily),
-and `bench`, `session`, `trace` of hw_sim.
+and `bench`, `glass`, `session`, `trace` of hw_sim.
 """
 
 from __future__ import annotations
@@ -11,12 +11,22 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hw_sim.bench import FastBench
+from hw_sim.glass import (
+    BEZEL_PX,
+    FAINT,
+    GRID,
+    INK,
+    SOFT,
+    STYLE,
+    figure as figure_of,
+    load,
+    save,
+    screen,
+)
 from hw_sim.session import CELL_MM, NS_PER_S, Outcome, Session
 from hw_sim.trace import Trace
 
@@ -26,96 +36,14 @@ if TYPE_CHECKING:
 
     from hw_sim.plant.tissue import Floats
 
-_DPI = 100
-_INK, _SOFT, _FAINT, _GRID, _PAPER = "#16202b", "#5d6b79", "#a9b4bf", "#e4e9ee", "#ffffff"
 _GATE, _SUPPLY, _HAND, _COIL = "#0f6aa8", "#6fa8cf", "#8793a0", "#d9822b"
 _GAS, _LIQUID = "#c3d3df", "#12a5bd"
 _NOZZLE, _DEWAR = "#0b4f7d", "#8a5a9e"
 _ICE, _COLD, _ASKED = "#cfe8f5", "#2b7fb8", "#c8382f"
-_GLASS_OFF, _GLASS_ON, _BEZEL = (9, 13, 19), (170, 222, 255), "#232c36"
-_STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 13.0,
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _SOFT,
-    "axes.linewidth": 1.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": _GRID,
-    "grid.linewidth": 1.0,
-    "xtick.color": _SOFT,
-    "ytick.color": _SOFT,
-    "xtick.major.size": 0.0,
-    "ytick.major.size": 0.0,
-    "figure.facecolor": _PAPER,
-    "axes.facecolor": _PAPER,
-}
-
-
-@cache
-def load() -> Any:
-    """Load matplotlib, which takes a moment; a caller with time to spare may do it early."""
-    for name in ("matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.ticker"):
-        import_module(name)
-    return import_module("matplotlib")
-
-
-def _figure(width_px: int, height_px: int) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # No pyplot: nothing is shown, and nothing global is left behind.
-    figure = Figure(figsize=(width_px / _DPI, height_px / _DPI), dpi=_DPI)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    # 256 colours are plenty for lines and flat areas, and a third of the bytes. No version and no
-    # date go into the file.
-    from PIL import Image
-
-    canvas: Any = figure.canvas
-    canvas.draw()
-    width, height = canvas.get_width_height()
-    image = Image.frombuffer("RGBA", (width, height), bytes(canvas.buffer_rgba()))
-    flat = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    flat.save(path, format="PNG", optimize=True)
 
 
 def _seconds(value: float, digits: int = 1) -> str:
     return f"{value:.{digits}f}".replace("-", "\u2212")
-
-
-# -- the glass ------------------------------------------------------------------------------------
-
-
-def _screen(figure: Figure, pixels: bytes, x_px: int, y_px: int, dot_px: int) -> None:
-    """Draw a screen with its lower left corner at (x, y), each dot `dot_px` wide, dot for dot."""
-    import numpy as np
-    from matplotlib.patches import FancyBboxPatch
-
-    width_px, height_px = (size / 1.0 for size in figure.get_size_inches() * _DPI)
-    dots = np.frombuffer(pixels, np.uint8).reshape(64, 128)
-    big = np.repeat(np.repeat(dots, dot_px, axis=0), dot_px, axis=1)[:, :, None]
-    colours = np.where(big > 0, np.array(_GLASS_ON), np.array(_GLASS_OFF)).astype(np.uint8)
-    edge = _BEZEL_PX
-    figure.patches.append(
-        FancyBboxPatch(
-            ((x_px - edge) / width_px, (y_px - edge) / height_px),
-            (128 * dot_px + 2 * edge) / width_px,
-            (64 * dot_px + 2 * edge) / height_px,
-            boxstyle="round,pad=0,rounding_size=0.006",
-            mutation_aspect=width_px / height_px,
-            transform=figure.transFigure,
-            facecolor=_BEZEL,
-            edgecolor="none",
-            zorder=2,
-        )
-    )
-    figure.figimage(colours, x_px, y_px, origin="upper", zorder=3)
 
 
 # -- a treatment ----------------------------------------------------------------------------------
@@ -123,7 +51,6 @@ def _screen(figure: Figure, pixels: bytes, x_px: int, y_px: int, dot_px: int) ->
 _WIDTH, _HEIGHT = 1600, 1120
 _EDGE, _LEFT, _RIGHT = 40, 212, 1560
 _DOT = 2
-_BEZEL_PX = 7
 _SCREEN_W, _SCREEN_H = 128 * _DOT, 64 * _DOT
 
 
@@ -133,8 +60,8 @@ def treatment(path: Path, session: Session, outcome: Outcome, *, planned_us: int
     Time is counted from GATE's rise. `planned_us` is the plan that the device has written down.
     RuntimeError when there was no freeze. 1600 × 1120 pixels.
     """
-    with load().rc_context(_STYLE):
-        figure = _figure(_WIDTH, _HEIGHT)
+    with load().rc_context(STYLE):
+        figure = figure_of(_WIDTH, _HEIGHT)
         plots = _Plots(figure, session, outcome, planned_us)
         plots.title()
         plots.valve()
@@ -142,7 +69,7 @@ def treatment(path: Path, session: Session, outcome: Outcome, *, planned_us: int
         plots.dewar()
         plots.tissue()
         plots.screens()
-        _save(figure, path)
+        save(figure, path)
 
 
 def _through_cells(time_s: Floats, depth_mm: Floats) -> tuple[Floats, Floats]:
@@ -223,7 +150,7 @@ class _Plots:
         axes.axvspan(0, self.closed_s, color="#f2f7fb", lw=0, zorder=0)
         self.figure.text(
             _EDGE / _WIDTH, 1 - top_px / _HEIGHT, words, fontsize=14, fontweight="bold",
-            color=_INK, va="top", linespacing=1.35,
+            color=INK, va="top", linespacing=1.35,
         )  # fmt: skip
         self.axes.append(axes)
         return axes
@@ -239,7 +166,7 @@ class _Plots:
             _EDGE / _WIDTH, 1 - 30 / _HEIGHT,
             f"Valve open for {self.session.measured_us / 1e6:.6f} s, "
             f"{off.replace('-', chr(0x2212))} off the plan",
-            fontsize=26, fontweight="bold", color=_INK, va="top",
+            fontsize=26, fontweight="bold", color=INK, va="top",
         )  # fmt: skip
         if outcome.short_mm > 0.05:
             words = (
@@ -252,9 +179,7 @@ class _Plots:
                 f"In the tissue model −25 °C reached {outcome.tissue.deepest_m25_mm:.2f} mm; "
                 f"{outcome.asked_mm} mm were asked for."
             )
-        self.figure.text(
-            _EDGE / _WIDTH, 1 - 76 / _HEIGHT, words, fontsize=15, color=_SOFT, va="top"
-        )
+        self.figure.text(_EDGE / _WIDTH, 1 - 76 / _HEIGHT, words, fontsize=15, color=SOFT, va="top")
 
     # -- panels -------------------------------------------------------------------------------
 
@@ -279,7 +204,7 @@ class _Plots:
         axes.fill_between(self.t_s, coil, y - 3 - 0.36, color=_COIL, alpha=0.25, lw=0)
         axes.plot(self.t_s, coil, color=_COIL, lw=1.6, solid_joinstyle="miter")
         axes.text(
-            self.closed_s / 2, y - 2.84, "1.2 A for 20 ms, then 0.35 A", color=_SOFT, ha="center",
+            self.closed_s / 2, y - 2.84, "1.2 A for 20 ms, then 0.35 A", color=SOFT, ha="center",
             va="center_baseline", fontsize=11.5,
         )  # fmt: skip
         plant = self.session.bench.plant
@@ -287,13 +212,13 @@ class _Plots:
         self._bars(axes, 0, plant.liquid_intervals_ns, _LIQUID)
         wet_s = self.at(self.wet_ns)
         for x, words, colour in (
-            (wet_s / 2, "gas: the line is warm", _INK),
+            (wet_s / 2, "gas: the line is warm", INK),
             ((wet_s + self.closed_s) / 2, "liquid nitrogen", "white"),
         ):
             axes.text(x, 0, words, color=colour, ha="center", va="center_baseline", fontsize=12.5)
 
     def _bars(self, axes: Axes, y: float, spans_ns: Sequence[tuple[int, int]], colour: str) -> None:
-        axes.axhline(y, color=_GRID, lw=1.0, zorder=1)
+        axes.axhline(y, color=GRID, lw=1.0, zorder=1)
         bars = [(self.at(a), (b - a) / NS_PER_S) for a, b in spans_ns]
         axes.broken_barh(bars, (y - 0.36, 0.72), color=colour, lw=0, zorder=2)
 
@@ -398,36 +323,36 @@ class _Plots:
         from matplotlib.lines import Line2D
 
         shown = self.session.seen[-5:]
-        first, last = _EDGE + _BEZEL_PX, _RIGHT - _BEZEL_PX - _SCREEN_W
+        first, last = _EDGE + BEZEL_PX, _RIGHT - BEZEL_PX - _SCREEN_W
         bottom = _HEIGHT - 156 - _SCREEN_H
         top = self.axes[0].get_position().y1
         for i, moment in enumerate(shown):
             x = round(first + (last - first) * i / max(1, len(shown) - 1))
-            _screen(self.figure, moment.pixels, x, bottom, _DOT)
+            screen(self.figure, moment.pixels, x, bottom, _DOT)
             t_s = self.at(moment.t_ns)
             self.figure.text(
                 x / _WIDTH, (bottom + _SCREEN_H + 16) / _HEIGHT, moment.title, fontsize=13.5,
-                fontweight="bold", color=_INK,
+                fontweight="bold", color=INK,
             )  # fmt: skip
             self.figure.text(
                 (x + _SCREEN_W) / _WIDTH, (bottom + _SCREEN_H + 16) / _HEIGHT,
-                f"{_seconds(t_s)} s", fontsize=13, color=_SOFT, ha="right",
+                f"{_seconds(t_s)} s", fontsize=13, color=SOFT, ha="right",
             )  # fmt: skip
             part = (t_s - self.begin_s) / (self.end_s - self.begin_s)
             at = (_LEFT + part * (_RIGHT - _LEFT)) / _WIDTH
             middle = (x + _SCREEN_W / 2) / _WIDTH
-            down_px = (bottom - _BEZEL_PX, bottom - 17, top * _HEIGHT + 14, top * _HEIGHT)
+            down_px = (bottom - BEZEL_PX, bottom - 17, top * _HEIGHT + 14, top * _HEIGHT)
             self.figure.add_artist(
                 Line2D(
                     (middle, middle, at, at),
                     [y_px / _HEIGHT for y_px in down_px],
-                    color=_FAINT,
+                    color=FAINT,
                     lw=1.2,
                     transform=self.figure.transFigure,
                 )
             )
             for axes in self.axes:
-                axes.axvline(t_s, color=_FAINT, lw=1.0, ls=(0, (2, 3)), zorder=0.5)
+                axes.axvline(t_s, color=FAINT, lw=1.0, ls=(0, (2, 3)), zorder=0.5)
 
 
 # -- all screens ----------------------------------------------------------------------------------
@@ -534,21 +459,21 @@ def screens(path: Path) -> None:
     rows = -(-len(shown) // across)
     width = 2 * edge + across * wide + (across - 1) * gap
     height = 2 * edge + rows * high - 6
-    with load().rc_context(_STYLE):
-        figure = _figure(width, height)
+    with load().rc_context(STYLE):
+        figure = figure_of(width, height)
         for i, sight in enumerate(shown):
             x = edge + i % across * (wide + gap)
             top = height - edge - i // across * high
-            _screen(figure, sight.pixels, x, top - 64 * dot, dot)
+            screen(figure, sight.pixels, x, top - 64 * dot, dot)
             under = top - 64 * dot
             figure.text(
                 x / width, (under - 20) / height, sight.title, fontsize=14.5, fontweight="bold",
-                color=_INK, va="top",
+                color=INK, va="top",
             )  # fmt: skip
             figure.text(
-                x / width, (under - 45) / height, sight.words, fontsize=12.5, color=_SOFT, va="top"
+                x / width, (under - 45) / height, sight.words, fontsize=12.5, color=SOFT, va="top"
             )
-        _save(figure, path)
+        save(figure, path)
 
 
 def main(arguments: Sequence[str]) -> int:

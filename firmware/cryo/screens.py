@@ -222,6 +222,9 @@ def _boot_enter(canvas, view):
 def _dose_row(canvas, view):
     _depth(canvas, 0, view.depth_um)
     canvas.text(fonts.TEXT, 44, 4, "mm")
+    if view.margin_um:
+        tenths = view.margin_um // 100
+        canvas.text(fonts.SMALL, 43, 3, "+%d.%d" % (tenths // 10, tenths % 10))
     if view.dose_ms < 0:
         canvas.place(fonts.NUMBER, 68, 2, _DASH)
         canvas.place(fonts.NUMBER, 84, 2, _DASH)
@@ -232,7 +235,7 @@ def _dose_row(canvas, view):
 
 
 def _ready_enter(canvas, view):
-    if view.hint and view.hint[:5] != "READY":
+    if view.hint:
         canvas.title(view.hint)
     else:
         _nitrogen(canvas, view)
