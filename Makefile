@@ -126,6 +126,10 @@ bench: $(READY) ## measure what the project promises, as a table
 tables: $(READY) ## compute the dose tables of the firmware anew from the tissue model
 	@$(PY) -m hw_sim.dose $(ARGS)
 
+.PHONY: bench-emulated
+bench-emulated: $(READY) ## measure it on real MicroPython (20 minutes), into docs/figures-emulated.md
+	@$(PY) -m hw_sim.figures.emulated --write docs/figures-emulated.md $(ARGS)
+
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-annotate --only-binary :all: --upgrade
 

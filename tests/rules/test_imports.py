@@ -253,13 +253,17 @@ def test_host_takes_from_the_firmware_only_the_frame_code(path: Path) -> None:
 
 @pytest.mark.parametrize("path", python_files("hw_sim"), ids=name_of)
 def test_simulator_takes_nothing_from_firmware_or_host(path: Path) -> None:
-    """It launches the firmware's files; a constant taken from them would agree with itself."""
+    """It launches the firmware's files; a constant taken from them would agree with itself.
+
+    What runs on the emulated board, to be measured beside valve.py, is no part of the simulator.
+    """
+    allowed = {"cryo.valve"} if "designs" in path.parts else set[str]()
     taken = {
         m
         for m in imports_of(path)
         if m.split(".")[0] in {"cryo", "main", "firmware", "host_tools", "tests"}
     }
-    assert not taken
+    assert taken <= allowed
 
 
 @pytest.mark.parametrize("path", python_files("hw_sim"), ids=name_of)
