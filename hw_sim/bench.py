@@ -235,7 +235,8 @@ class FastBench(Hands):
     `firmware_dir`: a folder as it lands on the board (main.py, cryo/…); default: the project's.
     It is written to `flash` when that is blank, or when `reflash` is true. `seed` moves the
     bounce of the buttons and the noise of the sensors. `trace`: collect every signal.
-    `crashes_raise`: an uncaught exception of the firmware comes out of `run_for`.
+    `crashes_raise`: an uncaught exception of the firmware comes out of `run_for`. `skin_sensor`:
+    the optional infrared thermometer is fitted.
     """
 
     capabilities = frozenset(
@@ -254,11 +255,14 @@ class FastBench(Hands):
         reflash: bool = False,
         crashes_raise: bool = True,
         unique_id: bytes = bytes.fromhex("e661640843275b2c"),
+        skin_sensor: bool = False,
     ) -> None:
         self.firmware_dir = FIRMWARE if firmware_dir is None else firmware_dir
         self.clock = Clock()
         self.plant = Plant(plant) if plant is not None else Plant()
-        self.wiring = Wiring(self.clock, self.plant, seed=seed, noise_lsb=noise_lsb)
+        self.wiring = Wiring(
+            self.clock, self.plant, seed=seed, noise_lsb=noise_lsb, skin_sensor=skin_sensor
+        )
         self.wiring.power(False)
         self.flash = SimFlash() if flash is None else flash
         sources = {

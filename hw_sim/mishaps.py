@@ -98,6 +98,60 @@ _attribute(
     False,
 )
 
+_attribute(
+    "thermocouple_loose",
+    "the thermocouple's bead has come off the nozzle: it feels half of the cold",
+    "thermocouple",
+    "loose",
+    True,
+)
+
+
+def _gain_error(part: float) -> Callable[[Wiring], None]:
+    def put(wiring: Wiring) -> None:
+        wiring.thermocouple.gain_error = part
+
+    return put
+
+
+_add(
+    "thermocouple_off",
+    "the thermocouple is of the poorest class: it reads 3 °C too warm at −190 °C",
+    _gain_error(-0.015),
+    _gain_error(0.0),
+)
+
+# -- infrared sensor at the skin (where it is fitted) -----------------------------------------
+_attribute(
+    "skin_sensor_missing",
+    "the infrared sensor does not answer",
+    "skin_sensor",
+    "present",
+    False,
+)
+
+
+def _dirt(part: float) -> Callable[[Wiring], None]:
+    def put(wiring: Wiring) -> None:
+        wiring.skin_sensor.dirt = part
+
+    return put
+
+
+_add(
+    "skin_sensor_dirty",
+    "frost and dirt cover half of the infrared sensor's window: it reads too near to the room",
+    _dirt(0.5),
+    _dirt(0.0),
+)
+_attribute(
+    "skin_sensor_error",
+    "the infrared sensor sets its error flag with every reading",
+    "skin_sensor",
+    "flags",
+    True,
+)
+
 # -- dewar ------------------------------------------------------------------------------------
 _add(
     "dewar_empty",
@@ -110,6 +164,24 @@ _add(
     "the dewar holds 80 ‰: too little to begin a treatment",
     lambda w: w.plant.fill(w.clock.now_ns, 80.0),
     lambda w: w.plant.fill(w.clock.now_ns, _FULL_PERMILLE),
+)
+_add(
+    "dewar_runs_out",
+    "the dewar holds liquid for ten seconds more, whatever the level probe showed before",
+    lambda w: w.plant.fill(w.clock.now_ns, 11.0),
+    lambda w: w.plant.fill(w.clock.now_ns, _FULL_PERMILLE),
+)
+_add(
+    "dewar_vacuum_lost",
+    "the flask has lost its vacuum: it boils off thirty times as fast and blows its relief valve",
+    lambda w: w.plant.set_dewar(w.clock.now_ns, boil_off_factor=30.0),
+    lambda w: w.plant.set_dewar(w.clock.now_ns, boil_off_factor=1.0),
+)
+_add(
+    "relief_leaks",
+    "the relief valve does not seat: the dewar works at half of its pressure",
+    lambda w: w.plant.set_dewar(w.clock.now_ns, relief_leaks=True),
+    lambda w: w.plant.set_dewar(w.clock.now_ns, relief_leaks=False),
 )
 _add(
     "pressure_low",
@@ -187,6 +259,38 @@ _valve(
     "the armature is stiff: it moves three times as late",
     lambda w: w.plant.set_valve(w.clock.now_ns, slow_factor=3.0),
     lambda w: w.plant.set_valve(w.clock.now_ns, slow_factor=1.0),
+)
+_valve(
+    "valve_icing",
+    "moist air has frosted the valve: it is slow, and locks after further cold use",
+    lambda w: w.plant.set_valve(w.clock.now_ns, moisture=1.0, ice=0.6),
+    lambda w: w.plant.set_valve(w.clock.now_ns, moisture=0.0, ice=0.0),
+)
+
+
+def _cool_line(wiring: Wiring) -> None:
+    """To the room's temperature, if it is warmer."""
+    plant = wiring.plant
+    room_c = plant.ambient_c
+    plant.set_line(
+        wiring.clock.now_ns,
+        wall_c=min(room_c, plant.line_c),
+        tip_c=min(room_c, plant.nozzle_c),
+        around_c=room_c,
+    )
+
+
+_add(
+    "line_warm",
+    "line and nozzle were warmed to 45 °C (heat gun, sun) and stay in warm air: gas comes for long",
+    lambda w: w.plant.set_line(w.clock.now_ns, wall_c=45.0, tip_c=45.0, around_c=45.0),
+    _cool_line,
+)
+_add(
+    "nozzle_spits",
+    "the nozzle is worn or frosted: it sputters with liquid too",
+    lambda w: w.plant.set_line(w.clock.now_ns, spitting=1.0),
+    lambda w: w.plant.set_line(w.clock.now_ns, spitting=0.0),
 )
 _add(
     "nozzle_blocked",

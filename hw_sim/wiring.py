@@ -18,6 +18,7 @@ from hw_sim.parts.ds3231 import Ds3231
 from hw_sim.parts.i2c import I2cPart
 from hw_sim.parts.indicators import Buzzer, Led
 from hw_sim.parts.max31856 import Max31856
+from hw_sim.parts.mlx90614 import Mlx90614
 from hw_sim.parts.ssd1306 import Ssd1306
 from hw_sim.plant import Plant
 
@@ -29,7 +30,7 @@ LED_PINS = {"green": 13, "yellow": 14, "red": 15}
 THERMOCOUPLE_CS = 17
 ADC_COIL, ADC_PRESSURE, ADC_LEVEL, ADC_VSYS = 0, 1, 2, 3
 I2C_BUS = 0
-SCREEN_ADDRESS, RTC_ADDRESS = 0x3C, 0x68
+SCREEN_ADDRESS, SKIN_ADDRESS, RTC_ADDRESS = 0x3C, 0x5A, 0x68
 SPI_BUS = 0
 
 _COUNTS_PER_MV = 4096.0 / 3300.0
@@ -50,17 +51,26 @@ class Wiring:
     """All parts, soldered to their pins.
 
     `noise_lsb` is the standard deviation of the analog readings in counts of the 12-bit converter;
-    the noise comes from `seed` and is the same in every run.
+    the noise comes from `seed` and is the same in every run. `skin_sensor`: the optional infrared
+    thermometer is fitted.
     """
 
     def __init__(
-        self, clock: ClockLike, plant: Plant, *, seed: int = 1, noise_lsb: float = 1.0
+        self,
+        clock: ClockLike,
+        plant: Plant,
+        *,
+        seed: int = 1,
+        noise_lsb: float = 1.0,
+        skin_sensor: bool = False,
     ) -> None:
         self.clock = clock
         self.plant = plant
         self.screen = Ssd1306(seed=seed)
         self.thermocouple = Max31856(clock, plant)
         self.rtc = Ds3231(clock, ambient_c=plant.ambient_c)
+        self.skin_sensor = Mlx90614(clock, plant)
+        self.skin_sensor_fitted = skin_sensor
         self.buttons = {name: Button(clock, name, seed=seed) for name in BUTTON_PINS}
         self.estop = EStop(clock, seed=seed)
         self.buzzer = Buzzer()
@@ -87,6 +97,7 @@ class Wiring:
             self.buttons[name].on_level = partial(self._input_changed, pin, name.upper())
         self.estop.on_level = partial(self._input_changed, ESTOP, "ESTOP")
         self.estop.on_contact = self._feed_coil
+        plant.on_freed = self._ice_has_moved
 
     # -- inputs of the chip -------------------------------------------------------------------
 
@@ -219,6 +230,8 @@ class Wiring:
             return self.screen
         if address == RTC_ADDRESS and self.rtc.present:
             return self.rtc
+        if address == SKIN_ADDRESS and self.skin_sensor_fitted and self.skin_sensor.present:
+            return self.skin_sensor
         return None
 
     def spi(self, bus: int) -> Max31856 | None:
@@ -256,6 +269,12 @@ class Wiring:
         if moves_ns is not None:
             self.clock.call_at(moves_ns, self._valve_moved)
 
+    def _ice_has_moved(self) -> None:
+        """Ice freed or caught the armature, at a time that the plant may tell of belatedly."""
+        moves_ns = self.plant.valve_moves_ns
+        if moves_ns is not None:
+            self.clock.call_at(max(moves_ns, self.clock.now_ns), self._valve_moved)
+
     def _valve_moved(self) -> None:
         self.plant.advance(self.clock.now_ns)
         is_open = self.plant.valve_open
@@ -279,6 +298,7 @@ class Wiring:
             self._light(pin, 0.0)
         self.screen.power(on)
         self.thermocouple.power(on)
+        self.skin_sensor.power(on)
         self._feed_coil()
         if self._taps:
             self._tell("POWER", int(on))

@@ -471,6 +471,8 @@ class I2C:
             boot = self._boot
             boot.wait_until(boot.clock.now_ns + 11 * self._bit_ns)
             raise os_error(_EIO)
+        hz = 1_000_000_000 // self._bit_ns
+        check(hz <= part.fastest_hz, f"{address:#x} takes {part.fastest_hz} Hz at most, not {hz}")
         return part
 
     def _pay(self, count: int) -> None:
@@ -485,7 +487,7 @@ class I2C:
     def writeto(self, addr: int, buf: Any, stop: bool = True) -> int:
         part = self._part(addr)
         self._pay(len(buf))
-        count = part.write(buf)
+        count = part.write(buf, stop)
         if count < len(buf):
             raise os_error(_EIO)
         return count

@@ -15,9 +15,10 @@ from rp2040py.peripherals.i2c import R_TX_EMPTY, I2CMode
 
 from hw_sim.emulator.clock import EmulatedClock
 from hw_sim.parts.i2c import I2cPart
-from hw_sim.wiring import Wiring
+from hw_sim.wiring import Wiring, WiringError
 
-I2C_BYTE_NS = 22_500  # 9 bits at 400 kHz
+_I2C_BITS = 9  # a byte and its acknowledge
+_NS_PER_CYCLE = 8  # of the system clock, which times the bus
 _PWM_FUNCTION = 4
 _CSR_ENABLE = 1
 _SYSTEM_HZ = 125_000_000
@@ -39,29 +40,40 @@ class I2cBus:
         block.on_read_byte = self._read
         block.on_stop = self._stop
 
+    def _bit_ns(self) -> int:
+        cycles: int = self._block.scl_low_period + self._block.scl_high_period
+        return max(1, cycles) * _NS_PER_CYCLE
+
     def _connect(self, address: int, mode: I2CMode) -> None:
-        self._clock.stall(I2C_BYTE_NS)
-        if self._part is not None:
-            self._part.stop()  # a repeated start
-        self._part = self._wiring.i2c(self._number, address)
-        if self._part is None:
+        bit_ns = self._bit_ns()
+        self._clock.stall(_I2C_BITS * bit_ns)
+        before, part = self._part, self._wiring.i2c(self._number, address)
+        self._part = part
+        if before is not None and before is not part:
+            before.stop()
+        if part is None:
             self._block.complete_connect(False)
             # rp2040py flushes the FIFO on a NAK but does not say that it is empty, which is what
             # the driver waits for: without this it sees a time-out instead of a missing part.
             self._block._set_interrupts(R_TX_EMPTY)
             return
-        self._part.start()
+        if 1_000_000_000 // bit_ns > part.fastest_hz:
+            raise WiringError(f"{address:#x} takes {part.fastest_hz} Hz at most on its bus")
+        if before is part:
+            part.restart()
+        else:
+            part.start()
         self._block.complete_connect(True)
 
     def _write(self, byte: int) -> None:
-        self._clock.stall(I2C_BYTE_NS)
+        self._clock.stall(_I2C_BITS * self._bit_ns())
         acknowledged = self._part is not None and self._part.write_byte(byte)
         self._block.complete_write(acknowledged)
         if not acknowledged:
             self._block._set_interrupts(R_TX_EMPTY)
 
     def _read(self, _acknowledge: bool) -> None:
-        self._clock.stall(I2C_BYTE_NS)
+        self._clock.stall(_I2C_BITS * self._bit_ns())
         self._block.complete_read(self._part.read_byte() if self._part is not None else 0xFF)
 
     def _stop(self) -> None:

@@ -10,11 +10,17 @@ from typing import Protocol
 
 
 class I2cPart(Protocol):
-    """A part that answers at one address. `present` False: nobody acknowledges the address."""
+    """A part that answers at one address. `present` False: nobody acknowledges the address.
+
+    `fastest_hz`: the clock that its data sheet allows.
+    """
 
     present: bool
+    fastest_hz: int
 
     def start(self) -> None: ...
+
+    def restart(self) -> None: ...
 
     def write_byte(self, byte: int) -> bool: ...
 
@@ -22,7 +28,7 @@ class I2cPart(Protocol):
 
     def stop(self) -> None: ...
 
-    def write(self, data: bytes | bytearray | memoryview) -> int: ...
+    def write(self, data: bytes | bytearray | memoryview, stop: bool = True) -> int: ...
 
     def read(self, n: int) -> bytes: ...
 
@@ -30,11 +36,19 @@ class I2cPart(Protocol):
 class I2cBase:
     """Whole messages made of single bytes, for parts where speed does not matter."""
 
+    fastest_hz = 400_000
+
     def __init__(self) -> None:
         self.present = True
+        self._held = False  # a whole message ended without a stop condition
 
     def start(self) -> None:
-        """A (repeated) start condition addressed to this part."""
+        """A start condition addressed to this part."""
+
+    def restart(self) -> None:
+        """A repeated start addressed to it: for most parts the same as a stop and a start."""
+        self.stop()
+        self.start()
 
     def write_byte(self, byte: int) -> bool:
         """One byte to the part; True = acknowledged."""
@@ -47,20 +61,32 @@ class I2cBase:
     def stop(self) -> None:
         """The stop condition."""
 
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """A whole write message; the number of bytes acknowledged."""
-        self.start()
+    def _begin(self) -> None:
+        if self._held:
+            self._held = False
+            self.restart()
+        else:
+            self.start()
+
+    def write(self, data: bytes | bytearray | memoryview, stop: bool = True) -> int:
+        """A whole write message; the number of bytes acknowledged.
+
+        Without `stop` the bus is held, and the next message begins with a repeated start.
+        """
+        self._begin()
         count = 0
         for byte in data:
             if not self.write_byte(byte):
                 break
             count += 1
-        self.stop()
+        self._held = not stop and count == len(data)
+        if not self._held:
+            self.stop()
         return count
 
     def read(self, n: int) -> bytes:
         """A whole read message of `n` bytes."""
-        self.start()
+        self._begin()
         data = bytes(self.read_byte() for _ in range(n))
         self.stop()
         return data

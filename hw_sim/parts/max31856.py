@@ -58,8 +58,10 @@ class Max31856:
     """`select()`, bytes, `deselect()`; the first byte is the address (bit 7 = write).
 
     Mishaps: `open_circuit`, `out_of_range` (input pulled beyond the supplies: OVUV),
-    `wires_touching` (0 mV: reads the cold junction, no fault bit), `present` False (MISO is left
-    to the microcontroller's pull-down: every byte reads 0x00).
+    `wires_touching` (0 mV: reads the cold junction, no fault bit), `loose` (the bead has come off
+    the nozzle: it feels half of the cold), `gain_error` (of the element's voltage, as a part of it:
+    class 3 of IEC 60584 allows 0.015), `present` False (MISO is left to the microcontroller's
+    pull-down: every byte reads 0x00).
     """
 
     def __init__(self, clock: ClockLike, plant: Plant) -> None:
@@ -69,6 +71,8 @@ class Max31856:
         self.open_circuit = False
         self.out_of_range = False
         self.wires_touching = False
+        self.loose = False
+        self.gain_error = 0.0
         self.conversions = 0
         self._registers = bytearray(_RESET)
         self._timer: TimerLike | None = None
@@ -224,6 +228,9 @@ class Max31856:
         if self.open_circuit or self.wires_touching:
             return cold_c  # 0 mV at the input
         ambient_c = self._plant.ambient_c
+        if self.loose:
+            nozzle_c = 0.5 * (nozzle_c + ambient_c)
+        nozzle_c += self.gain_error * (nozzle_c - ambient_c)
         kind = self._registers[CR1] & 0x0F
         if kind == TYPE_T:
             return nozzle_c + (cold_c - ambient_c)  # ideal linearisation of the matching element

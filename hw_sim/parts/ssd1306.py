@@ -43,6 +43,8 @@ class Ssd1306:
     called after each of them and after each command message.
     """
 
+    fastest_hz = 400_000
+
     def __init__(self, *, strict: bool = True, seed: int = 1) -> None:
         self.present = True
         self.strict = strict
@@ -93,8 +95,11 @@ class Ssd1306:
 
     # -- bus ----------------------------------------------------------------------------------
 
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """A whole write message, control byte first. All bytes are acknowledged."""
+    def write(self, data: bytes | bytearray | memoryview, stop: bool = True) -> int:
+        """A whole write message, control byte first. All bytes are acknowledged.
+
+        It ends with the message, with or without a stop condition.
+        """
         n = len(data)
         # The one message that matters for speed: control byte 0x40 and a run of picture data that
         # stays within its page.
@@ -126,6 +131,11 @@ class Ssd1306:
     def read(self, n: int) -> bytes:
         """Status bytes: bit 6 set = display off."""
         return bytes([0x00 if self.on else 0x40]) * n
+
+    def restart(self) -> None:
+        """A repeated start: as a stop and a start."""
+        self.stop()
+        self.start()
 
     def start(self) -> None:
         """A start condition: a control byte comes next."""

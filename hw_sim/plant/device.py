@@ -418,6 +418,11 @@ class Plant:
         return self._skin.at(self.now_ns, self._at_ns)
 
     @property
+    def skin_start_c(self) -> float:
+        """The same before any spray, and beyond the reach of the cold."""
+        return self._skin.start_c
+
+    @property
     def skin(self) -> SkinParams:
         """Whose skin it is."""
         return self._skin.params

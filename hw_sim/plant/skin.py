@@ -150,7 +150,7 @@ class Skin:
             slope = _WARM_K / length
             air = p.still_air_w_m2k
             start_c = _BLOOD_C - air * (_BLOOD_C - p.ambient_c) / (slope + air)
-        self.surface_c = start_c
+        self.start_c = self.surface_c = start_c
         drop = _BLOOD_C - start_c
         profile = [_BLOOD_C - drop * exp(-z / length) for z in self._middle]
         self._h = [_curves().enthalpy(c) for c in profile]

@@ -24,6 +24,7 @@ from rp2040py.utils.logging import ConsoleLogger, LogLevel
 from hw_sim import image
 from hw_sim.emulator import EmulatedBench
 from hw_sim.emulator.chip import FLASH_START, FS_OFFSET, Chip
+from hw_sim.parts.mlx90614 import packet_error_code
 
 pytestmark = pytest.mark.emulated
 NO_PROGRAM = {"main.py": b""}
@@ -139,6 +140,38 @@ print(i2c.readfrom(0x68, 1), i2c.readfrom_mem(0x68, 0x0F, 1))
     )
     assert printed.splitlines()[:2] == ["5 3 5", "2"]
     assert printed.splitlines()[2].startswith("b'")
+
+
+def test_a_repeated_start_reads_the_infrared_sensor(prompt: Prompt) -> None:
+    wiring = prompt.bench.wiring
+    wiring.skin_sensor_fitted = True
+    try:
+        printed = prompt.run(
+            """
+from machine import I2C, Pin
+import time
+i2c = I2C(0, scl=Pin(5), sda=Pin(4), freq=100_000)
+time.sleep_ms(300)
+data = bytearray(3)
+i2c.readfrom_mem_into(0x5A, 0x24, data)
+print(data)
+begin = time.ticks_us()
+i2c.readfrom_mem_into(0x5A, 0x07, data)
+print(1000 < time.ticks_diff(time.ticks_us(), begin) + 500 < 1500, data[0] | data[1] << 8)
+i2c.writeto(0x5A, b"\\x07")
+print(i2c.readfrom(0x5A, 3))
+print(i2c.readfrom_mem(0x68, 0x0F, 1) == i2c.readfrom_mem(0x68, 0x0F, 1))
+i2c = I2C(0, scl=Pin(5), sda=Pin(4), freq=400_000)
+"""
+        )
+    finally:
+        wiring.skin_sensor_fitted = False
+    code = packet_error_code(b"\xb4\x24\xb5\xe0\xfa")
+    lines = printed.splitlines()
+    assert lines[0] == repr(bytearray((0xE0, 0xFA, code)))
+    assert lines[1].split()[0] == "True"
+    assert int(lines[1].split()[1]) * 0.02 - 273.15 == pytest.approx(34.86, abs=0.05)
+    assert lines[2:] == [repr(b"\xff\xff\xff"), "True"]
 
 
 def test_i2c_and_spi_take_their_time(prompt: Prompt) -> None:

@@ -16,10 +16,12 @@ S = 1_000_000_000
 
 
 class Board:
-    def __init__(self, noise_lsb: float = 0.0, seed: int = 1) -> None:
+    def __init__(self, noise_lsb: float = 0.0, seed: int = 1, *, skin_sensor: bool = False) -> None:
         self.clock = Clock()
         self.plant = Plant()
-        self.wiring = Wiring(self.clock, self.plant, noise_lsb=noise_lsb, seed=seed)
+        self.wiring = Wiring(
+            self.clock, self.plant, noise_lsb=noise_lsb, seed=seed, skin_sensor=skin_sensor
+        )
         self.told: list[tuple[int, str, float]] = []
         self.heard: list[tuple[int, int | None]] = []
         self.wiring.watch(lambda t, signal, value: self.told.append((t, signal, value)))
@@ -151,10 +153,12 @@ def test_buses() -> None:
     assert w.i2c(0, 0x3C) is w.screen
     assert w.i2c(0, 0x68) is w.rtc
     assert [a for a in range(0x08, 0x78) if w.i2c(0, a) is not None] == [0x3C, 0x68]
+    fitted = Board(skin_sensor=True).wiring
+    assert fitted.i2c(0, 0x5A) is fitted.skin_sensor
     assert w.i2c(1, 0x3C) is None
     assert w.spi(0) is w.thermocouple
     assert w.spi(1) is None
-    parts: list[I2cPart] = [w.screen, w.rtc]
+    parts: list[I2cPart] = [w.screen, w.rtc, w.skin_sensor]
     assert all(part.present for part in parts)
 
 
@@ -273,6 +277,10 @@ def observed(board: Board) -> tuple[object, ...]:
         readings.append((int.from_bytes(raw[1:4], "big"), raw[4]))
         readings.extend(w.adc_counts(channel) for channel in range(4))
         readings.extend(w.level(gp) for gp in range(6, 12))
+        skin = w.i2c(0, 0x5A)
+        if skin is not None:
+            skin.write(b"\x07", False)
+            readings.append(skin.read(3))
 
     board.after(4000)
     look()
@@ -296,7 +304,7 @@ def observed(board: Board) -> tuple[object, ...]:
     look()
     board.after(5000)
     look()
-    readings.extend(w.i2c(0, address) is None for address in (0x3C, 0x68))
+    readings.extend(w.i2c(0, address) is None for address in (0x3C, 0x5A, 0x68))
     intervals = tuple(board.plant.open_intervals_ns)
     return (*readings, intervals)
 
@@ -306,7 +314,10 @@ def test_there_are_all_the_mishaps_that_the_bench_promises() -> None:
         "thermocouple_open", "thermocouple_short", "dewar_empty", "pressure_low", "pressure_high",
         "level_probe_broken", "coil_open", "gate_switch_shorted", "valve_stuck_open",
         "valve_stuck_closed", "nozzle_blocked", "screen_missing", "supply_sag",
-        "estop_wire_broken", "trigger_stuck",
+        "estop_wire_broken", "trigger_stuck", "dewar_runs_out", "dewar_vacuum_lost",
+        "relief_leaks", "regulator_stuck", "valve_icing", "line_warm", "nozzle_spits",
+        "skin_sensor_missing", "skin_sensor_dirty", "skin_sensor_error", "thermocouple_loose",
+        "thermocouple_off",
     } <= MISHAPS.keys()  # fmt: skip
     for name, mishap in MISHAPS.items():
         assert mishap.name == name
@@ -315,12 +326,12 @@ def test_there_are_all_the_mishaps_that_the_bench_promises() -> None:
 
 @pytest.mark.parametrize("name", MISHAPS)
 def test_each_mishap_shows_and_mended_at_once_leaves_no_trace(name: str) -> None:
-    healthy = observed(Board())
-    broken = Board()
+    healthy = observed(Board(skin_sensor=True))
+    broken = Board(skin_sensor=True)
     MISHAPS[name].apply(broken.wiring)
     MISHAPS[name].apply(broken.wiring)
     assert observed(broken) != healthy
-    mended = Board()
+    mended = Board(skin_sensor=True)
     MISHAPS[name].apply(mended.wiring)
     MISHAPS[name].undo(mended.wiring)
     mended.after(0)
@@ -341,6 +352,9 @@ def test_mishaps_reach_the_limits_that_should_notice_them() -> None:
         return board
 
     assert after("pressure_low", 15_000).mv(1) < 330 + 1.32 * 200
+    assert after("relief_leaks", 40_000).mv(1) < 330 + 1.32 * 300
+    assert after("dewar_vacuum_lost", 15_000).mv(1) > 330 + 1.32 * 1100
+    assert after("dewar_runs_out", 10).mv(2) < 500 + 2 * 50
     assert after("pressure_high", 15_000).mv(1) > 330 + 1.32 * 1100
     assert after("regulator_stuck", 15_000).mv(1) > 330 + 1.32 * 900
     assert after("dewar_empty", 10).mv(2) < 500 + 2 * 50
@@ -366,3 +380,23 @@ def test_a_shorted_switch_energises_the_coil_with_the_other_alone() -> None:
         board.wiring.estop.open()
         board.after(100)
         assert not board.plant.valve_open
+
+
+def test_a_mended_sensor_that_was_never_fitted_is_still_not_there() -> None:
+    board = Board()
+    MISHAPS["skin_sensor_missing"].apply(board.wiring)
+    MISHAPS["skin_sensor_missing"].undo(board.wiring)
+    assert board.wiring.i2c(0, 0x5A) is None
+
+
+def test_the_movement_of_a_valve_that_ice_lets_go_is_told() -> None:
+    board = Board()
+    board.plant.set_valve(0, ice=1.05)
+    board.spray()
+    for _ in range(3000):
+        board.after(10)
+        board.wiring.adc_counts(0)
+    [(told_ns, is_open)] = board.signal("VALVE")
+    [(opened_ns, _)] = board.plant.open_intervals_ns
+    assert is_open == 1
+    assert 0 <= told_ns - opened_ns < 20 * MS
