@@ -1,12 +1,14 @@
-"""For all tests: the same examples on every run, and the official MicroPython image if it is here.
+"""For all tests: the same examples on every run, and what may be missing on this computer.
 
-A test marked `emulated` needs the image. Without it the test is skipped, and the last lines of
-the run say which tests were not run, why, and how to get it.
+A test marked `emulated` needs the official MicroPython image; a test that asks for `chromium`
+needs that browser. Without it the test is skipped, and the last lines of the run say which tests
+were not run, why, and how to get it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -42,6 +44,29 @@ def micropython_image() -> Path:
     return image.find_image()
 
 
+CHROMIUM_VARIABLE = "CRYODOSE_CHROMIUM"
+_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NO_CHROMIUM = "no Chromium on this computer"
+
+
+@cache
+def find_chromium() -> str:
+    """The browser's path, or an empty string. The variable counts more than what is installed."""
+    named = os.environ.get(CHROMIUM_VARIABLE)
+    if named:
+        return named if os.access(named, os.X_OK) else ""
+    return next((path for name in _CHROMIUM_NAMES if (path := shutil.which(name))), "")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium; skips the test where there is none."""
+    path = find_chromium()
+    if not path:
+        pytest.skip(NO_CHROMIUM)
+    return path
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each of two workers begins with one of the longest tests (xdist deals out two halves).
 
@@ -59,22 +84,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say plainly what was not run for want of the image, and how to run it."""
-    problem = image_problem()
-    if not problem:
-        return
+def _missed(terminalreporter: pytest.TerminalReporter, problem: str, title: str) -> bool:
+    """List the tests that were skipped for this reason. Whether there were any."""
     missed = [
         report.nodeid
         for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple) and problem in report.longrepr[2]
+        if problem and isinstance(report.longrepr, tuple) and problem in report.longrepr[2]
     ]
-    if not missed:
-        return
+    if missed:
+        terminalreporter.section(f"not run: {title}", sep="-", yellow=True)
+        for nodeid in missed:
+            terminalreporter.write_line(f"  {nodeid}")
+    return bool(missed)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly what was not run for want of something, and how to run it."""
     write = terminalreporter.write_line
-    terminalreporter.section("not run: the proof on real MicroPython", sep="-", yellow=True)
-    for nodeid in missed:
-        write(f"  {nodeid}")
+    if _missed(terminalreporter, NO_CHROMIUM, "the page in a real browser"):
+        named = os.environ.get(CHROMIUM_VARIABLE)
+        if named:
+            write(f"Why: {CHROMIUM_VARIABLE} names {named}, which cannot be run.")
+        else:
+            write("Why: there is no Chromium (or Chrome) on this computer's path.")
+        write("To run them, on Debian or Ubuntu:  sudo apt install chromium && make test")
+        write(f"or name one that you have:  {CHROMIUM_VARIABLE}=/path/to/it make test")
+    if not _missed(terminalreporter, image_problem(), "the proof on real MicroPython"):
+        return
     place = os.environ.get(image.IMAGE_VARIABLE) or str(image.cached_image())
     write("Why: the official MicroPython image is not there, or is another one.")
     write("To run them:  make micropython test     (downloads it, and checks its hash)")

@@ -34,7 +34,7 @@ TURN_S = 0.004
 BEHIND_S = 0.1
 """More than this behind the clock, the rest is given up: the bench cannot go that fast."""
 
-GENTLE_S = 1.5
+GENTLE_S = 1.2
 """So long after a button has moved, time runs no faster than life, for a press to be a press."""
 
 SHORTEST_PRESS_NS = 60 * NS_PER_MS
@@ -111,6 +111,7 @@ class Engine:
     def fresh(self, seed: int | None = None) -> None:
         """Take a new device, switched off, with nothing in its memory."""
         self._leave()
+        self.watcher = None
         if seed is not None:
             self.seed = seed
         self.bench = self._make(self.seed)

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from hw_sim.panel.engine import Engine, Runner
 from hw_sim.panel.scenario import BUTTONS
 from hw_sim.panel.tissue_view import COLUMNS, ROWS, Skin, SkinWatch
+from hw_sim.panel.training import Trainer
 from hw_sim.panel.view import View
 
 FRAME_S = 0.012
@@ -35,6 +36,8 @@ class Live:
         self.runner = runner
         self.engine = engine
         self.skin = skin
+        self.trainer: Trainer | None = None
+        """The exercise that is under way, or was the last: one for all pages, as the bench is."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bells: set[asyncio.Event] = set()
         engine.on_change = self.ring

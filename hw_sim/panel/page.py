@@ -14,6 +14,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from hw_sim.panel.live import Live
 from hw_sim.panel.port import Cable, Port
 from hw_sim.panel.scenario import ScenarioError, parse
 from hw_sim.panel.tissue_view import SkinWatch
+from hw_sim.panel.training import Exercise, Result, Trainer, load as load_exercises
 from hw_sim.panel.view import View
 
 STATIC = Path(__file__).with_name("static")
@@ -71,6 +73,8 @@ class Page:
         self.port = port
         self.fetch = fetch
         self._quiet = False
+        self._lesson_shown: object = ()
+        self.exercises = load_exercises()
 
     def build(self) -> None:
         """Lay everything out."""
@@ -105,6 +109,7 @@ class Page:
                 ):
                     self._icon(icon, words, lambda tab=tab: self._open(tab))
         ui.element("cryo-trouble")
+        self.banner = ui.element("div")
         with ui.element("main").classes("room"), ui.element("div").classes("bench"):
             with ui.element("div").classes("column"):
                 ui.element("cryo-front")
@@ -284,6 +289,7 @@ class Page:
         except (ScenarioError, UnicodeDecodeError) as error:
             ui.notify(f"Not a recording: {error}", type="negative", multi_line=True)
             return
+        self._give_up()
         self.runner.post(lambda engine: engine.replay(scenario))
 
     def _fresh(self) -> None:
@@ -291,10 +297,97 @@ class Page:
             engine.fresh()
             engine.act("power_on")
 
+        self._give_up()
         self.runner.post(fresh)
 
     def _training(self) -> None:
-        ui.label("")
+        ui.html(
+            '<p class="note">Each exercise begins with a new device, and scores what you did by '
+            "the device's own time. What was recorded before is gone: save it first.</p>"
+        )
+        self.lesson = ui.column().classes("w-full")
+        ui.html("<h3>Exercises</h3>")
+        with ui.column().classes("w-full gap-2"):
+            for exercise in self.exercises:
+                with ui.column().classes("exercise"):
+                    ui.html(f"<b>{escape(exercise.title)}</b>")
+                    ui.html(f'<p class="note">{escape(exercise.goal)}</p>')
+                    ui.button(
+                        "Begin", on_click=lambda _, exercise=exercise: self._begin(exercise)
+                    ).props(
+                        f'outline dense no-caps padding="2px 14px" '
+                        f'aria-label="Begin: {escape(exercise.title)}"'
+                    )
+
+    def _begin(self, exercise: Exercise) -> None:
+        trainer = self.live.trainer = Trainer(exercise)
+        self.runner.post(trainer.begin)
+
+    def _give_up(self) -> None:
+        trainer, self.live.trainer = self.live.trainer, None
+        if trainer is not None:
+            self.runner.post(trainer.stop)
+
+    def _lesson(self) -> None:
+        """The exercise under way, or its score."""
+        trainer = self.live.trainer
+        shown = (trainer, trainer and trainer.result, trainer and len(trainer.said))
+        if shown == self._lesson_shown:
+            return
+        self._lesson_shown = shown
+        self.lesson.clear()
+        self.banner.clear()
+        if trainer is None:
+            return
+        result = trainer.result
+        with self.lesson, ui.column().classes("exercise"):
+            ui.html(f"<b>{escape(trainer.exercise.title)}</b>")
+            if result is None:
+                self._under_way(trainer)
+            else:
+                self._score(result)
+            with ui.row():
+                again = lambda: self._begin(trainer.exercise)  # noqa: E731
+                ui.button("Again", on_click=again).props("outline dense no-caps padding='2px 14px'")
+                ui.button("Close" if result else "Give up", on_click=self._give_up).props(
+                    "flat dense no-caps padding='2px 14px'"
+                )
+        # On a narrow page the drawer covers the device: the words stand over the device as well.
+        with self.banner, ui.element("div").classes("task").props("role=status"):
+            if result is None:
+                words = trainer.said[-1] if trainer.said else trainer.exercise.goal
+                ui.html(
+                    f"<b>{escape(trainer.exercise.title)}</b> {escape(words)}",
+                ).classes("cue" if trainer.said else "")
+            else:
+                ui.html(
+                    f"<b>{escape(trainer.exercise.title)}</b> "
+                    f"{result.points} of 100 points: {result.verdict}"
+                )
+                ui.button("How it was scored", on_click=lambda: self._open("training")).props(
+                    "flat dense no-caps padding='0 8px'"
+                )
+
+    def _under_way(self, trainer: Trainer) -> None:
+        ui.html(f'<p class="note">{escape(trainer.exercise.goal)}</p>')
+        for words in trainer.said:
+            ui.html(f'<p class="cue">{escape(words)}</p>')
+        for check in trainer.exercise.checks:
+            ui.html(
+                f"<span>○</span><span>{escape(check.words)}</span><span>{check.points}</span>"
+            ).classes("check")
+
+    def _score(self, result: Result) -> None:
+        ui.html(f'<span class="score">{result.points} / 100</span> {result.verdict}').props(
+            "role=status"
+        )
+        for mark in result.marks:
+            sign = "●" if mark.points == mark.most else "◐" if mark.points else "○"
+            ui.html(
+                f"<span>{sign}</span><span>{escape(mark.words)}<br>"
+                f'<span class="note">{escape(mark.said)}</span></span>'
+                f"<span>{mark.points} / {mark.most}</span>"
+            ).classes("check")
 
     def _host(self) -> None:
         ui.html(
@@ -365,6 +458,7 @@ class Page:
                 )
             if old is None or view.host != old.host:
                 self.host_words.text = f"Attached: {view.host}" if view.host else "Nobody attached"
+            self._lesson()
         finally:
             self._quiet = False
 
@@ -379,8 +473,6 @@ def _times(speed: float) -> str:
 
 
 def _records(fetched: Fetched) -> str:
-    from html import escape
-
     rows: list[str] = []
     for record in reversed(fetched.records):
         said = ", ".join(

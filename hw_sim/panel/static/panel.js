@@ -119,7 +119,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     this.latched = new Set();
     for (const button of this.querySelectorAll(".key")) this.wire(button);
     const stop = this.querySelector(".mushroom");
-    stop.addEventListener("pointerdown", (event) => { event.preventDefault(); stop.focus(); sound.wake(); this.strike(); });
+    stop.addEventListener("pointerdown", (event) => { event.preventDefault(); sound.wake(); this.strike(); });
     stop.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); if (!event.repeat) this.strike(); } });
     document.addEventListener("keydown", (event) => this.keyboard(event, true));
     document.addEventListener("keyup", (event) => this.keyboard(event, false));
@@ -136,7 +136,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     const name = button.dataset.key;
     button.addEventListener("pointerdown", (event) => {
       if (event.button) return;
-      event.preventDefault(); button.focus({ preventScroll: true }); sound.wake();
+      event.preventDefault(); sound.wake();
       if (this.latched.has(name)) { this.latched.delete(name); this.up(name); return; }
       if (event.shiftKey) this.latched.add(name); else button.setPointerCapture(event.pointerId);
       this.down(name);
@@ -156,7 +156,9 @@ customElements.define("cryo-front", class extends HTMLElement {
     if (at.closest?.("button, a, [role=button]") && !at.closest(".device") && (event.key === "Enter" || event.key === " ")) return;
     if (isDown && event.key === "Escape" && !event.repeat) { bench.do("estop_open"); return; }
     if (isDown && event.key.toLowerCase() === "r" && !event.repeat) { bench.do("estop_close"); return; }
-    const name = Object.keys(KEYS).find((each) => KEYS[each][3].includes(event.key));
+    // A button reached with Tab is pressed by Enter and Space, as buttons are.
+    const own = event.key === "Enter" || event.key === " " ? at.closest?.(".key")?.dataset.key : undefined;
+    const name = own ?? Object.keys(KEYS).find((each) => KEYS[each][3].includes(event.key));
     if (!name) return;
     event.preventDefault();
     if (event.repeat) return;

@@ -1,0 +1,248 @@
+"""The page in a real browser: Chromium without a window, and hands that press what is drawn.
+
+Skipped where there is no Chromium; the last lines of the run say so, and how to get it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+START_S = 60.0
+LATENCY_MS = 100.0
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where the page is served, on the fast bench."""
+    command = [sys.executable, "-m", "host_tools", "panel", "--no-browser", "--web", "18080"]
+    # NiceGUI behaves differently when it finds itself within a test.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    with subprocess.Popen(
+        [*command, "--tcp", "18090"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        found = ""
+        until_s = time.monotonic() + START_S
+        while not found and time.monotonic() < until_s and process.poll() is None:
+            line = process.stdout.readline()
+            match = re.search(r"http://\S+", line)
+            found = match.group() if match else ""
+        if not found:
+            process.kill()
+            assert process.stderr is not None
+            pytest.fail(f"the page was not served: {process.stderr.read()}")
+        yield found
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """The page, opened at a size; what went wrong in it is kept."""
+
+    def __init__(self, browser: Browser, address: str, width: int = 1440) -> None:
+        self.address = address
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        self.page: Page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+        self.page.goto(address)
+        self.page.wait_for_function("window.cryoBench?.front?.state")
+        if self.state != "READY":  # as another test has left it
+            self.new_device()
+
+    def new_device(self) -> None:
+        self.page.get_by_role("button", name="Session").click()
+        self.page.get_by_role("button", name="New device").click()
+        self.page.wait_for_function("cryoBench.front.state === 'READY'")
+        self.page.get_by_role("button", name="Close").click()
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:")):
+            self.strangers.append(request.url)
+
+    @property
+    def state(self) -> str:
+        return str(self.page.evaluate("cryoBench.front.state"))
+
+    def leaves(self, state: str) -> None:
+        self.page.wait_for_function("state => cryoBench.front.state !== state", arg=state)
+
+    def hundredfold(self) -> None:
+        """Time as fast as it goes."""
+        slider = self.page.locator(".pace [role=slider]")
+        slider.press("End")
+        self.page.evaluate("document.activeElement.blur()")
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    visit = Visit(browser, address)
+    yield visit
+    visit.page.close()
+    assert visit.complaints == []
+    assert visit.strangers == [], "everything comes from this computer"
+
+
+def to_armed(visit: Visit) -> None:
+    """By what the device asks for, with keys and mouse."""
+    page = visit.page
+    arm = page.get_by_role("button", name="ARM button")
+    for _ in range(30):
+        state = visit.state
+        if state == "READY":
+            arm.hover()
+            page.mouse.down()
+            visit.leaves("READY")
+            page.mouse.up()
+        elif state == "SCREENING":
+            page.keyboard.press("Enter", delay=90)
+            page.wait_for_timeout(250)
+        elif state == "PRECHILL":
+            before = page.evaluate("cryoBench.plant.openings")
+            page.keyboard.down(" ")
+            page.wait_for_function(
+                "before => cryoBench.plant.openings > before && !cryoBench.plant.gate", arg=before
+            )
+            page.keyboard.up(" ")
+            page.wait_for_timeout(300)
+        elif state == "ARMED":
+            return
+    pytest.fail(f"not armed, but {visit.state}")
+
+
+def test_from_the_first_button_to_the_record(visit: Visit) -> None:
+    page = visit.page
+    page.keyboard.press("ArrowUp", delay=90)
+    visit.hundredfold()
+    to_armed(visit)
+    page.keyboard.down(" ")
+    page.wait_for_function("cryoBench.front.state === 'FREEZING'")
+    visit.leaves("FREEZING")
+    page.keyboard.up(" ")
+    assert visit.state in ("DONE", "THAWING")
+    page.wait_for_function("cryoBench.skin.deepest_mm > 1")  # the skin was seen to freeze
+    page.get_by_role("button", name="Journal and host").click()
+    page.get_by_role("button", name="Read the journal").click()
+    page.wait_for_selector(".records")
+    journal = page.locator(".records").inner_text()
+    assert "freeze end" in journal
+    assert "complete" in journal
+    assert "its chain of hashes holds" in page.locator(".side").inner_text()
+
+
+def test_a_press_is_seen_within_100_ms(visit: Visit) -> None:
+    """From the event of the mouse to the canvas that has been drawn anew, in the browser."""
+    page = visit.page
+    page.evaluate(
+        """() => {
+          window.took = [];
+          const canvas = document.querySelector("cryo-front canvas");
+          let at = 0;
+          addEventListener("pointerdown", (event) => {
+            if (event.target.closest(".key")) at = event.timeStamp;
+          }, true);
+          new MutationObserver(() => requestAnimationFrame(() => {
+            if (at) { window.took.push(performance.now() - at); at = 0; }
+          })).observe(canvas, { attributeFilter: ["data-drawn"] });
+        }"""
+    )
+    visit.new_device()
+    page.wait_for_timeout(600)
+    for name in ("UP", "DOWN", "UP", "DOWN", "UP", "DOWN"):
+        before = page.evaluate("took.length")
+        page.get_by_role("button", name=f"{name} button").hover()
+        page.mouse.down()
+        page.wait_for_function("before => took.length > before", arg=before)
+        page.mouse.up()
+        page.wait_for_timeout(200)
+    took = page.evaluate("took")
+    print(f"press to pixel, ms: {[round(ms) for ms in took]}, median {median(took):.0f}")
+    # The quickest: a test shall not fail because another program has the processor.
+    assert min(took) <= LATENCY_MS, took
+
+
+def test_a_page_that_closes_lets_go_of_what_it_held(browser: Browser, visit: Visit) -> None:
+    other = Visit(browser, visit.address)
+    other.page.keyboard.down("ArrowUp")
+    visit.page.wait_for_function("cryoBench.front.held.includes('up')")
+    other.page.close()
+    visit.page.wait_for_function("!cryoBench.front.held.includes('up')")
+
+
+def test_the_estop_latches_and_escape_strikes_it(visit: Visit) -> None:
+    page = visit.page
+    stop = page.get_by_role("button", name="Emergency stop")
+    page.keyboard.press("Escape")
+    page.wait_for_function("cryoBench.front.state === 'FAULT'")
+    assert stop.get_attribute("aria-pressed") == "true"
+    stop.click()
+    page.wait_for_function("cryoBench.front.estop_open === false")
+    page.keyboard.down("Enter")
+    page.wait_for_function("cryoBench.front.state === 'READY'")
+    page.keyboard.up("Enter")
+
+
+def test_a_mishap_is_made_and_mended_in_the_drawer(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("button", name="Mishaps").click()
+    page.get_by_role("switch", name="No liquid is left in the dewar").click()
+    page.wait_for_function("cryoBench.plant.level_permille < 1")
+    page.get_by_role("button", name="Mend everything").click()
+    page.wait_for_function("cryoBench.plant.level_permille > 800")
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_it_fits(browser: Browser, address: str, width: int) -> None:
+    visit = Visit(browser, address, width)
+    page = visit.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("UP", "DOWN", "SELECT", "ARM", "TRIGGER"):
+        box = page.get_by_role("button", name=f"{name} button").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["height"] >= 40
+        assert box["width"] >= 40
+    screen = page.locator("cryo-front canvas").bounding_box()
+    assert screen is not None
+    assert screen["width"] >= 240
+    page.get_by_role("button", name="Mishaps").click()
+    page.wait_for_timeout(400)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+    assert visit.complaints == []
