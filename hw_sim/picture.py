@@ -1,8 +1,9 @@
-"""Pictures for people: one treatment on one time axis, and all screens of the device on one sheet.
+"""Pictures for people: a treatment on one time axis, the states, all screens, and the quick card.
 
-`python -m hw_sim.picture FOLDER` draws both (treatment.png, screens.png) for the documentation.
-The same run gives the same bytes. May import the standard library, matplotlib and NumPy (lazily),
-and `bench`, `glass`, `session`, `trace` of hw_sim.
+`python -m hw_sim.picture FOLDER` draws them for the documentation: treatment.png, states.png,
+screens.png (English), screens-zh.png (Traditional Chinese), quick-card.png. The same run gives
+the same bytes. May import the standard library, matplotlib and NumPy (lazily), and `bench`,
+`glass`, `quick_card`, `session`, `sights`, `states`, `trace` of hw_sim.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw_sim.bench import FastBench
+from hw_sim import states
+from hw_sim.bench import FIRMWARE
 from hw_sim.glass import (
     BEZEL_PX,
     FAINT,
@@ -27,7 +28,9 @@ from hw_sim.glass import (
     save,
     screen,
 )
+from hw_sim.quick_card import card
 from hw_sim.session import CELL_MM, NS_PER_S, Outcome, Session
+from hw_sim.sights import Sight, sights
 from hw_sim.trace import Trace
 
 if TYPE_CHECKING:
@@ -358,126 +361,38 @@ class _Plots:
 # -- all screens ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One screen of the sheet."""
-
-    title: str
-    words: str
-    pixels: bytes
-
-
-def _ready() -> FastBench:
-    bench = FastBench()
-    bench.power_on()
-    bench.run_for(1500)
-    bench.plant.set_line(bench.clock.now_ns, wall_c=-190.0, tip_c=-190.0)  # no purge needed
-    return bench
-
-
-def _hold(bench: FastBench, name: str, ms: int) -> None:
-    bench.hold(name)
-    bench.run_for(ms)
-    bench.release(name)
-    bench.run_for(400)
-
-
-def _freezing(bench: FastBench, ms: int) -> None:
-    """Arm, pull the trigger, and hold it for `ms`."""
-    _hold(bench, "arm", 1150)
-    bench.hold("trigger")
-    bench.run_for(ms)
-
-
-def sights() -> list[Sight]:
-    """Every kind of screen, each brought about as an operator would see it."""
-    found: list[Sight] = []
-
-    def see(title: str, words: str, bench: FastBench) -> None:
-        found.append(Sight(title, words, bench.wiring.screen.pixels()))
-
-    bench = FastBench()
-    bench.power_on()
-    bench.run_for(250)
-    see("Start", "the device tests itself", bench)
-    bench.run_for(1250)
-    see("Ready: depth", "UP and DOWN change what is underlined", bench)
-    bench.press("select")
-    bench.run_for(400)
-    see("Ready: applicator", "SELECT goes to the next field", bench)
-    bench.press("up")
-    bench.run_for(400)
-    see("No dose", "outside the table: refused, with the range", bench)
-
-    bench = _ready()
-    bench.mishap("pressure_low")
-    bench.run_for(4000)
-    bench.hold("arm")
-    bench.run_for(1150)
-    see("Refused", "what forbids arming, and what to do", bench)
-
-    bench = _ready()
-    bench.ask("set", key="freeze_pressure_min_mbar", value=250)
-    bench.run_for(400)
-    see("Confirm", "a host asks for a change; a person decides", bench)
-
-    bench = _ready()
-    _hold(bench, "arm", 1150)
-    see("Armed", "for 60 s; ARM goes back", bench)
-    bench.hold("trigger")
-    bench.run_for(3650)
-    see("Freezing", "seconds left, at arm's length", bench)
-    bench.run_for(7000)
-    bench.release("trigger")
-    bench.run_for(400)
-    see("Complete", "the hardware timer closed the valve", bench)
-
-    bench = _ready()
-    _freezing(bench, 4400)
-    bench.release("trigger")
-    bench.run_for(400)
-    see("Ended early", "TRIGGER let go: what was delivered", bench)
-
-    bench = _ready()
-    _freezing(bench, 3000)
-    bench.estop_open()
-    bench.run_for(400)
-    see("Fault: E-stop", "closed in hardware; how to go on", bench)
-
-    bench = _ready()
-    bench.mishap("thermocouple_open")
-    bench.run_for(600)
-    see("Fault: a sensor", "what is wrong, and what to do", bench)
-    return found
-
-
-def screens(path: Path) -> None:
-    """Draw every kind of screen into one PNG file, 1700 pixels wide."""
-    shown = sights()
-    across, dot, gap, edge = 4, 3, 36, 40
-    wide, high = 128 * dot, 64 * dot + 92
+def screens(path: Path, shown: Sequence[Sight]) -> None:
+    """Draw screens with their titles into one PNG file, 1540 pixels wide."""
+    across, dot, gap, edge = 5, 2, 40, 50
+    wide, high = 128 * dot, 64 * dot + 84
     rows = -(-len(shown) // across)
     width = 2 * edge + across * wide + (across - 1) * gap
-    height = 2 * edge + rows * high - 6
+    height = 2 * edge + rows * high - 16
     with load().rc_context(STYLE):
         figure = figure_of(width, height)
         for i, sight in enumerate(shown):
             x = edge + i % across * (wide + gap)
-            top = height - edge - i // across * high
-            screen(figure, sight.pixels, x, top - 64 * dot, dot)
-            under = top - 64 * dot
+            under = height - edge - i // across * high - 64 * dot
+            screen(figure, sight.pixels, x, under, dot)
             figure.text(
-                x / width, (under - 20) / height, sight.title, fontsize=14.5, fontweight="bold",
+                x / width, (under - 18) / height, sight.title, fontsize=13.5, fontweight="bold",
                 color=INK, va="top",
             )  # fmt: skip
             figure.text(
-                x / width, (under - 45) / height, sight.words, fontsize=12.5, color=SOFT, va="top"
+                x / width, (under - 40) / height, sight.words, fontsize=11.5, color=SOFT, va="top"
             )
         save(figure, path)
 
 
+def machine(path: Path, shown: Sequence[Sight]) -> None:
+    """Draw the states with their screens, and every way between them, to a PNG file."""
+    pixels = {sight.state: sight.pixels for sight in shown if sight.state}
+    pixels["BOOT"] = pixels["SELF_TEST"]  # the same screen
+    states.draw(path, states.read_machine(FIRMWARE / "cryo" / "treatment.py"), pixels)
+
+
 def main(arguments: Sequence[str]) -> int:
-    """`python -m hw_sim.picture FOLDER`: both pictures of the documentation."""
+    """`python -m hw_sim.picture FOLDER`: the pictures of the documentation."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print("usage: python -m hw_sim.picture FOLDER", file=sys.stderr)
         return 2
@@ -487,7 +402,11 @@ def main(arguments: Sequence[str]) -> int:
         pass
     outcome = session.outcome()
     treatment(folder / "treatment.png", session, outcome, planned_us=session.planned_us())
-    screens(folder / "screens.png")
+    english = sights(1)
+    screens(folder / "screens.png", english)
+    screens(folder / "screens-zh.png", sights(2))
+    machine(folder / "states.png", english)
+    card(folder / "quick-card.png", english)
     return 0
 
 

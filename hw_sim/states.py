@@ -67,6 +67,11 @@ class Machine:
     ways: tuple[Way, ...]
     faulted: str
 
+    def used(self) -> list[str]:
+        """The states that some way leads to or from."""
+        on_a_way = {state for way in self.ways for state in (way.begin, way.end)}
+        return [state for state in self.states if state in on_a_way]
+
 
 def read_machine(path: Path) -> Machine:
     """The states and ways of a treatment.py. ValueError when a table is missing."""
@@ -141,7 +146,7 @@ def draw(path: Path, machine: Machine, screens: Mapping[str, bytes]) -> None:
         pairs = {(way.begin, way.end) for way in machine.ways}
         for way in machine.ways:
             _arrow(figure, way, (way.end, way.begin) in pairs, rows)
-        for state in machine.states:
+        for state in machine.used():
             x, y = _centre(state, rows)
             glass.screen(figure, screens[state], round(x - _WIDE / 2), round(y - _HIGH / 2), _DOT)
             figure.text(

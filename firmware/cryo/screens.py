@@ -224,7 +224,10 @@ def _dose_row(canvas, view):
     canvas.text(fonts.TEXT, 44, 4, "mm")
     if view.margin_um:
         tenths = view.margin_um // 100
-        canvas.text(fonts.SMALL, 43, 3, "+%d.%d" % (tenths // 10, tenths % 10))
+        margin = "+%d" % (tenths // 10) if tenths > 9 else "+"
+        if tenths % 10:
+            margin += ".%d" % (tenths % 10)
+        canvas.text(fonts.SMALL, 53 - 5 * len(margin) // 2, 3, margin)
     if view.dose_ms < 0:
         canvas.place(fonts.NUMBER, 68, 2, _DASH)
         canvas.place(fonts.NUMBER, 84, 2, _DASH)
@@ -364,9 +367,10 @@ def _freezing_update(canvas, view, seen):
 
 def _done_enter(canvas, view):
     title = words.say(words.COMPLETE if view.complete else words.ENDED_EARLY)
-    if view.interruptions:
-        title += " !%d" % view.interruptions
-    canvas.title(title, 0 if view.complete and not view.interruptions else 0xFF)
+    before = view.interruptions if view.complete else view.interruptions - 1
+    if before > 0:
+        title += " !%d" % before  # so often was it interrupted before
+    canvas.title(title, 0 if view.complete and before <= 0 else 0xFF)
     # Rounded down when it ended early, so that it never looks complete.
     _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
     canvas.text(fonts.TEXT, 64, 2, "/" + _tenths_text(view.planned_ms) + "s")

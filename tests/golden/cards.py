@@ -48,7 +48,11 @@ def cards() -> Iterator[Card]:
     """All of them; their names are those of the record."""
     yield Card("boot", screens.BOOT)
     yield Card("ready", screens.READY)
-    yield Card("ready, deep", screens.READY, {"depth_um": 10400, "margin_um": 1000, "dose_ms": 29500, "shots_left": 2})
+    yield Card(
+        "ready, deep",
+        screens.READY,
+        {"depth_um": 10400, "margin_um": 1000, "dose_ms": 29500, "shots_left": 2},
+    )
     yield Card(
         "ready, two cycles, observing", screens.READY, {"cycles": 2, "observe_ms": 1_700_000}
     )

@@ -1,0 +1,49 @@
+"""The picture of the states says what the firmware's table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryo import treatment
+from PIL import Image
+
+from hw_sim import states
+from hw_sim.bench import FIRMWARE
+
+SOURCE = FIRMWARE / "cryo" / "treatment.py"
+
+
+def test_every_transition_is_a_way_and_there_is_no_other() -> None:
+    machine = states.read_machine(SOURCE)
+    assert machine.states == treatment.STATES
+    told = {
+        (treatment.STATES[begin], treatment.EVENTS[event], treatment.STATES[end])
+        for begin, event, end in treatment.TRANSITIONS
+        if begin != treatment.ANY
+    }
+    drawn = {(way.begin, event, way.end) for way in machine.ways for event in way.events}
+    assert drawn == told
+    assert len(machine.ways) == len({(way.begin, way.end) for way in machine.ways})
+    assert machine.faulted == treatment.EVENTS[treatment.FAULTED]
+
+
+def test_every_state_has_its_place() -> None:
+    assert set(states.read_machine(SOURCE).used()) <= set(states.PLACES)
+    assert len(set(states.PLACES.values())) == len(states.PLACES)
+
+
+def test_the_picture_is_the_same_each_time_and_needs_every_screen(tmp_path: Path) -> None:
+    machine = states.Machine(
+        ("READY", "ARMED"),
+        (states.Way("READY", "ARMED", ("on",)), states.Way("ARMED", "READY", ("off",))),
+        "fault",
+    )
+    screens = {"READY": bytes(8192), "ARMED": bytes(8192)}
+    for name in ("a.png", "b.png"):
+        states.draw(tmp_path / name, machine, screens)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width > 1500
+    with pytest.raises(KeyError):
+        states.draw(tmp_path / "c.png", machine, {"READY": bytes(8192)})
