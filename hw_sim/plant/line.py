@@ -71,6 +71,8 @@ class Line:
     """
 
     __slots__ = (
+        "_flash_mbar",
+        "_flashed",
         "_k_flow",
         "_params",
         "_per_h",
@@ -98,6 +100,8 @@ class Line:
         self.fluid_c = params.ambient_c
         self.spitting = 0.0  # 0…1: sputters with liquid too (a worn or iced nozzle)
         self._slug_s = 0.0
+        self._flash_mbar = -1.0  # for which _flashed was computed
+        self._flashed = 0.0
         self.open_area = 1.0  # of the orifice, 0…1; less when blocked
         area_m2 = pi / 4.0 * (params.orifice_mm * 1e-3) ** 2
         # g/s for √(Pa · kg/m³)
@@ -167,7 +171,9 @@ class Line:
         flow = self._k_flow * self.open_area * sqrt(mbar * 100.0 * density)
         self.flow_g_s = flow
         latent = LATENT_J_G if liquid else 0.0
-        flashed = flash_fraction(mbar)
+        if not -1.0 < mbar - self._flash_mbar < 1.0:  # a millibar is 0.0001 of it
+            self._flash_mbar = mbar
+            self._flashed = flash_fraction(mbar)
         wet = over_k / p.leidenfrost_k
         w_k = p.film_w_k + (p.nucleate_w_k - p.film_w_k) / (1.0 + wet * wet)
         heat_w = w_k * over_k
@@ -179,13 +185,17 @@ class Line:
         if flow > 0.0:
             boiled = heat_w / flow
             if boiled < latent:
-                target = flashed + boiled / latent
+                target = self._flashed + boiled / latent
                 if target > 1.0:
                     target = 1.0
             else:
                 fluid_c += (boiled - latent) / GAS_CP_J_GK
         mean = self.quality = target + (quality - target) * exp(-dt_s / p.quality_s)
-        self.jet_quality = quality = self._slug(dt_s, mean)
+        if mean > p.spit_above or self.spitting > 0.0:
+            quality = self._slug(dt_s, mean)
+        else:
+            quality = mean
+        self.jet_quality = quality
         self.fluid_c = fluid_c
         ambient = self.around_c
         self.wall_c = (
@@ -200,14 +210,12 @@ class Line:
         self.tip_c = end_c + (self.tip_c - end_c) * exp(-k * dt_s)
 
     def _slug(self, dt_s: float, mean: float) -> float:
-        """The vapour fraction at this moment, for its mean: even with liquid or gas alone."""
+        """The vapour fraction at this moment, for its mean: it swings while both are there."""
         p = self._params
         most = mean - p.spit_above
         if most > 1.0 - mean:
             most = 1.0 - mean
         swing = p.spit * most if most > 0.0 else 0.0
-        if self.spitting == 0.0 and swing == 0.0:
-            return mean
         t = self._slug_s = (self._slug_s + dt_s) % 1000.0
         wave = sin(_TURN * 3.1 * t) + 0.6 * sin(_TURN * 7.3 * t)
         wave = 1.0 if wave > 1.0 else (-1.0 if wave < -1.0 else wave)

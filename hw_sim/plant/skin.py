@@ -5,8 +5,8 @@ Imports the standard library; its sibling's type only. The same physics and prop
 axis feels of its rim is put in by two terms: the cells widen with depth like the flux tube on the
 axis of a disc of one temperature, A(z) = 1 + (z/b)² with b near the spot's radius R; and while
 nothing is sprayed, heat comes in from the sides as s·(θ_blood − θ)/R² W/m³. b/R and s are fitted
-to the 2-D model. Steps are implicit, conserve heat, begin with the jet, and last 10…50 ms in it and
-up to 2 s long after it.
+to the 2-D model. Steps are implicit, conserve heat, begin with the jet, and last 10…100 ms in it
+and up to 2 s long after it.
 
 It shows the firmware a surface that falls and thaws, in real time; depths come from the 2-D model
 only. Deviation from that model over spots of 2.5, 5 and 10 mm radius, 1000 and 3000 W/m²K, 5 and
@@ -49,7 +49,12 @@ _TABLE = 4096
 
 _MS = 1_000_000
 # (until this long after the jet began or ended, in steps of): ns
-_SPRAY_STEPS = ((200 * _MS, 10 * _MS), (1000 * _MS, 25 * _MS), (1 << 62, 50 * _MS))
+_SPRAY_STEPS = (
+    (200 * _MS, 10 * _MS),
+    (1000 * _MS, 25 * _MS),
+    (5000 * _MS, 50 * _MS),
+    (1 << 62, 100 * _MS),
+)
 _THAW_STEPS = (
     (2000 * _MS, 50 * _MS),
     (30_000 * _MS, 200 * _MS),

@@ -1,10 +1,12 @@
 """The plant against the figures that hardware and trade give for it."""
 
 import random
+from pathlib import Path
 
 import pytest
 
 from hw_sim.plant import Jet, JetSpan, Plant, PlantParams
+from hw_sim.plant.chill import COLD_C, chill_down, tables
 from hw_sim.plant.dewar import DewarParams
 from hw_sim.plant.line import LineParams
 from hw_sim.plant.nitrogen import boiling_k, flash_fraction
@@ -549,3 +551,31 @@ def test_bad_arguments_are_refused() -> None:
         plant.set_line(100, wall_c=-200.0)
     with pytest.raises(ValueError, match="spitting"):
         plant.set_line(100, spitting=1.5)
+
+
+# -- purging the line -------------------------------------------------------------------------
+
+
+def test_the_tables_of_the_page_are_those_of_the_plant() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "hardware.md").read_text(encoding="utf-8")
+    for table in tables().split("\n\n"):
+        assert table.strip() in page
+
+
+@pytest.mark.parametrize("mbar", [300.0, 600.0, 900.0])
+@pytest.mark.parametrize("line_c", [-190.0, -100.0, 25.0])
+def test_ten_seconds_of_purge_suffice(line_c: float, mbar: float) -> None:
+    run = chill_down(line_c, mbar)
+    assert run.at_bound_c < COLD_C
+    assert run.lost_s < 0.2
+
+
+@pytest.mark.parametrize(
+    ("line_c", "open_area", "permille"),
+    [(25.0, 0.35, 850.0), (25.0, 0.02, 850.0), (25.0, 1.0, 0.0), (-190.0, 1.0, 0.0)],
+)
+def test_no_liquid_is_not_taken_for_cold(line_c: float, open_area: float, permille: float) -> None:
+    run = chill_down(line_c, 600.0, open_area=open_area, permille=permille)
+    assert run.liquid_s is None
+    assert run.cold_s is None
+    assert run.at_bound_c > COLD_C
