@@ -122,6 +122,14 @@ PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1
 bench: $(READY) ## measure what the project promises, as a table
 	@$(PY) -m hw_sim.figures $(ARGS)
 
+.PHONY: validate
+validate: $(READY) ## hold the tissue model against exact solutions and publications: docs/validation.md
+	@$(PY) -m hw_sim.validate $(ARGS)
+
+.PHONY: campaign
+campaign: $(READY) ## what the device reaches over 300 random treatments: docs/campaign.md (half an hour)
+	@$(PY) -m hw_sim.dose.campaign $(ARGS)
+
 .PHONY: tables
 tables: $(READY) ## compute the dose tables of the firmware anew from the tissue model
 	@$(PY) -m hw_sim.dose $(ARGS)

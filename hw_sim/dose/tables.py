@@ -22,8 +22,8 @@ CALIBRATION = "none: model"
 AUTHOR = "The Cryodose authors"
 
 TIMES_MS = (0, 1000, 2000, 3000, 4000, 6000, 8000, 10000, 12500, 15000, 17500, 20000, 25000, 30000)
-ROUND_UM = 10
-"""Depths are rounded to this, so that another processor's last bit makes no other table."""
+ROUND_UM = 1
+"""Depths are rounded to this: a million times what another processor's last bits come to."""
 ROUND_MS = 10
 FINENESS = 2.0
 """The tables are computed on cells of half the production grid's size, both ways."""

@@ -60,13 +60,13 @@ _SMALL_J_M3 = 1e3  # below it the secant is lost in rounding, and the table's ow
 
 # The production grid, mm: cells at the surface, their growth, the widest in the frozen depth.
 _FINE_Z_MM = 0.05
-_GROWTH_Z = 1.07
+_GROWTH_Z = 1.05
 _WIDEST_Z_MM = 0.2
 _FINE_TO_MM = 7.0
 _FINE_R_MM = 0.35
 _LEAST_IN_SPOT = 5
-_GROWTH_R = 1.1  # beyond the rim …
-_SPREAD_MM = 6.0  # … as far as ice goes
+_GROWTH_R = 1.1  # both ways from the rim, outwards as far as ice goes:
+_SPREAD_MM = 6.0
 _COARSE_GROWTH = 1.25
 
 
@@ -137,10 +137,24 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """Half a vertical section: temperatures at cell middles, a row for each radius, columns down.
+
+    The first row is next to the axis, the first column next to the surface.
+    """
+
+    r_mm: Floats
+    z_mm: Floats
+    celsius: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class TissueResult:
     """Series over time, counted from the first opening, and what they come to.
 
-    Depths are on the axis, in mm below the surface; 0 = none. "Ice" is where freezing has begun.
+    Depths are on the axis, in mm below the surface; 0 = none. "Ice" is where freezing has begun;
+    `solid_mm` adds up the frozen part of each cell down the axis, which for tissue that freezes at
+    one temperature is the front's position, finer than the cells.
     """
 
     time_s: Floats
@@ -149,9 +163,12 @@ class TissueResult:
     depth_m50_mm: Floats
     ice_depth_mm: Floats
     ice_radius_mm: Floats
+    solid_mm: Floats
     spot_radius_mm: float
     h_w_m2k: float
     balance: Balance
+    section: Section
+    """At the end."""
 
     @property
     def deepest_m25_mm(self) -> float:
@@ -249,12 +266,16 @@ class _Block:
         if math.isinf(spot_m):
             self.r: Floats = np.array([0.0, 1.0])  # one column: a half-space
         else:
-            n = max(_LEAST_IN_SPOT, round(spot_m / (_FINE_R_MM * mm)))
-            width = spot_m / n
+            # Finest at the rim, wider towards the axis and outwards.
             growth = 1.0 + (_GROWTH_R - 1.0) / fineness
+            width = min(_FINE_R_MM * mm, spot_m / _LEAST_IN_SPOT)
+            inside = _grow(0.0, width, growth, math.inf, spot_m, spot_m)
+            inside *= spot_m / inside[-1]
+            width = float(inside[1])
             spread = spot_m + rim_m + _SPREAD_MM * 1e-3
             outside = _grow(spot_m, width, growth, math.inf, spread, spot_m + 0.025)
-            self.r = np.concatenate([np.linspace(0.0, spot_m, n, endpoint=False), outside])
+            self.r = np.concatenate([spot_m - inside[:0:-1], outside])
+            self.r[0] = 0.0
         self.r_mid: Floats = 0.5 * (self.r[1:] + self.r[:-1])
         self.ring: Floats = np.diff(self.r**2)  # area ÷ π
         beyond = np.maximum(0.0, self.r_mid - spot_m)
@@ -375,6 +396,7 @@ def expose(
         spot_radius_mm=spot_radius_mm,
         h_w_m2k=max(h for _, h, _ in rows),
         balance=run.balance(),
+        section=run.section(),
     )
 
 
@@ -416,6 +438,7 @@ class _Run:
         self.blood_rate = perfusion / (tissue.density_kg_m3 * tissue.warm_c_j_kgk)
         self.blood_enthalpy = float(np.interp(tissue.blood_c, curves.c, curves.enthalpy))
         self.thawed = float(np.interp(tissue.freezing_begins_c, curves.c, curves.enthalpy))
+        self.frozen = float(np.interp(tissue.freezing_ends_c, curves.c, curves.enthalpy))
         self._along_z = (np.tile(block.up, nr), np.tile(block.down, nr))
         self._along_r = (np.tile(block.inward, nz), np.tile(block.outward, nz))
         self._volume = block.ring[:, None] * block.dz[None, :]
@@ -558,10 +581,16 @@ class _Run:
         stored_j = float((self.enthalpy * self._volume).sum()) - self._first_j
         return Balance(math.pi * self._surface_j, math.pi * self._blood_j, math.pi * stored_j)
 
+    def section(self) -> Section:
+        """Temperatures now."""
+        celsius = np.interp(self.enthalpy, self.curves.enthalpy, self.curves.c)
+        return Section(self.block.r_mid * 1e3, self.block.z_mid * 1e3, celsius)
+
     def sample(self) -> None:
         """Note depths and surface temperature."""
         block, curves = self.block, self.curves
         axis: Floats = self.enthalpy[0]
+        solid = np.clip((self.thawed - axis) / (self.thawed - self.frozen), 0.0, 1.0)
         axis_c = np.interp(axis, curves.enthalpy, curves.c)
         z = np.concatenate([[0.0], block.z_mid])
         down_c = np.concatenate([self.surface_c[:1], axis_c])
@@ -576,6 +605,7 @@ class _Run:
                 _deepest(z, down_c, -50.0) * 1e3,
                 _deepest(z, down_c, begins_c) * 1e3,
                 _deepest(r, along_c, begins_c) * 1e3,
+                float((solid * block.dz).sum()) * 1e3,
             )
         )
 
