@@ -48,8 +48,8 @@ class Fetched(Protocol):
 # -- the page -------------------------------------------------------------------------------------
 
 _GROUPS = (
-    ("Dewar", ("dewar", "pressure", "regulator", "level")),
-    ("Valve and coil", ("coil", "valve", "gate", "supply_switch", "nozzle_blocked")),
+    ("Dewar", ("dewar", "pressure", "regulator", "relief", "level")),
+    ("Valve, coil and line", ("coil", "valve", "gate", "supply_switch", "nozzle", "line")),
     ("Sensors at the nozzle", ("thermocouple", "infrared", "mlx", "skin", "ir_")),
     ("Buttons", ("trigger", "up_", "down_", "select", "arm_")),
 )
