@@ -9,7 +9,8 @@ EEPROM is read only; the bus's limit of 100 kHz (`fastest_hz`); a new value ever
 filter of the first order; nothing valid for 0.25 s after power-on. What it sees: emitted and
 reflected radiation by the fourth power of temperature, over a field that the cooled spot may not
 fill, with the emissivity that stands in the EEPROM taken out again. Not modelled: sleep, PWM, the
-second zone, address 0x00, the noise (0.1 K), mist between sensor and skin.
+second zone, address 0x00, noise. How much mist of the spray a sensor at the nozzle sees is not
+known to us: none unless asked for (`mist`).
 
 Assumed: below its range it gives the lowest word; the data sheet does not say whether it also sets
 the error flag (`flags_below`). The settling time of 0.65 s to 99 % is that of the factory's filter
@@ -24,6 +25,7 @@ from math import exp, log
 from hw_sim.clock import ClockLike
 from hw_sim.parts.i2c import I2cBase
 from hw_sim.plant import Plant
+from hw_sim.plant.nitrogen import BOILING_C
 
 ADDRESS = 0x5A
 T_AMBIENT, T_OBJECT = 0x06, 0x07
@@ -37,6 +39,7 @@ _CATCH_UP = 20  # periods after which what was before no longer matters
 _SETTLE_S = 0.65
 _KEEP = exp(-_PERIOD_NS * 1e-9 * log(100.0) / _SETTLE_S)
 _ZERO_K = 273.15
+_MISTY_H = 0.3  # of the nominal coefficient: mostly liquid
 _SKIN_EMISSIVITY = 0.98  # Steketee, Phys. Med. Biol. 18 (1973) 686: 0.98 ± 0.01, wet or frosted too
 
 
@@ -44,8 +47,10 @@ class Mlx90614(I2cBase):
     """Attached at 0x5A. `emissivity` is what was written into its EEPROM when it was built in.
 
     `field_mm`: the radius that it sees (5° version, 2–3 cm away). Beyond the spot lies skin that is
-    not cooled. Mishaps: `present` False; `dirt` 0…1, the part of its window that shows its own
-    temperature instead of the skin; `flags_below`, `flags` (it reports an error with every value).
+    not cooled. `mist`, 0…1: the part of that field which the spray hides while liquid comes; it is
+    as cold as the liquid. Mishaps: `present` False; `dirt` 0…1, the part of its window that shows
+    its own temperature instead of the skin; `flags_below`, `flags` (it reports an error with every
+    value).
     """
 
     fastest_hz = 100_000
@@ -66,7 +71,8 @@ class Mlx90614(I2cBase):
         self.dirt = 0.0
         self.flags_below = False
         self.flags = False
-        self._field_mm = field_mm
+        self.field_mm = field_mm
+        self.mist = 0.0
         word = round(65535 * emissivity)
         self._emissivity = word / 65535
         self._eeprom = {E_EMISSIVITY: word, E_CONFIG: 0x9FB4, E_ADDRESS: 0xBE00 | ADDRESS}
@@ -93,11 +99,13 @@ class Mlx90614(I2cBase):
         if plant.at_skin:
             skin = plant.skin
             spot_4 = (plant.skin_c_at(t_ns) + _ZERO_K) ** 4
-            part = min(1.0, (skin.spot_radius_mm / self._field_mm) ** 2)
+            part = min(1.0, (skin.spot_radius_mm / self.field_mm) ** 2)
             if part < 1.0:
                 spot_4 = part * spot_4 + (1.0 - part) * (plant.skin_start_c + _ZERO_K) ** 4
             # Skin emits 98 % and reflects the room for the rest.
             from_4 = _SKIN_EMISSIVITY * spot_4 + (1.0 - _SKIN_EMISSIVITY) * room_4
+            if self.mist > 0.0 and plant.jet_between(t_ns, t_ns + 1)[0].relative_h > _MISTY_H:
+                from_4 += self.mist * ((BOILING_C + _ZERO_K) ** 4 - from_4)
         else:
             from_4 = room_4
         from_4 += self.dirt * (room_4 - from_4)

@@ -176,6 +176,19 @@ def test_dirt_and_the_nozzle_pointed_away_show_the_room() -> None:
     assert bus.object_c() == pytest.approx(22.0, abs=0.1)
 
 
+def test_mist_shows_colder_while_liquid_comes_and_not_after() -> None:
+    clear, misty = Bus(), Bus()
+    misty.chip.mist = 0.5
+    for bus in (clear, misty):
+        bus.plant.energise(0, True)
+        bus.after(600)
+    assert misty.object_c() < clear.object_c() - 10.0
+    for bus in (clear, misty):
+        bus.plant.energise(bus.clock.now_ns, False)
+        bus.after(5000)
+    assert misty.object_c() == pytest.approx(clear.object_c(), abs=0.1)
+
+
 # -- on the fast bench ------------------------------------------------------------------------
 
 PROGRAM = """
