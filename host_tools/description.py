@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from host_tools.errors import ProtocolError
 
-PARTS = ("settings", "commands", "faults", "records", "states", "errors", "applicators")
+PARTS = ("settings", "commands", "faults", "records", "states", "errors", "profiles", "applicators")
 """The parts that `describe` knows, by docs/protocol.md."""
 
 _CHOICE = re.compile(r"\b(\d+)=(.*?)(?=\s\d+=|$)")
@@ -91,7 +91,7 @@ class Description:
 
     @cached_property
     def _names(self) -> dict[str, dict[int, str]]:
-        parts = ("settings", "faults", "records", "states", "applicators")
+        parts = ("settings", "faults", "records", "states", "profiles", "applicators")
         return {part: {int(row[0]): str(row[1]) for row in self._rows(part)} for part in parts}
 
     def name(self, part: str, number: int) -> str | None:

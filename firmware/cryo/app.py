@@ -20,13 +20,18 @@ from cryo import (
     interlocks,
     journal,
     preparing,
+    profiles,
     schema,
     settings,
     shot,
     sounder,
     startup,
+    tables,
+    tally,
+    thawing,
     treatment,
     views,
+    words,
 )
 from cryo.board import TICK_MS
 from cryo.link import Link
@@ -77,6 +82,7 @@ class App:
         self.sensors = Sensors()
         self.faults = faults.FaultSet()
         self.settings = settings.Settings()
+        self.tables = tables.Tables()
         self.journal = journal.Journal(board.serial)
         self.treatment = treatment.Treatment(now_ms)
         self.panel = Panel(board.screen)
@@ -86,7 +92,11 @@ class App:
         self.uptime_ms = 0
         self.overruns = 0
         self.worst_tick_us = 0
+        self.cycles = 1
         self.cycle = 0
+        self.tally = tally.Tally()
+        self.thawed = False  # THAWING: a person has said so
+        self.ice_at_ms = -1  # FREEZING: when the ice field was marked
         self.planned_us = 0
         self.dose_ms = 0
         self.table_version = 0
@@ -227,6 +237,8 @@ class App:
             handling.ready(self, now_ms, keys)
         elif state == treatment.ARMED:
             handling.armed(self, now_ms, keys)
+        elif state == treatment.THAWING:
+            thawing.thawing(self, now_ms, keys)
         elif state == treatment.PRECHILL:
             preparing.prechill(self, now_ms, keys)
         elif state == treatment.DONE:
@@ -277,8 +289,11 @@ class App:
             number = self.faults.take_fresh()
         if state == treatment.ARMED or state == treatment.PRECHILL:
             self.record(journal.DISARMED, self.treatment_seq, journal.DISARM_FAULT)
+        tally.close(self, tally.FAULT)
         if self.settings.pending >= 0:
             handling.settle(self, now_ms, "rejected")
+        if self.tables.pending is not None:
+            tables.settle(self, "rejected")
         self.refused_ms = -1
         self.second = -1
         self.event(treatment.FAULTED)
@@ -326,7 +341,7 @@ class App:
     # -- settings, journal, clock ---------------------------------------------------------------
 
     def ask_confirmation(self, index, value):
-        """Show the operator a change that the host asks for. H-13"""
+        """Show the operator a change that the host asks for (-1: of a table). H-13"""
         self.settings.pending = index
         self.settings.pending_value = value
         self.pending_ms = self._now_ms
@@ -334,6 +349,22 @@ class App:
         self.sounder.play(sounder.ARMED, self._now_ms)
         self.buttons.spend()
         views.show_state(self)
+
+    def change(self, index, value, now_ms):
+        """Put a value chosen on the panel in force; it is saved and recorded a little later."""
+        bit = 1 << index
+        if not self.unsaved & bit:
+            self.unsaved |= bit
+            self.changed[index] = self.settings.values[index]
+        self.settings.values[index] = value
+        self.changed_ms = now_ms
+
+    def take_profile(self, now_ms):
+        """Put depth, margin and cycles of the profile in force."""
+        values = self.settings.values
+        for which in range(3):
+            index, value = profiles.figure(values, values[schema.PROFILE], which)
+            self.change(index, value, now_ms)
 
     def apply_setting(self, index, value, by):
         """Put a setting in force and save it. False: the flash refused; nothing changed."""
@@ -343,7 +374,12 @@ class App:
         if not self.settings.store(index, value):
             return False
         self.record(journal.SETTING, schema.SETTINGS[index][0], old, value, by)
-        if index == schema.VOLUME:
+        if index == schema.PROFILE:
+            self.take_profile(self._now_ms)
+            self.save_panel_changes(by)
+        elif index == schema.LANGUAGE:
+            words.use(value)
+        elif index == schema.VOLUME:
             self.sounder.volume(value)
         elif index == schema.CONTRAST:
             self.panel.contrast(value)
@@ -351,7 +387,7 @@ class App:
             views.show_state(self)
         return True
 
-    def save_panel_changes(self):
+    def save_panel_changes(self, by=BY_PANEL):
         """Save what was changed with the buttons, and record each change once."""
         if not self.unsaved:
             return
@@ -367,7 +403,7 @@ class App:
                     schema.SETTINGS[i][0],
                     self.changed[i],
                     self.settings.values[i],
-                    self.BY_PANEL,
+                    by,
                 )
 
     def record(self, kind, a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0):

@@ -1,6 +1,7 @@
 """The link's requests: one row each, name -> handler, and the states in which it is allowed.
 
-May import binascii, gc, micropython.const, cryo's tables. Controls: H-12 (no request can open
+May import binascii, gc, micropython.const, cryo's dose, faults, journal, languages, profiles,
+schema, treatment. Controls: H-12 (no request can open
 the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the operator
 confirms at the device).
 
@@ -12,7 +13,7 @@ import gc
 
 from micropython import const
 
-from cryo import VERSION, dose, faults, journal, schema, treatment
+from cryo import VERSION, dose, faults, journal, languages, profiles, schema, tables, treatment
 
 PROTOCOL = const(1)
 
@@ -72,15 +73,15 @@ def _hello(app, request):
     )
 
 
-def _setting_rows():
+def _setting_rows(app):
     return [row[:6] + (schema.WHO[row[6]], row[7]) for row in schema.SETTINGS]
 
 
-def _command_rows():
+def _command_rows(app):
     return [(row[0], _ALLOWED[row[1]], row[2]) for row in COMMANDS]
 
 
-def _fault_rows():
+def _fault_rows(app):
     return [
         (row[0], row[1], faults.PRIORITIES[row[2]], faults.CLEARS[row[3]], row[4])
         + (row[5].replace("|", " "),)
@@ -88,22 +89,30 @@ def _fault_rows():
     ]
 
 
-def _state_rows():
+def _state_rows(app):
     return [(number, name) for number, name in enumerate(treatment.STATES)]
 
 
-def _applicator_rows():
+def _applicator_rows(app):
     return [
         (row[0], row[1], dose.min_um(row[0]), dose.max_um(row[0]), row[dose.PROVENANCE])
         for row in dose.rows()
     ]
 
 
-def _record_rows():
+def _profile_rows(app):
+    values = app.settings.values
+    return [
+        (row[0], row[1]) + tuple(profiles.figure(values, row[0], k)[1] for k in range(3)) + (row[2],)
+        for row in profiles.PROFILES
+    ]
+
+
+def _record_rows(app):
     return journal.KINDS
 
 
-def _error_rows():
+def _error_rows(app):
     return ERRORS
 
 
@@ -114,6 +123,7 @@ PARTS = (
     ("records", _record_rows, ("number", "name", "fields")),
     ("states", _state_rows, ("number", "name")),
     ("errors", _error_rows, ("code", "help")),
+    ("profiles", _profile_rows, ("number", "name", "depth_um", "margin_um", "cycles", "source")),
     ("applicators", _applicator_rows, ("number", "name", "min_um", "max_um", "provenance")),
 )
 
@@ -128,7 +138,7 @@ def _describe(app, request):
             part = row
     if part is None:
         return refusal("bad_request", "part must be one of " + ", ".join([p[0] for p in PARTS]))
-    rows = part[1]()
+    rows = part[1](app)
     page = []
     size = 0
     following = None
@@ -175,14 +185,17 @@ def out_of_range(app, index, value):
     of = row[1]
     if index == schema.DEPTH_UM:
         applicator = app.settings.values[schema.APPLICATOR]
-        low = dose.min_um(applicator)
-        high = dose.max_um(applicator)
+        low = profiles.low_um(app.settings.values)
+        high = profiles.high_um(app.settings.values)
         of = "depth_um with applicator %d" % applicator
+    elif index == schema.LANGUAGE:
+        high = len(languages.CODES)
     if low <= value <= high:
         return None
     text = "%s takes %d...%d %s" % (of, low, high, row[2])
     if index == schema.DEPTH_UM:
-        other = dose.reaching(value)
+        values = app.settings.values
+        other = dose.reaching(value + values[schema.MARGIN_UM], values[schema.TARGET])
         if other > 0:
             text += "; applicator %d reaches it" % other
     return _out_of(low, high, row[2], text)
@@ -203,7 +216,10 @@ def _set(app, request):
     if settings.values[index] == value and settings.pending != index:
         return _ok(key=row[1], value=value, applied=True)
     if row[6] == schema.DEVICE:
-        if settings.pending >= 0 and (settings.pending != index or settings.pending_value != value):
+        waits = settings.pending >= 0 and (
+            settings.pending != index or settings.pending_value != value
+        )
+        if waits or app.tables.pending is not None:
             return refusal("busy", "another change waits for confirmation on the device")
         app.ask_confirmation(index, value)
         return _ok(
@@ -304,6 +320,10 @@ COMMANDS = (
     ("get", ALWAYS, "a setting's value", _get),
     ("set", IN_READY, "change a setting; the device may ask its operator", _set),
     ("status", ALWAYS, "state and readings", _status),
+    ("table_read", ALWAYS, "an applicator's depths over time, and their origin", tables.read),
+    ("table_curve", IN_READY, "one curve of a calibrated table to come", tables.curve),
+    ("table_write", IN_READY, "offer the table; the device asks its operator", tables.write),
+    ("table_remove", IN_READY, "back to the shipped table; the device asks", tables.remove),
     ("log", ALWAYS, "journal records from a sequence number on", _log),
     ("time", ALWAYS, "read the clock; set it (READY)", _time),
     ("maintenance", IN_READY, "end the application, for flashing", _maintenance),

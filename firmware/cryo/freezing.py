@@ -1,6 +1,7 @@
 """FREEZING: the record first, then the shot, the countdown, and the record of its end.
 
-Works on an App. May import cryo's board, buttons, faults, journal, shot, sounder, treatment.
+Works on an App. May import cryo's board, buttons, faults, journal, shot, sounder, thawing,
+treatment.
 Controls: H-08 (no freeze without the record of its beginning in flash), H-01 (the raw trigger
 contact ends it), H-15.
 
@@ -14,6 +15,7 @@ from cryo import (
     journal,
     shot,
     sounder,
+    thawing,
     treatment,
 )
 
@@ -34,6 +36,8 @@ def begin(app, now_ms):
         sensors.level_permille.value,
         sensors.vsys_mv(),
     )
+    app.ice_at_ms = -1
+    app.panel.view.ice_ms = -1
     app.panel.view.remaining_ms = app.dose_ms
     app.event(treatment.TRIGGER_PRESSED)
 
@@ -50,6 +54,7 @@ def step(app, now_ms, raw, estop_closed):
             journal.ICE_FIELD, treatment.FREEZING, app.uptime_ms,
             app.treatment_seq, app.cycle, one_shot.elapsed_ms,
         )  # fmt: skip
+        app.ice_at_ms = one_shot.elapsed_ms
         app.sounder.play(sounder.CLICK, now_ms)
     if one_shot.step(now_ms, trigger, estop_closed, app.sensors, app.settings.values):
         _end(app, now_ms)
@@ -78,6 +83,8 @@ def _count_down(app, now_ms):
     # begin and end together to within some ms.
     left_ms = app.dose_ms - app.shot.elapsed_ms
     view.remaining_ms = left_ms if left_ms > 0 else 0
+    if app.ice_at_ms >= 0:
+        view.ice_ms = app.shot.elapsed_ms - app.ice_at_ms
     app.panel.update()
     second = view.remaining_ms // 1000
     if second != app.second:
@@ -111,6 +118,9 @@ def _end(app, now_ms):
     # In the operator's terms: time of flow, that is, with the lags taken out again.
     lag_us = app.dose_ms * 1000 - app.planned_us
     view.delivered_ms = max(0, delivered_us + lag_us) // 1000 if delivered_us else 0
+    app.tally.add(one_shot, view.delivered_ms)
+    view.nozzle_min_c_x100 = app.tally.nozzle_min_c_x100
+    view.interruptions = app.tally.interruptions
     if cause == shot.ESTOP:
         app.faults.latch(faults.ESTOP, not app.board.estop_closed())
     if one_shot.fault:
@@ -118,6 +128,5 @@ def _end(app, now_ms):
     app.summary = True
     if app.faults.fresh:
         app.report_faults(now_ms)
-        return
-    app.event(treatment.SHOT_ENDED)
-    app.sounder.play(sounder.COMPLETE if view.complete else sounder.ENDED_EARLY, now_ms)
+    else:
+        thawing.freeze_ended(app, now_ms)

@@ -1,7 +1,8 @@
 """What the operator's buttons do in each state but FREEZING.
 
 Works on an App. May import micropython.const and cryo's buttons, commands, dose, faults,
-freezing, interlocks, journal, preparing, schema, screens, sounder, treatment, views.
+freezing, interlocks, journal, preparing, profiles, schema, screens, sounder, treatment, views,
+words.
 Controls: H-04 (only ARM held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and
 what it must be), H-13 (a change that matters is confirmed here), H-15 (a fault is cleared by a
 person), H-17 (self-test).
@@ -18,17 +19,19 @@ from cryo import (
     interlocks,
     journal,
     preparing,
+    profiles,
     schema,
     screens,
     sounder,
+    tables,
     treatment,
     views,
+    words,
 )
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _SELF_TEST_MS = const(1500)  # a sensor that has not answered by then is broken
 _SETTLED_MS = const(300)  # three samples of each sensor
-_REFUSED_MS = const(3000)
 
 
 def self_test(app, now_ms, keys):
@@ -64,17 +67,16 @@ def ready(app, now_ms, keys):
     if app.settings.pending >= 0:
         _confirming(app, now_ms, keys)
         return
-    if app.refused_ms >= 0:
-        if keys.pressed or (now_ms - app.refused_ms) & _TICKS_MASK > _REFUSED_MS:
-            app.refused_ms = -1
-            keys.spend()
-            views.show_state(app)
+    if app.tables.pending is not None:
+        _confirming_table(app, now_ms, keys)
+        return
+    if preparing.refusal(app, now_ms, keys):
         return
     view = app.panel.view
     if keys.repeat & (buttons.UP | buttons.DOWN):
         _turn(app, now_ms, 1 if keys.repeat & buttons.UP else -1)
     elif keys.clicked & buttons.SELECT:
-        view.field = 1 - view.field
+        view.field = view.field + 1 if view.field < screens.FIELD_CYCLES else screens.FIELD_DEPTH
         app.sounder.play(sounder.CLICK, now_ms)
         views.show_state(app)
     elif keys.held & buttons.ARM:
@@ -86,32 +88,33 @@ def ready(app, now_ms, keys):
 def _turn(app, now_ms, step):
     """UP or DOWN: the next value of the selected field; at the end of the range, a refusal."""
     values = app.settings.values
-    applicator = values[schema.APPLICATOR]
-    if app.panel.view.field == screens.FIELD_APPLICATOR:
-        index = schema.APPLICATOR
-        value = applicator + step
-        low = dose.APPLICATORS[0][0]
-        high = dose.APPLICATORS[-1][0]
-    else:
+    field = app.panel.view.field
+    if field == screens.FIELD_DEPTH:
         index = schema.DEPTH_UM
         value = values[index] + step * schema.DEPTH_STEP_UM
-        # The curve's ends, rounded inwards to steps.
-        low = -(-dose.min_um(applicator) // schema.DEPTH_STEP_UM) * schema.DEPTH_STEP_UM
-        high = dose.max_um(applicator) // schema.DEPTH_STEP_UM * schema.DEPTH_STEP_UM
-        # A depth that the last applicator allowed may lie outside this one's table: the
+        low = profiles.low_step_um(values)
+        high = profiles.high_step_um(values)
+        # A depth that the last applicator allowed may lie outside this one's curve: the
         # first press brings it to the nearer end, which the screen shows. H-06
         if values[index] < low and step > 0:
             value = low
         elif values[index] > high and step < 0:
             value = high
+    else:
+        index = (
+            schema.APPLICATOR if field == screens.FIELD_APPLICATOR
+            else schema.PROFILE if field == screens.FIELD_PROFILE
+            else schema.CYCLES
+        )  # fmt: skip
+        value = values[index] + step
+        low = schema.SETTINGS[index][3]
+        high = schema.SETTINGS[index][4]
     if value < low or value > high:
         app.sounder.play(sounder.REFUSED, now_ms)
         return
-    if not app.unsaved & (1 << index):
-        app.unsaved |= 1 << index
-        app.changed[index] = values[index]
-    values[index] = value
-    app.changed_ms = now_ms
+    app.change(index, value, now_ms)
+    if index == schema.PROFILE:
+        app.take_profile(now_ms)
     app.sounder.play(sounder.CLICK, now_ms)
     views.show_state(app)
 
@@ -123,6 +126,14 @@ def _confirming(app, now_ms, keys):
         settle(app, now_ms, "rejected")
     elif (now_ms - app.pending_ms) & _TICKS_MASK > app.CONFIRM_S * 1000:
         settle(app, now_ms, "timed_out")
+
+
+def _confirming_table(app, now_ms, keys):
+    why = tables.confirming(app, now_ms, keys)
+    if why:
+        app.sounder.play(sounder.CLICK if why == "confirmed" else sounder.REFUSED, now_ms)
+        app.buttons.spend()
+        views.show_state(app)
 
 
 def settle(app, now_ms, why):
@@ -154,16 +165,12 @@ def settle(app, now_ms, why):
 
 
 def _arm(app, now_ms):
-    """ARM was held: arm, or say what forbids it."""
+    """ARM was held: fix the plan and go on towards ARMED, or say what forbids it."""
     values = app.settings.values
     app.save_panel_changes()
-    cause = interlocks.against_arming(app.sensors, values)
-    if cause:
-        _refuse_for(app, now_ms, cause, values)
-        return
-    planned_ms = dose.dose_ms(values[schema.APPLICATOR], values[schema.DEPTH_UM])
+    planned_ms = profiles.dose_ms(values)
     if planned_ms < 0:
-        _refuse(app, now_ms, "NO DOSE", "Depth must be in", app.panel.view.range_text)
+        _refuse_depth(app, now_ms, values)
         return
     planned_us = dose.gate_us(
         planned_ms,
@@ -172,50 +179,37 @@ def _arm(app, now_ms):
         values[schema.TRIM_PPM],
     )
     if not app.valve.allowed(planned_us):
-        _refuse(app, now_ms, "NO DOSE", "Over 30 s with", "the valve's lags")
+        preparing.refuse(
+            app, now_ms, words.say(words.NO_DOSE), words.say(words.OVER_30_S),
+            words.say(words.WITH_LAGS),
+        )  # fmt: skip
         return
-    if app.free_records() < journal.ROOM_TO_ARM:
-        app.faults.latch(faults.JOURNAL_FULL, True)
+    if not preparing.permitted(app, now_ms):
         return
     app.dose_ms = planned_ms
     app.planned_us = planned_us
     app.table_version = dose.version_of(values[schema.APPLICATOR])
+    app.cycles = values[schema.CYCLES]
     app.cycle = 1
     app.treatment_seq = 0
+    app.tally.reset()
     app.panel.view.planned_ms = planned_ms
     preparing.go_on(app, now_ms)
 
 
-def _refuse_for(app, now_ms, cause, values):
-    """Say which reading forbids arming, what it is, and what it must be."""
-    sensors = app.sensors
-    if cause == faults.PRESSURE:
-        reading = "%d mbar" % sensors.pressure_mbar.value
-        needs = "needs %d-%d" % (
-            values[schema.ARM_PRESSURE_MIN],
-            values[schema.ARM_PRESSURE_MAX],
-        )
-    elif cause == faults.LEVEL_LOW:
-        reading = "%d %%" % (sensors.level_permille.value // 10)
-        needs = "needs %d %%" % (values[schema.ARM_LEVEL_MIN] // 10)
-    elif cause == faults.SUPPLY_LOW:
-        reading = "%d mV" % sensors.vsys_mv()
-        needs = "needs %d mV" % values[schema.ARM_SUPPLY_MIN]
+def _refuse_depth(app, now_ms, values):
+    """The depth is out of this applicator's reach: say which one reaches it, or the range. H-06"""
+    other = dose.reaching(profiles.plan_um(values), values[schema.TARGET])
+    if other > 0:
+        preparing.refuse(
+            app, now_ms, words.say(words.NO_DOSE), words.say(words.APPLICATOR_REACHES),
+            words.applicator(other),
+        )  # fmt: skip
     else:
-        row = faults.row_of(cause)
-        _refuse(app, now_ms, row[1], row[4])
-        return
-    _refuse(app, now_ms, faults.row_of(cause)[1], reading, needs)
-
-
-def _refuse(app, now_ms, what, why, needs=""):
-    view = app.panel.view
-    view.title = "CANNOT ARM"
-    view.lines = [what, why, needs]
-    app.refused_ms = now_ms
-    app.sounder.play(sounder.REFUSED, now_ms)
-    app.buttons.spend()
-    app.show(screens.REFUSED)
+        preparing.refuse(
+            app, now_ms, words.say(words.NO_DOSE), words.say(words.DEPTH_MUST_BE),
+            app.panel.view.range_text,
+        )  # fmt: skip
 
 
 def armed(app, now_ms, keys):

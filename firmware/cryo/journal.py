@@ -50,6 +50,10 @@ OVERRUN = const(12)
 ICE_FIELD = const(13)
 PRECHILL_BEGIN = const(14)
 PRECHILL_END = const(15)
+PLAN = const(16)
+THAW = const(18)
+TREATMENT_END = const(19)
+TABLE = const(22)
 
 _END_CAUSE = "1=complete 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening"
 _PURGE_CAUSE = (
@@ -181,6 +185,59 @@ KINDS = (
             ("nozzle", "0.01 degC"),
             ("nozzle_min", "0.01 degC"),
             ("pressure_min", "mbar"),
+        ),
+    ),
+    (
+        PLAN,
+        "plan",
+        (
+            ("treatment", "seq"),
+            ("profile", "number"),
+            ("target", "1=-25 degC 2=-50 degC"),
+            ("margin", "um"),
+            ("plan_depth", "um"),
+            ("spread", "um"),
+            ("cycles", "count"),
+            ("purge", "0=off 1=when warm"),
+        ),
+    ),
+    (
+        THAW,
+        "thaw",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("thawed", "ms"),
+            ("by", "1=operator 2=skin sensor 3=treatment stopped"),
+            ("skin", "0.01 degC, 100000=not fitted"),
+        ),
+    ),
+    (
+        TREATMENT_END,
+        "treatment_end",
+        (
+            ("treatment", "seq"),
+            ("why", "1=complete 2=freeze ended early 3=stopped 4=fault 5=timed out"),
+            ("cycles", "count"),
+            ("complete", "count"),
+            ("delivered", "ms"),
+            ("nozzle_min", "0.01 degC"),
+            ("interruptions", "count"),
+            ("patient_ref", "number, 0=none"),
+        ),
+    ),
+    (
+        TABLE,
+        "table",
+        (
+            ("applicator", "number"),
+            ("by", "3=host, confirmed on the device 4=host, rejected on the device"),
+            ("h", "W/m2K, 0=shipped table"),
+            ("run", "number"),
+            ("date", "s since 1970 UTC"),
+            ("depth_10s", "um"),
+            ("depth_30s", "um"),
+            ("crc", "CRC-32 of the table, signed"),
         ),
     ),
 )

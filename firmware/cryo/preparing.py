@@ -1,7 +1,9 @@
-"""PRECHILL: the line is purged, away from the patient, until liquid reaches the nozzle.
+"""On the way to ARMED: what forbids it, and PRECHILL, which purges the line until liquid comes.
 
-Works on an App. May import gc, micropython.const and cryo's board, buttons, faults, interlocks,
-journal, schema, screens, shot, sounder, treatment, views. Controls: H-02 (a freeze is timed with
+Works on an App. May import gc, micropython.const and cryo's board, buttons, dose, faults,
+interlocks, journal, profiles, schema, screens, shot, sounder, tally, treatment, views,
+words. Controls: H-06, H-10 (arming is
+refused with the reading and what it must be), H-02 (a freeze is timed with
 liquid from its first millisecond), H-21 (the purge points away: said before, held by hand, bounded),
 H-08 (its beginning is in flash before the valve opens), H-04, H-15 (a purge is never a freeze: it
 ends in ARMED or in a fault, and the trigger must be let go in between).
@@ -16,15 +18,23 @@ from micropython import const
 from cryo import (
     board as board_room,
     buttons,
+    dose,
     faults,
     interlocks,
     journal,
+    profiles,
     schema,
+    screens,
     shot,
     sounder,
+    tally,
     treatment,
     views,
+    words,
 )
+
+_TICKS_MASK = const(0x3FFFFFFF)
+_REFUSED_MS = const(3000)
 
 # App.purge
 NO_PURGE = const(0)
@@ -35,6 +45,59 @@ RUNNING = const(2)
 def must_purge(app):
     """Whether a freeze that began now would begin with gas. H-02"""
     return app.settings.values[schema.PRECHILL] and interlocks.rewarmed(app.sensors)
+
+
+def permitted(app, now_ms):
+    """Whether readings and journal permit a freeze; if not, it is said on the screen. H-10"""
+    values = app.settings.values
+    cause = interlocks.against_arming(app.sensors, values)
+    if cause:
+        _refuse_for(app, now_ms, cause, values)
+        return False
+    if app.free_records() < journal.ROOM_TO_ARM:
+        app.faults.latch(faults.JOURNAL_FULL, True)
+        return False
+    return True
+
+
+def _refuse_for(app, now_ms, cause, values):
+    """Say which reading forbids arming, what it is, and what it must be."""
+    sensors = app.sensors
+    if cause == faults.PRESSURE:
+        reading = "%d mbar" % sensors.pressure_mbar.value
+        needs = "%d-%d" % (values[schema.ARM_PRESSURE_MIN], values[schema.ARM_PRESSURE_MAX])
+    elif cause == faults.LEVEL_LOW:
+        reading = "%d %%" % (sensors.level_permille.value // 10)
+        needs = "%d %%" % (values[schema.ARM_LEVEL_MIN] // 10)
+    elif cause == faults.SUPPLY_LOW:
+        reading = "%d mV" % sensors.vsys_mv()
+        needs = "%d mV" % values[schema.ARM_SUPPLY_MIN]
+    else:
+        refuse(app, now_ms, words.fault(cause, 0), words.fault(cause, 1))
+        return
+    refuse(app, now_ms, words.fault(cause, 0), reading, words.say(words.NEEDS) + " " + needs)
+
+
+def refuse(app, now_ms, what, why, needs=""):
+    """Say why not, in up to three lines."""
+    view = app.panel.view
+    view.title = words.say(words.CANNOT_ARM)
+    view.lines = [what, why, needs]
+    app.refused_ms = now_ms
+    app.sounder.play(sounder.REFUSED, now_ms)
+    app.buttons.spend()
+    app.show(screens.REFUSED)
+
+
+def refusal(app, now_ms, keys):
+    """Whether a refusal is on the screen; any press, or time, takes it away."""
+    if app.refused_ms < 0:
+        return False
+    if keys.pressed or (now_ms - app.refused_ms) & _TICKS_MASK > _REFUSED_MS:
+        app.refused_ms = -1
+        keys.spend()
+        views.show_state(app)
+    return True
 
 
 def go_on(app, now_ms):
@@ -61,6 +124,18 @@ def enter_armed(app, now_ms, event):
             app.settings.generation,
             0,
         )
+        plan_um = profiles.plan_um(values)
+        app.record(
+            journal.PLAN,
+            app.treatment_seq,
+            values[schema.PROFILE],
+            values[schema.TARGET],
+            values[schema.MARGIN_UM],
+            plan_um,
+            dose.spread_um(values[schema.APPLICATOR], plan_um),
+            app.cycles,
+            values[schema.PRECHILL],
+        )
     app.second = -1
     app.panel.view.timeout_s = values[schema.ARM_TIMEOUT_S]
     app.event(event)
@@ -69,6 +144,7 @@ def enter_armed(app, now_ms, event):
 
 def disarm(app, event, reason):
     """Back to READY before a freeze, by the operator or by time."""
+    tally.close(app, tally.STOPPED if event == treatment.ARM_PRESSED else tally.TIMED_OUT)
     app.record(journal.DISARMED, app.treatment_seq, reason)
     app.event(event)
 

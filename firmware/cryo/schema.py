@@ -26,6 +26,13 @@ RUN_LEVEL_MIN = const(13)
 ARM_SUPPLY_MIN = const(14)
 RUN_SUPPLY_MIN = const(15)
 PRECHILL = const(16)
+PROFILE = const(17)
+MARGIN_UM = const(18)
+CYCLES = const(19)
+TARGET = const(20)
+THAW_MIN_S = const(21)
+LANGUAGE = const(22)
+PROFILES = const(23)  # from here on three a profile, from profile 2 on: depth, margin, cycles
 
 HOST = const(0)  # the host may set it at once
 DEVICE = const(1)  # takes effect after confirmation on the device
@@ -53,6 +60,30 @@ SETTINGS = (
     (15, "arm_supply_min_mv", "mV", 4000, 5000, 4300, DEVICE, "board supply needed to arm"),
     (16, "freeze_supply_min_mv", "mV", 3800, 5000, 4200, DEVICE, "a freeze ends below this"),
     (17, "prechill", "on/off", 0, 1, 1, DEVICE, "a warm line is purged before arming"),
+    (20, "profile", "number", 1, 7, 1, DEVICE, "treatment profile: brings its depth, margin and cycles"),
+    (21, "margin_um", "um", 0, 3000, 0, DEVICE, "how far below the lesion the target isotherm is to reach"),
+    (22, "cycles", "count", 1, 2, 1, DEVICE, "freezes of a treatment, with a thaw between them"),
+    (23, "target", "1=-25 degC 2=-50 degC", 1, 2, 1, DEVICE, "isotherm that is to reach lesion and margin"),
+    (24, "thaw_min_s", "s", 0, 900, 60, DEVICE, "a thaw between cycles is not over before"),
+    (27, "language", "number", 1, 9, 1, HOST, "of the panel: 1 English, 2 Traditional Chinese"),
+    (41, "common_wart_depth_um", "um", 500, 10000, 2000, DEVICE, "profile common_wart: lesion depth; assumed"),
+    (42, "common_wart_margin_um", "um", 0, 3000, 500, DEVICE, "profile common_wart: margin below it; assumed"),
+    (43, "common_wart_cycles", "count", 1, 2, 1, DEVICE, "profile common_wart: cycles"),
+    (44, "plantar_wart_depth_um", "um", 500, 10000, 2500, DEVICE, "profile plantar_wart: lesion depth; assumed"),
+    (45, "plantar_wart_margin_um", "um", 0, 3000, 500, DEVICE, "profile plantar_wart: margin below it; assumed"),
+    (46, "plantar_wart_cycles", "count", 1, 2, 2, DEVICE, "profile plantar_wart: cycles"),
+    (47, "ak_thin_depth_um", "um", 500, 10000, 1200, DEVICE, "profile ak_thin: lesion depth; assumed"),
+    (48, "ak_thin_margin_um", "um", 0, 3000, 500, DEVICE, "profile ak_thin: margin below it; assumed"),
+    (49, "ak_thin_cycles", "count", 1, 2, 1, DEVICE, "profile ak_thin: cycles"),
+    (50, "ak_thick_depth_um", "um", 500, 10000, 1800, DEVICE, "profile ak_thick: lesion depth; assumed"),
+    (51, "ak_thick_margin_um", "um", 0, 3000, 500, DEVICE, "profile ak_thick: margin below it; assumed"),
+    (52, "ak_thick_cycles", "count", 1, 2, 1, DEVICE, "profile ak_thick: cycles"),
+    (53, "seborrhoeic_depth_um", "um", 500, 10000, 1500, DEVICE, "profile seborrhoeic: lesion depth; assumed"),
+    (54, "seborrhoeic_margin_um", "um", 0, 3000, 500, DEVICE, "profile seborrhoeic: margin below it; assumed"),
+    (55, "seborrhoeic_cycles", "count", 1, 2, 1, DEVICE, "profile seborrhoeic: cycles"),
+    (56, "skin_tag_depth_um", "um", 500, 10000, 2000, DEVICE, "profile skin_tag: lesion depth; assumed"),
+    (57, "skin_tag_margin_um", "um", 0, 3000, 500, DEVICE, "profile skin_tag: margin below it; assumed"),
+    (58, "skin_tag_cycles", "count", 1, 2, 1, DEVICE, "profile skin_tag: cycles"),
 )
 
 

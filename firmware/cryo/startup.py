@@ -1,7 +1,7 @@
 """The start, up to the first tick, and what is left to do when the program fails.
 
-Works on an App. May import gc, sys and cryo's board, commands, faults, journal, schema, screens,
-settings, shot, treatment, valve. Controls: H-11 (a freeze that has no end in the journal is found and
+Works on an App. May import gc, sys and cryo's board, calibration, commands, faults, journal, schema, screens,
+settings, shot, treatment, valve, words. Controls: H-11 (a freeze that has no end in the journal is found and
 bounded; an error nobody foresaw closes the valve first), H-07, H-08 (what is wrong with settings
 or journal is a fault, not a silence).
 """
@@ -13,6 +13,7 @@ from cryo import (
     VERSION,
     VERSION_NUMBER,
     board as board_room,
+    calibration,
     commands,
     faults,
     journal,
@@ -21,6 +22,7 @@ from cryo import (
     settings,
     shot,
     treatment,
+    words,
 )
 from cryo.valve import DEAD_MAN_MS
 
@@ -41,9 +43,12 @@ def start(app):
     if app.clock_s:
         app.clock_source = commands.CLOCK_RTC
     app.settings.load()
+    if app.tables.stored.load() == calibration.LOST:
+        app.faults.latch(faults.TABLES_LOST, False)  # H-06: the shipped tables are in force
     board.feed()
     _start_journal(app, cause, doing, number)
     board.feed()
+    words.use(app.settings.values[schema.LANGUAGE])
     app.panel.contrast(app.settings.values[schema.CONTRAST])
     app.sounder.volume(app.settings.values[schema.VOLUME])
     app.link.event({"ev": "boot", "fw": VERSION, "boot": app.journal.boot, "state": "BOOT"})

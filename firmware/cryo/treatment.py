@@ -6,7 +6,7 @@ H-02 (a nozzle that is not cold leads to PRECHILL, not to ARMED).
 
 The machine says which state is true now. It touches no hardware and reads no clock: `App`
 hands events in and acts on the state. Numbers of states are recorded and never reused.
-SCREENING and THAWING have their numbers; their rows come with their rooms.
+SCREENING has its number; its rows come with its room.
 """
 
 from micropython import const
@@ -48,6 +48,8 @@ FAULTED = const(9)
 CLEARED = const(10)  # every fault is gone and acknowledged
 MUST_CHILL = const(11)  # on the way to ARMED, or in it: the nozzle is not at liquid temperature
 COLD = const(12)  # the purge has ended with the nozzle at liquid temperature
+CYCLE_ENDED = const(13)  # a freeze was complete, and the plan holds another
+STOPPED = const(14)  # the operator ends the treatment between two cycles
 
 EVENTS = (
     "",
@@ -63,6 +65,8 @@ EVENTS = (
     "faults cleared",
     "nozzle not cold",
     "nozzle cold",
+    "freeze complete, cycles left",
+    "ARM short",
 )
 
 ANY = const(-1)
@@ -82,6 +86,10 @@ TRANSITIONS = (
     (ARMED, TIMED_OUT, READY),
     (ARMED, TRIGGER_PRESSED, FREEZING),
     (FREEZING, SHOT_ENDED, DONE),
+    (FREEZING, CYCLE_ENDED, THAWING),
+    (THAWING, ARM_HELD, ARMED),
+    (THAWING, MUST_CHILL, PRECHILL),
+    (THAWING, STOPPED, DONE),
     (DONE, ACKNOWLEDGED, READY),
     (DONE, ARM_PRESSED, READY),
     (FAULT, CLEARED, READY),

@@ -1,11 +1,11 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
-Works on an App. May import cryo's dose, faults, interlocks, schema, screens, treatment.
+Works on an App. May import cryo's dose, interlocks, profiles, schema, screens, treatment, words.
 Controls: H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows
 old and new).
 """
 
-from cryo import dose, faults, interlocks, schema, screens, treatment
+from cryo import dose, interlocks, profiles, schema, screens, treatment, words
 
 
 def show_state(app, cold=False):
@@ -14,14 +14,20 @@ def show_state(app, cold=False):
     app.second = -1
     if state == treatment.READY:
         _fill_ready(app)
-        app.show(screens.CONFIRM if app.settings.pending >= 0 else screens.READY)
+        waits = app.settings.pending >= 0 or app.tables.pending is not None
+        app.show(screens.CONFIRM if waits else screens.READY)
     elif state == treatment.PRECHILL:
         _show_purge(app, cold)
     elif state == treatment.ARMED:
         app.show(screens.ARMED)
     elif state == treatment.FREEZING:
         app.show(screens.FREEZING)
+    elif state == treatment.THAWING:
+        _show_thaw(app)
     elif state == treatment.DONE:
+        view = app.panel.view
+        view.cycle = app.tally.complete
+        view.cycles = app.cycles
         app.show(screens.DONE)
     elif state == treatment.FAULT:
         _fill_fault(app)
@@ -33,38 +39,46 @@ def show_state(app, cold=False):
 def _fill_ready(app):
     values = app.settings.values
     view = app.panel.view
-    applicator = values[schema.APPLICATOR]
-    row = dose.row_of(applicator)
     view.depth_um = values[schema.DEPTH_UM]
-    view.dose_ms = dose.dose_ms(applicator, view.depth_um)
-    view.applicator = row[1]
-    # Rounded inwards: both ends can be set.
-    low = (dose.min_um(applicator) + 99) // 100
-    high = dose.max_um(applicator) // 100
-    view.range_text = "%d.%d to %d.%d mm" % (low // 10, low % 10, high // 10, high % 10)
-    cause = interlocks.against_arming(app.sensors, values)
-    if cause:
-        view.hint = faults.row_of(cause)[1]
-    else:
-        view.hint = "READY  hold ARM" if view.dose_ms >= 0 else "CHANGE DEPTH"
-    if app.settings.pending >= 0:
+    view.margin_um = values[schema.MARGIN_UM]
+    view.plan_um = profiles.plan_um(values)
+    view.spread_um = dose.spread_um(values[schema.APPLICATOR], view.plan_um)
+    view.dose_ms = profiles.dose_ms(values)
+    view.cycles = values[schema.CYCLES]
+    view.cycle = 1
+    view.applicator = words.applicator(values[schema.APPLICATOR])
+    view.profile_name = words.profile(values[schema.PROFILE])
+    low = profiles.low_step_um(values) // 100
+    high = profiles.high_step_um(values) // 100
+    view.range_text = "%d.%d %s %d.%d mm" % (
+        low // 10, low % 10, words.say(words.TO), high // 10, high % 10,
+    )  # fmt: skip
+    view.hint = _hint(app)
+    if app.tables.pending is not None:
+        view.confirm_key = app.tables.confirm_key
+        view.confirm_text = app.tables.confirm_text
+    elif app.settings.pending >= 0:
         setting = schema.SETTINGS[app.settings.pending]
-        unit = "_" + setting[2]
-        key = setting[1]
-        view.confirm_key = key[: -len(unit)] if key.endswith(unit) else key
-        view.confirm_text = "%d > %d %s" % (
+        view.confirm_key = words.setting(setting[0])
+        view.confirm_text = "%d > %d" % (
             values[app.settings.pending],
             app.settings.pending_value,
-            setting[2],
         )
+        if "=" not in setting[2] and "/" not in setting[2]:
+            view.confirm_text += " " + setting[2]
+
+
+def _hint(app):
+    """What stands against arming, in words; nothing when nothing does."""
+    cause = interlocks.against_arming(app.sensors, app.settings.values)
+    if cause:
+        return words.fault(cause, 0)
+    return "" if app.panel.view.dose_ms >= 0 else words.say(words.CHANGE_DEPTH)
 
 
 def refresh_ready(app):
     """Readings change while nobody presses: the hint must follow."""
-    view = app.panel.view
-    cause = interlocks.against_arming(app.sensors, app.settings.values)
-    hint = faults.row_of(cause)[1] if cause else ""
-    if (cause and view.hint != hint) or (not cause and view.hint[:5] not in ("READY", "CHANG")):
+    if app.panel.view.hint != _hint(app):
         show_state(app)
 
 
@@ -84,16 +98,31 @@ def tell_purge(app):
     app.panel.update()
 
 
+def _show_thaw(app):
+    view = app.panel.view
+    view.cycle = app.cycle
+    view.cycles = app.cycles
+    view.thawed = app.thawed
+    view.thaw_min_ms = app.settings.values[schema.THAW_MIN_S] * 1000
+    view.thaw_ms = app.state_ms()
+    app.show(screens.THAWING)
+
+
+def tell_thaw(app):
+    """The thaw goes on."""
+    app.panel.view.thaw_ms = app.state_ms()
+    app.panel.update()
+
+
 def _fill_fault(app):
     view = app.panel.view
-    row = faults.row_of(app.faults.first)
-    lines = row[5].split("|")
-    what = row[4]
+    number = app.faults.first
+    what = words.fault(number, 1)
     if app.summary and app.state_ms() // 2000 % 2:
         delivered = view.delivered_ms // 100
         planned = (view.planned_ms + 50) // 100
-        what = "%d.%d of %d.%d s" % (
-            delivered // 10, delivered % 10, planned // 10, planned % 10,
+        what = "%d.%d %s %d.%d s" % (
+            delivered // 10, delivered % 10, words.say(words.OF), planned // 10, planned % 10,
         )  # fmt: skip
-    view.title = row[1]
-    view.lines = [what, lines[0], lines[1] if len(lines) > 1 else ""]
+    view.title = words.fault(number, 0)
+    view.lines = [what, words.fault(number, 2), words.fault(number, 3)]

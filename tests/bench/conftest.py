@@ -62,7 +62,7 @@ class Record(NamedTuple):
 
 BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
 FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
-PRECHILL_BEGIN, PRECHILL_END = range(14, 16)
+PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END = range(14, 20)
 
 COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED, COLD, RESET = range(1, 8)
 
@@ -206,9 +206,14 @@ def cold_line(bench: Bench) -> None:
 
 def planned_us(bench: Bench) -> int:
     """How long GATE was to be high in the newest treatment, by its `armed` record."""
-    return [record for record in records(bench) if record.kind == ARMED][-1].args[3]
+    return last(bench, ARMED).args[3]
 
 
 def gate_us(bench: Bench) -> int:
     """How long GATE will be high for the dose that READY shows, with the valve as shipped."""
     return bench.ask("status")["ok"]["dose_ms"] * 1000 + 12_000 - 25_000
+
+
+def last(bench: Bench, kind: int) -> Record:
+    """The newest record of a kind."""
+    return [record for record in records(bench) if record.kind == kind][-1]

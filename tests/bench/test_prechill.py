@@ -18,10 +18,12 @@ from tests.bench.conftest import (
     FREEZE_BEGIN,
     FREEZE_END,
     MS,
+    PLAN,
     PRECHILL_BEGIN,
     PRECHILL_END,
     RELEASED,
     RESET,
+    TREATMENT_END,
     US,
     Record,
     arm,
@@ -73,9 +75,9 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
     assert 2_000 * MS < purged[1] - purged[0] < 10_000 * MS
     book = records(bench)
     assert [r.kind for r in book] == [
-        BOOT, PRECHILL_BEGIN, PRECHILL_END, ARMED, FREEZE_BEGIN, FREEZE_END,
+        BOOT, PRECHILL_BEGIN, PRECHILL_END, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, TREATMENT_END,
     ]  # fmt: skip
-    begin, end, armed, freeze = book[1:5]
+    begin, end, armed, _plan, freeze = book[1:6]
     assert begin.args[:3] == (0, 1, 10_000_000)
     assert begin.args[3] > 0  # warm
     assert end.args[:4] == (0, 1, COLD, 10_000_000)

@@ -20,13 +20,16 @@ from tests.bench.conftest import (
     FREEZE_END,
     ICE_FIELD,
     MS,
+    PLAN,
     RELEASED,
     SETTING,
+    TREATMENT_END,
     US,
     arm,
     faults,
     freezing,
     hold_for,
+    last,
     planned_us,
     ready,
     records,
@@ -46,8 +49,14 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     treat(bench)
     (opened, closed), = bench.valve_intervals()
     book = records(bench)
-    assert [r.kind for r in book] == [BOOT, SETTING, ARMED, FREEZE_BEGIN, FREEZE_END]
-    armed, begin, end = book[2:]
+    assert [r.kind for r in book] == [
+        BOOT, SETTING, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, TREATMENT_END,
+    ]  # fmt: skip
+    armed, plan, begin, end, closing = book[2:]
+    assert plan.args[:5] == (armed.seq, 1, 1, 0, 2500)
+    assert 0 < plan.args[5] < 500
+    assert plan.args[6:] == (1, 0)
+    assert closing.args == (armed.seq, 1, 1, 1, dose_ms, end.args[6], 0, 0)
     assert armed.args[:4] == (1, 2500, dose_ms, dose_ms * 1000 + 12000 - 25000)
     assert begin.args[:4] == (armed.seq, 1, dose_ms, armed.args[3])
     assert end.args[:5] == (armed.seq, 1, COMPLETE, dose_ms, armed.args[3])
@@ -145,8 +154,7 @@ def test_letting_go_ends_the_freeze_and_it_does_not_resume(bench: Bench, after_m
     bench.run_for(3000)
     (opened, closed), = bench.valve_intervals()
     assert closed - released_ns <= 20 * MS
-    end = records(bench)[-1]
-    assert end.kind == FREEZE_END
+    end = last(bench, FREEZE_END)
     assert end.args[2] == RELEASED
     # X counts pairs of us, and is read up to 50 us before the gate falls (valve.py).
     assert -3 * US <= closed - opened - end.args[5] * US <= 50 * US
@@ -238,7 +246,7 @@ def test_a_trigger_let_go_before_the_gate_opens_is_a_cancelled_freeze(bench: Ben
     bench.release("trigger")
     until(bench, "DONE")
     assert bench.valve_intervals() == []
-    end = records(bench)[-1]
+    end = last(bench, FREEZE_END)
     assert end.args[2] == CANCELLED
     assert end.args[5] == 0
 
@@ -351,7 +359,8 @@ def test_a_freeze_without_cold_is_not_told_as_a_treatment(
     assert faults(bench) == [22]
     (opened, closed), = bench.valve_intervals()
     assert closed - opened <= 12_100 * MS  # a longer one is not waited for
-    assert records(bench)[-2].kind == FREEZE_END
+    assert [r.kind for r in records(bench)][-3:] == [FREEZE_END, FAULT, TREATMENT_END]
+    assert last(bench, TREATMENT_END).args[1:4] == (4, 1, 0)  # a fault; no cycle was complete
 
 
 @pytest.mark.needs("mishaps")

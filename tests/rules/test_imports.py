@@ -38,6 +38,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "applicators": PURE,
     "dose": PURE,
     "estimate": PURE,
+    "profiles": PURE,
     "treatment": PURE,
     "interlocks": PURE,
     "valve": frozenset({"rp2", "micropython"}),
@@ -53,10 +54,12 @@ ROOMS: dict[str, frozenset[str]] = {
     "drivers": PURE,
     "board": PURE | {"machine", "time", "sys", "select", "binascii"},
     "views": PURE,
-    "freezing": PURE,
+    "tally": PURE,
     "preparing": PURE | {"gc"},
     "handling": PURE,
     "startup": PURE | {"gc", "sys"},
+    "thawing": PURE,
+    "freezing": PURE,
     "app": PURE,
 }
 # The control path: what decides whether the valve may be open.

@@ -29,23 +29,63 @@ def test_only_the_trigger_in_armed_freezes() -> None:
                 assert (state, event) == (treatment.ARMED, treatment.TRIGGER_PRESSED)
 
 
+ARM_HELD = (treatment.ARM_HELD, treatment.MUST_CHILL)
+
+
 @given(st.lists(st.sampled_from(EVENTS), max_size=60))
-def test_every_freeze_has_its_own_arming(events: list[int]) -> None:
-    """H-15: whatever happens, ARM was held since the last freeze."""
+def test_the_machine_does_what_the_table_says(events: list[int]) -> None:
     machine = treatment.Treatment(0)
-    armed = False
     for now, event in enumerate(events):
         before = machine.state
         changed = machine.handle(event, now)
         assert changed == (machine.state != before)
+        assert machine.state == treatment.next_state(before, event)
         if changed:
             assert machine.was == before
             assert machine.since_ms == now
-        if event == treatment.ARM_HELD and machine.state == treatment.ARMED:
-            armed = True
-        if before != treatment.FREEZING and machine.state == treatment.FREEZING:
-            assert armed
-            armed = False
+
+
+def test_every_freeze_has_its_own_arming() -> None:
+    """H-15: every way from one freeze to the next passes an ARM that is held.
+
+    All states, with whether ARM was held since the last freeze; as long as new ones turn up.
+    """
+    seen = set()
+    new = {(treatment.BOOT, False)}
+    while new:
+        seen |= new
+        reached = set()
+        for state, held in new:
+            for event in EVENTS:
+                following = treatment.next_state(state, event)
+                if following == state:
+                    continue
+                if following == treatment.FREEZING:
+                    assert held, f"from {treatment.STATES[state]} by {treatment.EVENTS[event]}"
+                    reached.add((following, False))
+                else:
+                    at_rest = state in (treatment.READY, treatment.THAWING)
+                    reached.add((following, held or (at_rest and event in ARM_HELD)))
+        new = reached - seen
+    assert (treatment.FREEZING, False) in seen
+
+
+def test_where_each_state_leads() -> None:
+    """H-04, H-21: the ways on, one by one."""
+    ways = {
+        (treatment.STATES[row[0]], treatment.STATES[row[2]])
+        for row in treatment.TRANSITIONS
+        if row[0] != treatment.ANY
+    }
+    assert ways == {
+        ("BOOT", "SELF_TEST"), ("SELF_TEST", "READY"),
+        ("READY", "PRECHILL"), ("READY", "ARMED"),
+        ("PRECHILL", "ARMED"), ("PRECHILL", "READY"),
+        ("ARMED", "PRECHILL"), ("ARMED", "READY"), ("ARMED", "FREEZING"),
+        ("FREEZING", "THAWING"), ("FREEZING", "DONE"),
+        ("THAWING", "PRECHILL"), ("THAWING", "ARMED"), ("THAWING", "DONE"),
+        ("DONE", "READY"), ("FAULT", "READY"),
+    }  # fmt: skip
 
 
 def test_every_state_in_use_can_be_left() -> None:

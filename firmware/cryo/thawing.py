@@ -1,0 +1,77 @@
+"""What follows a freeze: the next cycle's THAWING, or the end of the treatment.
+
+Works on an App. May import micropython.const and cryo's buttons, journal, preparing, schema,
+sounder, tally, treatment, views. Controls: H-15 (after a thaw nothing goes on by itself: a person
+says that it is over, and holds ARM), H-01 (no second freeze on tissue that is still frozen: a
+shortest thaw).
+"""
+
+from micropython import const
+
+from cryo import (
+    buttons,
+    journal,
+    preparing,
+    schema,
+    sounder,
+    tally,
+    treatment,
+    views,
+)
+
+BY_OPERATOR = const(1)
+BY_SKIN = const(2)
+BY_STOP = const(3)
+
+_NO_SKIN = const(100000)
+
+
+def freeze_ended(app, now_ms):
+    """After a freeze without a fault: the thaw before the next cycle, or the end."""
+    if app.panel.view.complete and app.cycle < app.cycles:
+        app.thawed = False
+        app.event(treatment.CYCLE_ENDED)
+        app.sounder.play(sounder.COMPLETE, now_ms)
+        return
+    complete = app.panel.view.complete
+    tally.close(app, tally.COMPLETE if complete else tally.ENDED_EARLY)
+    app.event(treatment.SHOT_ENDED)
+    app.sounder.play(sounder.COMPLETE if complete else sounder.ENDED_EARLY, now_ms)
+
+
+def thawing(app, now_ms, keys):
+    """THAWING: SELECT says that it is over; then ARM held leads to the next freeze."""
+    if preparing.refusal(app, now_ms, keys):
+        return
+    if keys.clicked & buttons.ARM:
+        _record(app, BY_STOP)
+        tally.close(app, tally.STOPPED)
+        app.event(treatment.STOPPED)
+        app.sounder.play(sounder.ENDED_EARLY, now_ms)
+    elif app.thawed:
+        if keys.held & buttons.ARM:
+            _next(app, now_ms)
+    elif app.state_ms() < app.settings.values[schema.THAW_MIN_S] * 1000:
+        if keys.clicked & buttons.SELECT or keys.held & buttons.ARM:
+            app.sounder.play(sounder.REFUSED, now_ms)
+    elif keys.clicked & buttons.SELECT:
+        _record(app, BY_OPERATOR)
+        app.thawed = True
+        app.sounder.play(sounder.CLICK, now_ms)
+        views.show_state(app)
+    elif keys.held & buttons.ARM:
+        app.sounder.play(sounder.REFUSED, now_ms)
+    if app.treatment.state == treatment.THAWING and app.slot == 3:
+        views.tell_thaw(app)
+
+
+def _record(app, by):
+    if not app.thawed:
+        app.record(journal.THAW, app.treatment_seq, app.cycle, app.state_ms(), by, _NO_SKIN)
+
+
+def _next(app, now_ms):
+    """ARM was held: the next cycle, if everything still permits it."""
+    if preparing.permitted(app, now_ms):
+        app.cycle += 1
+        preparing.go_on(app, now_ms)
