@@ -31,6 +31,8 @@ SCREEN = const(20)
 INTERNAL = const(21)
 NO_COLD = const(22)
 NO_LIQUID = const(23)
+SKIN_SENSOR = const(24)
+TABLES_LOST = const(25)
 
 HIGH = const(2)
 MEDIUM = const(1)
@@ -69,6 +71,8 @@ FAULTS = (
     (INTERNAL, "PROGRAM ERROR", HIGH, ACK, "It restarted", "Check patient,|then SELECT"),
     (NO_COLD, "NO COLD", HIGH, ACK, "Nozzle was warm", "Check LN2, flow,|then SELECT"),
     (NO_LIQUID, "NO LIQUID", MEDIUM, ACK, "Purged for 10 s", "Check LN2, flow,|then SELECT"),
+    (SKIN_SENSOR, "SKIN SENSOR", MEDIUM, ACK, "Does not answer", "Check its plug,|then SELECT"),
+    (TABLES_LOST, "CALIBRATION LOST", MEDIUM, ACK, "Shipped tables", "Calibrate again,|then SELECT"),
 )
 
 

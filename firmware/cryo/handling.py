@@ -1,7 +1,7 @@
 """What the operator's buttons do in each state but FREEZING.
 
 Works on an App. May import micropython.const and cryo's buttons, commands, dose, faults,
-freezing, interlocks, journal, preparing, profiles, schema, screens, sounder, treatment, views,
+freezing, interlocks, journal, preparing, profiles, schema, screens, sounder, tables, treatment, views,
 words.
 Controls: H-04 (only ARM held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and
 what it must be), H-13 (a change that matters is confirmed here), H-15 (a fault is cleared by a

@@ -147,6 +147,8 @@ TO_DO = {
     faults.INTERNAL: ("Check patient", "檢查病人"),
     faults.NO_COLD: ("Check LN2", "檢查液態氮"),
     faults.NO_LIQUID: ("Check LN2", "檢查液態氮"),
+    faults.SKIN_SENSOR: ("Check its plug", "檢查插頭"),
+    faults.TABLES_LOST: ("Calibrate again", "重新校正"),
 }
 ENDS_IT = {faults.ACK: "SELECT", faults.ESTOP_RULE: "SELECT 2"}
 

@@ -1,0 +1,283 @@
+"""Calibrated tables in flash: each takes a shipped one's place. Two slots; rejects, never clamps.
+
+May import binascii, os, struct, micropython.const, cryo.dose. Controls: H-06 (a table that does not
+check out, or that no such applicator can have, is not used), H-07 (a slot that does not check out
+is not used; a save never touches the slot in use).
+
+A table is a tuple: applicator's number, h in W/m2K, spread in permille, ms until the skin is at -65
+C, version of the model, number of the calibration run, date (s since 1970 UTC), author, depths
+in um at dose.TIMES_MS of target 1, and of target 2.
+
+A slot: magic, format version, number of tables, generation, then the tables, then the CRC-32 of
+all before. A table that this firmware's checks refuse makes its slot invalid.
+"""
+
+import binascii
+import os
+import struct
+
+from micropython import const
+
+from cryo import dose
+
+_MAGIC = b"CRYT"
+_FORMAT = const(1)
+_HEAD = "<4sHHI"
+_HEAD_SIZE = const(12)
+_TABLE = "<HHHHHII16s28H"
+_TABLE_SIZE = const(90)
+_SLOTS = ("tables_a.bin", "tables_b.bin")
+AUTHOR = const(16)  # characters, printable ASCII
+
+LOADED = const(0)
+EMPTY = const(1)  # neither slot exists: the shipped tables
+ONE_SLOT_BAD = const(2)  # the other one is in use
+LOST = const(3)  # both bad: the shipped tables, and the operator is told
+
+_POINTS = len(dose.TIMES_MS)
+_DEEPEST_UM = const(12000)
+# What a table may differ from the shipped one of its applicator, permille of the depth
+_LEAST = const(500)
+_MOST = const(1800)
+# Depth after 30 s over depth after 10 s, permille: the root of three is 1732
+_GROWTH_LEAST = const(1050)
+_GROWTH_MOST = const(1900)
+_BEND_UM = const(25)  # how far a point may lie below the line between its neighbours
+
+# key, least, most: the numbers that come with a table
+NUMBERS = (
+    ("h_w_m2k", 100, 20000),
+    ("spread_permille", 5, 300),
+    ("skin_ms", 0, 10000),
+    ("model", 1, 65535),
+    ("run", 1, 999999),
+    ("utc_s", 1704067200, 2147483647),  # 2024 to 2038
+)
+
+
+def refuse_curve(number, target, depths):
+    """Why these depths cannot be an applicator's curve, or an empty text. H-06"""
+    row = None
+    for shipped in dose.APPLICATORS:
+        if shipped[dose.NUMBER] == number:
+            row = shipped
+    if row is None:
+        return "no such applicator"
+    if dose.curve(row, target) is None:
+        return "target must be 1 or 2"
+    if len(depths) != _POINTS:
+        return "a curve has %d depths" % _POINTS
+    if depths[0] != 0 or depths[_POINTS - 1] > _DEEPEST_UM:
+        return "depths go from 0 to at most %d um" % _DEEPEST_UM
+    ten = dose.TIMES_MS.index(dose.MIN_MS)
+    times = dose.TIMES_MS
+    for i in range(1, _POINTS):
+        if depths[i] < depths[i - 1] or (i > ten and depths[i] == depths[i - 1]):
+            return "not monotone: %d um after %d ms, %d um before" % (
+                depths[i], times[i], depths[i - 1],
+            )  # fmt: skip
+    for i in range(ten, _POINTS - 1):
+        chord = depths[i - 1] + (depths[i + 1] - depths[i - 1]) * (times[i] - times[i - 1]) // (
+            times[i + 1] - times[i - 1]
+        )
+        if depths[i] < chord - _BEND_UM:
+            return "bends upwards after %d ms: ice grows ever more slowly" % times[i]
+    growth = depths[_POINTS - 1] * 1000 // depths[ten] if depths[ten] else 0
+    if not _GROWTH_LEAST <= growth <= _GROWTH_MOST:
+        return "depth after 30 s is %d permille of that after 10 s" % growth
+    shipped = dose.curve(row, target)
+    for i in range(ten, _POINTS):
+        part = depths[i] * 1000 // shipped[i]
+        if not _LEAST <= part <= _MOST:
+            return "%d um after %d ms is %d permille of the shipped table" % (
+                depths[i], times[i], part,
+            )  # fmt: skip
+    return ""
+
+
+def refuse(table):
+    """Why a table cannot be used, or an empty text. H-06"""
+    number = table[0]
+    for i in range(len(NUMBERS)):
+        key, low, high = NUMBERS[i]
+        if not low <= table[1 + i] <= high:
+            return "%s takes %d...%d" % (key, low, high)
+    author = table[7]
+    if not 0 < len(author) <= AUTHOR:
+        return "author takes 1...%d characters" % AUTHOR
+    for character in author:
+        if not 32 <= ord(character) < 127:
+            return "author takes ASCII only"
+    for target in (dose.BENIGN, dose.ALL_CELLS):
+        why = refuse_curve(number, target, table[7 + target])
+        if why:
+            return why
+    for i in range(_POINTS):
+        if table[9][i] > table[8][i]:
+            return "the colder isotherm lies deeper after %d ms" % dose.TIMES_MS[i]
+    return ""
+
+
+def _day(utc_s):
+    """A date as text, 2026-11-22 (Hinnant's civil_from_days)."""
+    days = utc_s // 86400 + 719468
+    era = days // 146097
+    of_era = days - era * 146097
+    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    month = (5 * of_year + 2) // 153
+    day = of_year - (153 * month + 2) // 5 + 1
+    month = month + 3 if month < 10 else month - 9
+    return "%d-%02d-%02d" % (year + era * 400 + (month <= 2), month, day)
+
+
+def row_of(table):
+    """The row for `dose.use`: what of the applicator is fixed as shipped, the rest by the table."""
+    row = None
+    for shipped in dose.APPLICATORS:
+        if shipped[dose.NUMBER] == table[0]:
+            row = shipped
+    said = "calibrated %s, run %d, model %d, %s" % (_day(table[6]), table[5], table[4], table[7])
+    return row[: dose.H] + (table[1], table[2], table[3], table[8], table[9], said)
+
+
+def _encode_table(table):
+    return struct.pack(
+        _TABLE, table[0], table[1], table[2], table[3], table[4], table[5], table[6],
+        table[7].encode(), *(table[8] + table[9])
+    )  # fmt: skip
+
+
+def crc(table):
+    """CRC-32 of a table as it lies in flash: names its content in the journal."""
+    return binascii.crc32(_encode_table(table))
+
+
+def _encode(tables, generation):
+    body = struct.pack(_HEAD, _MAGIC, _FORMAT, len(tables), generation)
+    for table in tables:
+        body += _encode_table(table)
+    return body + struct.pack("<I", binascii.crc32(body))
+
+
+def _decode(data):
+    """(generation, tables) of a slot's bytes, or None when anything is wrong with it."""
+    if len(data) < _HEAD_SIZE + 4:
+        return None
+    body = data[:-4]
+    if struct.unpack("<I", data[-4:])[0] != binascii.crc32(body):
+        return None
+    magic, form, count, generation = struct.unpack(_HEAD, body[:_HEAD_SIZE])
+    if magic != _MAGIC or form != _FORMAT or len(body) != _HEAD_SIZE + count * _TABLE_SIZE:
+        return None
+    tables = []
+    for k in range(count):
+        at = _HEAD_SIZE + k * _TABLE_SIZE
+        fields = struct.unpack(_TABLE, body[at : at + _TABLE_SIZE])
+        author = fields[7].rstrip(b"\x00")
+        try:
+            author = author.decode()
+        except UnicodeError:
+            return None
+        table = fields[:7] + (author, fields[8 : 8 + _POINTS], fields[8 + _POINTS :])
+        if refuse(table):
+            return None
+        tables.append(table)
+    return generation, tables
+
+
+def _read(path):
+    """A slot's bytes; None when there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+class Calibration:
+    """`tables`: those in force, at most one for each applicator."""
+
+    def __init__(self):
+        self.tables = []
+        self.generation = 0
+        self.outcome = EMPTY
+        self._slot = 0  # the slot in use
+
+    def load(self):
+        """Read both slots, take the newer valid one, put its tables in force. The outcome."""
+        found = 0
+        valid = 0
+        self.tables = []
+        for slot in (0, 1):
+            data = _read(_SLOTS[slot])
+            if data is None:
+                continue
+            found += 1
+            decoded = _decode(data)
+            if decoded is None:
+                continue
+            valid += 1
+            if valid == 1 or decoded[0] > self.generation:
+                self.generation, self.tables = decoded
+                self._slot = slot
+        if not found:
+            self.outcome = EMPTY
+        elif not valid:
+            self.outcome = LOST
+        else:
+            self.outcome = LOADED if valid == found else ONE_SLOT_BAD
+        self._use()
+        return self.outcome
+
+    def of(self, number):
+        """The calibrated table of an applicator, or None."""
+        for table in self.tables:
+            if table[0] == number:
+                return table
+        return None
+
+    def store(self, table):
+        """Save a table that `refuse` passes, and put it in force. False: the flash refused."""
+        return self._replace(table[0], table)
+
+    def remove(self, number):
+        """Forget an applicator's table: the shipped one is in force. False: the flash refused."""
+        return self._replace(number, None)
+
+    def _replace(self, number, table):
+        tables = []
+        for other in self.tables:
+            if other[0] != number:
+                tables.append(other)
+        if table is not None:
+            tables.append(table)
+        if not self._write(tables):
+            return False
+        self.tables = tables
+        self._use()
+        return True
+
+    def _use(self):
+        for row in dose.APPLICATORS:
+            table = self.of(row[dose.NUMBER])
+            if table is None:
+                dose.use(row[dose.NUMBER], None, 0)
+            else:
+                dose.use(table[0], row_of(table), dose.CALIBRATED_VERSION + table[5])
+
+    def _write(self, tables):
+        """The other slot is replaced as a whole: a cut at any byte leaves one good slot. H-07"""
+        slot = 1 - self._slot
+        data = _encode(tables, self.generation + 1)
+        try:
+            with open("tables.new", "wb") as file:
+                file.write(data)
+            if _read("tables.new") != data:
+                return False
+            os.rename("tables.new", _SLOTS[slot])
+        except OSError:
+            return False
+        self._slot = slot
+        self.generation += 1
+        return True

@@ -1,0 +1,211 @@
+"""Calibrated tables over the link: read, stage curve by curve, offer, confirm on the device.
+
+Works on an App. May import micropython.const and cryo's buttons, calibration, dose, journal.
+Controls: H-13 (a table changes doses: it is in force only after the operator has confirmed it),
+H-06 (what is refused is refused with its reason, before anybody is asked), H-12.
+
+A handler takes the application and the request and returns a whole reply without its `id`.
+"""
+
+from micropython import const
+
+from cryo import buttons, calibration, dose, journal
+
+_TICKS_MASK = const(0x3FFFFFFF)
+_HOW = "hold SELECT on the device for 1 s"
+
+CONFIRMED = const(3)  # as a setting's record says it
+REJECTED = const(4)
+
+
+class Tables:
+    """What is staged, and what waits for confirmation."""
+
+    def __init__(self):
+        self.stored = calibration.Calibration()
+        self.pending = None  # a whole table, or (number,): remove
+        self.confirm_key = ""
+        self.confirm_text = ""
+        self._staged = [0, None, None]  # applicator, curve of target 1, of target 2
+
+    def stage(self, number, target, depths):
+        """Keep a curve until the table is offered."""
+        staged = self._staged
+        if staged[0] != number:
+            staged[0] = number
+            staged[1] = staged[2] = None
+        staged[target] = tuple(depths)
+
+    def staged(self, number):
+        """(curve, curve) when both of an applicator have come, else None."""
+        staged = self._staged
+        if staged[0] != number or staged[1] is None or staged[2] is None:
+            return None
+        return staged[1], staged[2]
+
+
+def _ok(**fields):
+    return {"ok": fields}
+
+
+def _refused(code, text):
+    return {"err": {"code": code, "text": text}}
+
+
+def _is_integer(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(request):
+    """(number, None) of the request's applicator, or (0, the refusal)."""
+    number = request.get("applicator")
+    if not _is_integer(number):
+        return 0, _refused("type", "applicator must be an integer")
+    for row in dose.APPLICATORS:
+        if row[dose.NUMBER] == number:
+            return number, None
+    return 0, _refused("range", "no such applicator; describe applicators lists them")
+
+
+def read(app, request):
+    """`table_read`: the table in force of an applicator, and where it comes from."""
+    number, refused = _number(request)
+    if refused:
+        return refused
+    row = dose.row_of(number)
+    table = app.tables.stored.of(number)
+    return _ok(
+        applicator=number,
+        name=row[dose.NAME],
+        source="shipped" if table is None else "calibrated",
+        version=dose.version_of(number),
+        provenance=row[dose.PROVENANCE],
+        spot_um=row[dose.SPOT_UM],
+        h_w_m2k=row[dose.H],
+        spread_permille=row[dose.SPREAD],
+        skin_ms=row[dose.SKIN_MS],
+        model=None if table is None else table[4],
+        run=None if table is None else table[5],
+        utc_s=None if table is None else table[6],
+        author=None if table is None else table[7],
+        times_ms=dose.TIMES_MS,
+        um=row[dose.CURVE],
+        um_cold=row[dose.CURVE + 1],
+    )
+
+
+def curve(app, request):
+    """`table_curve`: one curve of a table to come; checked at once."""
+    number, refused = _number(request)
+    if refused:
+        return refused
+    target = request.get("target")
+    depths = request.get("um")
+    if not _is_integer(target) or not isinstance(depths, list):
+        return _refused("bad_request", "target (integer) and um (list of integers) are needed")
+    for depth in depths:
+        if not _is_integer(depth) or not 0 <= depth <= 65535:
+            return _refused("type", "um takes integers from 0 to 65535")
+    why = calibration.refuse_curve(number, target, depths)
+    if why:
+        return _refused("range", why)
+    app.tables.stage(number, target, depths)
+    return _ok(applicator=number, target=target, staged=True)
+
+
+def write(app, request):
+    """`table_write`: offer the staged curves with what belongs to them; the operator decides."""
+    number, refused = _number(request)
+    if refused:
+        return refused
+    curves = app.tables.staged(number)
+    if curves is None:
+        return _refused("bad_request", "both curves must come first (table_curve)")
+    table = [number]
+    for key, _, _ in calibration.NUMBERS:
+        value = request.get(key)
+        if not _is_integer(value):
+            return _refused("type", "%s must be an integer" % key)
+        table.append(value)
+    author = request.get("author")
+    if not isinstance(author, str):
+        return _refused("bad_request", "author must be a string")
+    table = tuple(table) + (author, curves[0], curves[1])
+    why = calibration.refuse(table)
+    if why:
+        return _refused("range", why)
+    if app.tables.stored.of(number) == table and app.tables.pending is None:
+        return _ok(applicator=number, applied=True)
+    return _ask(app, table)
+
+
+def remove(app, request):
+    """`table_remove`: back to the shipped table; the operator decides."""
+    number, refused = _number(request)
+    if refused:
+        return refused
+    if app.tables.stored.of(number) is None and app.tables.pending is None:
+        return _ok(applicator=number, applied=True)
+    return _ask(app, (number,))
+
+
+def _ask(app, table):
+    tables = app.tables
+    if app.settings.pending >= 0 or (tables.pending is not None and tables.pending != table):
+        return _refused("busy", "another change waits for confirmation on the device")
+    tables.pending = table
+    if len(table) > 1:
+        low = (table[8][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
+        high = (table[8][-1] + 50) // 100
+        tables.confirm_key = "new table for " + dose.row_of(table[0])[dose.NAME]
+        tables.confirm_text = "%d.%d-%d.%d mm #%d" % (
+            low // 10, low % 10, high // 10, high % 10, table[5],
+        )  # fmt: skip
+    else:
+        tables.confirm_key = "shipped table for " + dose.row_of(table[0])[dose.NAME]
+        tables.confirm_text = "calibration off"
+    app.ask_confirmation(-1, 0)
+    return _ok(applicator=table[0], applied=False, confirm=_HOW, expires_s=app.CONFIRM_S)
+
+
+def confirming(app, now_ms, keys):
+    """READY with a table that waits: why it was decided just now, or an empty text."""
+    if keys.held & buttons.SELECT:
+        return settle(app, "confirmed")
+    if keys.pressed & ~buttons.SELECT:
+        return settle(app, "rejected")
+    if (now_ms - app.pending_ms) & _TICKS_MASK > app.CONFIRM_S * 1000:
+        return settle(app, "timed_out")
+    return ""
+
+
+def settle(app, why):
+    """The operator's word (or silence) on the table that waits. H-13"""
+    tables = app.tables
+    table = tables.pending
+    tables.pending = None
+    number = table[0]
+    whole = len(table) > 1
+    if why == "confirmed":
+        app.flash_used = True
+        stored = tables.stored
+        if not (stored.store(table) if whole else stored.remove(number)):
+            why = "storage"
+    confirmed = why == "confirmed"
+    app.record(
+        journal.TABLE,
+        number,
+        CONFIRMED if confirmed else REJECTED,
+        table[1] if whole else 0,
+        table[5] if whole else 0,
+        table[6] if whole else 0,
+        table[8][dose.TIMES_MS.index(dose.MIN_MS)] if whole else 0,
+        table[8][-1] if whole else 0,
+        _signed(calibration.crc(table)) if whole else 0,
+    )
+    app.link.event({"ev": "table", "applicator": number, "applied": confirmed, "why": why})
+    return why
+
+
+def _signed(word):
+    return word - 0x100000000 if word >= 0x80000000 else word
