@@ -198,8 +198,8 @@ class App:
             self._keep(now_ms, slot)
             if self._wants_out and self.link.idle() and not self.journal.waiting():
                 self._leaving = True
-        else:
-            self.panel.step(_PAGES_OPEN)
+        elif slot & 1 or not self.panel.step(_PAGES_OPEN):
+            # A page or a piece of the link's work, not both: the tick stays below 10 ms.
             self.link.step_open(
                 one_shot.purging,
                 one_shot.remaining_ms(),

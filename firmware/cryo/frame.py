@@ -134,11 +134,8 @@ def close_line(buffer, length, crc):
     """Put tail and newline behind `length` bytes of JSON in `buffer`; return the new length.
 
     Allocates nothing: for the short replies that the device gives while it freezes.
-    `crc` is a Crc32 to work with; `buffer` must have 10 bytes of room.
+    `crc` is a Crc32 that has taken them in; `buffer` must have 10 bytes of room.
     """
-    crc.reset()
-    for i in range(length):
-        crc.update(buffer[i])
     hi = crc.hi ^ 0xFFFF
     lo = crc.lo ^ 0xFFFF
     buffer[length] = _STAR

@@ -6,7 +6,8 @@ allocate then).
 
 While the valve is open the link has a short path of its own: a fixed reply to `status`, `busy`
 to everything else, both written into a buffer made once, and sent byte by byte only while
-the USB stack says that it has room, since a blocked write would stall the loop.
+the USB stack says that it has room, since a blocked write would stall the loop. A tick then does
+one piece of it (take, compose, seal, send), none of which takes longer than 4 ms.
 """
 
 import binascii
@@ -18,6 +19,8 @@ from cryo import frame
 
 _BYTES_A_TICK = const(160)
 _BYTES_A_TICK_OPEN = const(24)
+_LOOKED_AT_OPEN = const(96)  # bytes of a request in which its id and op are looked for
+_SEALED_OPEN = const(48)  # bytes of a reply that go into its CRC
 _WRITE_CHUNK = const(64)
 _STALL_MS = const(40)  # a write that took this long: nobody reads
 _MAX_ID = const(0x3FFFFFFF)
@@ -60,6 +63,8 @@ class Link:
         self._view = memoryview(self._out)
         self._out_at = 0
         self._out_end = 0
+        self._unsealed = 0  # length of a short reply that has no CRC yet, or 0
+        self._sealed = 0  # how much of it the CRC has taken in
         self._waiting = False  # a request is in the line buffer, unanswered
         self._muted = False  # the host does not read: nothing is sent until it writes
 
@@ -69,12 +74,14 @@ class Link:
 
     def idle(self):
         """Whether nothing waits to be sent."""
-        return self._out_end == 0
+        return self._out_end == 0 and not self._unsealed
 
     # -- valve closed ---------------------------------------------------------------------
 
     def step(self, ticks_ms):
         """One tick with the valve closed: send what is left, then take one request."""
+        if self._unsealed:
+            self._seal(self._unsealed)
         self.send(ticks_ms)
         if self._receive(_BYTES_A_TICK) and not self._out_end:
             self._waiting = False
@@ -123,6 +130,8 @@ class Link:
     def _put(self, message):
         payload = json.dumps(message, separators=(",", ":")).encode()
         data = frame.encode(payload, binascii.crc32(payload))
+        if self._unsealed:
+            self._seal(self._unsealed)
         end = self._out_end + len(data)
         if len(data) > frame.MAX_LINE or end > len(self._out) or self._muted:
             return
@@ -150,10 +159,14 @@ class Link:
     # -- valve open: no allocation ----------------------------------------------------------
 
     def step_open(self, purging, remaining_ms, elapsed_ms, nozzle_c_x100):
-        """One tick with the valve open. Bounded, and allocates nothing."""
+        """One tick with the valve open: one piece of work. Bounded, and allocates nothing."""
         if self._out_end:
             self._trickle()
-        if self._receive(_BYTES_A_TICK_OPEN) and not self._out_end:
+        elif self._unsealed:
+            self._seal(_SEALED_OPEN)
+        elif not self._waiting:
+            self._receive(_BYTES_A_TICK_OPEN)
+        else:
             self._waiting = False
             self._short_reply(purging, remaining_ms, elapsed_ms, nozzle_c_x100)
 
@@ -174,11 +187,12 @@ class Link:
 
     def _short_reply(self, purging, remaining_ms, elapsed_ms, nozzle_c_x100):
         line = self._in
-        at = find(line.buffer, line.length, _ID_KEY)
+        length = min(line.length, _LOOKED_AT_OPEN)
+        at = find(line.buffer, length, _ID_KEY)
         request_id = -1
         if at >= 0:
             at += len(_ID_KEY)
-            while at < line.length and 48 <= line.buffer[at] <= 57 and request_id <= _MAX_ID // 10:
+            while at < length and 48 <= line.buffer[at] <= 57 and request_id <= _MAX_ID // 10:
                 request_id = (request_id if request_id > 0 else 0) * 10 + line.buffer[at] - 48
                 at += 1
         if request_id < 0 or request_id > _MAX_ID:
@@ -186,7 +200,7 @@ class Link:
             return
         end = self._copy(_ID_HEAD, 0)
         end = self._digits(request_id, end)
-        if find(line.buffer, line.length, _STATUS_OP) >= 0:
+        if find(line.buffer, length, _STATUS_OP) >= 0:
             end = self._copy(_OK_PRECHILL if purging else _OK_FREEZING, end)
             end = self._digits(remaining_ms, end)
             end = self._copy(_ELAPSED, end)
@@ -197,7 +211,23 @@ class Link:
         else:
             end = self._copy(_BUSY, end)
         self._out_at = 0
-        self._out_end = frame.close_line(self._out, end, self._crc)
+        self._unsealed = end
+        self._sealed = 0
+        self._crc.reset()
+
+    def _seal(self, most):
+        """Take `most` more bytes of a short reply into its CRC; after the last it can be sent."""
+        out = self._out
+        crc = self._crc
+        at = self._sealed
+        end = min(at + most, self._unsealed)
+        while at < end:
+            crc.update(out[at])
+            at += 1
+        self._sealed = at
+        if at == self._unsealed:
+            self._out_end = frame.close_line(out, at, crc)
+            self._unsealed = 0
 
     def _copy(self, word, at):
         out = self._out

@@ -61,14 +61,14 @@ class Panel:
         screens.SCREENS[self._shown][1](self.canvas, self.view, self._seen)
 
     def step(self, pages):
-        """Send up to `pages` changed pages (3 ms each)."""
+        """Send up to `pages` changed pages (3 ms each). Whether it took that time."""
         canvas = self.canvas
         self._ticks += 1
         if self._ticks >= _REFRESH_TICKS:
             self._ticks = 0
             canvas.dirty = 0xFF
         if not canvas.dirty or self.failed:
-            return
+            return False
         page = self._next
         while pages and canvas.dirty:
             bit = 1 << page
@@ -77,7 +77,8 @@ class Panel:
                     canvas.dirty &= ~bit
                 elif self._driver.silent >= _SILENT_MOST:
                     self.failed = True
-                    return
+                    return True
                 pages -= 1
             page = (page + 1) % PAGES
         self._next = page
+        return True
