@@ -34,8 +34,9 @@ TURN_S = 0.004
 BEHIND_S = 0.1
 """More than this behind the clock, the rest is given up: the bench cannot go that fast."""
 
-GENTLE_S = 1.2
-"""So long after a button has moved, time runs no faster than life, for a press to be a press."""
+GENTLE_S = 1.5
+"""So long after a button or the valve has moved, or the device has changed its state, time runs no
+faster than life: a press shall be a press, and whoever works at 100 × shall have time to answer."""
 
 SHORTEST_PRESS_NS = 60 * NS_PER_MS
 """A click of a mouse can be shorter than any finger's; the contact stays closed so long."""
@@ -211,6 +212,7 @@ class Engine:
                 self._gentle_until_s = self._clock() + GENTLE_S
             case "release":
                 self._held.pop(what, None)
+                self._gentle_until_s = self._clock() + GENTLE_S
             case "estop_open":
                 self._estop_open = True
                 self._say("hand", "E-stop struck")
@@ -325,6 +327,7 @@ class Engine:
         kind = message["ev"]
         if kind == "state":
             self._state = str(message.get("state", ""))
+            self._gentle_until_s = self._clock() + GENTLE_S
             self._say("state", self._state)
         elif kind == "boot":
             self.firmware = str(message.get("fw", ""))
@@ -357,6 +360,7 @@ class Engine:
     def _signal(self, t_ns: int, signal: str, value: float) -> None:
         self._changed = True
         if signal == "VALVE_GATE":
+            self._gentle_until_s = self._clock() + GENTLE_S
             if value:
                 self._opened_ns = t_ns
                 self._openings += 1
