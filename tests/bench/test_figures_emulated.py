@@ -60,13 +60,23 @@ def test_closing_with_interrupts_off(micropython_image: Path) -> None:
 @pytest.mark.emulated
 @pytest.mark.slow
 def test_the_device_is_measured(micropython_image: Path) -> None:
-    """H-12, H-19: two treatments leave the heap as one does; the journal is pulled whole."""
+    """H-12: two treatments leave the heap as one does; the journal is pulled whole."""
     series = device.series(2, (1, 2))
     first, second = series.weighed
     assert second.free == first.free > page.HEAP_BYTES
     assert series.faults == ()
     assert series.pulled.records >= 7
     assert series.pulled.received_bytes > 64 * series.pulled.records
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+def test_no_tick_of_a_freeze_is_late(micropython_image: Path) -> None:
+    """H-11, H-12: the link flooded, the screen counting, SELECT pressed."""
+    ticks = device.freezing_ticks(700)
+    assert ticks.count > 70
+    assert ticks.flood_bytes > 500
+    assert 2_000 < ticks.longest_us <= page.TICK_US
 
 
 # -- no board needed ------------------------------------------------------------------------------
