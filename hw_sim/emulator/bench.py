@@ -61,11 +61,14 @@ class EmulatedBench(Hands):
         fast_forward: bool = True,
         image: Path | None = None,
         unique_id: bytes = UNIQUE_ID,
+        skin_sensor: bool = False,
     ) -> None:
         self.chip = Chip(fast_forward=fast_forward, unique_id=unique_id)
         self.clock = self.chip.clock
         self.plant = Plant(plant)
-        self.wiring = Wiring(self.clock, self.plant, seed=seed, noise_lsb=noise_lsb)
+        self.wiring = Wiring(
+            self.clock, self.plant, seed=seed, noise_lsb=noise_lsb, skin_sensor=skin_sensor
+        )
         self.wiring.power(False)
         uf2 = (images.find_image() if image is None else image).read_bytes()
         for offset, payload in images.uf2_blocks(uf2):
