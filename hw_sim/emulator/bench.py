@@ -29,9 +29,9 @@ class EmulatedBench(Hands):
     `firmware_dir`: a folder as it lands on the board (main.py, cryo/…); default: the project's.
     `files`: what the board has instead, by path. `flash`: a file system image to start with
     instead of a fresh one. `mpy`: compile packages first, as a released board has them (compiling
-    on the board takes the emulator half a minute). `trace`: collect every signal. `skin_sensor`: the
-    optional infrared thermometer is fitted. ImageMissing (hw_sim.image) if there is no MicroPython
-    image.
+    on the board takes the emulator half a minute). `trace`: collect every signal. `skin_sensor`:
+    the optional infrared thermometer is fitted. ImageMissing (hw_sim.image) if there is no
+    MicroPython image.
     """
 
     capabilities = frozenset(
