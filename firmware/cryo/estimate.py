@@ -43,10 +43,11 @@ _COUNTS = (1000, 950, 800, 660, 500, 380, 260, 150, 80, 50)
 _FALL_C = (-7000, -6500, -6000, -5000, -4000, -3000, -2000, -1000)
 _FALL = (1178, 1000, 844, 593, 409, 260, 157, 67)
 
-# Spot radius, um -> exponent of the depth over that time, permille, after 10 s and after 30 s
+# Spot radius, um -> exponent of the depth over that time, permille, after 10 s and after 30 s (of
+# the finest spot from the coefficient alone, which moves its depth most)
 _SPOT_UM = (1500, 2500, 5000, 10000)
-_EXPONENT_10 = (140, 125, 110, 95)
-_EXPONENT_30 = (130, 115, 80, 65)
+_EXPONENT_10 = (165, 125, 110, 95)
+_EXPONENT_30 = (160, 115, 80, 65)
 
 _RATIO = (250, 354, 500, 707, 1000, 1414, 2000, 2828, 4000)  # permille
 _LN = (-1386, -1040, -693, -347, 0, 347, 693, 1040, 1386)  # 1000 ln of it
@@ -168,7 +169,10 @@ class Estimate:
         self.skin_ms = self._skin_t * 1000 // self._skin_part
         if self.skin_ms < 20:
             self.skin_ms = 20
-        doubt = (_SKIN_DOUBT_MS + (lost_ms >> 3)) * 1000 // self.skin_ms
+        # A jet that was slow to come makes the fall late: half of what was lost is not known, and
+        # against the nominal time, for the fall seems the longer for it.
+        least_ms = self.skin_ms if self.skin_ms < self._nominal_ms else self._nominal_ms
+        doubt = (_SKIN_DOUBT_MS + (lost_ms >> 1)) * 1000 // least_ms
         if doubt > 2000:
             doubt = 2000
         self._trust = _SKIN_PRIOR * 1000 // (_SKIN_PRIOR + doubt * doubt // 1000)
