@@ -172,7 +172,7 @@ Surgery, workshop page on cryosurgery (bsds.org.uk) | {bsds} | agrees; the sourc
 and patients) | sharp rim: {torre_sharp} of the depth. Jet that falls off over 2 mm beyond the \
 spot: {torre_soft} | the shipped tables have the sharp rim, and so {torre_short} % too little \
 lateral spread. Under a jet with the soft rim −25 °C gets {torre_deeper} deeper in 20 s than \
-the tables say (most under small spots): an applicator whose jet is soft must be calibrated as such |
+the tables say (most under small spots): a soft jet must be calibrated as such |
 | porcine skin, 5 s of LN2: −60 °C | S. Erdmann, J. Wokes, Clin. Exp. Dermatol. 48 (2023) 1255, \
 thermal camera on a telephone | {erdmann_surface} | with the tables' 3000 W/m²K the model's \
 surface is {erdmann_colder} K colder. Either their spray was weaker, or the camera did not see \
@@ -393,7 +393,7 @@ def sensitivity_table(parts: dict[int, list[float]]) -> str:
 _INK, _SOFT, _FAINT, _LINE = "#16202b", "#5d6b79", "#a9b4bf", "#e4e9ee"
 _FOUR = ("#0b3c5d", "#1f78b4", "#12a5bd", "#8fb8c9")
 _SEVEN = ("#1f78b4", "#0b3c5d", "#12a5bd", "#c8382f", "#6fa8cf", "#e8a33d", "#8a5a9e")
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
     "axes.edgecolor": _FAINT,
@@ -410,7 +410,7 @@ _STYLE: Any = {
 }
 
 
-def _canvas(width_px: int, height_px: int) -> Any:
+def canvas(width_px: int, height_px: int) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Sheet
 
@@ -419,7 +419,7 @@ def _canvas(width_px: int, height_px: int) -> Any:
     return sheet
 
 
-def _save(sheet: Any, path: Path) -> None:
+def save(sheet: Any, path: Path) -> None:
     """256 colours, no version and no date in the file."""
     from PIL import Image
 
@@ -429,7 +429,7 @@ def _save(sheet: Any, path: Path) -> None:
     image.quantize(256, dither=Image.Dither.NONE).save(path, format="PNG", optimize=True)
 
 
-def _title(axes: Axes, words: str) -> None:
+def title(axes: Axes, words: str) -> None:
     axes.set_title(words, loc="left", fontsize=11, fontweight="bold", color=_INK, pad=8)
 
 
@@ -437,8 +437,8 @@ def draw_neumann(fronts: Sequence[Front], path: Path) -> None:
     """Fronts and their errors, side by side."""
     import matplotlib as mpl
 
-    with mpl.rc_context(_STYLE):
-        sheet = _canvas(900, 380)
+    with mpl.rc_context(STYLE):
+        sheet = canvas(900, 380)
         left = sheet.add_axes((0.065, 0.14, 0.47, 0.74))
         right = sheet.add_axes((0.62, 0.14, 0.36, 0.74))
         fine_s = np.linspace(0.0, 30.0, 200)
@@ -455,23 +455,23 @@ def draw_neumann(fronts: Sequence[Front], path: Path) -> None:
         left.set_xlim(0, 33.5)
         left.set_ylim(0, 7.2)
         left.set_xlabel("seconds")
-        _title(left, "Depth of the front, mm: exact (line), model (dots)")
+        title(left, "Depth of the front, mm: exact (line), model (dots)")
         right.axhspan(-2.0, 2.0, color="#eef5f0", zorder=0)
         right.axhline(0.0, color=_FAINT, lw=1.0)
         right.set_xlim(0, 30.5)
         right.set_ylim(-2.6, 2.6)
         right.set_xlabel("seconds")
         right.text(30.0, 2.08, "bar: ±2 %", color=_SOFT, ha="right", fontsize=9)
-        _title(right, "Error, %")
-        _save(sheet, path)
+        title(right, "Error, %")
+        save(sheet, path)
 
 
 def draw_depths(parts: dict[int, list[float]], path: Path) -> None:
     """The −25 °C depth of each applicator over time, with its spread."""
     import matplotlib as mpl
 
-    with mpl.rc_context(_STYLE):
-        sheet = _canvas(900, 440)
+    with mpl.rc_context(STYLE):
+        sheet = canvas(900, 440)
         axes = sheet.add_axes((0.055, 0.12, 0.77, 0.79))
         axes.axvspan(10.0, 30.0, color="#f2f7fb", zorder=0)
         for applicator, colour in zip(APPLICATORS, _SEVEN, strict=True):
@@ -494,8 +494,8 @@ def draw_depths(parts: dict[int, list[float]], path: Path) -> None:
         axes.set_xlabel(
             "seconds of liquid (or of a cold probe); shaded: the times that are planned"
         )
-        _title(axes, "How deep −25 °C has come, mm")
-        _save(sheet, path)
+        title(axes, "How deep −25 °C has come, mm")
+        save(sheet, path)
 
 
 def draw_section(path: Path) -> None:
@@ -510,8 +510,8 @@ def draw_section(path: Path) -> None:
                  (-0.6, _SOFT, 1.2, "ice"))  # fmt: skip
     applicator = by_number(1)
     spot = applicator.spot_radius_mm
-    with mpl.rc_context({**_STYLE, "axes.grid": False}):
-        sheet = _canvas(900, 190)
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
+        sheet = canvas(900, 190)
         for i, seconds in enumerate((10.0, 20.0, 30.0)):
             axes = sheet.add_axes((0.055 + 0.32 * i, 0.04, 0.3, 0.78))
             section = tables.freeze(applicator, seconds).section
@@ -539,8 +539,8 @@ def draw_section(path: Path) -> None:
                 axes.spines[side].set_visible(False)
             axes.set_xticks([])
             axes.set_yticks([0, 2, 4, 6], ["0", "2", "4 mm", ""] if i == 0 else [])
-            _title(axes, f"{seconds:.0f} s" + (", spray C, 5 mm spot" if i == 0 else ""))
-        _save(sheet, path)
+            title(axes, f"{seconds:.0f} s" + (", spray C, 5 mm spot" if i == 0 else ""))
+        save(sheet, path)
 
 
 # -- all of it ------------------------------------------------------------------------------------

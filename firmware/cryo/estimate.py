@@ -37,6 +37,7 @@ _SKIN_WATCHED_MS = const(4000)
 
 # Nozzle, 0.01 C -> what of a second counts, permille
 _NOZZLE_C = (-19000, -18600, -18300, -17600, -16500, -14500, -12000, -9000, -6000, 2000)
+_PROBE_COUNTS = (1000, 960, 920, 850, 740, 560, 375, 205, 45, 30)  # of a probe: its tip touches
 _COUNTS = (1000, 950, 800, 660, 500, 380, 260, 150, 80, 50)
 
 # Skin, 0.01 C -> time to it in permille of the time to -65 C
@@ -147,7 +148,8 @@ class Estimate:
             return
         dt_ms = self._slice_ms
         self._slice_ms = 0
-        counts = between(_NOZZLE_C, _COUNTS, nozzle_c_x100)
+        counts = _COUNTS if self._sprayed else _PROBE_COUNTS
+        counts = between(_NOZZLE_C, counts, nozzle_c_x100)
         self._counted += dt_ms * counts
         self._pressure += dt_ms * (pressure_mbar if pressure_mbar > 0 else 0)
         self.effective_ms = self._counted // 1000

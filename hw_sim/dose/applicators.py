@@ -1,6 +1,6 @@
 """The applicators, as data: what there is, where its figures come from, and what is assumed.
 
-Imports the standard library only. Nothing here has been measured: coefficient and spot of a real
+May import `hw_sim.plant.nitrogen`. Nothing here has been measured: coefficient and spot of a real
 applicator come from its calibration (docs/calibration.md).
 
 Sources. Nozzle bores: Brymill's sizes A-D, 1.02, 0.79, 0.56 and 0.41 mm, as the trade states them.
@@ -11,16 +11,19 @@ training page of the British Society for Dermatological Surgery calls 3-4 mm "re
 (film boiling) to 35 000 W/m2K (R134a, 0.7 mm nozzle, wetting: Aguilar et al., IEEE J. Sel. Top.
 Quantum Electron. 7 (2001) 1013), so that a factor of two either way is possible. Spots: assumed,
 the wetted disc; the real jet has no sharp rim. Probes: a contact of metal on skin with frost
-between them, 1000 W/m2K, assumed; the tip at the boiling point of nitrogen, as the first table had
-it, which a probe with liquid behind its face comes near.
+between them, 1000 W/m2K, assumed; the tip at -190 C, where the simulated line's tip comes to rest
+while liquid flows (hw_sim/plant/line.py; the project's first table had -195.8 C).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hw_sim.plant.nitrogen import BOILING_C
+
 SPRAY = 1
 PROBE = 2
+TIP_C = -190.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +38,19 @@ class Applicator:
     spot_radius_mm: float
     distance_mm: int
     h_w_m2k: float
-    """Coefficient of the spray, or conductance of the probe's contact, towards -195.8 C."""
+    """Coefficient of the spray, or conductance of the probe's contact …"""
+    fluid_c: float = BOILING_C
+    """… towards this temperature."""
 
 
 APPLICATORS = (
     Applicator(1, "Spray C  5 mm", SPRAY, 0.56, 2.5, 15, 3000.0),
     Applicator(2, "Spray B 10 mm", SPRAY, 0.79, 5.0, 15, 3000.0),
     Applicator(3, "Spray A 20 mm", SPRAY, 1.02, 10.0, 20, 3000.0),
-    Applicator(4, "Probe   5 mm", PROBE, 0.0, 2.5, 0, 1000.0),
+    Applicator(4, "Probe   5 mm", PROBE, 0.0, 2.5, 0, 1000.0, TIP_C),
     Applicator(5, "Spray D  3 mm", SPRAY, 0.41, 1.5, 10, 3000.0),
-    Applicator(6, "Probe 3 mm", PROBE, 0.0, 1.5, 0, 1000.0),
-    Applicator(7, "Probe 6 mm", PROBE, 0.0, 3.0, 0, 1000.0),
+    Applicator(6, "Probe 3 mm", PROBE, 0.0, 1.5, 0, 1000.0, TIP_C),
+    Applicator(7, "Probe 6 mm", PROBE, 0.0, 3.0, 0, 1000.0, TIP_C),
 )
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from hw_sim.dose.applicators import APPLICATORS, SPRAY, Applicator
-from hw_sim.plant.nitrogen import BOILING_C
 from hw_sim.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
 
-VERSION = 3
+VERSION = 4
 """Of the tables; counted up whenever a figure in them changes."""
 MODEL = "Pennes-enthalpy model 2"
 DATE = "2026-11-22"
@@ -69,7 +68,7 @@ def freeze(
 ) -> TissueResult:
     """Liquid (or the cold probe) from the first instant to `until_s`."""
     return expose(
-        Exposure((0.0,), (applicator.h_w_m2k * h_factor,), (BOILING_C,)),
+        Exposure((0.0,), (applicator.h_w_m2k * h_factor,), (applicator.fluid_c,)),
         until_s=until_s,
         spot_radius_mm=applicator.spot_radius_mm * spot_factor,
         skin_c=skin_c,
