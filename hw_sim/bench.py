@@ -34,12 +34,17 @@ class LinkTimeout(TimeoutError):
     """The device did not answer in time."""
 
 
+class CapabilityMissing(AttributeError):
+    """This bench cannot do what was asked of it; the text says what."""
+
+
 class Bench(Protocol):
     """What a scenario may ask of any bench. What one cannot do is missing from `capabilities`.
 
     Capabilities: "edges" (nanosecond stamps of pin changes), "mishaps", "plant", "power" (it can
     be cut), "screen", "time" (virtual: waiting costs nothing), "real_micropython", "trace",
-    "hang" (the processor can be stopped).
+    "hang" (the processor can be stopped). A board alone (hw_sim.board) has none of these: only its
+    link.
     """
 
     capabilities: frozenset[str]
@@ -84,8 +89,74 @@ class Screen:
         return bytes(self._part.ram)
 
 
-class Hands:
-    """What both simulated benches do alike: hands on the device, and the host's end of the link.
+class Talk:
+    """The host's end of the link, on whatever bench.
+
+    A bench adds bytes out and in (`host_write`, `host_read`), and how to wait (`run_until`).
+    """
+
+    def __init__(self) -> None:
+        self.noise: list[bytes] = []  # lines from the device that are not of the protocol
+        self._events: list[dict[str, Any]] = []
+        self._replies: dict[int, dict[str, Any]] = {}
+        self._line = bytearray()
+        self._id = 0
+
+    def _receive(self) -> None:
+        data = self.host_read()
+        if not data:
+            return
+        self._line += data
+        while (end := self._line.find(b"\n")) >= 0:
+            line = bytes(self._line[:end])
+            del self._line[: end + 1]
+            body, star, crc = line.rpartition(b"*")
+            if not star or crc != b"%08x" % zlib.crc32(body):
+                self.noise.append(line)
+                continue
+            message: dict[str, Any] = json.loads(body)
+            if "ev" in message:
+                self._events.append(message)
+            else:
+                self._replies[message["id"]] = message
+
+    def ask(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]:
+        """Send one request; its whole reply. LinkTimeout when none comes in virtual time."""
+        self._id += 1
+        request = {"id": self._id, "op": op, **arguments}
+        body = json.dumps(request, separators=(",", ":")).encode()
+        self.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
+
+        def answered() -> bool:
+            self._receive()
+            return self._id in self._replies
+
+        if not self.run_until(answered, timeout_ms):
+            raise LinkTimeout(f"no reply to {op} within {timeout_ms} ms")
+        return self._replies.pop(self._id)
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far."""
+        self._receive()
+        return list(self._events)
+
+    def host_write(self, data: bytes) -> None:
+        """Send bytes to the device; what it does not take yet waits at the host."""
+        raise NotImplementedError
+
+    def host_read(self) -> bytes:
+        """Bytes from the device that nobody has read, `ask` and `events` included."""
+        raise NotImplementedError
+
+    def run_until(
+        self, condition: Callable[[], bool], timeout_ms: float, step_ms: float = 1.0
+    ) -> bool:
+        """Run until `condition()`, looked at every `step_ms`. False when the time ran out."""
+        raise NotImplementedError
+
+
+class Hands(Talk):
+    """What both simulated benches do alike: hands on the device, and what there is to see.
 
     A bench adds the processor (`run_to`: run it up to a time in ns), and bytes out and in.
     """
@@ -94,14 +165,10 @@ class Hands:
     wiring: Wiring
 
     def __init__(self, wiring: Wiring, run_to: Callable[[int], None]) -> None:
+        super().__init__()
         self._run_to = run_to
-        self.noise: list[bytes] = []  # lines from the device that are not of the protocol
         self._intervals: list[tuple[int, int]] = []
         self._opened_ns: int | None = None
-        self._events: list[dict[str, Any]] = []
-        self._replies: dict[int, dict[str, Any]] = {}
-        self._line = bytearray()
-        self._id = 0
         wiring.watch(self._gate)
 
     # -- time
@@ -180,54 +247,6 @@ class Hands:
             self._intervals.append((self._opened_ns, t_ns))
             self._opened_ns = None
 
-    # -- link
-
-    def _receive(self) -> None:
-        data = self.host_read()
-        if not data:
-            return
-        self._line += data
-        while (end := self._line.find(b"\n")) >= 0:
-            line = bytes(self._line[:end])
-            del self._line[: end + 1]
-            body, star, crc = line.rpartition(b"*")
-            if not star or crc != b"%08x" % zlib.crc32(body):
-                self.noise.append(line)
-                continue
-            message: dict[str, Any] = json.loads(body)
-            if "ev" in message:
-                self._events.append(message)
-            else:
-                self._replies[message["id"]] = message
-
-    def ask(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]:
-        """Send one request; its whole reply. LinkTimeout when none comes in virtual time."""
-        self._id += 1
-        request = {"id": self._id, "op": op, **arguments}
-        body = json.dumps(request, separators=(",", ":")).encode()
-        self.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
-
-        def answered() -> bool:
-            self._receive()
-            return self._id in self._replies
-
-        if not self.run_until(answered, timeout_ms):
-            raise LinkTimeout(f"no reply to {op} within {timeout_ms} ms")
-        return self._replies.pop(self._id)
-
-    def events(self) -> list[dict[str, Any]]:
-        """All events so far."""
-        self._receive()
-        return list(self._events)
-
-    def host_write(self, data: bytes) -> None:
-        """Send bytes to the device; what it does not take yet waits at the host."""
-        raise NotImplementedError
-
-    def host_read(self) -> bytes:
-        """Bytes from the device that nobody has read, `ask` and `events` included."""
-        raise NotImplementedError
-
 
 class FastBench(Hands):
     """An applicator whose processor is simulated: quick and exact in time, not in machine code.
@@ -267,7 +286,8 @@ class FastBench(Hands):
         self.flash = SimFlash() if flash is None else flash
         sources = {
             path.relative_to(self.firmware_dir).as_posix(): path
-            for path in sorted(self.firmware_dir.rglob("*.py"))
+            for path in sorted(self.firmware_dir.rglob("*"))
+            if path.suffix in (".py", ".bin")
         }
         if reflash or self.flash.blank:
             self.write_files({name: path.read_bytes() for name, path in sources.items()})
@@ -330,4 +350,4 @@ class FastBench(Hands):
         return self.usb.host_read()
 
 
-__all__ = ["FIRMWARE", "GATE", "Bench", "FastBench", "LinkTimeout", "Screen"]
+__all__ = ["FIRMWARE", "GATE", "Bench", "CapabilityMissing", "FastBench", "LinkTimeout", "Screen"]

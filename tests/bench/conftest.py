@@ -1,7 +1,8 @@
 """The benches on which the scenarios run, and what a scenario says often.
 
-`pytest --bench fast` (default) or `--bench emulated`: the same scenario files on either. A
-scenario that needs what a bench cannot do names the capability and is skipped there, listed.
+`pytest --bench fast` (default) or `--bench emulated`: the same scenario files on either. `--bench
+/dev/ttyACM0` (or any URL of pyserial's): a board alone, of which only its link can be asked
+(test_link_alone.py). A scenario that needs what a bench cannot do is skipped there, and listed.
 """
 
 from __future__ import annotations
@@ -10,19 +11,40 @@ import base64
 import hashlib
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
 
-from hw_sim.bench import Bench, FastBench
+from hw_sim.bench import Bench, CapabilityMissing, FastBench
+from hw_sim.board import BoardBench
 
 US = 1_000
 MS = 1_000_000
+SIMULATED = ("fast", "emulated")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--bench", choices=("fast", "emulated"), default="fast")
+    parser.addoption("--bench", default="fast", help="fast, emulated, or a port")
+    parser.addoption(
+        "--patience", type=float, default=1.0, help="a board alone: how much slower than life it is"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    kind = config.getoption("--bench")
+    if kind not in SIMULATED and not any(mark in kind for mark in ("/", "COM")):
+        raise pytest.UsageError(f"--bench {kind}: neither {' nor '.join(SIMULATED)} nor a port")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """What a bench cannot do is no failure of the firmware."""
+    del item
+    try:
+        return (yield)
+    except CapabilityMissing as lacking:
+        pytest.skip(str(lacking))
 
 
 def make_bench(kind: str, **options: Any) -> Bench:
@@ -40,11 +62,18 @@ def bench(request: pytest.FixtureRequest) -> Bench:
     kind = request.config.getoption("--bench")
     if kind == "emulated":
         request.getfixturevalue("micropython_image")
-    made = make_bench(kind)
+    made: Any = make_bench(kind) if kind in SIMULATED else board(request, kind)
     for mark in request.node.iter_markers("needs"):
         missing = set(mark.args) - made.capabilities
         if missing:
             pytest.skip(f"the {kind} bench has no {', '.join(sorted(missing))}")
+    return made
+
+
+def board(request: pytest.FixtureRequest, url: str) -> BoardBench:
+    """A board that is on already; its port is given back after the test."""
+    made = BoardBench(url, patience=request.config.getoption("--patience"))
+    request.addfinalizer(made.close)
     return made
 
 
@@ -133,6 +162,11 @@ def preset(bench: Bench, settings: Mapping[int, int]) -> None:
 
     assert isinstance(bench, EmulatedBench)
     bench.flash = image.build_filesystem({**bench.files(), **files})
+
+
+def connected(bench: Bench) -> Bench:
+    """A bench that is on and in READY, for scenarios that ask the link alone, on any bench."""
+    return bench if isinstance(bench, BoardBench) else ready(bench)
 
 
 def ready(bench: Bench, *, whole: bool = False) -> Bench:
