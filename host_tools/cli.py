@@ -152,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--tcp", type=int, metavar="N", default=8090, help="the device's port here (default 8090)"
     )
+    sub.add_argument("--skin-sensor", action="store_true", help="the infrared sensor is fitted")
     sub.add_argument("--replay", metavar="FILE", help="begin with a recorded session")
     sub.add_argument("--no-browser", action="store_true", help="only serve; open no browser")
 

@@ -339,6 +339,7 @@ def panel(args: Namespace) -> int:
         args.bench,
         web_port=args.web,
         tcp_port=args.tcp,
+        skin_sensor=args.skin_sensor,
         replay=Path(args.replay) if args.replay else None,
         show=not args.no_browser,
     )

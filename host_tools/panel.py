@@ -13,12 +13,19 @@ from host_tools.errors import LocalError
 
 
 def run(
-    bench: str, *, web_port: int, tcp_port: int, replay: Path | None = None, show: bool = True
+    bench: str,
+    *,
+    web_port: int,
+    tcp_port: int,
+    skin_sensor: bool = False,
+    replay: Path | None = None,
+    show: bool = True,
 ) -> int:
     """Serve the page on this computer until Ctrl-C. Returns the exit code.
 
     `bench`: "fast" or "emulated". `web_port`, `tcp_port`: the page's and the device's TCP ports
-    on 127.0.0.1; the next free one is taken when one is in use. Raises LocalError when the
+    on 127.0.0.1; the next free one is taken when one is in use. `skin_sensor`: the infrared sensor
+    is fitted. Raises LocalError when the
     simulator, MicroPython's image or the session to replay is missing or unusable.
     """
     try:
@@ -39,6 +46,7 @@ def run(
             bench,
             web_port=web_port,
             tcp_port=tcp_port,
+            skin_sensor=skin_sensor,
             replay=replay,
             show=show and _has_browser(),
             fetch=fetch,

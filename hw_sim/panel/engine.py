@@ -81,20 +81,23 @@ class Watcher:
 class Engine:
     """One bench after another, and the pace.
 
-    `make_bench(seed)` makes a device that is switched off. Everything but `view`, `events` and
-    `history`, which may be read from any thread, belongs to the thread that calls `turn`.
+    `make_bench(seed, skin_sensor)` makes a device that is switched off. Everything but `view`,
+    `events` and `history`, which may be read from any thread, belongs to the thread that calls
+    `turn`.
     """
 
     def __init__(
         self,
-        make_bench: Callable[[int], Hands],
+        make_bench: Callable[[int, bool], Hands],
         *,
         seed: int = 1,
+        skin_sensor: bool = False,
         speed: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make = make_bench
         self.seed = seed
+        self.skin_sensor = skin_sensor
         self._clock = clock
         self.view = View(speed=speed)
         self.events: deque[Event] = deque(maxlen=_KEPT_EVENTS)
@@ -115,7 +118,7 @@ class Engine:
         self.watcher = None
         if seed is not None:
             self.seed = seed
-        self.bench = self._make(self.seed)
+        self.bench = self._make(self.seed, self.skin_sensor)
         self._session += 1
         wiring: Wiring = self.bench.wiring
         wiring.watch(self._signal)
@@ -258,11 +261,16 @@ class Engine:
     def recording(self, about: str = "") -> Scenario:
         """Everything that was done to this device, as a scenario that ends now."""
         return self.recorder.scenario(
-            self.now_ns, seed=self.seed, about=about, firmware=self.firmware
+            self.now_ns,
+            seed=self.seed,
+            about=about,
+            firmware=self.firmware,
+            skin_sensor=self.skin_sensor,
         )
 
     def replay(self, scenario: Scenario) -> None:
         """Take a new device and do everything to it again, at the speed that is set."""
+        self.skin_sensor = scenario.skin_sensor
         self.fresh(scenario.seed)
         self._script.extend(scenario.steps)
         self._script_end_ns = scenario.end_ns

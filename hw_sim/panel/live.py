@@ -25,7 +25,7 @@ FRAME_S = 0.012
 """At most so often the page is sent anything."""
 
 PLANT_S = 0.1
-HANDS = ("hold", "release", "estop_open", "estop_close")
+HANDS = ("hold", "release", "estop_open", "estop_close", "aim_away", "aim_at_skin")
 """What a page may do over the web socket."""
 
 
@@ -80,7 +80,7 @@ class Live:
             do, what = json.loads(text)
         except ValueError:
             return
-        if do not in HANDS or (what and what not in BUTTONS):
+        if do not in HANDS or (what in BUTTONS) != (do in ("hold", "release")):
             return
         if do == "hold":
             held.add(what)
@@ -140,6 +140,7 @@ def _front(view: View) -> dict[str, Any]:
         "powered": view.powered,
         "held": sorted(view.held),
         "estop_open": view.estop_open,
+        "aimed_away": view.aimed_away,
         "lamps": [round(each, 3) for each in view.lamps],
         "tone_hz": view.tone_hz,
         "volume": round(view.volume, 3),
@@ -174,6 +175,7 @@ def _skin(skin: Skin) -> dict[str, Any]:
         "columns": COLUMNS,
         "rows": ROWS,
         "mm": round(skin.mm, 4),
+        "t_s": round(skin.t_s, 2),
         "spot_mm": skin.spot_mm,
         "surface_c": round(skin.surface_c, 1),
         "ice_mm": round(skin.ice_mm, 2),

@@ -113,13 +113,13 @@ class Page:
         with ui.element("main").classes("room"), ui.element("div").classes("bench"):
             with ui.element("div").classes("column"):
                 ui.element("cryo-front")
-                self._card("What happened", "cryo-log")
             with ui.element("div").classes("column"):
                 self._card("Inside", "cryo-plant")
                 self._card("Over time", "cryo-plot")
             with ui.element("div").classes("column"):
                 with self._card("The skin, simulated", "cryo-skin"):
                     self._place()
+                self._card("What happened", "cryo-log")
         self._shown: View | None = None
         ui.timer(0.25, self._refresh)
 
@@ -130,10 +130,8 @@ class Page:
         return card
 
     def _place(self) -> None:
-        """Where the nozzle points, and at what."""
+        """What is fitted, and where it is pointed at."""
         with ui.row().classes("tools"):
-            self.aim = ui.switch("Nozzle points at the skin", value=True, on_change=self._aim)
-            self.aim.props("dense")
             self.fitted = (
                 ui.select(
                     {a.number: a.name for a in APPLICATORS},
@@ -154,11 +152,6 @@ class Page:
 
     def _fit(self, change: events.ValueChangeEventArguments[Any]) -> None:
         self.live.skin.another(change.value)
-
-    def _aim(self, change: events.ValueChangeEventArguments[Any]) -> None:
-        if not self._quiet:
-            do = "aim_at_skin" if change.value else "aim_away"
-            self.runner.post(lambda engine: engine.act(do))
 
     def _icon(self, icon: str, words: str, act: Callable[[], Any]) -> ui.button:
         button = ui.button(icon=icon, on_click=act)
@@ -445,8 +438,6 @@ class Page:
             if old is None or view.powered != old.powered:
                 self.power.props(f"color={'primary' if view.powered else 'secondary'}")
                 self.power.text = "On" if view.powered else "Off"
-            if old is None or view.aimed_away != old.aimed_away:
-                self.aim.value = not view.aimed_away
             if old is None or view.mishaps != old.mishaps:
                 for name, switch in self.switches.items():
                     switch.value = name in view.mishaps

@@ -134,6 +134,8 @@ class Scenario:
     about: str = ""
     firmware: str = ""
     """The firmware's version when it was recorded; for information."""
+    skin_sensor: bool = False
+    """The optional infrared sensor was fitted."""
 
     def __post_init__(self) -> None:
         last_ns = 0
@@ -157,6 +159,8 @@ class Scenario:
             lines.append(f"about = {_quoted(self.about)}")
         if self.firmware:
             lines.append(f"firmware = {_quoted(self.firmware)}")
+        if self.skin_sensor:
+            lines.append("skin_sensor = true")
         lines.append(f"end_ms = {_ms(self.end_ns)}")
         lines.append("steps = [")
         lines += [f"  {step.line()}," for step in self.steps]
@@ -164,7 +168,10 @@ class Scenario:
         return "\n".join(lines) + "\n"
 
     def play(self, bench: Bench) -> None:
-        """Do everything to a fresh `bench`, each at its time, and go on to the end."""
+        """Do everything to a fresh `bench`, each at its time, and go on to the end.
+
+        The bench was made with this scenario's `seed` and `skin_sensor`.
+        """
         for step in self.steps:
             run_to(bench, step.at_ns)
             step.apply(bench)
@@ -206,6 +213,7 @@ def parse(text: str) -> Scenario:
         seed,
         str(found.get("about", "")),
         str(found.get("firmware", "")),
+        found.get("skin_sensor") is True,
     )
 
 

@@ -27,10 +27,11 @@ class Unusable(Exception):
         self.hint = hint
 
 
-def maker(kind: str) -> Callable[[int], Hands]:
-    """What makes a bench of a kind ("fast" or "emulated") from a seed. Unusable: it cannot."""
+def maker(kind: str) -> Callable[[int, bool], Hands]:
+    """What makes a bench of a kind ("fast" or "emulated") from a seed and whether there
+    is a skin sensor. Unusable: it cannot."""
     if kind == "fast":
-        return lambda seed: FastBench(seed=seed)
+        return lambda seed, skin_sensor: FastBench(seed=seed, skin_sensor=skin_sensor)
     from hw_sim import image
 
     try:
@@ -41,7 +42,7 @@ def maker(kind: str) -> Callable[[int], Hands]:
         from hw_sim.emulator import EmulatedBench
     except ImportError as error:
         raise Unusable(f"the emulator cannot be loaded: {error}", "`make setup`") from None
-    return lambda seed: EmulatedBench(seed=seed)
+    return lambda seed, skin_sensor: EmulatedBench(seed=seed, skin_sensor=skin_sensor)
 
 
 def free_port(wanted: int) -> int:
@@ -62,6 +63,7 @@ def main(
     *,
     web_port: int = 8080,
     tcp_port: int = 8090,
+    skin_sensor: bool = False,
     replay: Path | None = None,
     show: bool = True,
     fetch: Any = None,
@@ -79,7 +81,7 @@ def main(
     tcp = free_port(tcp_port if tcp_port != web else tcp_port + 1)
 
     def engine() -> Engine:
-        made = Engine(make)
+        made = Engine(make, skin_sensor=skin_sensor)
         if scenario is None:
             made.act("power_on")
         else:

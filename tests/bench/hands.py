@@ -16,7 +16,7 @@ class Operator:
 
     def __init__(self, trainer: Trainer | None = None) -> None:
         self.s = 0.0
-        self.engine = Engine(lambda seed: FastBench(seed=seed), clock=lambda: self.s)
+        self.engine = Engine(lambda seed, _sensor: FastBench(seed=seed), clock=lambda: self.s)
         if trainer is None:
             self.engine.act("power_on")
         else:

@@ -62,7 +62,7 @@ def test_a_recording_played_in_the_page_gives_the_same_record_and_file(
 ) -> None:
     text, book, _operator = treated
     wall = [0.0]
-    engine = Engine(lambda seed: FastBench(seed=seed), speed=50.0, clock=lambda: wall[0])
+    engine = Engine(lambda seed, _sensor: FastBench(seed=seed), speed=50.0, clock=lambda: wall[0])
     scenario = parse(text)
     engine.replay(scenario)
     while engine.now_ns < scenario.end_ns:
@@ -108,7 +108,7 @@ def test_the_skin_follows_what_came_out_of_the_nozzle(
 
 @pytest.fixture
 def attached() -> Iterator[tuple[Runner, Port]]:
-    runner = Runner(lambda: Engine(lambda seed: FastBench(seed=seed)))
+    runner = Runner(lambda: Engine(lambda seed, _sensor: FastBench(seed=seed)))
     runner.start()
     runner.post(lambda engine: engine.act("power_on"))
     until_s = time.monotonic() + 20.0

@@ -290,9 +290,22 @@ def test_simulator_layers(path: Path) -> None:
             assert module.split(".")[1] not in forbidden[layer], f"{relative} imports {module}"
 
 
+@pytest.mark.parametrize("path", python_files("hw_sim"), ids=name_of)
+def test_the_page_is_the_topmost_room_of_the_simulator(path: Path) -> None:
+    """Nothing below knows of it; only its page knows NiceGUI, and only page and socket a server."""
+    inside = path.parent.name == "panel"
+    imports = imports_of(path)
+    assert inside or not {m for m in imports if m.startswith("hw_sim.panel")}
+    servers = {m.split(".")[0] for m in imports} & {"nicegui", "starlette", "fastapi", "uvicorn"}
+    allowed = {"page.py": {"nicegui"}, "live.py": {"starlette"}} if inside else {}
+    assert servers <= allowed.get(path.name, set())
+
+
 def test_the_command_line_loads_nothing_heavy() -> None:
     """`cryo --help` is quick because libraries are loaded where they are used."""
-    heavy = {"numpy", "matplotlib", "scipy", "PIL", "rich", "serial", "sqlite3", "rp2040py"}
+    heavy = {
+        "numpy", "matplotlib", "scipy", "PIL", "rich", "serial", "sqlite3", "rp2040py", "nicegui",
+    }  # fmt: skip
     code = "import sys, host_tools.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())

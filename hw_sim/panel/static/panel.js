@@ -106,9 +106,11 @@ customElements.define("cryo-front", class extends HTMLElement {
         ${[["green", GREEN, "ready"], ["yellow", YELLOW, "caution"], ["red", RED, "alarm"]].map(([name, hue, says]) =>
           `<span class="lamp" role="img" aria-label="${name} lamp, off" data-lamp="${name}" style="--hue:${hue};--on:0"><i></i></span>`).join("")}
       </div></div>
-      <div class="keys">${key("up")}${key("down")}${key("select")}${key("arm")}</div></section>
+      <div class="keys">${key("up")}${key("down")}${key("select")}${key("arm")}</div>
+      <div class="aim"><span id="aims">Nozzle</span><div role="radiogroup" aria-labelledby="aims">
+      ${[["aim_at_skin", "at the skin"], ["aim_away", "pointed away"]].map(([act, says]) => `<button role="radio" data-aim="${act}">${says}</button>`).join("")}</div></div></section>
       <p class="hint">Keys: ${Object.entries(KEYS).map(([name, [label, , cap]]) => `<span><kbd>${cap}</kbd> ${label}</span>`).join("")}
-      <span><kbd>Esc</kbd> E-stop</span><span><kbd>R</kbd> turn it back</span>
+      <span><kbd>Esc</kbd> E-stop</span><span><kbd>R</kbd> turn it back</span><span><kbd>N</kbd> point away, or back</span>
       <br><kbd>Shift</kbd> with a button keeps it held until it is pressed again.</p>`;
     this.querySelector(".keys").insertAdjacentHTML("beforeend", `
       ${key("trigger")}<div class="stop"><button class="mushroom" aria-pressed="false"
@@ -121,6 +123,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     const stop = this.querySelector(".mushroom");
     stop.addEventListener("pointerdown", (event) => { event.preventDefault(); sound.wake(); this.strike(); });
     stop.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); if (!event.repeat) this.strike(); } });
+    for (const aim of this.querySelectorAll("[data-aim]")) aim.addEventListener("click", () => bench.do(aim.dataset.aim));
     document.addEventListener("keydown", (event) => this.keyboard(event, true));
     document.addEventListener("keyup", (event) => this.keyboard(event, false));
     window.addEventListener("blur", () => this.letGo());
@@ -156,6 +159,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     if (at.closest?.("button, a, [role=button]") && !at.closest(".device") && (event.key === "Enter" || event.key === " ")) return;
     if (isDown && event.key === "Escape" && !event.repeat) { bench.do("estop_open"); return; }
     if (isDown && event.key.toLowerCase() === "r" && !event.repeat) { bench.do("estop_close"); return; }
+    if (isDown && event.key.toLowerCase() === "n" && !event.repeat) { bench.do(bench.front.aimed_away ? "aim_at_skin" : "aim_away"); return; }
     // A button reached with Tab is pressed by Enter and Space, as buttons are.
     const own = event.key === "Enter" || event.key === " " ? at.closest?.(".key")?.dataset.key : undefined;
     const name = own ?? Object.keys(KEYS).find((each) => KEYS[each][3].includes(event.key));
@@ -181,6 +185,7 @@ customElements.define("cryo-front", class extends HTMLElement {
       button.classList.toggle("latched", this.latched.has(name));
       button.setAttribute("aria-pressed", pressed);
     }
+    for (const aim of this.querySelectorAll("[data-aim]")) aim.setAttribute("aria-checked", (aim.dataset.aim === "aim_away") === Boolean(bench.front.aimed_away));
     const stop = this.querySelector(".mushroom");
     stop.setAttribute("aria-pressed", Boolean(estop_open));
     stop.firstElementChild.innerHTML = estop_open ? "turn<br>back" : "E-STOP";
@@ -286,11 +291,11 @@ customElements.define("cryo-plant", class extends HTMLElement {
         <path d="M230 162 V182 M230 134 V142 M230 202 V216 M222 216 h16" stroke="var(--faint)" stroke-width="2"/></g>
       <path d="M264 14 H470 q28 0 28 28 V84" fill="none" stroke="var(--faint)" stroke-width="7"/>
       <path id="line" d="M264 14 H470 q28 0 28 28 V84" fill="none" stroke="var(--liquid)" stroke-width="3"/>
-      <path d="M484 80 h28 l-7 30 h-14z" fill="var(--shell-edge)" stroke="var(--ink)" stroke-width="2" stroke-linejoin="round"/>
-      <path id="jet" d="M494 112 h8 l26 84 h-60z" fill="var(--liquid)" opacity="0"/>
+      <g id="tip"><path d="M484 80 h28 l-7 30 h-14z" fill="var(--shell-edge)" stroke="var(--ink)" stroke-width="2" stroke-linejoin="round"/>
+      <path id="jet" d="M494 112 h8 l26 84 h-60z" fill="var(--liquid)" opacity="0"/></g>
       <path d="M396 198 q52-8 102-8 t104 8 v16 h-206z" fill="#e9b8a0" opacity=".75"/><path id="frost" d="M464 196 q34-10 68 0z" fill="#fff" opacity="0"/>
-      <text x="524" y="92" id="nozzle" style="font-weight:650;fill:var(--ink);font-size:15px"></text>
-      <text x="524" y="107">nozzle</text><text x="366" y="36" text-anchor="middle" id="flow"></text>
+      <text x="526" y="70" id="nozzle" style="font-weight:650;fill:var(--ink);font-size:15px"></text>
+      <text x="526" y="85">nozzle</text><text x="366" y="36" text-anchor="middle" id="flow"></text>
     </svg>
     <div class="readings">${[["nozzle_c", "Nozzle"], ["dewar_mbar", "Pressure"], ["level", "Liquid left"], ["coil_ma", "Coil"], ["flow_g_s", "Flow"], ["opened", "Was open"]].map(([id, label]) =>
       `<div class="reading"><label>${label}</label><output data-r="${id}">–</output></div>`).join("")}</div>`;
@@ -315,6 +320,7 @@ customElements.define("cryo-plant", class extends HTMLElement {
     s.feed.setAttribute("opacity", p.level_permille > 0 ? .75 : .1);
     s.jet.setAttribute("fill", hue); s.jet.setAttribute("opacity", p.flow_g_s > 0.001 ? (p.liquid ? .8 : .4) : 0);
     s.flow.textContent = p.flow_g_s > 0.001 ? `${num(p.flow_g_s, 2)} g/s ${p.liquid ? "liquid" : "gas"}` : "";
+    s.tip.setAttribute("transform", bench.front.aimed_away ? "rotate(62 498 84)" : "");
     s.nozzle.textContent = `${num(p.nozzle_c)} °C`;
     s.frost.setAttribute("opacity", bench.skin && bench.skin.surface_c < -0.6 ? .9 : 0);
   }
@@ -440,6 +446,8 @@ customElements.define("cryo-skin", class extends Drawn {
     const spot = skin?.spot_mm ?? 2.5, spraying = bench.plant.liquid && bench.plant.valve_open;
     c.strokeStyle = spraying ? css("--liquid") : css("--faint"); c.lineWidth = 3; c.beginPath(); c.moveTo(mid - spot * scale, top - 3); c.lineTo(mid + spot * scale, top - 3); c.stroke();
     c.fillStyle = css("--soft"); c.textAlign = "center"; c.fillText(`spot ${2 * spot} mm`, mid, top - 13);
+    const behind = skin && bench.plant.t_ms / 1000 - skin.t_s > 3 && (skin.ice_mm > 0 || bench.plant.liquid);
+    if (behind) { c.textAlign = "right"; c.fillText(`as it was at ${clock(skin.t_s * 1000)}`, width, top - 13); }
   }
   contour(c, t, columns, rows, level, hue, line, mid, top, cell) {
     c.strokeStyle = hue; c.lineWidth = line; c.beginPath();

@@ -31,7 +31,7 @@ class Driven:
 
     def __init__(self, speed: float = 1.0) -> None:
         self.wall = Wall()
-        self.engine = Engine(lambda seed: FastBench(seed=seed), speed=speed, clock=self.wall)
+        self.engine = Engine(lambda seed, _sensor: FastBench(seed=seed), speed=speed, clock=self.wall)
 
     def run(self, s: float) -> None:
         """So much of the computer's time passes."""
@@ -104,7 +104,7 @@ def test_a_bench_that_cannot_keep_up_gives_up_the_rest() -> None:
             super().run_for(ms)
             wall.s += ms / 1000 * 4  # four times slower than life
 
-    engine = Engine(lambda seed: Slow(seed=seed), clock=wall)
+    engine = Engine(lambda seed, _sensor: Slow(seed=seed), clock=wall)
     began_s = wall.s
     longest_s = 0.0
     while wall.s < began_s + 5.0:
@@ -247,7 +247,7 @@ def test_history_keeps_the_newest_and_no_more() -> None:
 
 
 def test_the_runner_answers_raises_and_ends() -> None:
-    runner = Runner(lambda: Engine(lambda seed: FastBench(seed=seed)))
+    runner = Runner(lambda: Engine(lambda seed, _sensor: FastBench(seed=seed)))
     runner.start()
     try:
         runner.post(lambda engine: engine.act("power_on"))

@@ -33,7 +33,7 @@ def test_what_is_written_is_what_is_read() -> None:
         Step(1_800 * MS, "aim_away"),
         Step(1_900 * MS, "estop_open"),
     )
-    whole = Scenario(steps, 2_000_000_003, 7, 'the "lid" leaks, it\'s so: −25 °C\n', "0.1.0")
+    whole = Scenario(steps, 2_000_000_003, 7, 'the "lid" leaks, it\'s so: −25 °C\n', "0.1.0", True)
     assert parse(whole.text()) == whole
 
 

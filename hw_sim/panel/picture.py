@@ -1,0 +1,199 @@
+"""The page in a browser, photographed and measured, for the documentation.
+
+    python -m hw_sim.panel.picture docs/panel.png       draw the picture
+    python -m hw_sim.panel.picture --measure [SECONDS]  press to pixel, and memory over SECONDS
+
+Needs a Chromium and Playwright (of the group `test`). What is measured is this computer's, on that
+day. May import the standard library, Playwright, and nothing of hw_sim: it sees what a user sees.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PRESSES = 40
+_START_S = 90.0
+
+WATCH_PRESSES = """() => {
+  window.took = [];
+  const canvas = document.querySelector("cryo-front canvas");
+  let at = 0;
+  addEventListener("pointerdown", (event) => {
+    if (event.target.closest(".key")) at = event.timeStamp;
+  }, true);
+  new MutationObserver(() => requestAnimationFrame(() => {
+    if (at) { window.took.push(performance.now() - at); at = 0; }
+  })).observe(canvas, { attributeFilter: ["data-drawn"] });
+}"""
+"""Notes how long after the event of the mouse the canvas has been drawn anew, in ms."""
+
+
+@contextmanager
+def served(*options: str) -> Generator[tuple[str, int]]:
+    """The page, served by a process of its own: its address, and the process's number."""
+    command = [sys.executable, "-m", "host_tools", "panel", "--no-browser", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        until_s = time.monotonic() + _START_S
+        match = None
+        while match is None and time.monotonic() < until_s and process.poll() is None:
+            match = re.search(r"http://\S+", process.stdout.readline())
+        if match is None:
+            process.kill()
+            raise SystemExit("the page was not served")
+        try:
+            yield match.group(), process.pid
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+@contextmanager
+def opened(address: str, width: int = 1440, height: int = 980) -> Generator[Any]:
+    """The page in a Chromium without a window, the device READY."""
+    from playwright.sync_api import sync_playwright
+
+    path = next((p for n in ("chromium", "chromium-browser") if (p := shutil.which(n))), None)
+    if path is None:
+        raise SystemExit("there is no Chromium here: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(address)
+        page.wait_for_function("window.cryoBench?.front?.state === 'READY'", timeout=120_000)
+        yield page
+        browser.close()
+
+
+def until(page: Any, state: str, timeout_ms: float = 60_000) -> None:
+    """Wait for the device to tell that state."""
+    page.wait_for_function(
+        "state => cryoBench.front.state === state", arg=state, timeout=timeout_ms
+    )
+
+
+def to_armed(page: Any) -> None:
+    """By what the device asks for, with the keyboard."""
+    for _ in range(40):
+        state = page.evaluate("cryoBench.front.state")
+        if state == "READY":
+            page.keyboard.down("a")
+            page.wait_for_function("cryoBench.front.state !== 'READY'")
+            page.keyboard.up("a")
+        elif state == "SCREENING":
+            page.keyboard.press("Enter", delay=90)
+            page.wait_for_timeout(300)
+        elif state == "PRECHILL":
+            page.keyboard.press("n")
+            before = page.evaluate("cryoBench.plant.openings")
+            page.keyboard.down(" ")
+            page.wait_for_function(
+                "before => cryoBench.plant.openings > before && !cryoBench.plant.gate", arg=before
+            )
+            page.keyboard.up(" ")
+            page.keyboard.press("n")
+            page.wait_for_timeout(400)
+        elif state == "ARMED":
+            return
+    raise SystemExit("the device was not armed")
+
+
+def photograph(path: Path) -> None:
+    """A freeze under way, as the page shows it."""
+    with served("--web", "8980", "--tcp", "8990") as (address, _pid), opened(address) as page:
+        to_armed(page)
+        page.keyboard.down(" ")
+        until(page, "FREEZING")
+        page.wait_for_function("cryoBench.skin.m25_mm > 1.6")
+        page.screenshot(path=str(path))
+        page.keyboard.up(" ")
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process, MB (Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmRSS:\s+(\d+)", status)
+    return int(found.group(1)) / 1024 if found else 0.0
+
+
+def measure(seconds: float, *options: str) -> None:
+    """Press to pixel; then memory of the server and of the page while treatments go on."""
+    with (
+        served("--web", "8980", "--tcp", "8990", *options) as (address, pid),
+        opened(address) as page,
+    ):
+        page.evaluate(WATCH_PRESSES)
+        page.wait_for_timeout(1000)
+        for i in range(PRESSES):
+            key = page.get_by_role("button", name=("UP", "DOWN")[i % 2] + " button")
+            key.hover()
+            before = page.evaluate("took.length")
+            page.mouse.down()
+            page.wait_for_function("before => took.length > before", arg=before)
+            page.mouse.up()
+            page.wait_for_timeout(150)
+        took = sorted(page.evaluate("took"))
+        print(
+            f"press to pixel, {len(took)} presses, ms: median {median(took):.0f}, "
+            f"90 % {took[int(0.9 * len(took))]:.0f}, longest {took[-1]:.0f}",
+            flush=True,
+        )
+        if seconds <= 0:
+            return
+        slider = page.locator(".pace .q-slider__track-container")
+        slider.press("PageUp")
+        slider.press("PageUp")
+        page.evaluate("document.activeElement.blur()")
+        session = page.context.new_cdp_session(page)
+        began_s = time.monotonic()
+        next_s = began_s
+        treatments = 0
+        while time.monotonic() - began_s < seconds:
+            if time.monotonic() >= next_s:
+                session.send("HeapProfiler.collectGarbage")
+                heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
+                print(
+                    f"{time.monotonic() - began_s:6.0f} s  device's time "
+                    f"{page.evaluate('cryoBench.plant.t_ms') / 60e3:6.1f} min  "
+                    f"treatments {treatments:3d}  server {rss_mb(pid):6.1f} MB  "
+                    f"page's heap {heap:5.1f} MB",
+                    flush=True,
+                )
+                next_s += max(20.0, seconds / 30)
+            to_armed(page)
+            page.keyboard.down(" ")
+            until(page, "FREEZING")
+            page.wait_for_function("cryoBench.front.state !== 'FREEZING'", timeout=120_000)
+            page.keyboard.up(" ")
+            page.wait_for_timeout(300)
+            for _ in range(3):  # the summary; a thaw
+                if page.evaluate("cryoBench.front.state") == "READY":
+                    break
+                page.keyboard.press("Enter", delay=100)
+                page.wait_for_timeout(400)
+            if page.evaluate("cryoBench.front.state") != "READY":
+                page.keyboard.press("a", delay=100)
+                until(page, "READY")
+            treatments += 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        rest = sys.argv[2:]
+        measure(float(rest[0]) if rest else 120.0, *rest[1:])
+    else:
+        photograph(Path(sys.argv[1]))
