@@ -1,6 +1,6 @@
 """Power-on: maintenance, if it is asked for or if anything forbids to start; else the application.
 
-May import: machine, micropython, json, os, time, cryo's app and board. Controls: H-12 (Ctrl-C
+May import: gc, machine, micropython, json, os, time, cryo's app and board. Controls: H-12 (Ctrl-C
 on the link must not stop a treatment), H-11 (a broken copy of the firmware ends at MicroPython's
 prompt with both switches of the valve low, not in a dark device or an endless row of resets).
 
@@ -12,6 +12,7 @@ import micropython
 
 micropython.kbd_intr(-1)  # H-12: before anything else, so that 0x03 on the link is only a byte
 
+import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import time  # noqa: E402
@@ -29,6 +30,7 @@ _MARK = const(0x2C520000)
 _MAINTENANCE = const(3)
 _STARTS_ALLOWED = const(2)
 _LOAD_MS = const(5000)  # loading takes less than one second
+_LOAD_GC = const(32768)  # so that what stays lies together, and the free memory is one piece
 _WATCHDOG_CLEAR = const(0x4005B000)  # writing a bit here clears it in the watchdog's CTRL
 _WATCHDOG_ENABLE = const(0x40000000)
 
@@ -81,6 +83,7 @@ if why:
     print(why + ".")
 else:
     machine.WDT(timeout=_LOAD_MS)
+    gc.threshold(_LOAD_GC)
     try:
         from cryo.app import App
         from cryo.board import Board
@@ -92,4 +95,5 @@ else:
         machine.mem32[_STARTS] = 0
         micropython.kbd_intr(3)
         raise
+    gc.threshold(-1)  # from now on only when it is needed
     app.run()
