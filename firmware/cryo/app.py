@@ -14,6 +14,7 @@ from cryo import (
     board as board_room,
     buttons,
     commands,
+    estimate,
     faults,
     freezing,
     handling,
@@ -43,6 +44,7 @@ _TICKS_MASK = const(0x3FFFFFFF)
 _SLOTS = const(10)  # slow work is spread over ten ticks, one piece a tick
 _SAVE_AFTER_MS = const(2000)
 _RETRY_MS = const(1000)
+_SKIN_SILENT_MS = const(2000)
 _PAGES = const(2)
 _PAGES_OPEN = const(1)
 
@@ -83,6 +85,7 @@ class App:
         self.faults = faults.FaultSet()
         self.settings = settings.Settings()
         self.tables = tables.Tables()
+        self.estimate = estimate.Estimate()
         self.journal = journal.Journal(board.serial)
         self.treatment = treatment.Treatment(now_ms)
         self.panel = Panel(board.screen)
@@ -99,6 +102,11 @@ class App:
         self.ice_at_ms = -1  # FREEZING: when the ice field was marked
         self.planned_us = 0
         self.dose_ms = 0
+        self.most_ms = 0  # of flow, for which the gate is planned: the dose, or the mode's upper bound
+        self.least_ms = 0  # since the gate opened: the depth-controlled mode ends no freeze before
+        self.target_um = 0  # the estimated depth that ends the freeze; 0 = its time does
+        self.estimated_ms = 0  # how far the estimate has come since the gate opened
+        self.short = False  # the last freeze did not reach the lesion's base, by the estimate
         self.table_version = 0
         self._now_ms = now_ms
         self.slot = 0
@@ -119,6 +127,7 @@ class App:
         self._wants_out = False  # maintenance was asked for; the reply is on its way
         self.flash_used = False  # this tick wrote flash: its length says nothing
         self._logged_overruns = 0
+        self._skin_seen_ms = 0  # uptime
         self.second = -1
         self.summary = False  # the fault screen also tells what was delivered
 
@@ -220,6 +229,11 @@ class App:
             sensors.level_permille.step(board.level())
         elif slot == 8:
             sensors.supply_mv.step(board.vsys())
+        elif slot == 0 and self.settings.values[schema.SKIN_SENSOR]:
+            board.skin.read_into(sensors.skin)
+            view = self.panel.view
+            view.skin_c_x100 = sensors.skin.c_x100
+            view.skin_valid = sensors.skin.valid
 
     # -- the valve closed, and no shot on its way ---------------------------------------------------------------
 
@@ -273,9 +287,28 @@ class App:
             found.set_present(faults.LEVEL_SENSOR, False)
         if self.panel.failed:
             found.latch(faults.SCREEN, True)  # H-14
+        self._watch_skin()
         if self.overruns != self._logged_overruns and self.uptime_ms % 60000 < 100:
             self._logged_overruns = self.overruns
             self.record(journal.OVERRUN, self.overruns, self.worst_tick_us)
+
+    def _watch_skin(self):
+        """H-10: a skin sensor that is said to be fitted answers, or it is a fault."""
+        skin = self.sensors.skin
+        if not self.settings.values[schema.SKIN_SENSOR]:
+            self._skin_seen_ms = self.uptime_ms
+            skin.valid = self.panel.view.skin_valid = False
+            gone = True
+        else:
+            if skin.valid:
+                self._skin_seen_ms = self.uptime_ms
+            elif not self.board.skin.answers() and self.uptime_ms % 1000 < 100:
+                self.board.skin.start()
+            gone = self.uptime_ms - self._skin_seen_ms < _SKIN_SILENT_MS
+        if not gone:
+            self.faults.latch(faults.SKIN_SENSOR, True)
+        elif self.faults.present:
+            self.faults.set_present(faults.SKIN_SENSOR, False)
 
     def report_faults(self, now_ms):
         """Record and announce what was latched, and go to FAULT."""

@@ -1,7 +1,7 @@
 """The link's requests: one row each, name -> handler, and the states in which it is allowed.
 
 May import binascii, gc, micropython.const, cryo's dose, faults, journal, languages, profiles,
-schema, treatment. Controls: H-12 (no request can open
+schema, tables, treatment. Controls: H-12 (no request can open
 the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the operator
 confirms at the device).
 

@@ -108,6 +108,18 @@ def dose_ms(applicator, depth_um, target=BENIGN):
     return low_ms + ((depth_um - low_um) * (TIMES_MS[i] - low_ms) + span_um - 1) // span_um
 
 
+def least_ms(time_ms):
+    """Shortest freeze that the depth-controlled mode may make of a planned one."""
+    least = time_ms * 3 // 4
+    return least if least > MIN_MS else MIN_MS
+
+
+def most_ms(time_ms):
+    """Longest one: what the hardware timer is set to from the start. H-01"""
+    most = time_ms * 5 // 4
+    return most if most < MAX_MS else MAX_MS
+
+
 def depth_at(depths, time_ms):
     """Depth in um that a curve gives after a time, rounded down; 0 at 0, at 30 s its last."""
     if time_ms <= 0:

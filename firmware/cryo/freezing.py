@@ -1,23 +1,37 @@
 """FREEZING: the record first, then the shot, the countdown, and the record of its end.
 
-Works on an App. May import cryo's board, buttons, faults, journal, shot, sounder, thawing,
-treatment.
+Works on an App. May import micropython.const and cryo's board, buttons, dose, faults,
+journal, schema, shot, sounder, thawing, treatment.
 Controls: H-08 (no freeze without the record of its beginning in flash), H-01 (the raw trigger
-contact ends it), H-15.
+contact ends it; the estimate ends it early, never late), H-02 (a freeze that fell short is told),
+H-15.
 
 Nothing here allocates once the shot has begun and until the valve is proved closed.
 """
 
+from micropython import const
+
 from cryo import (
     board as board_room,
     buttons,
+    dose,
     faults,
     journal,
+    schema,
     shot,
     sounder,
     thawing,
     treatment,
 )
+
+# The estimate may stay so far above the lesion's base before it is told: half of what no freeze may
+# fall short without a warning, since the estimate itself is not exact.
+_SHORT_UM = const(150)
+
+# Notes in the record of an estimate
+_NOTE_NONE = const(0)
+_NOTE_SHORT = const(1)
+_NOTE_BY_DEPTH = const(2)
 
 
 def begin(app, now_ms):
@@ -36,6 +50,13 @@ def begin(app, now_ms):
         sensors.level_permille.value,
         sensors.vsys_mv(),
     )
+    values = app.settings.values
+    app.estimate.begin(dose.row_of(values[schema.APPLICATOR]), values[schema.TARGET])
+    app.estimated_ms = 0
+    app.short = False
+    app.panel.view.estimate_um = 0
+    app.panel.view.target_um = app.target_um
+    app.panel.view.short = False
     app.ice_at_ms = -1
     app.panel.view.ice_ms = -1
     app.panel.view.remaining_ms = app.dose_ms
@@ -59,9 +80,30 @@ def step(app, now_ms, raw, estop_closed):
     if one_shot.step(now_ms, trigger, estop_closed, app.sensors, app.settings.values):
         _end(app, now_ms)
         return
+    if one_shot.phase == shot.OPEN:
+        _estimate(app, one_shot)
     app.board.leave_behind(board_room.FREEZING, one_shot.elapsed_ms)
     if app.slot % 5 == 0 and one_shot.phase == shot.OPEN:
         _count_down(app, now_ms)
+
+
+def _estimate(app, one_shot):
+    """How deep it is by now; in the depth-controlled mode, whether that is enough."""
+    sensors = app.sensors
+    skin = sensors.skin
+    told = app.estimate
+    elapsed_ms = one_shot.elapsed_ms
+    told.step(
+        elapsed_ms - app.estimated_ms,
+        sensors.nozzle.c_x100,
+        sensors.pressure_mbar.value,
+        skin.c_x100,
+        skin.valid,
+    )
+    app.estimated_ms = elapsed_ms
+    # Only ever earlier than the hardware timer, and not before the lower bound. H-01, H-02
+    if app.target_um and elapsed_ms >= app.least_ms and told.reached(app.target_um):
+        one_shot.enough = True
 
 
 def _start_shot(app, now_ms, trigger, estop_closed):
@@ -83,6 +125,7 @@ def _count_down(app, now_ms):
     # begin and end together to within some ms.
     left_ms = app.dose_ms - app.shot.elapsed_ms
     view.remaining_ms = left_ms if left_ms > 0 else 0
+    view.estimate_um = app.estimate.depth_um
     if app.ice_at_ms >= 0:
         view.ice_ms = app.shot.elapsed_ms - app.ice_at_ms
     app.panel.update()
@@ -113,10 +156,10 @@ def _end(app, now_ms):
     )
     app.board.leave_behind(board_room.RUNNING, 0)
     view = app.panel.view
-    view.complete = cause == shot.COMPLETE
+    view.complete = one_shot.complete()
     view.planned_ms = app.dose_ms
     # In the operator's terms: time of flow, that is, with the lags taken out again.
-    lag_us = app.dose_ms * 1000 - app.planned_us
+    lag_us = app.most_ms * 1000 - app.planned_us
     view.delivered_ms = max(0, delivered_us + lag_us) // 1000 if delivered_us else 0
     app.tally.add(one_shot, view.delivered_ms)
     view.nozzle_min_c_x100 = app.tally.nozzle_min_c_x100
@@ -126,7 +169,40 @@ def _end(app, now_ms):
     if one_shot.fault:
         app.faults.latch(one_shot.fault, False)
     app.summary = True
+    if delivered_us:
+        _judge(app, one_shot)
     if app.faults.fresh:
         app.report_faults(now_ms)
-    else:
-        thawing.freeze_ended(app, now_ms)
+        return
+    thawing.freeze_ended(app, now_ms)
+    if app.short:
+        app.sounder.play(sounder.ALARM_LOW, now_ms)
+
+
+def _judge(app, one_shot):
+    """Record the estimate; a complete freeze that leaves the lesion's base warm is told. H-02"""
+    told = app.estimate
+    values = app.settings.values
+    short_um = values[schema.DEPTH_UM] - told.depth_um
+    app.short = one_shot.complete() and short_um > _SHORT_UM
+    note = _NOTE_NONE
+    if app.short:
+        note = _NOTE_SHORT
+    elif one_shot.cause == shot.BY_DEPTH:
+        note = _NOTE_BY_DEPTH
+    app.record(
+        journal.ESTIMATE,
+        app.treatment_seq,
+        app.cycle,
+        told.depth_um,
+        told.spread_um,
+        told.effective_ms,
+        told.skin_ms,
+        values[schema.DEPTH_UM] + values[schema.MARGIN_UM],
+        note,
+    )
+    view = app.panel.view
+    view.estimate_um = told.depth_um
+    view.short = app.short
+    if app.short:
+        app.link.event({"ev": "short", "estimate_um": told.depth_um, "short_um": short_um})

@@ -172,12 +172,10 @@ def _arm(app, now_ms):
     if planned_ms < 0:
         _refuse_depth(app, now_ms, values)
         return
-    planned_us = dose.gate_us(
-        planned_ms,
-        values[schema.OPEN_LAG_US],
-        values[schema.CLOSE_LAG_US],
-        values[schema.TRIM_PPM],
-    )
+    # In the depth-controlled mode the hardware timer is set to the upper bound. H-01
+    by_depth = values[schema.DEPTH_MODE]
+    most_ms = dose.most_ms(planned_ms) if by_depth else planned_ms
+    planned_us = _gate_us(most_ms, values)
     if not app.valve.allowed(planned_us):
         preparing.refuse(
             app, now_ms, words.say(words.NO_DOSE), words.say(words.OVER_30_S),
@@ -188,6 +186,9 @@ def _arm(app, now_ms):
         return
     app.dose_ms = planned_ms
     app.planned_us = planned_us
+    app.most_ms = most_ms
+    app.least_ms = (_gate_us(dose.least_ms(planned_ms), values) + 999) // 1000
+    app.target_um = profiles.plan_um(values) if by_depth else 0
     app.table_version = dose.version_of(values[schema.APPLICATOR])
     app.cycles = values[schema.CYCLES]
     app.cycle = 1
@@ -195,6 +196,15 @@ def _arm(app, now_ms):
     app.tally.reset()
     app.panel.view.planned_ms = planned_ms
     preparing.go_on(app, now_ms)
+
+
+def _gate_us(time_ms, values):
+    return dose.gate_us(
+        time_ms,
+        values[schema.OPEN_LAG_US],
+        values[schema.CLOSE_LAG_US],
+        values[schema.TRIM_PPM],
+    )
 
 
 def _refuse_depth(app, now_ms, values):

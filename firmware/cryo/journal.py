@@ -53,9 +53,13 @@ PRECHILL_END = const(15)
 PLAN = const(16)
 THAW = const(18)
 TREATMENT_END = const(19)
+ESTIMATE = const(21)
 TABLE = const(22)
 
-_END_CAUSE = "1=complete 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening"
+_END_CAUSE = (
+    "1=complete 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
+    "8=complete, depth reached"
+)
 _PURGE_CAUSE = (
     "1=not cold in time 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
     "6=cold 7=reset, at most so long"
@@ -224,6 +228,20 @@ KINDS = (
             ("nozzle_min", "0.01 degC"),
             ("interruptions", "count"),
             ("patient_ref", "number, 0=none"),
+        ),
+    ),
+    (
+        ESTIMATE,
+        "estimate",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("depth", "um"),
+            ("spread", "um"),
+            ("liquid", "ms"),
+            ("skin_fall", "ms to -65 degC, 0=not seen"),
+            ("planned", "um"),
+            ("note", "0=none 1=short of the lesion 2=ended by depth"),
         ),
     ),
     (

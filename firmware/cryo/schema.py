@@ -33,6 +33,8 @@ TARGET = const(20)
 THAW_MIN_S = const(21)
 LANGUAGE = const(22)
 PROFILES = const(23)  # from here on three a profile, from profile 2 on: depth, margin, cycles
+DEPTH_MODE = const(41)
+SKIN_SENSOR = const(42)
 
 HOST = const(0)  # the host may set it at once
 DEVICE = const(1)  # takes effect after confirmation on the device
@@ -84,6 +86,8 @@ SETTINGS = (
     (56, "skin_tag_depth_um", "um", 500, 10000, 2000, DEVICE, "profile skin_tag: lesion depth; assumed"),
     (57, "skin_tag_margin_um", "um", 0, 3000, 500, DEVICE, "profile skin_tag: margin below it; assumed"),
     (58, "skin_tag_cycles", "count", 1, 2, 1, DEVICE, "profile skin_tag: cycles"),
+    (28, "depth_mode", "on/off", 0, 1, 0, DEVICE, "the estimate ends the freeze, within a quarter of the plan and 10 to 30 s"),
+    (29, "skin_sensor", "on/off", 0, 1, 0, DEVICE, "an infrared thermometer is fitted; silent, it is a fault"),
 )
 
 

@@ -92,6 +92,7 @@ class View:
         self.timeout_s = 0
         self.estimate_um = -1  # -1 = no estimate
         self.target_um = 0  # the depth that ends the freeze; 0 = time ends it
+        self.short = False  # complete, and yet short of the lesion's base by the estimate
         self.ice_ms = -1  # since the ice field was marked; -1 = not marked
         self.nozzle_c_x100 = 0
         self.cold = False  # the nozzle is at liquid temperature
@@ -367,10 +368,12 @@ def _freezing_update(canvas, view, seen):
 
 def _done_enter(canvas, view):
     title = words.say(words.COMPLETE if view.complete else words.ENDED_EARLY)
+    if view.short:
+        title = words.say(words.TOO_SHALLOW)
     before = view.interruptions if view.complete else view.interruptions - 1
     if before > 0:
         title += " !%d" % before  # so often was it interrupted before
-    canvas.title(title, 0 if view.complete and before <= 0 else 0xFF)
+    canvas.title(title, 0 if view.complete and before <= 0 and not view.short else 0xFF)
     # Rounded down when it ended early, so that it never looks complete.
     _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
     canvas.text(fonts.TEXT, 64, 2, "/" + _tenths_text(view.planned_ms) + "s")

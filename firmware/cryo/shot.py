@@ -9,7 +9,8 @@ bounded, and ends by itself).
     OPEN     the dose timer counts
     CLOSING  gate low, supply still on: the current must fall (did the gate really open?)
 
-A freeze ends when its count does. A purge (PRECHILL: the line is blown cold, away from the patient)
+A freeze ends when its count does, or, in the depth-controlled mode, when it is told that it is
+`enough`. A purge (PRECHILL: the line is blown cold, away from the patient)
 ends when the nozzle is at liquid temperature and steady; it is a fault when its count ends before.
 """
 
@@ -32,6 +33,7 @@ FAULT = const(4)
 CANCELLED = const(5)  # ended before the gate opened
 COLD = const(6)  # a purge: the nozzle is at liquid temperature
 RESET = const(7)  # the processor was reset, or lost power: told by the next start
+BY_DEPTH = const(8)  # complete: the estimated depth is the planned one
 
 CAUSES = (
     "",
@@ -42,6 +44,7 @@ CAUSES = (
     "cancelled",
     "cold",
     "reset",
+    "complete, depth reached",
 )
 
 PURGE_US = const(10000000)  # no purge is longer: a line that is not cold by then has no liquid
@@ -69,6 +72,7 @@ class Shot:
         self.nozzle_min_c_x100 = 0
         self.pressure_min_mbar = 0
         self.purging = False  # this shot, or the last one, is a purge
+        self.enough = False  # the freeze has done its work: the next step ends it
         self._readings = array("i", [0] * _READINGS)  # of a purge: nozzle, every 100 ms
         self._read = 0  # how many there have been
         self._cold = 0  # of the last ones, how many said cold and steady
@@ -84,6 +88,7 @@ class Shot:
     def begin(self, planned_us, now_ms):
         """Start a freeze of `planned_us` (gate high time, us). The trigger is held."""
         self.purging = False
+        self.enough = False
         self._read = 0
         self._cold = 0
         self.planned_us = planned_us
@@ -170,6 +175,8 @@ class Shot:
             fault = faults.NO_COLD  # H-02
         if fault:
             return self._close(FAULT, fault, now_ms)
+        if self.enough:
+            return self._close(BY_DEPTH, 0, now_ms)
         if self.purging and elapsed_ms >= (self._read + 1) * _READ_EVERY_MS:
             if self._chilled(nozzle):
                 return self._close(COLD, 0, now_ms)
@@ -238,6 +245,10 @@ class Shot:
                 self.delivered_us = most_us
         self._since_ms = now_ms
         return self.phase == IDLE
+
+    def complete(self):
+        """Whether the shot that ended was a whole freeze."""
+        return self.cause == COMPLETE or self.cause == BY_DEPTH
 
     def cancel(self, planned_us, cause):
         """End before anything began: for the record."""

@@ -1,12 +1,12 @@
 """What has been delivered of the treatment that runs, and the record that closes it.
 
-Works on an App. May import micropython.const and cryo's journal, shot. Controls: H-08 (what a
+Works on an App. May import micropython.const and cryo's journal. Controls: H-08 (what a
 treatment came to is a record of its own), H-02 (a cycle counts when it was complete, and only then).
 """
 
 from micropython import const
 
-from cryo import journal, shot
+from cryo import journal
 
 # Why a treatment ended, as its record says
 COMPLETE = const(1)
@@ -37,7 +37,7 @@ class Tally:
     def add(self, one_shot, delivered_ms):
         """A freeze has ended, in whatever way; `delivered_ms` of flow."""
         self.begun = True
-        if one_shot.cause == shot.COMPLETE and not one_shot.fault:
+        if one_shot.complete() and not one_shot.fault:
             self.complete += 1
         else:
             self.interruptions += 1

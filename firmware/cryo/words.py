@@ -66,6 +66,7 @@ BACK = const(46)
 NOT_SAVED = const(47)
 APPLICATOR_REACHES = const(48)
 NO_APPLICATOR = const(49)
+TOO_SHALLOW = const(50)
 
 # Tables of a language
 _WORDS = const(0)

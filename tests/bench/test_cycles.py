@@ -9,6 +9,7 @@ from tests.bench.conftest import (
     ARMED,
     COLD,
     DISARMED,
+    ESTIMATE,
     FREEZE_BEGIN,
     FREEZE_END,
     PLAN,
@@ -76,7 +77,8 @@ def test_two_cycles_end_to_end(bench: Bench) -> None:
     until(bench, "DONE", 40000)
     book = records(bench)
     assert [r.kind for r in book[1:]] == [
-        ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, THAW, FREEZE_BEGIN, FREEZE_END, TREATMENT_END,
+        ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, ESTIMATE, THAW, FREEZE_BEGIN, FREEZE_END, ESTIMATE,
+        TREATMENT_END,
     ]  # fmt: skip
     armed = book[1]
     assert [r.args[1] for r in book if r.kind in (FREEZE_BEGIN, FREEZE_END)] == [1, 1, 2, 2]

@@ -12,6 +12,7 @@ from tests.bench.conftest import (
     COLD,
     COMPLETE,
     DISARMED,
+    ESTIMATE,
     ESTOP,
     FAULT,
     FAULTED,
@@ -75,7 +76,8 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
     assert 2_000 * MS < purged[1] - purged[0] < 10_000 * MS
     book = records(bench)
     assert [r.kind for r in book] == [
-        BOOT, PRECHILL_BEGIN, PRECHILL_END, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, TREATMENT_END,
+        BOOT, PRECHILL_BEGIN, PRECHILL_END, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, ESTIMATE,
+        TREATMENT_END,
     ]  # fmt: skip
     begin, end, armed, _plan, freeze = book[1:6]
     assert begin.args[:3] == (0, 1, 10_000_000)

@@ -14,6 +14,7 @@ from tests.bench.conftest import (
     CANCELLED,
     COMPLETE,
     DISARMED,
+    ESTIMATE,
     ESTOP,
     FAULT,
     FREEZE_BEGIN,
@@ -50,9 +51,9 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     (opened, closed), = bench.valve_intervals()
     book = records(bench)
     assert [r.kind for r in book] == [
-        BOOT, SETTING, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, TREATMENT_END,
+        BOOT, SETTING, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, ESTIMATE, TREATMENT_END,
     ]  # fmt: skip
-    armed, plan, begin, end, closing = book[2:]
+    armed, plan, begin, end, estimated, closing = book[2:]
     assert plan.args[:5] == (armed.seq, 1, 1, 0, 2500)
     assert 0 < plan.args[5] < 500
     assert plan.args[6:] == (1, 0)
@@ -63,6 +64,11 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     assert abs(closed - opened - armed.args[3] * US) <= 5 * US
     assert abs(closed - opened - end.args[5] * US) <= 1 * US
     assert end.args[6] < -15000  # the nozzle got cold
+    # The line was warm: less liquid than seconds, and the estimate says so.
+    assert estimated.args[:2] == (armed.seq, 1)
+    assert 1000 < estimated.args[2] < 2350
+    assert 0 < estimated.args[4] < dose_ms - 2000
+    assert estimated.args[6:] == (2500, 1)
     assert 400 < end.args[7] < 600  # the pressure sagged while liquid flowed
     assert book[1].args == (1, 2300, 2500, 1, 0, 0, 0, 0)
     bench.press("select")
@@ -359,7 +365,7 @@ def test_a_freeze_without_cold_is_not_told_as_a_treatment(
     assert faults(bench) == [22]
     (opened, closed), = bench.valve_intervals()
     assert closed - opened <= 12_100 * MS  # a longer one is not waited for
-    assert [r.kind for r in records(bench)][-3:] == [FREEZE_END, FAULT, TREATMENT_END]
+    assert [r.kind for r in records(bench)][-4:] == [FREEZE_END, ESTIMATE, FAULT, TREATMENT_END]
     assert last(bench, TREATMENT_END).args[1:4] == (4, 1, 0)  # a fault; no cycle was complete
 
 

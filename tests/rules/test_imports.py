@@ -58,14 +58,16 @@ ROOMS: dict[str, frozenset[str]] = {
     "views": PURE,
     "tally": PURE,
     "preparing": PURE | {"gc"},
-    "handling": PURE,
-    "startup": PURE | {"gc", "sys"},
     "thawing": PURE,
     "freezing": PURE,
+    "handling": PURE,
+    "startup": PURE | {"gc", "sys"},
     "app": PURE,
 }
 # The control path: what decides whether the valve may be open.
-CONTROL_PATH = ("buttons", "sensors", "interlocks", "dose", "estimate", "treatment", "shot", "valve")
+CONTROL_PATH = (
+    "buttons", "sensors", "interlocks", "dose", "estimate", "treatment", "shot", "valve",
+)  # fmt: skip
 
 OUR_PACKAGES = ("hw_sim", "host_tools", "tests")
 # No word of the simulator in firmware/: it must not know where it runs.
