@@ -72,6 +72,20 @@ def save(made: Figure, path: Path) -> None:
     flat.save(path, format="PNG", optimize=True)
 
 
+def snapshot(pixels: bytes, path: Path, dot_px: int = 2) -> None:
+    """Write a screen alone (128 x 64 bytes, 0 or not) as PNG, with its bezel."""
+    from PIL import Image
+
+    dots = Image.frombytes("P", (128, 64), bytes(2 if pixel else 1 for pixel in pixels))
+    edge = BEZEL_PX - 1
+    size = (128 * dot_px + 2 * edge, 64 * dot_px + 2 * edge)
+    image = Image.new("P", size, 0)
+    bezel = tuple(bytes.fromhex(_BEZEL[1:]))
+    image.putpalette([*bezel, *_GLASS_OFF, *_GLASS_ON])
+    image.paste(dots.resize((128 * dot_px, 64 * dot_px), Image.Resampling.NEAREST), (edge, edge))
+    image.save(path, format="PNG", optimize=True, bits=2)
+
+
 def screen(made: Figure, pixels: bytes, x_px: int, y_px: int, dot_px: int) -> None:
     """Draw a screen (128 x 64 bytes, 0 or not) with its lower left corner at (x, y) of a figure,
     each dot `dot_px` wide, dot for dot."""

@@ -98,7 +98,7 @@ def uf2_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def firmware_files(firmware_dir: Path, *, mpy: bool = False) -> dict[str, bytes]:
-    """What lands on the board, by path: every .py below `firmware_dir`.
+    """What lands on the board, by path: every .py and .bin below `firmware_dir`.
 
     With `mpy`, packages are compiled to .mpy for the board's processor as they are released
     (main.py stays as it is: MicroPython looks for it under that name). They start faster.
@@ -114,6 +114,8 @@ def firmware_files(firmware_dir: Path, *, mpy: bool = False) -> dict[str, bytes]
             files[name.removesuffix(".py") + ".mpy"] = compiled(source, name)
         else:
             files[name] = source
+    for path in sorted(firmware_dir.rglob("*.bin")):
+        files[path.relative_to(firmware_dir).as_posix()] = path.read_bytes()
     return files
 
 

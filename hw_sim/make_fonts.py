@@ -1,4 +1,4 @@
-"""Makes the panel's fonts and languages: `fonts.py`, `languages.py`, `lang_*.py` of firmware/cryo.
+"""Makes the panel's fonts and languages: `fonts.py`, `languages.py`, `lang_*` of firmware/cryo.
 
     apt install fonts-spleen unifont
     python -m hw_sim.make_fonts firmware/cryo
@@ -244,14 +244,15 @@ def unifont(characters: str) -> bytes:
     return b"".join(found[f"{ord(c):04X}"] for c in characters)
 
 
-def room(language: Language, glyphs: bytes) -> str:
+def room(language: Language) -> str:
     """The text of a lang_*.py."""
     lines = [
         f'"""The panel\'s texts in {language.name}. Generated; do not edit.\n',
         "Pure; imports nothing. Controls: H-09 (what to do, in the operator's language).\n",
     ]
     if language.characters():
-        lines.append("Glyphs from GNU Unifont 15.0, SIL OFL 1.1, docs/licences.md.")
+        lines.append("Glyphs, in the order of CODES, in the .bin beside it: from GNU Unifont 15.0,")
+        lines.append("SIL OFL 1.1, docs/licences.md.")
     lines.append("How it is read is said in words.py.")
     lines.append('"""\n\nTABLES = (')
     for table in language.tables:
@@ -272,23 +273,20 @@ def room(language: Language, glyphs: bytes) -> str:
         lines.append("    ),")
     lines.append(")\n")
     codes = b"".join(struct.pack("<H", ord(c)) for c in language.characters())
-    for name, data in (("CODES", codes), ("GLYPHS", glyphs)):
-        if data:
-            lines += [f"{name} = (", *quoted(data), ")"]
-        else:
-            lines.append(f'{name} = b""')
+    lines += ["CODES = (", *quoted(codes), ")"] if codes else ['CODES = b""']
     return "\n".join(lines) + "\n"
 
 
 def kept_glyphs(path: Path, characters: str) -> bytes:
-    """The glyphs that a lang_*.py has already. KeyError when one is missing."""
+    """The glyphs beside a lang_*.py. KeyError when one is missing."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     codes = struct.unpack(f"<{len(module.CODES) // 2}H", module.CODES)
-    known = {code: module.GLYPHS[32 * i : 32 * i + 32] for i, code in enumerate(codes)}
+    glyphs = path.with_suffix(".bin").read_bytes()
+    known = {code: glyphs[32 * i : 32 * i + 32] for i, code in enumerate(codes)}
     return b"".join(known[ord(c)] for c in characters)
 
 
@@ -318,8 +316,10 @@ def main(arguments: list[str]) -> int:
     for language in found:
         path = folder / f"lang_{language.code}.py"
         used = language.characters()
-        glyphs = kept_glyphs(path, used) if only_texts and used else unifont(used) if used else b""
-        path.write_text(room(language, glyphs), encoding="utf-8")
+        if used:
+            glyphs = kept_glyphs(path, used) if only_texts else unifont(used)
+            path.with_suffix(".bin").write_bytes(glyphs)
+        path.write_text(room(language), encoding="utf-8")
     (folder / "languages.py").write_text(list_of(found), encoding="utf-8")
     return 0
 

@@ -1,9 +1,9 @@
 """Pictures for people: a treatment on one time axis, the states, all screens, and the quick card.
 
 `python -m hw_sim.picture FOLDER` draws them for the documentation: treatment.png, states.png,
-screens.png (English), screens-zh.png (Traditional Chinese), quick-card.png. The same run gives
-the same bytes. May import the standard library, matplotlib and NumPy (lazily), and `bench`,
-`glass`, `quick_card`, `session`, `sights`, `states`, `trace` of hw_sim.
+screens.png (English), screens-zh.png (Chinese), each screen alone in screens/, and
+quick-card.png. The same run gives the same bytes. May import the standard library, matplotlib and
+NumPy (lazily); of hw_sim `bench`, `glass`, `quick_card`, `session`, `sights`, `states`, `trace`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from hw_sim.glass import (
     load,
     save,
     screen,
+    snapshot,
 )
 from hw_sim.quick_card import card
 from hw_sim.session import CELL_MM, NS_PER_S, Outcome, Session
@@ -405,6 +406,10 @@ def main(arguments: Sequence[str]) -> int:
     english = sights(1)
     screens(folder / "screens.png", english)
     screens(folder / "screens-zh.png", sights(2))
+    alone = folder / "screens"
+    alone.mkdir(exist_ok=True)
+    for sight in english:
+        snapshot(sight.pixels, alone / f"{sight.name}.png")
     machine(folder / "states.png", english)
     card(folder / "quick-card.png", english)
     return 0

@@ -92,9 +92,9 @@ class Canvas:
                 continue
             if x + 16 > WIDTH:
                 break
-            wide = words.glyph_of(code)
-            if wide >= 0:
-                self.glyph(words.font(), wide, x, page, invert)
+            wide = words.font_of(code)
+            if wide:
+                self.glyph(wide, 0, x, page, invert)
             x += 16
         return x
 

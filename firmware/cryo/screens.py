@@ -342,7 +342,6 @@ def _freezing_update(canvas, view, seen):
         if seen[1] != tens:
             seen[1] = tens
             canvas.place(fonts.HUGE, 0, 0, tens if tens else -1)
-            return
         seen[0] = seconds
         canvas.place(fonts.HUGE, 32, 0, seconds % 10)
         return

@@ -3,8 +3,9 @@
 May import gc, sys, micropython.const, cryo's languages; loads one of cryo's lang_* at a time.
 Controls: H-09 (every text says what is, or what to do, in the operator's language).
 
-A language is data: its texts in a few packed tables, and the glyphs of the characters that are
-not ASCII; lang_*.py and languages.py are generated. Nothing here knows any language.
+A language is data: its texts in a few packed tables (lang_*.py), and the glyphs of the characters
+that are not ASCII, which stay in flash (lang_*.bin: 9 kB of Chinese are better there than on the
+heap); all are generated. Nothing here knows any language.
 A text is made anew each time: not while the valve is open.
 """
 
@@ -77,58 +78,73 @@ _APPLICATORS = const(4)
 _SETTINGS = const(5)
 
 _FAULT_PARTS = const(4)
+_GLYPH_BYTES = const(32)
 
 
-class _InUse:
-    number = 0
-    tables = ()
-    codes = b""  # characters with a glyph, in order, two bytes each, low byte first
-    font = (16, 2, "", b"")  # their glyphs, as in `fonts`
+_glyph = bytearray(_GLYPH_BYTES)
+_font = (16, 2, "", _glyph)  # as in `fonts`; of one character
+
+
+class _Language:
+    """The language in use."""
+
+    def __init__(self):
+        self.number = 0
+        self.tables = (b"",) * (_SETTINGS + 1)
+        self.codes = b""  # characters with a glyph, in order, two bytes each, low byte first
+        self.file = None  # their glyphs in the same order: two pages of 16 columns each
+
+    def load(self, number):
+        """ImportError, OSError or MemoryError when it cannot be had."""
+        name = "cryo.lang_" + languages.CODES[number - 1]
+        __import__(name)
+        room = sys.modules[name]
+        self.number = number
+        self.tables = room.TABLES
+        self.codes = room.CODES
+        if self.codes:
+            path = room.__file__
+            self.file = open(path[: path.rfind(".")] + ".bin", "rb")
+
+    def unload(self):
+        """Give the memory back."""
+        name = "lang_" + languages.CODES[self.number - 1]
+        if self.file:
+            self.file.close()
+        self.__init__()
+        sys.modules.pop("cryo." + name)
+        delattr(sys.modules["cryo"], name)
+        gc.collect()
+
+
+_now = _Language()
 
 
 def use(number):
     """Take language `number` (1 = the first) in use. False: it is not on this device, and the
     one before stays, or English. Frees the one before; not while the valve is open."""
-    if number == _InUse.number:
+    if number == _now.number:
         return True
     if not 1 <= number <= len(languages.CODES):
         return False
-    before = _InUse.number
+    before = _now.number
     if before:
-        _unload("lang_" + languages.CODES[before - 1])
+        _now.unload()
     try:
-        _load(number)
-    except (ImportError, MemoryError):
-        _load(before or 1)
+        _now.load(number)
+    except (ImportError, OSError, MemoryError):
+        if _now.number:
+            _now.unload()
+        _now.load(before or 1)
         return False
     return True
 
 
-def _unload(name):
-    _InUse.number = 0
-    _InUse.tables = ()
-    _InUse.codes = b""
-    _InUse.font = (16, 2, "", b"")
-    sys.modules.pop("cryo." + name)
-    delattr(sys.modules["cryo"], name)
-    gc.collect()
-
-
-def _load(number):
-    name = "lang_" + languages.CODES[number - 1]
-    __import__("cryo." + name)
-    loaded = sys.modules["cryo." + name]
-    _InUse.tables = loaded.TABLES
-    _InUse.codes = loaded.CODES
-    _InUse.font = (16, 2, "", loaded.GLYPHS)
-    _InUse.number = number
-
-
 def _text(table, n):
     """Text `n` of a table: offsets of two bytes each (low byte first), then the texts."""
-    if not _InUse.number:
+    if not _now.number:
         use(1)
-    packed = _InUse.tables[table]
+    packed = _now.tables[table]
     at = 2 * n
     if n < 0 or at + 4 > packed[0] | packed[1] << 8:
         return ""
@@ -167,9 +183,9 @@ def setting(number):
     return _text(_SETTINGS, number)
 
 
-def glyph_of(code):
-    """Position of a character's glyph in `font()`, or -1."""
-    codes = _InUse.codes
+def position_of(code):
+    """Position of a character among those that have a glyph, or -1."""
+    codes = _now.codes
     low = 0
     high = len(codes) // 2
     while low < high:
@@ -184,6 +200,16 @@ def glyph_of(code):
     return -1
 
 
-def font():
-    """The glyphs of the language in use: (16, 2, "", glyphs)."""
-    return _InUse.font
+def font_of(code):
+    """A font of just this character, read from flash; None when it has no glyph. Valid until the
+    next call."""
+    position = position_of(code)
+    file = _now.file
+    if position < 0 or not file:
+        return None
+    try:
+        file.seek(position * _GLYPH_BYTES)
+        file.readinto(_glyph)
+    except OSError:
+        return None
+    return _font

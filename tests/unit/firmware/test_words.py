@@ -60,8 +60,7 @@ def lines(text: str, most: int = 16) -> list[str]:
 @each_language
 def test_what_lies_on_the_device_is_made_from_the_texts(language: make_fonts.Language) -> None:
     path = CRYO / f"lang_{language.code}.py"
-    glyphs = make_fonts.kept_glyphs(path, language.characters())
-    assert path.read_text("utf-8") == make_fonts.room(language, glyphs), (
+    assert path.read_text("utf-8") == make_fonts.room(language), (
         "run: python -m hw_sim.make_fonts firmware/cryo"
     )
     assert (CRYO / "languages.py").read_text("utf-8") == make_fonts.list_of(ALL)
@@ -98,20 +97,20 @@ def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
 @each_language
 def test_every_character_has_its_glyph(language: make_fonts.Language) -> None:
     assert words.use(language.number)
-    width, pages, _, glyphs = words.font()
-    assert (width, pages) == (16, 2)
     used = language.characters()
-    assert len(glyphs) == 32 * len(used), "only what is used is carried"
+    glyphs = CRYO / f"lang_{language.code}.bin"
+    assert (glyphs.stat().st_size if used else 0) == 32 * len(used), "only what is used is carried"
     drawn = set()
     for position, character in enumerate(used):
-        assert words.glyph_of(ord(character)) == position
-        picture = glyphs[32 * position : 32 * position + 32]
+        assert words.position_of(ord(character)) == position
+        width, pages, _, picture = words.font_of(ord(character))
+        assert (width, pages, len(picture)) == (16, 2, 32)
         assert any(picture), f"{character} is blank"
-        drawn.add(picture)
+        drawn.add(bytes(picture))
     assert len(drawn) == len(used), "two characters look the same"
-    assert words.glyph_of(0x2603) == -1
-    assert words.glyph_of(0xFFFF) == -1
-    assert words.glyph_of(127) == -1
+    for code in (0x2603, 0xFFFF, 127):
+        assert words.position_of(code) == -1
+        assert words.font_of(code) is None
 
 
 def test_english_is_what_link_and_journal_call_it() -> None:
@@ -170,11 +169,24 @@ def test_every_fault_says_what_to_do(language: make_fonts.Language, row: tuple) 
     assert calls_service or vents or ENDS_IT.get(row[3], "?") in do
 
 
+@pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
+def test_the_operators_guide_lists_every_fault(row: tuple) -> None:
+    """H-09: with its name in each language, and what to do."""
+    guide = (FIRMWARE.parent / "docs" / "operator.md").read_text("utf-8")
+    (line,) = [line for line in guide.splitlines() if line.startswith(f"| **{row[1]}**")]
+    for number in range(1, len(languages.CODES) + 1):
+        assert words.use(number)
+        assert words.fault(row[0], 0) in line
+    assert words.use(1)
+    assert " ".join(words.fault(row[0], part) for part in (2, 3)).strip() in line
+    assert f"| {faults.PRIORITIES[row[2]]} |" in line
+
+
 def test_using_a_language_frees_the_other_one() -> None:
     assert words.use(2)
     assert words.say(words.ARMED) == "已備妥"
     assert words.use(1)
-    assert words.glyph_of(ord("已")) == -1
+    assert words.font_of(ord("已")) is None
     assert words.say(words.ARMED) == "ARMED"
     with pytest.raises(AttributeError):
         import_module("cryo").lang_zh  # noqa: B018
@@ -214,7 +226,7 @@ c.clear()
 print(words.use(3), words.say(words.ARMED))
 text = words.say(words.HOLD_ARM)
 c.text(fonts.TEXT, 0, 0, text)
-print(text.encode(), bytes(c.page[0][1:17]) == words.font()[3][:16])
+print(text.encode(), bytes(c.page[0][1:17]) == words.font_of(ord(text[0]))[3][:16])
 """
 
 
@@ -230,7 +242,8 @@ def test_a_third_language_needs_only_data(tmp_path: Path) -> None:
     bench = FastBench()
     bench.write_files(
         {
-            "cryo/lang_xx.py": make_fonts.room(found[2], glyph).encode(),
+            "cryo/lang_xx.py": make_fonts.room(found[2]).encode(),
+            "cryo/lang_xx.bin": glyph,
             "cryo/languages.py": make_fonts.list_of(found).encode(),
             "main.py": MAIN,
         }
