@@ -38,6 +38,9 @@ GENTLE_S = 1.5
 """So long after a button or the valve has moved, or the device has changed its state, time runs no
 faster than life: a press shall be a press, and whoever works at 100 × shall have time to answer."""
 
+PIECE_S = 0.008
+"""The bench is run in pieces that take about so long, so that a hand is never kept waiting."""
+
 SHORTEST_PRESS_NS = 60 * NS_PER_MS
 """A click of a mouse can be shorter than any finger's; the contact stays closed so long."""
 
@@ -144,6 +147,7 @@ class Engine:
         self._opened_ns: int | None = None
         self._opened_ms = 0.0
         self._sample_ns = 0
+        self._piece_ns = NS_PER_MS
         self._port_life: object = None
         self._gentle_until_s = 0.0
         self._shown_s = -1e9
@@ -507,12 +511,18 @@ class Engine:
     def _go(self, target_ns: int, now_s: float) -> None:
         bench = self.bench
         while self.now_ns < target_ns:
-            to_ns = min(target_ns, self._sample_ns)
+            to_ns = min(target_ns, self._sample_ns, self.now_ns + self._piece_ns)
             for waiting in (self._script, self._late):
                 if waiting and waiting[0].at_ns < to_ns:
                     to_ns = waiting[0].at_ns
             if to_ns > self.now_ns:
+                began_s = self._clock()
                 bench.run_for((to_ns - self.now_ns) / NS_PER_MS)
+                took_s = self._clock() - began_s
+                if took_s > PIECE_S:
+                    self._piece_ns = max(NS_PER_MS, self._piece_ns // 2)
+                elif took_s < PIECE_S / 4:
+                    self._piece_ns = min(SAMPLE_NS, 2 * self._piece_ns)
                 self._listen()
             for waiting in (self._script, self._late):
                 while waiting and waiting[0].at_ns <= self.now_ns:

@@ -74,7 +74,7 @@ def opened(address: str, width: int = 1440, height: int = 980) -> Generator[Any]
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         page = browser.new_page(viewport={"width": width, "height": height})
         page.goto(address)
-        page.wait_for_function("window.cryoBench?.front?.state === 'READY'", timeout=120_000)
+        page.wait_for_function("window.cryoBench?.front?.state === 'READY'", timeout=300_000)
         yield page
         browser.close()
 

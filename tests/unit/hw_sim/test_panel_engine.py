@@ -108,13 +108,13 @@ def test_a_bench_that_cannot_keep_up_gives_up_the_rest() -> None:
     began_s = wall.s
     longest_s = 0.0
     while wall.s < began_s + 5.0:
-        wall.s += TURN_S
         before_s = wall.s
-        engine.turn()
+        wait_s = engine.turn()
         longest_s = max(longest_s, wall.s - before_s)
+        wall.s += max(wait_s, 0.0005)
     assert engine.now_ns * 1e-9 == pytest.approx(5.0 / 4, rel=0.15)
     assert engine.view.reached == pytest.approx(0.25, rel=0.2)
-    assert longest_s < 1.0  # and it stays answerable
+    assert longest_s < 0.05  # and it stays answerable
 
 
 def test_a_press_is_seen_on_the_screen(ready: Driven) -> None:
