@@ -31,7 +31,9 @@ class Driven:
 
     def __init__(self, speed: float = 1.0) -> None:
         self.wall = Wall()
-        self.engine = Engine(lambda seed, _sensor: FastBench(seed=seed), speed=speed, clock=self.wall)
+        self.engine = Engine(
+            lambda seed, _sensor: FastBench(seed=seed), speed=speed, clock=self.wall
+        )
 
     def run(self, s: float) -> None:
         """So much of the computer's time passes."""
