@@ -31,6 +31,7 @@ _SKIN_DOUBT_MS = const(40)  # what is not known of that
 _SKIN_PRIOR = const(160)  # permille: how far ln of the time to -65 C scatters, squared
 _SKIN_LOW = const(-6900)  # 0.01 C; the sensor ends at -70 C
 _SKIN_HIGH = const(-1000)
+_SKIN_WARM = const(1500)  # unfrozen skin at the beginning
 _SKIN_SPREAD = const(35)  # permille: spread of the depth once the skin's fall is known
 _NOMINAL_SKIN_MS = const(320)
 _SKIN_WATCHED_MS = const(4000)
@@ -106,6 +107,7 @@ class Estimate:
         self._skin_t = 0  # sums over the skin's readings: time, and its part of the time to -65 C
         self._skin_part = 0
         self._skin_over = False
+        self._skin_warm = False
         self._trust = 0
 
     def begin(self, row, target):
@@ -123,6 +125,7 @@ class Estimate:
         self._skin_t = 0
         self._skin_part = 0
         self._skin_over = False
+        self._skin_warm = False
         self._trust = 0
         self._curve = dose.curve(row, target)
         self._spread = row[dose.SPREAD]
@@ -157,7 +160,10 @@ class Estimate:
 
     def _see(self, skin_c_x100, nozzle_c_x100):
         """A new reading of the skin: on its way down it tells the time to -65 C."""
-        if skin_c_x100 < _SKIN_LOW:
+        if skin_c_x100 > _SKIN_WARM:
+            self._skin_warm = True
+        elif not self._skin_warm or skin_c_x100 < _SKIN_LOW:
+            # Its end, or skin that was cold at the beginning (a second freeze): no fall to time.
             self._skin_over = True
             return
         counts = between(_NOZZLE_C, _COUNTS, nozzle_c_x100)

@@ -137,9 +137,18 @@ def test_whatever_is_read_every_number_stays_small_and_bounded(
 
 def test_a_reading_below_the_sensor_s_end_says_nothing_more() -> None:
     made = began()
+    made.step(10, LIQUID, NOMINAL_MBAR, 3300, True)
     run(made, 300)
     made.step(10, LIQUID, NOMINAL_MBAR, -7001, True)
     made.step(10, LIQUID, NOMINAL_MBAR, -3000, True)
+    assert made.skin_ms == 0
+
+
+def test_skin_that_was_cold_at_the_beginning_tells_nothing() -> None:
+    """A second freeze on tissue that has not come to its temperature."""
+    made = began()
+    for c in range(1000, -6000, -100):
+        made.step(20, LIQUID, NOMINAL_MBAR, c, True)
     assert made.skin_ms == 0
 
 
