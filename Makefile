@@ -71,13 +71,17 @@ panel: $(READY) ## the simulated device in the browser (ARGS="--bench emulated" 
 
 .PHONY: test
 test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
-	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow' $(ARGS)
+	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow and not nightly' $(ARGS)
 
 .PHONY: test-emulated
 test-emulated: $(READY) ## all tests on the official MicroPython image, the slow ones too; fails without it
 	@$(PY) -c 'from hw_sim import image; image.find_image()' 2>/dev/null || { \
 	    printf 'The official MicroPython image is not here. To get it: make micropython\n' >&2; exit 1; }
 	@$(PY) -m pytest -n 2 --dist worksteal -m emulated $(ARGS)
+
+.PHONY: test-scenarios
+test-scenarios: $(READY) ## all scenarios on the emulated board (hours), or on a board alone: BENCH=/dev/ttyACM0
+	@$(PY) -m pytest $(if $(BENCH),,-n 2 --dist worksteal) tests/bench --bench $(or $(BENCH),emulated) $(ARGS)
 
 .PHONY: micropython
 micropython: $(READY) ## download the official MicroPython image, for the tests on the emulated board

@@ -25,6 +25,7 @@ PAGE_BYTES = 256
 ERASE_NS = 45_000_000
 PROGRAM_PAGE_NS = 700_000
 DISK_VERSION = 0x00020000
+_BOARD_VERSION = 0x00020001  # what MicroPython's littlefs makes of it with its first write
 
 _EIO = -5
 logging.getLogger("littlefs").addHandler(logging.NullHandler())
@@ -169,17 +170,7 @@ class Filesystem:
 
     def __init__(self, flash: SimFlash) -> None:
         self.flash = flash
-        self._config = lfs.LFSConfig(
-            context=flash,
-            block_size=BLOCK_BYTES,
-            block_count=BLOCK_COUNT,
-            read_size=32,
-            prog_size=PAGE_BYTES,
-            cache_size=1024,
-            lookahead_size=32,
-            block_cycles=100,
-            disk_version=DISK_VERSION,
-        )
+        self._config = self._layout(DISK_VERSION)
         self.fs = lfs.LFSFilesystem()
         # littlefs keeps a list of open files. A handle that was freed before it was closed would
         # leave a dangling pointer there, so every handle lives until it is closed.
@@ -188,9 +179,31 @@ class Filesystem:
         try:
             lfs.mount(self.fs, self._config)
         except LittleFSError:
+            self._mount_what_a_board_has_written()
+
+    def _layout(self, disk_version: int) -> Any:
+        return lfs.LFSConfig(
+            context=self.flash,
+            block_size=BLOCK_BYTES,
+            block_count=BLOCK_COUNT,
+            read_size=32,
+            prog_size=PAGE_BYTES,
+            cache_size=1024,
+            lookahead_size=32,
+            block_cycles=100,
+            disk_version=disk_version,
+        )
+
+    def _mount_what_a_board_has_written(self) -> None:
+        config = self._layout(_BOARD_VERSION)
+        try:
+            lfs.mount(self.fs, config)
+        except LittleFSError:
             self.formatted = True
             self.call(lfs.format, self._config)
             self.call(lfs.mount, self._config)
+        else:
+            self._config = config
 
     def call(self, fn: Any, *args: Any) -> Any:
         """Run one littlefs function, with its error as an OSError."""

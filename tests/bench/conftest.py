@@ -11,7 +11,7 @@ import base64
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
@@ -37,8 +37,28 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--bench {kind}: neither {' nor '.join(SIMULATED)} nor a port")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Another bench than the usual one: of the tests only those that have a bench to choose."""
+    if config.getoption("--bench") == "fast":
+        return
+    scenarios = [item for item in items if "bench" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in scenarios])
+    items[:] = scenarios
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    del item
+    return (yield from skipped_where_impossible())
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    del item
+    return (yield from skipped_where_impossible())
+
+
+def skipped_where_impossible() -> Generator[None, None, None]:
     """What a bench cannot do is no failure of the firmware."""
     del item
     try:

@@ -129,13 +129,12 @@ def run_on(port: str, *what: str, patience: float = 1.0) -> subprocess.Popen[str
 
 
 HERE = "tests/bench/test_link_alone.py"
-NOT_HERE = ("-k", "not stands_for")
 
 
 def test_a_simulated_board_stands_for_one() -> None:
     """Over pyserial, with a scenario that it cannot do: that one is skipped, and says why."""
-    with run_on("sim://", HERE, "tests/bench/test_treatment.py::test_the_ice_field_is_marked",
-                *NOT_HERE) as done:  # fmt: skip
+    more = "tests/bench/test_treatment.py::test_the_ice_field_is_marked"
+    with run_on("sim://", HERE, more) as done:
         said, _ = done.communicate(timeout=120)
     assert done.returncode == 0, said
     assert f"{ALL} passed, 1 skipped" in said
@@ -154,7 +153,7 @@ def test_an_emulated_board_stands_for_one(micropython_image: Path) -> None:
     connected(bench)
     with (
         cable_to(bench) as cable,
-        run_on(cable.port, HERE, *NOT_HERE, patience=20) as running,
+        run_on(cable.port, HERE, patience=20) as running,
     ):
         end_s = time.monotonic() + 600
         while running.poll() is None and time.monotonic() < end_s:
