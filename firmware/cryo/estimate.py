@@ -26,11 +26,12 @@ from cryo import dose
 
 _SLICE_MS = const(100)
 _NOMINAL_MBAR = const(550)  # of the shipped curves' sprays
-_SKIN_LAG_MS = const(200)  # jet builds up, sensor answers: from the gate to the reading
+_SKIN_LAG_MS = const(220)  # jet builds up, sensor answers: from the gate to the reading
 _SKIN_DOUBT_MS = const(40)  # what is not known of that
 _SKIN_PRIOR = const(160)  # permille: how far ln of the time to -65 C scatters, squared
 _SKIN_LOW = const(-6900)  # 0.01 C; the sensor ends at -70 C
 _SKIN_HIGH = const(-1000)
+_SKIN_SPOT_UM = const(2300)  # the sensor sees 2 mm around: a smaller spot's rim would be seen too
 _SKIN_WARM = const(1500)  # unfrozen skin at the beginning
 _SKIN_SPREAD = const(35)  # permille: spread of the depth once the skin's fall is known
 _NOMINAL_SKIN_MS = const(320)
@@ -124,7 +125,7 @@ class Estimate:
         self._skin_last = 0
         self._skin_t = 0
         self._skin_part = 0
-        self._skin_over = False
+        self._skin_over = row[dose.SKIN_MS] == 0 or row[dose.SPOT_UM] < _SKIN_SPOT_UM
         self._skin_warm = False
         self._trust = 0
         self._curve = dose.curve(row, target)
@@ -143,7 +144,7 @@ class Estimate:
         """`dt_ms` more with the valve open; the newest readings. A few hundred us at most."""
         self._elapsed_ms += dt_ms
         self._slice_ms += dt_ms
-        if skin_valid and self._sprayed and not self._skin_over:
+        if skin_valid and not self._skin_over:
             if skin_c_x100 != self._skin_last:
                 self._skin_last = skin_c_x100
                 self._see(skin_c_x100, nozzle_c_x100)

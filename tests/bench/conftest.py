@@ -60,7 +60,6 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 def skipped_where_impossible() -> Generator[None, None, None]:
     """What a bench cannot do is no failure of the firmware."""
-    del item
     try:
         return (yield)
     except CapabilityMissing as lacking:
