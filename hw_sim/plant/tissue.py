@@ -258,6 +258,7 @@ class _Block:
 
     def __init__(self, spot_m: float, deep_m: float, fineness: float, rim_m: float) -> None:
         mm = 1e-3 / fineness
+        self.fineness = fineness
         growth = 1.0 + (_GROWTH_Z - 1.0) / fineness
         fine_to = _FINE_TO_MM * 1e-3
         self.z = _grow(0.0, _FINE_Z_MM * mm, growth, _WIDEST_Z_MM * mm, fine_to, deep_m)
@@ -375,7 +376,8 @@ def expose(
     ten times that after 10 s of thaw.
     `start_c`: an even starting temperature; otherwise living skin, whose surface is at `skin_c`, or
     (None) in balance with the room's air. `deep_mm`: thickness of the block, insulated below.
-    `fineness` divides every cell (2: half as wide, both ways). A freeze of 30 s and 120 s of thaw
+    `fineness` divides every cell (2: half as wide, both ways); below 1 steps
+    grow longer, too. A freeze of 30 s and 120 s of thaw
     cost about half a second of computing (docs/validation.md). ValueError for what cannot be.
     """
     if not spot_radius_mm > 0.0 or not sample_s > 0.0 or not fineness > 0.0 or rim_mm < 0.0:
@@ -448,6 +450,10 @@ class _Run:
         self._step_s = _FIRST_STEP_S
         self._change: Floats = np.zeros(block.shape)
         self._touching = (-1.0, 0.0)
+        # On coarser cells, longer steps too.
+        coarse = max(1.0, 1.0 / block.fineness)
+        self._most_j_m3 = _LARGEST_CHANGE_J_M3 * coarse * coarse
+        self._longest_s = _LONGEST_STEP_S * coarse
         self.surface_c: Floats = self.top_c.copy()
         self._h: Floats = np.zeros(nr)
         self._outside_c: Floats = np.zeros(nr)
@@ -497,7 +503,7 @@ class _Run:
         return below
 
     def _integrate(self, to_s: float) -> None:
-        longest_s = _LONGEST_STEP_S if self._touching[0] > 0.0 else _LONGEST_THAW_STEP_S
+        longest_s = self._longest_s if self._touching[0] > 0.0 else _LONGEST_THAW_STEP_S
         while self.now_s < to_s - 1e-9:
             step_s = min(self._step_s, longest_s)
             left_s = to_s - self.now_s
@@ -507,7 +513,7 @@ class _Run:
             elif step_s > 0.5 * left_s:
                 step_s = 0.5 * left_s
             largest = self._step(step_s)
-            fit_s = step_s * min(_GROWTH, max(0.4, _LARGEST_CHANGE_J_M3 / max(1.0, largest)))
+            fit_s = step_s * min(_GROWTH, max(0.4, self._most_j_m3 / max(1.0, largest)))
             # A step cut short by a sample says nothing against the longer one it was cut from.
             self._step_s = min(longest_s, max(fit_s, self._step_s) if cut else fit_s)
             self.now_s += step_s

@@ -1,0 +1,112 @@
+"""The campaign: the same draws each time, and bars that can be missed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from hw_sim.dose import campaign
+from hw_sim.dose.applicators import APPLICATORS, PROBE, SPRAY, by_number
+from hw_sim.dose.campaign import Outcome, draw
+from hw_sim.plant.tissue import Exposure
+
+
+def outcome(number: int, error: float, strategy: str = "device", **other: float) -> Outcome:
+    reached = 2.5 * (1.0 + error)
+    return Outcome(
+        number=number, strategy=strategy, applicator=1 + number % 7, lesion_mm=2.0, plan_mm=2.5,
+        seconds=15.0, reached_mm=reached, at_end_mm=reached, line_c=-20.0, **other,
+    )  # fmt: skip
+
+
+def row(outcomes: list[Outcome], what: str) -> campaign.Figure:
+    return next(figure for figure in campaign.figures(outcomes) if figure.what.startswith(what))
+
+
+def test_a_treatment_is_the_same_whenever_it_is_drawn() -> None:
+    assert draw(1, 7) == draw(1, 7)
+    assert draw(1, 7) != draw(2, 7)
+    drawn = [draw(campaign.SEED, number) for number in range(campaign.COUNT)]
+    assert {one.applicator for one in drawn} == {one.number for one in APPLICATORS}
+    factors = [one.h_factor for one in drawn]
+    within = sum(abs(factor - 1.0) < campaign.H_SIGMA for factor in factors) / len(factors)
+    assert 0.58 < within < 0.78
+
+
+def test_quantiles() -> None:
+    assert campaign.quantile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert campaign.quantile([0.0, 1.0], 0.95) == pytest.approx(0.95)
+    assert campaign.quantile([5.0], 0.95) == 5.0
+
+
+def test_bars_are_met_and_missed() -> None:
+    close = [outcome(i, 0.04 * (-1) ** i) for i in range(40)]
+    assert row(close, "depth reached against plan: median").met
+    assert row(close, "depth reached against plan").met
+    far = [replace(one, reached_mm=2.5 * 0.8) for one in close]
+    assert row(far, "depth reached against plan: median").met is False
+    three = [*close[:37], *far[37:]]  # 7.5 % of them are outside
+    assert row(three, "depth reached against plan: median").met
+    missed = next(f for f in campaign.figures(three)[1:] if f.what == "depth reached against plan")
+    assert missed.met is False
+
+
+def test_a_silent_shortfall_is_counted_and_a_told_one_is_not() -> None:
+    short = outcome(1, -0.4)  # 0.5 mm above the lesion's base
+    assert short.short_mm == pytest.approx(0.5)
+    assert row([short], "short of the lesion").met is False
+    assert row([replace(short, warned=True)], "short of the lesion").met
+    assert row([outcome(1, -0.15)], "short of the lesion").met
+
+
+def test_what_the_device_does_not_give_is_a_missed_bar() -> None:
+    some = [outcome(i, 0.0) for i in range(10)]
+    assert row(some, "live estimate").met is False
+    told = [replace(one, estimate_mm=2.4) for one in some]
+    assert row(told, "live estimate at").met
+    assert row([replace(one, estimate_mm=2.0) for one in some], "live estimate at").met is False
+
+
+def test_a_probe_is_in_contact_only_while_the_valve_is_open() -> None:
+    one = replace(draw(1, 1), applicator=6, h_factor=1.0)
+    tip = [(t * 50_000_000, -100.0 - t) for t in range(100)]
+    exposed = campaign.touched(one, [], tip, 1_000_000_000, 3_000_000_000)
+    rows = exposed.rows()
+    assert rows[0] == (0.0, 1000.0, -120.0)
+    assert rows[-1][:2] == (2.0, 0.0)
+    assert isinstance(exposed, Exposure)
+
+
+def test_a_warm_line_costs_the_stopwatch_more_than_a_cold_one() -> None:
+    one = replace(draw(1, 1), applicator=2, line_c=20.0, mbar=500.0)
+    warm, cold = (campaign.with_stopwatch(one, name, 2.5, 3.0) for name in campaign.STOPWATCHES)
+    assert warm.reached_mm < cold.reached_mm - 0.3
+
+
+@pytest.mark.parametrize("kind", [SPRAY, PROBE])
+def test_a_whole_treatment(kind: int) -> None:
+    """From power-on, with what the device asks for on the way."""
+    one = next(
+        one for one in (draw(3, i) for i in range(50))
+        if by_number(one.applicator).kind == kind and one.applicator in (2, 4)
+    )  # fmt: skip
+    told = campaign.with_device(one, "device", campaign.STRATEGIES["device"])
+    assert told.ended in ("DONE", "THAWING", "READY")
+    assert told.purges >= 1
+    assert 9.9 < told.seconds < 30.1
+    assert abs(told.error) < 0.25
+    assert told.lesion_mm < told.plan_mm
+    assert Outcome(**json.loads(json.dumps(asdict(told)))) == told
+
+
+def test_the_page(tmp_path: Path) -> None:
+    some = [outcome(i, 0.03 * (-1) ** i, name) for i in range(8) for name in ("device", "no purge")]
+    text, table = campaign.page(some, 1)
+    assert "Nothing was" in text
+    assert len(table) > 10
+    assert "−40…0 °C" in text
+    campaign.plot(some, tmp_path / "campaign.png")
+    assert (tmp_path / "campaign.png").stat().st_size > 1000
