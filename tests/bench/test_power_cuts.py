@@ -21,8 +21,6 @@ from hw_sim.flash import SimFlash
 from tests.bench.conftest import arm, freezing, ready, until
 from tests.bench.power_cuts import Cut, Cutter, committed, part_by_part, summary, verify
 
-pytestmark = pytest.mark.emulated
-
 
 def a_treatment(bench: EmulatedBench, freeze: Callable[[], None]) -> None:
     """Settings over the link and by the buttons, an arming, a freeze that is let go, its end."""
@@ -43,6 +41,7 @@ def a_treatment(bench: EmulatedBench, freeze: Callable[[], None]) -> None:
     bench.run_for(200)
 
 
+@pytest.mark.emulated
 @pytest.mark.nightly
 @pytest.mark.parametrize("flash", ["new", "used"])
 def test_power_cut_at_every_write_and_restarted(micropython_image: Path, flash: str) -> None:
