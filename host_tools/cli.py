@@ -24,7 +24,7 @@ exit codes:
   4  no answer, a broken conversation, or the port went away
   5  records do not verify, or differ from those stored
   6  the change was not confirmed on the device
-  7  a file or a part on this computer is missing or unusable
+  7  a file, a part or a measurement on this computer is missing or unusable
 
 examples:
   cryo status --watch              readings, until Ctrl-C
@@ -130,6 +130,14 @@ def _parser() -> argparse.ArgumentParser:
         help="set it to this computer's time, or to WHEN (ISO 8601 with offset)",
     )
 
+    sub = command("plan", "plan", "seconds, uncertainty and reach for a depth")
+    sub.add_argument("depth", nargs="?", metavar="DEPTH", help="of the lesion, such as 2.5mm")
+    sub.add_argument("--applicator", metavar="A", help="number or name; else the fitted one")
+    sub.add_argument("--margin", metavar="DEPTH", help="below the lesion; else as set")
+    sub.add_argument("--target", type=int, choices=(1, 2), help="1: -25 °C, 2: -50 °C")
+
+    _calibrate(commands, behind)
+
     command("maintenance", "maintenance", "end the application, to flash the device")
 
     sub = command("update", "update", "put a firmware image on the device, and check it")
@@ -199,6 +207,50 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     log_command("verify", "log_verify", "check the hash chain of what is stored", chosen)
     return parser
+
+
+def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+               behind: argparse.ArgumentParser) -> None:  # fmt: skip
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="measure an applicator, the valve or the clock, and tell the device",
+        description="Calibration; the technician's guide is docs/calibration.md.",
+        parents=[behind],
+    )
+    kinds = calibrate.add_subparsers(metavar="WHAT", required=True)
+    dry = argparse.ArgumentParser(add_help=False)
+    dry.add_argument("--dry-run", action="store_true", help="fit and show, change nothing")
+
+    def kind(name: str, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub = kinds.add_parser(
+            name, help=help_, description=_sentence(help_), parents=[behind, *parents]
+        )
+        sub.set_defaults(run="calibrate", what=name)
+        return sub
+
+    sub = kind("depth", "fit an applicator's coefficient to depths in gel, write its table", dry)
+    sub.add_argument("applicator", metavar="APPLICATOR", help="number or name")
+    sub.add_argument(
+        "data",
+        nargs="?",
+        metavar="DATA.csv",
+        help="time_s,depth_mm or a thermocouple log; left out: test freezes, step by step",
+    )
+    sub.add_argument("--gel-c", type=float, default=20.0, metavar="C", help="gel (default 20 °C)")
+    sub.add_argument("--author", metavar="NAME", help="who measured (default: your login name)")
+    sub.add_argument("--run", type=int, metavar="N", dest="run_number", help="default: the date")
+    sub.add_argument("--plot", metavar="FILE.png", help="draw points, curve and interval")
+    sub.add_argument(
+        "--out", default="calibration.csv", metavar="FILE.csv", help="keep test freezes here"
+    )
+    sub = kind("valve", "fit the valve's lags to a log, or to weighed shots", dry)
+    sub.add_argument("data", metavar="DATA.csv", help="time_s,gate,flow or gate_s,mass_g")
+    sub = kind("clock", "compare the device's clock with this computer's", dry)
+    sub.add_argument("--minutes", type=float, default=10.0, metavar="M", help="default 10")
+    sub.add_argument("--every", type=float, default=0.2, metavar="S", help=argparse.SUPPRESS)
+    kind("show", "every applicator's table and its origin")
+    sub = kind("remove", "an applicator's shipped table again")
+    sub.add_argument("applicator", metavar="APPLICATOR", help="number or name")
 
 
 def _sentence(help_: str) -> str:

@@ -274,6 +274,28 @@ def time_(args: Namespace) -> int:
     return 0
 
 
+def calibrate(args: Namespace) -> int:
+    """`cryo calibrate depth|valve|clock|show|remove`."""
+    from host_tools import calibrate as room
+
+    with _device(args) as device:
+        data = getattr(room, args.what)(args, device)
+    if args.json:
+        _print_json(data)
+    return 0
+
+
+def plan(args: Namespace) -> int:
+    """`cryo plan`."""
+    from host_tools import calibrate as room
+
+    with _device(args) as device:
+        data = room.plan(args, device)
+    if args.json:
+        _print_json(data)
+    return 0
+
+
 def maintenance(args: Namespace) -> int:
     """`cryo maintenance`."""
     with _device(args) as device:

@@ -320,6 +320,7 @@ COMMANDS = (
     ("get", ALWAYS, "a setting's value", _get),
     ("set", IN_READY, "change a setting; the device may ask its operator", _set),
     ("status", ALWAYS, "state and readings", _status),
+    ("plan", ALWAYS, "dose, spread and reach for a depth; changes nothing", tables.plan),
     ("table_read", ALWAYS, "an applicator's depths over time, and their origin", tables.read),
     ("table_curve", IN_READY, "one curve of a calibrated table to come", tables.curve),
     ("table_write", IN_READY, "offer the table; the device asks its operator", tables.write),

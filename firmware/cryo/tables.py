@@ -1,6 +1,7 @@
 """Calibrated tables over the link: read, stage curve by curve, offer, confirm on the device.
 
-Works on an App. May import micropython.const and cryo's buttons, calibration, dose, journal.
+Works on an App. May import micropython.const and cryo's buttons, calibration, dose, journal,
+schema.
 Controls: H-13 (a table changes doses: it is in force only after the operator has confirmed it),
 H-06 (what is refused is refused with its reason, before anybody is asked), H-12.
 
@@ -9,7 +10,7 @@ A handler takes the application and the request and returns a whole reply withou
 
 from micropython import const
 
-from cryo import buttons, calibration, dose, journal
+from cryo import buttons, calibration, dose, journal, schema
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _HOW = "hold SELECT on the device for 1 s"
@@ -137,6 +138,47 @@ def write(app, request):
     if app.tables.stored.of(number) == table and app.tables.pending is None:
         return _ok(applicator=number, applied=True)
     return _ask(app, table)
+
+
+def plan(app, request):
+    """`plan`: what a depth would take; what the request leaves out is as set. Changes nothing."""
+    values = app.settings.values
+    asked = {}
+    for key, index in (
+        ("applicator", schema.APPLICATOR),
+        ("depth_um", schema.DEPTH_UM),
+        ("margin_um", schema.MARGIN_UM),
+        ("target", schema.TARGET),
+    ):
+        value = request.get(key, values[index])
+        if not _is_integer(value):
+            return _refused("type", "%s must be an integer" % key)
+        row = schema.SETTINGS[index]
+        if not row[3] <= value <= row[4]:
+            return {
+                "err": {"code": "range", "text": "%s takes %d...%d" % (key, row[3], row[4]),
+                        "min": row[3], "max": row[4], "unit": row[2]}
+            }  # fmt: skip
+        asked[key] = value
+    applicator = asked["applicator"]
+    target = asked["target"]
+    plan_um = asked["depth_um"] + asked["margin_um"]
+    row = dose.row_of(applicator)
+    time_ms = dose.dose_ms(applicator, plan_um, target)
+    other = dose.reaching(plan_um, target)
+    return _ok(
+        name=row[dose.NAME],
+        isotherm_c_x100=dose.TARGETS[target - 1][1],
+        plan_um=plan_um,
+        dose_ms=time_ms if time_ms > 0 else None,
+        spread_um=dose.spread_um(applicator, plan_um),
+        min_um=dose.min_um(applicator, target),
+        max_um=dose.max_um(applicator, target),
+        reaching=other if other > 0 else None,
+        reaching_name=dose.row_of(other)[dose.NAME] if other > 0 else None,
+        provenance=row[dose.PROVENANCE],
+        **asked
+    )
 
 
 def remove(app, request):
