@@ -69,11 +69,7 @@ def jobs(phases: int, firmware: Path, treatments: int = _TREATMENTS) -> list[Job
     found.append(Job("cost", "profile", device.profiled, (8, firmware)))
     for doing in closing.DOINGS:
         found.append(Job("closing", doing, closing.latencies, (doing, phases, firmware)))
-    for doing in closing.FIRMWARE_DOINGS:
-        found.append(
-            Job("closing", f"whole firmware, {doing}", closing.firmware_latencies,
-                (doing, phases, firmware))
-        )  # fmt: skip
+    found.append(Job("closing", "whole firmware", closing.firmware_latencies, (phases, firmware)))
     found.append(Job("device", "longest tick", device.freezing_ticks, (3_000, firmware)))
     found.append(Job("device", "start", device.start, (firmware,)))
     found.append(Job("device", "capacity", device.capacity, (64_000, firmware)))

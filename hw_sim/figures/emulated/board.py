@@ -13,7 +13,7 @@ import pickle
 import sys
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,12 +157,10 @@ class Device:
         firmware: Path = FIRMWARE,
         *,
         seed: int = 1,
-        main: bytes | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
-        files = dict(images.firmware_files(firmware, mpy=True))
-        if main is not None:
-            files["main.py"] = main
-        self.bench = EmulatedBench(files=files, seed=seed)
+        on_board = {**images.firmware_files(firmware, mpy=True), **(files or {})}
+        self.bench = EmulatedBench(files=on_board, seed=seed)
         self.edges = Edges(self.bench)
         self._flooding = False
         self._flood_id = 500_000_000

@@ -120,15 +120,23 @@ def latencies(
     return out
 
 
-def firmware_latencies(doing: str, phases: int, firmware: Path = FIRMWARE) -> list[Latency]:
+def firmware_latencies(phases: int, firmware: Path = FIRMWARE) -> list[Latency]:
     """The same on the whole firmware in a freeze: E-stop, and trigger.
 
     "hang" stops the processor; then nobody looks at the trigger, and the dead-man drops SUPPLY.
     """
     device = Device(firmware)
-    bench, edges = device.bench, device.edges
     device.switch_on()
     device.arm()
+    return [
+        one
+        for doing in FIRMWARE_DOINGS
+        for one in branch(partial(_firmware_latencies, device, doing, phases))
+    ]
+
+
+def _firmware_latencies(device: Device, doing: str, phases: int) -> list[Latency]:
+    bench, edges = device.bench, device.edges
     if doing == "work":
         device.flood()
     device.open_valve()

@@ -1,8 +1,8 @@
 """The whole firmware on the emulated board: start, memory, longest tick, log, and what it costs.
 
 May import the standard library and the rest of this package. Where something is measured inside
-the device, only `main.py` is another one: the application is a subclass that looks at the clock
-and at the heap, and does nothing else.
+the device, `main.py` makes a subclass of the application, which looks at the clock and at the heap
+and does nothing else.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hw_sim import image as images
 from hw_sim.bench import FIRMWARE
 from hw_sim.figures.emulated.board import Device, Station
 from hw_sim.figures.scenes import NotAsExpected
@@ -28,41 +29,56 @@ _MOST = 18
 _MAX_FREE = re.compile(rb"max free sz: (\d+)")
 _BLOCK_BYTES = 16
 
-_MEASURING_MAIN = b"""
-import micropython
-micropython.kbd_intr(-1)
+# Lands on the board beside the application.
+_MEASURED = b"""
 import gc
-from cryo.app import App
-from cryo.board import Board
+import micropython
 
-class Measured(App):
-    ticks = 0
-    longest_us = 0
+def measured(App):
+    class Measured(App):
+        ticks = 0
+        longest_us = 0
 
-    def tick(self, now_ms):
-        if not self.shot.phase:
+        def tick(self, now_ms):
+            if not self.shot.phase:
+                App.tick(self, now_ms)
+                return
+            ticks_us = self.board.ticks_us
+            begin_us = ticks_us()
             App.tick(self, now_ms)
-            return
-        ticks_us = self.board.ticks_us
-        begin_us = ticks_us()
-        App.tick(self, now_ms)
-        spent_us = (ticks_us() - begin_us) & 0x3FFFFFFF
-        if not self.shot.phase:
-            return
-        self.ticks += 1
-        if spent_us > self.longest_us:
-            self.longest_us = spent_us
+            spent_us = (ticks_us() - begin_us) & 0x3FFFFFFF
+            if not self.shot.phase:
+                return
+            self.ticks += 1
+            if spent_us > self.longest_us:
+                self.longest_us = spent_us
 
-    def _handle(self, request):
-        if request["op"] != "weigh":
-            return App._handle(self, request)
-        gc.collect()
-        free = gc.mem_free()
-        micropython.mem_info()
-        return {"ok": {"free": free, "ticks": self.ticks, "longest_us": self.longest_us}}
+        def _handle(self, request):
+            if request["op"] != "weigh":
+                return App._handle(self, request)
+            gc.collect()
+            free = gc.mem_free()
+            micropython.mem_info()
+            return {"ok": {"free": free, "ticks": self.ticks, "longest_us": self.longest_us}}
 
-Measured(Board()).run()
+    return Measured
 """
+_MAKES_APP = b"app = App(Board())"
+_MAKES_MEASURED = b"from measured import measured; app = measured(App)(Board())"
+
+
+def measuring(firmware: Path) -> dict[str, bytes]:
+    """What differs on a board that is measured from within: `main.py`, and a subclass.
+
+    NotAsExpected when main.py does not make the application as it used to.
+    """
+    main = (firmware / "main.py").read_bytes()
+    if main.count(_MAKES_APP) != 1:
+        raise NotAsExpected(f"main.py has no {_MAKES_APP!r}")
+    return {
+        "main.py": main.replace(_MAKES_APP, _MAKES_MEASURED),
+        "measured.mpy": images.compiled(_MEASURED, "measured.py"),
+    }
 
 
 # -- start ----------------------------------------------------------------------------------------
@@ -137,7 +153,7 @@ def series(
     firmware: Path = FIRMWARE,
 ) -> Series:
     """So many treatments; all but those of `complete_at` (numbers from 1) end after 0.3 s."""
-    device = Device(firmware, main=_MEASURING_MAIN)
+    device = Device(firmware, files=measuring(firmware))
     bench = device.bench
     device.switch_on()
     began_ms = bench.now_ms
@@ -160,7 +176,8 @@ def series(
             device.fill()
     seconds = (bench.now_ms - began_ms) / 1000
     faults = tuple(device.ok("status")["faults"])
-    return Series(tuple(weighed), len(complete_at), seconds, pull(device), faults)
+    complete = sum(number <= treatments for number in complete_at)
+    return Series(tuple(weighed), complete, seconds, pull(device), faults)
 
 
 def pull(device: Device) -> Pulled:
@@ -227,7 +244,7 @@ class Ticks:
 
 def freezing_ticks(freeze_ms: int = 3_000, firmware: Path = FIRMWARE) -> Ticks:
     """The longest tick of a freeze with the link flooded, SELECT pressed in its midst."""
-    device = Device(firmware, main=_MEASURING_MAIN)
+    device = Device(firmware, files=measuring(firmware))
     bench = device.bench
     device.switch_on()
     device.arm()
