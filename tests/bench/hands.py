@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hw_sim.bench import FastBench
+from hw_sim.bench import FastBench, Hands
 from hw_sim.panel.engine import Engine
 from hw_sim.panel.training import Trainer
 
@@ -14,9 +14,13 @@ TURN_S = 0.01
 class Operator:
     """Hands on an engine, in time that costs nothing, that see only what the page shows."""
 
-    def __init__(self, trainer: Trainer | None = None) -> None:
+    def __init__(
+        self,
+        trainer: Trainer | None = None,
+        make: Callable[[int, bool], Hands] = lambda seed, _sensor: FastBench(seed=seed),
+    ) -> None:
         self.s = 0.0
-        self.engine = Engine(lambda seed, _sensor: FastBench(seed=seed), clock=lambda: self.s)
+        self.engine = Engine(make, clock=lambda: self.s)
         if trainer is None:
             self.engine.act("power_on")
         else:

@@ -168,3 +168,20 @@ def test_the_port_goes_when_the_device_loses_its_power(attached: tuple[Runner, P
     with pytest.raises(ConnectionError, match="has gone"):
         _read_on(cable)
     assert port.number > 0
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+def test_the_same_on_the_emulated_board(micropython_image: Path) -> None:
+    """Hands, view and link are the fast bench's; one press, in the board's own time."""
+    from hw_sim.emulator import EmulatedBench
+
+    assert micropython_image.exists()
+    operator = Operator(make=lambda seed, sensor: EmulatedBench(seed=seed, skin_sensor=sensor))
+    before, at_ns = operator.engine.view.glass, operator.engine.now_ns
+    operator.engine.act("hold", "up")
+    operator.until(lambda: operator.engine.view.glass != before, 1.0)
+    assert operator.engine.now_ns - at_ns <= 100_000_000
+    operator.engine.act("release", "up")
+    assert operator.engine.firmware
+    assert [step.do for step in operator.engine.recorder.steps] == ["power_on", "hold"]
