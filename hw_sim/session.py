@@ -29,6 +29,9 @@ H_W_M2K = 3000.0
 """The applicator that is fitted at first start, "Spray C 5 mm", as the tissue sees it. Source: the
 project's table of computed depths, from which that applicator's calibration was taken."""
 
+QUESTIONS = 5
+"""Pages of the checklist, each answered by one press."""
+
 FRAME_MS = 250
 """Purge and freeze are run in steps of this."""
 
@@ -153,8 +156,13 @@ class Session:
         bench.release("arm")
         bench.run_for(450)
         yield self._look(
-            "ARM held 1 s", "Every interlock permits; depth and time are fixed. But the line is warm."
+            "ARM held 1 s", "Every interlock permits; depth and time are fixed. First, the checklist."
         )
+        for _ in range(QUESTIONS):
+            bench.run_for(700)
+            bench.press("select")
+        bench.run_for(300)
+        yield self._look("SELECT, page by page", "None of these applies. But the line is warm.")
         bench.run_for(300)
         bench.plant.point(bench.clock.now_ns, at_skin=False)
         bench.hold("trigger")

@@ -11,6 +11,7 @@ through all of that, and nowhere else but between the steps of the start.
 from micropython import const
 
 from cryo import (
+    asking,
     board as board_room,
     buttons,
     commands,
@@ -20,6 +21,7 @@ from cryo import (
     handling,
     interlocks,
     journal,
+    observing,
     preparing,
     profiles,
     schema,
@@ -98,6 +100,9 @@ class App:
         self.cycles = 1
         self.cycle = 0
         self.tally = tally.Tally()
+        self.answers = asking.Answers()
+        self.observation = observing.Observation()
+        self.let_go = False  # press-press: the pedal has been let go since it started
         self.thawed = False  # THAWING: a person has said so
         self.ice_at_ms = -1  # FREEZING: when the ice field was marked
         self.planned_us = 0
@@ -243,6 +248,8 @@ class App:
         state = self.treatment.state
         if slot == 1:
             self._watch(now_ms, state)
+            if state == treatment.READY:
+                observing.step(self, now_ms)
         if self.faults.fresh and state != treatment.SELF_TEST:
             self.report_faults(now_ms)
             state = self.treatment.state
@@ -252,6 +259,8 @@ class App:
             handling.ready(self, now_ms, keys)
         elif state == treatment.ARMED:
             handling.armed(self, now_ms, keys)
+        elif state == treatment.SCREENING:
+            asking.step(self, now_ms, keys)
         elif state == treatment.THAWING:
             thawing.thawing(self, now_ms, keys)
         elif state == treatment.PRECHILL:
@@ -323,6 +332,8 @@ class App:
             number = self.faults.take_fresh()
         if state == treatment.ARMED or state == treatment.PRECHILL:
             self.record(journal.DISARMED, self.treatment_seq, journal.DISARM_FAULT)
+        elif state == treatment.SCREENING:
+            asking.abandon(self)
         tally.close(self, tally.FAULT)
         if self.settings.pending >= 0:
             handling.settle(self, now_ms, "rejected")
@@ -392,6 +403,12 @@ class App:
             self.changed[index] = self.settings.values[index]
         self.settings.values[index] = value
         self.changed_ms = now_ms
+        if index == schema.PATIENT_REF:
+            self.observation.patient_ms = self.uptime_ms
+
+    def observe_left_ms(self):
+        """What is left of an observation, ms; -1 = there is none."""
+        return observing.left_ms(self)
 
     def take_profile(self, now_ms):
         """Put depth, margin and cycles of the profile in force."""
@@ -413,6 +430,8 @@ class App:
             self.save_panel_changes(by)
         elif index == schema.LANGUAGE:
             words.use(value)
+        elif index == schema.PATIENT_REF:
+            self.observation.patient_ms = self.uptime_ms
         elif index == schema.VOLUME:
             self.sounder.volume(value)
         elif index == schema.CONTRAST:

@@ -1,8 +1,7 @@
 """The link's requests: one row each, name -> handler, and the states in which it is allowed.
 
-May import binascii, gc, micropython.const, cryo's dose, faults, journal, languages, profiles,
-schema, tables, treatment. Controls: H-12 (no request can open
-the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the operator
+May import binascii, gc, micropython.const and cryo's dose, faults, journal, languages, profiles,
+schema, screening, tables, treatment. Controls: H-12 (no request can open the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the operator
 confirms at the device).
 
 A handler takes the application and the request and returns a whole reply without its `id`.
@@ -13,7 +12,18 @@ import gc
 
 from micropython import const
 
-from cryo import VERSION, dose, faults, journal, languages, profiles, schema, tables, treatment
+from cryo import (
+    VERSION,
+    dose,
+    faults,
+    journal,
+    languages,
+    profiles,
+    schema,
+    screening,
+    tables,
+    treatment,
+)
 
 PROTOCOL = const(1)
 
@@ -108,6 +118,10 @@ def _profile_rows(app):
     ]
 
 
+def _item_rows(app):
+    return [(row[0], row[1], screening.KINDS[row[2]], row[3]) for row in screening.ITEMS]
+
+
 def _record_rows(app):
     return journal.KINDS
 
@@ -123,6 +137,7 @@ PARTS = (
     ("records", _record_rows, ("number", "name", "fields")),
     ("states", _state_rows, ("number", "name")),
     ("errors", _error_rows, ("code", "help")),
+    ("items", _item_rows, ("number", "name", "kind", "source")),
     ("profiles", _profile_rows, ("number", "name", "depth_um", "margin_um", "cycles", "source")),
     ("applicators", _applicator_rows, ("number", "name", "min_um", "max_um", "provenance")),
 )

@@ -1,7 +1,7 @@
 """FREEZING: the record first, then the shot, the countdown, and the record of its end.
 
-Works on an App. May import micropython.const and cryo's board, buttons, dose, faults,
-journal, schema, shot, sounder, thawing, treatment.
+Works on an App. May import micropython.const and cryo's board, buttons, dose, faults, journal,
+observing, preparing, schema, shot, sounder, thawing, treatment.
 Controls: H-08 (no freeze without the record of its beginning in flash), H-01 (the raw trigger
 contact ends it; the estimate ends it early, never late), H-02 (a freeze that fell short is told),
 H-15.
@@ -17,6 +17,8 @@ from cryo import (
     dose,
     faults,
     journal,
+    observing,
+    preparing,
     schema,
     shot,
     sounder,
@@ -38,6 +40,7 @@ def begin(app, now_ms):
     """TRIGGER: first the record that a freeze begins, then (next tick) the freeze."""
     sensors = app.sensors
     app.begun = False
+    app.let_go = False
     app.summary = False
     app.record(
         journal.FREEZE_BEGIN,
@@ -66,7 +69,7 @@ def begin(app, now_ms):
 def step(app, now_ms, raw, estop_closed):
     """One tick of FREEZING; `raw` is this tick's undebounced button mask."""
     one_shot = app.shot
-    trigger = raw & buttons.TRIGGER  # H-01: the raw contact, so that one open sample ends it
+    trigger = preparing.wanted(app, raw)  # H-01, H-22
     if not app.begun:
         _start_shot(app, now_ms, trigger, estop_closed)
         return
@@ -162,6 +165,8 @@ def _end(app, now_ms):
     lag_us = app.most_ms * 1000 - app.planned_us
     view.delivered_ms = max(0, delivered_us + lag_us) // 1000 if delivered_us else 0
     app.tally.add(one_shot, view.delivered_ms)
+    if delivered_us:
+        observing.begin(app)
     view.nozzle_min_c_x100 = app.tally.nozzle_min_c_x100
     view.interruptions = app.tally.interruptions
     if cause == shot.ESTOP:

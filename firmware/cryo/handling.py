@@ -1,7 +1,7 @@
 """What the operator's buttons do in each state but FREEZING.
 
-Works on an App. May import micropython.const and cryo's buttons, commands, dose, faults,
-freezing, interlocks, journal, preparing, profiles, schema, screens, sounder, tables, treatment, views,
+Works on an App. May import micropython.const and cryo's asking, buttons, commands, dose, faults,
+freezing, interlocks, journal, observing, preparing, profiles, schema, screens, sounder, tables, treatment, views,
 words.
 Controls: H-04 (only ARM held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and
 what it must be), H-13 (a change that matters is confirmed here), H-15 (a fault is cleared by a
@@ -11,6 +11,7 @@ person), H-17 (self-test).
 from micropython import const
 
 from cryo import (
+    asking,
     buttons,
     commands,
     dose,
@@ -18,6 +19,7 @@ from cryo import (
     freezing,
     interlocks,
     journal,
+    observing,
     preparing,
     profiles,
     schema,
@@ -31,6 +33,7 @@ from cryo import (
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _SELF_TEST_MS = const(1500)  # a sensor that has not answered by then is broken
+_PEDAL_MS = const(1500)
 _SETTLED_MS = const(300)  # three samples of each sensor
 
 
@@ -72,11 +75,13 @@ def ready(app, now_ms, keys):
         return
     if preparing.refusal(app, now_ms, keys):
         return
+    if observing.reminding(app, keys):
+        return
     view = app.panel.view
     if keys.repeat & (buttons.UP | buttons.DOWN):
         _turn(app, now_ms, 1 if keys.repeat & buttons.UP else -1)
     elif keys.clicked & buttons.SELECT:
-        view.field = view.field + 1 if view.field < screens.FIELD_CYCLES else screens.FIELD_DEPTH
+        view.field = view.field + 1 if view.field < screens.FIELD_PATIENT else screens.FIELD_DEPTH
         app.sounder.play(sounder.CLICK, now_ms)
         views.show_state(app)
     elif keys.held & buttons.ARM:
@@ -104,9 +109,12 @@ def _turn(app, now_ms, step):
         index = (
             schema.APPLICATOR if field == screens.FIELD_APPLICATOR
             else schema.PROFILE if field == screens.FIELD_PROFILE
-            else schema.CYCLES
+            else schema.CYCLES if field == screens.FIELD_CYCLES
+            else schema.PATIENT_REF
         )  # fmt: skip
         value = values[index] + step
+        if index == schema.PATIENT_REF and not values[index] and step > 0:
+            value = values[schema.PATIENT_LAST] + 1  # the next free number. H-18
         low = schema.SETTINGS[index][3]
         high = schema.SETTINGS[index][4]
     if value < low or value > high:
@@ -182,8 +190,6 @@ def _arm(app, now_ms):
             words.say(words.WITH_LAGS),
         )  # fmt: skip
         return
-    if not preparing.permitted(app, now_ms):
-        return
     app.dose_ms = planned_ms
     app.planned_us = planned_us
     app.most_ms = most_ms
@@ -195,7 +201,12 @@ def _arm(app, now_ms):
     app.treatment_seq = 0
     app.tally.reset()
     app.panel.view.planned_ms = planned_ms
-    preparing.go_on(app, now_ms)
+    if not preparing.permitted(app, now_ms):
+        return
+    if asking.due(app):
+        asking.begin(app)
+    else:
+        preparing.go_on(app, now_ms, treatment.ARM_HELD)
 
 
 def _gate_us(time_ms, values):
@@ -232,13 +243,25 @@ def armed(app, now_ms, keys):
         app.event(treatment.MUST_CHILL)
         app.sounder.play(sounder.REFUSED, now_ms)
     elif keys.pressed & buttons.TRIGGER:
-        freezing.begin(app, now_ms)
+        if _too_soon(app):
+            app.sounder.play(sounder.REFUSED, now_ms)
+        else:
+            freezing.begin(app, now_ms)
     elif app.state_ms() >= timeout_s * 1000:
         preparing.disarm(app, treatment.TIMED_OUT, journal.DISARM_TIME)
     else:
         view = app.panel.view
         view.timeout_s = timeout_s - app.state_ms() // 1000
         app.panel.update()
+
+
+def _too_soon(app):
+    """A pedal pressed just as the purge ended by itself was meant to end the purge. H-22"""
+    return (
+        app.settings.values[schema.TRIGGER_MODE] == schema.PRESS
+        and app.treatment.was == treatment.PRECHILL
+        and app.state_ms() < _PEDAL_MS
+    )
 
 
 def fault(app, now_ms, keys):

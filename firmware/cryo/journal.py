@@ -51,8 +51,10 @@ ICE_FIELD = const(13)
 PRECHILL_BEGIN = const(14)
 PRECHILL_END = const(15)
 PLAN = const(16)
+SCREENING = const(17)
 THAW = const(18)
 TREATMENT_END = const(19)
+OBSERVATION = const(20)
 ESTIMATE = const(21)
 TABLE = const(22)
 
@@ -206,6 +208,17 @@ KINDS = (
         ),
     ),
     (
+        SCREENING,
+        "screening",
+        (
+            ("present", "items, one bit each"),
+            ("overridden", "items, one bit each"),
+            ("outcome", "1=nothing applies 2=overridden by a physician 3=stopped 4=left 5=timed out"),
+            ("patient_ref", "number, 0=none"),
+            ("list", "version"),
+        ),
+    ),
+    (
         THAW,
         "thaw",
         (
@@ -229,6 +242,11 @@ KINDS = (
             ("interruptions", "count"),
             ("patient_ref", "number, 0=none"),
         ),
+    ),
+    (
+        OBSERVATION,
+        "observation",
+        (("treatment", "seq"), ("outcome", "1=seen 2=next treatment"), ("after", "s")),
     ),
     (
         ESTIMATE,

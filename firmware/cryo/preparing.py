@@ -54,6 +54,14 @@ def permitted(app, now_ms):
     if cause:
         _refuse_for(app, now_ms, cause, values)
         return False
+    level = app.sensors.level_permille.value
+    if profiles.shots_left(values, level, app.dose_ms) < app.cycles - app.cycle + 1:
+        # A freeze that is sure to end for want of nitrogen is not begun. H-10, H-02
+        refuse(
+            app, now_ms, words.fault(faults.LEVEL_LOW, 0), "%d %%" % (level // 10),
+            words.say(words.NEEDS) + " %d x %d s" % (app.cycles, (app.dose_ms + 999) // 1000),
+        )  # fmt: skip
+        return False
     if app.free_records() < journal.ROOM_TO_ARM:
         app.faults.latch(faults.JOURNAL_FULL, True)
         return False
@@ -100,13 +108,28 @@ def refusal(app, now_ms, keys):
     return True
 
 
-def go_on(app, now_ms):
-    """Everything else is answered: to ARMED, by way of PRECHILL if the nozzle is warm."""
+def go_on(app, now_ms, event):
+    """Everything else is answered: to ARMED by `event`, or to PRECHILL if the nozzle is warm."""
     gc.collect()
     if must_purge(app):
         app.event(treatment.MUST_CHILL)
     else:
-        enter_armed(app, now_ms, treatment.ARM_HELD)
+        enter_armed(app, now_ms, event)
+
+
+def wanted(app, raw):
+    """Whether the operator wants the valve open; `raw` is this tick's undebounced mask.
+
+    The raw contact, so that one open sample ends it (H-01); with a pedal that is pressed and let go,
+    the first closed sample after it was let go (H-22).
+    """
+    pulled = raw & buttons.TRIGGER
+    if app.settings.values[schema.TRIGGER_MODE] == schema.HOLD:
+        return pulled
+    if app.let_go:
+        return not pulled
+    app.let_go = not app.buttons.down & buttons.TRIGGER
+    return True
 
 
 def enter_armed(app, now_ms, event):
@@ -122,8 +145,10 @@ def enter_armed(app, now_ms, event):
             app.table_version,
             app.sensors.nozzle.c_x100,
             app.settings.generation,
-            0,
+            values[schema.PATIENT_REF],
         )
+        app.observation.patient_ms = app.uptime_ms
+        _use_number(app, values)
         plan_um = profiles.plan_um(values)
         app.record(
             journal.PLAN,
@@ -140,6 +165,15 @@ def enter_armed(app, now_ms, event):
     app.panel.view.timeout_s = values[schema.ARM_TIMEOUT_S]
     app.event(event)
     app.sounder.play(sounder.ARMED, now_ms)
+
+
+def _use_number(app, values):
+    """A patient's number has been used: the next free one follows the highest. H-18"""
+    if values[schema.PATIENT_REF] > values[schema.PATIENT_LAST]:
+        values[schema.PATIENT_LAST] = values[schema.PATIENT_REF]
+        app.flash_used = True
+        if not app.settings.save():
+            app.faults.latch(faults.JOURNAL_FAILED, False)
 
 
 def disarm(app, event, reason):
@@ -182,6 +216,7 @@ def _begin(app):
         sensors.level_permille.value,
         sensors.vsys_mv(),
     )
+    app.let_go = False
     app.purge = RECORDED
     views.show_state(app)
 
@@ -189,7 +224,7 @@ def _begin(app):
 def step(app, now_ms, raw, estop_closed):
     """One tick of a purge; `raw` is this tick's undebounced button mask."""
     one_shot = app.shot
-    trigger = raw & buttons.TRIGGER  # H-01: the raw contact, so that one open sample ends it
+    trigger = wanted(app, raw)
     if app.purge == RECORDED:
         if app.journal.waiting():
             app.faults.latch(faults.JOURNAL_FAILED, False)

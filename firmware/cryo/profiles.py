@@ -15,6 +15,8 @@ from cryo import dose, schema
 
 CUSTOM = const(1)
 
+_PURGE_MS = const(8000)  # a warm line at 600 mbar, computed
+
 _ASSUMED = "depth, margin and cycles assumed"
 _ONE = "depth, margin assumed; one cycle: a second did not help hand warts in a trial"
 _TWO = "depth, margin assumed; two cycles: 41 -> 65 % of plantar warts cleared in a trial"
@@ -74,3 +76,14 @@ def low_step_um(values):
 def high_step_um(values):
     """The deepest one that the buttons can set."""
     return high_um(values) // schema.DEPTH_STEP_UM * schema.DEPTH_STEP_UM
+
+
+def shots_left(values, level_permille, time_ms):
+    """How many freezes of `time_ms`, each with its purge, the dewar still holds; rounded down.
+
+    By the level and the use that is set: an estimate. What is below the lowest level is not counted.
+    """
+    if values[schema.PRECHILL]:
+        time_ms += _PURGE_MS
+    left = level_permille - values[schema.RUN_LEVEL_MIN]
+    return left * 60000 // (values[schema.USE_PERMILLE] * time_ms) if left > 0 else 0

@@ -33,8 +33,17 @@ TARGET = const(20)
 THAW_MIN_S = const(21)
 LANGUAGE = const(22)
 PROFILES = const(23)  # from here on three a profile, from profile 2 on: depth, margin, cycles
-DEPTH_MODE = const(41)
-SKIN_SENSOR = const(42)
+SCREENING = const(41)
+TRIGGER_MODE = const(42)
+PATIENT_REF = const(43)
+PATIENT_LAST = const(44)
+USE_PERMILLE = const(45)
+OBSERVE_S = const(46)
+
+HOLD = const(1)  # TRIGGER_MODE
+PRESS = const(2)  # H-22
+DEPTH_MODE = const(47)
+SKIN_SENSOR = const(48)
 
 HOST = const(0)  # the host may set it at once
 DEVICE = const(1)  # takes effect after confirmation on the device
@@ -86,6 +95,12 @@ SETTINGS = (
     (56, "skin_tag_depth_um", "um", 500, 10000, 2000, DEVICE, "profile skin_tag: lesion depth; assumed"),
     (57, "skin_tag_margin_um", "um", 0, 3000, 500, DEVICE, "profile skin_tag: margin below it; assumed"),
     (58, "skin_tag_cycles", "count", 1, 2, 1, DEVICE, "profile skin_tag: cycles"),
+    (18, "screening", "on/off", 0, 1, 1, DEVICE, "contraindications are asked for before a treatment"),
+    (19, "trigger_mode", "1=hold 2=press", 1, 2, 1, DEVICE, "press: a foot pedal starts, and ends with a second press"),
+    (25, "patient_ref", "number, 0=none", 0, 999999, 0, HOST, "whom the next treatment is for; forgotten after an hour"),
+    (26, "patient_last", "number, 0=none", 0, 999999, 0, DEVICE, "highest patient number used; the next free one follows"),
+    (30, "use_permille_per_min", "permille", 1, 900, 80, DEVICE, "LN2 that an open valve uses in a minute"),
+    (31, "observe_s", "s", 0, 14400, 1800, DEVICE, "observation after a treatment; 0: none"),
     (28, "depth_mode", "on/off", 0, 1, 0, DEVICE, "the estimate ends the freeze, within a quarter of the plan and 10 to 30 s"),
     (29, "skin_sensor", "on/off", 0, 1, 0, DEVICE, "an infrared thermometer is fitted; silent, it is a fault"),
 )

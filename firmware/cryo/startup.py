@@ -48,6 +48,7 @@ def start(app):
     board.feed()
     _start_journal(app, cause, doing, number)
     board.feed()
+    app.settings.values[schema.PATIENT_REF] = 0  # H-18: nobody's, until somebody has chosen
     words.use(app.settings.values[schema.LANGUAGE])
     app.panel.contrast(app.settings.values[schema.CONTRAST])
     app.sounder.volume(app.settings.values[schema.VOLUME])

@@ -1,12 +1,12 @@
 """What has been delivered of the treatment that runs, and the record that closes it.
 
-Works on an App. May import micropython.const and cryo's journal. Controls: H-08 (what a
+Works on an App. May import micropython.const and cryo's journal, schema, shot. Controls: H-08 (what a
 treatment came to is a record of its own), H-02 (a cycle counts when it was complete, and only then).
 """
 
 from micropython import const
 
-from cryo import journal
+from cryo import journal, schema, shot
 
 # Why a treatment ended, as its record says
 COMPLETE = const(1)
@@ -62,5 +62,5 @@ def close(app, why):
         told.delivered_ms,
         told.nozzle_min_c_x100,
         told.interruptions,
-        0,
+        app.settings.values[schema.PATIENT_REF],
     )

@@ -72,6 +72,8 @@ def _record(app, by):
 
 def _next(app, now_ms):
     """ARM was held: the next cycle, if everything still permits it."""
+    app.cycle += 1
     if preparing.permitted(app, now_ms):
-        app.cycle += 1
-        preparing.go_on(app, now_ms)
+        preparing.go_on(app, now_ms, treatment.ARM_HELD)
+    else:
+        app.cycle -= 1

@@ -6,7 +6,6 @@ H-02 (a nozzle that is not cold leads to PRECHILL, not to ARMED).
 
 The machine says which state is true now. It touches no hardware and reads no clock: `App`
 hands events in and acts on the state. Numbers of states are recorded and never reused.
-SCREENING has its number; its rows come with its room.
 """
 
 from micropython import const
@@ -49,7 +48,9 @@ CLEARED = const(10)  # every fault is gone and acknowledged
 MUST_CHILL = const(11)  # on the way to ARMED, or in it: the nozzle is not at liquid temperature
 COLD = const(12)  # the purge has ended with the nozzle at liquid temperature
 CYCLE_ENDED = const(13)  # a freeze was complete, and the plan holds another
-STOPPED = const(14)  # the operator ends the treatment between two cycles
+STOPPED = const(14)  # between two cycles, by the operator; or by a contraindication
+MUST_ASK = const(15)  # ARM held 1 s: the checklist comes first
+ANSWERED = const(16)  # the checklist leads on
 
 EVENTS = (
     "",
@@ -66,7 +67,9 @@ EVENTS = (
     "nozzle not cold",
     "nozzle cold",
     "freeze complete, cycles left",
-    "ARM short",
+    "stopped",
+    "ARM held 1 s, screening due",
+    "screening answered",
 )
 
 ANY = const(-1)
@@ -78,6 +81,12 @@ TRANSITIONS = (
     (SELF_TEST, PASSED, READY),
     (READY, ARM_HELD, ARMED),
     (READY, MUST_CHILL, PRECHILL),
+    (READY, MUST_ASK, SCREENING),
+    (SCREENING, ANSWERED, ARMED),
+    (SCREENING, MUST_CHILL, PRECHILL),
+    (SCREENING, ARM_PRESSED, READY),
+    (SCREENING, TIMED_OUT, READY),
+    (SCREENING, STOPPED, READY),
     (PRECHILL, COLD, ARMED),
     (PRECHILL, ARM_PRESSED, READY),
     (PRECHILL, TIMED_OUT, READY),

@@ -1,11 +1,11 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
-Works on an App. May import cryo's dose, interlocks, profiles, schema, screens, treatment, words.
+Works on an App. May import cryo's dose, interlocks, profiles, schema, screening, screens, treatment, words.
 Controls: H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows
 old and new).
 """
 
-from cryo import dose, interlocks, profiles, schema, screens, treatment, words
+from cryo import dose, interlocks, profiles, schema, screening, screens, treatment, words
 
 
 def show_state(app, cold=False):
@@ -15,7 +15,13 @@ def show_state(app, cold=False):
     if state == treatment.READY:
         _fill_ready(app)
         waits = app.settings.pending >= 0 or app.tables.pending is not None
-        app.show(screens.CONFIRM if waits else screens.READY)
+        app.show(
+            screens.CONFIRM if waits
+            else screens.OBSERVE if app.observation.over
+            else screens.READY
+        )  # fmt: skip
+    elif state == treatment.SCREENING:
+        _show_question(app)
     elif state == treatment.PRECHILL:
         _show_purge(app, cold)
     elif state == treatment.ARMED:
@@ -36,6 +42,24 @@ def show_state(app, cold=False):
         app.show(screens.BOOT)
 
 
+def _show_question(app):
+    """A page of the checklist, or the item of it that applies."""
+    answers = app.answers
+    view = app.panel.view
+    if answers.doubt:
+        view.item_words[0] = words.item(answers.doubt)
+        stops = screening.ITEMS[answers.doubt - 1][2] == screening.AVOID
+        app.show(screens.STOPPED if stops else screens.OVERRIDE)
+        return
+    view.page = answers.page + 1
+    view.pages = screening.PAGES
+    view.item = answers.item
+    view.items = screening.on_page(answers.page)
+    for i in range(view.items):
+        view.item_words[i] = words.item(screening.ITEMS[answers.page * screening.A_PAGE + i][0])
+    app.show(screens.SCREENING)
+
+
 def _fill_ready(app):
     values = app.settings.values
     view = app.panel.view
@@ -53,6 +77,9 @@ def _fill_ready(app):
     view.range_text = "%d.%d %s %d.%d mm" % (
         low // 10, low % 10, words.say(words.TO), high // 10, high % 10,
     )  # fmt: skip
+    view.patient_ref = values[schema.PATIENT_REF]
+    view.shots_left = _shots_left(app)
+    view.observe_ms = app.observe_left_ms()
     view.hint = _hint(app)
     if app.tables.pending is not None:
         view.confirm_key = app.tables.confirm_key
@@ -77,9 +104,21 @@ def _hint(app):
 
 
 def refresh_ready(app):
-    """Readings change while nobody presses: the hint must follow."""
-    if app.panel.view.hint != _hint(app):
+    """Readings and minutes change while nobody presses: the screen must follow."""
+    view = app.panel.view
+    if view.hint != _hint(app) or view.shots_left != _shots_left(app):
         show_state(app)
+    elif view.observe_ms // 60000 != app.observe_left_ms() // 60000:
+        show_state(app)
+
+
+def _shots_left(app):
+    """How many freezes of this dose the dewar holds; -1 when it cannot be told."""
+    level = app.sensors.level_permille
+    dose_ms = app.panel.view.dose_ms
+    if not level.valid or dose_ms < 0:
+        return -1
+    return profiles.shots_left(app.settings.values, level.value, dose_ms)
 
 
 def _show_purge(app, cold):

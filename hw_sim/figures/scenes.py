@@ -161,8 +161,9 @@ class Scene:
         self.bench.power_on()
         self.bench.run_for(200)
         self.expect("READY")
-        if self.ok("get", key="prechill")["value"]:
-            self.change("prechill", 0)  # each measurement is of one opening of the valve
+        for key in ("prechill", "screening"):  # each measurement is of one opening of the valve
+            if self.ok("get", key=key)["value"]:
+                self.change(key, 0)
 
     def hold(self, button: str, ms: float) -> None:
         """Hold a button, let it go, and wait for it to come to rest."""

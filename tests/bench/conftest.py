@@ -110,14 +110,14 @@ class Record(NamedTuple):
 
 BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
 FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
-PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END = range(14, 20)
+PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END, OBSERVATION = range(14, 21)
 ESTIMATE, TABLE = 21, 22
 
 COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED, COLD, RESET = range(1, 8)
 
 # What `ready` sets on a device that has never been switched on, so that a scenario about
 # something else is short: settings by their number (docs/protocol.md, "Settings on flash").
-SHORT = {17: 0}  # prechill
+SHORT = {17: 0, 18: 0}  # prechill, screening
 _SLOT_HEAD, _SLOT_ENTRY = struct.Struct("<4sHHI"), struct.Struct("<Hi")
 
 
@@ -211,9 +211,13 @@ def told(bench: Bench) -> str:
 def arm(bench: Bench) -> None:
     """From READY to ARMED by all that the device asks for on the way; nothing is held then."""
     bench.hold("arm")
-    assert bench.run_until(lambda: told(bench) in ("PRECHILL", "ARMED"), 5000), bench.events()[-4:]
+    left = bench.run_until(lambda: told(bench) in ("SCREENING", "PRECHILL", "ARMED"), 5000)
+    assert left, bench.events()[-4:]
     bench.release("arm")
     bench.run_for(60)
+    for _ in range(9):
+        if told(bench) == "SCREENING":
+            bench.press("select")  # none of these
     if told(bench) == "PRECHILL":
         purge(bench)
 

