@@ -40,8 +40,6 @@ class Walk:
         if language != 1:
             self.bench.ask("set", key="language", value=language)
             self.bench.run_for(400)
-            if self.told() == "READY":
-                self.hold("select", 1200)
             self.bench.cut_power()
             self.bench.run_for(300)
             self.bench.power_on()
@@ -139,14 +137,26 @@ def course(language: int) -> Iterator[Sight]:
     """A treatment of two cycles with a warm line."""
     walk = Walk(language, cold=False)
     bench = walk.bench
+    bench.ask("set", key="observe_s", value=60)  # so that one need not wait for half an hour
+    bench.run_for(400)
+    walk.hold("select", 1200)
     walk.press("select", 3)
     walk.press("up")
+    walk.press("select", 2)
     walk.hold("arm", 1200)
-    first = True
+    yield walk.see("screening", "Screening", "none of these: SELECT", "SCREENING")
+    walk.press("down")
+    yield walk.see("screening_marked", "One applies", "DOWN to it, then SELECT")
+    walk.press("select")
+    yield walk.see("stopped", "Stopped", "what must be avoided")
+    walk.press("select")
+    walk.hold("arm", 1200)
+    walk.press("select")
+    walk.press("down", 2)
+    walk.press("select")
+    yield walk.see("override", "Caution", "the physician goes on, or not")
+    walk.hold("select", 2300)
     while walk.told() == "SCREENING":
-        if first:
-            yield walk.see("screening", "Screening", "none of these: SELECT", "SCREENING")
-        first = False
         walk.press("select")
     yield walk.see("prechill", "Purge", "the line is warm: spray it out", "PRECHILL")
     bench.hold("trigger")
@@ -180,8 +190,9 @@ def course(language: int) -> Iterator[Sight]:
     bench.run_for(300)
     yield walk.see("done", "Complete", "delivered, coldest, cycles", "DONE")
     walk.press("select")
-    bench.run_for(400)
     yield walk.see("ready_observing", "Observing", "minutes left of the 30")
+    bench.run_for(62_000)
+    yield walk.see("observe", "30 min later", "a reminder, until SELECT")
 
 
 def others(language: int) -> Iterator[Sight]:

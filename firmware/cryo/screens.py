@@ -404,14 +404,13 @@ def _confirm_enter(canvas, view):
 
 
 def _screening_enter(canvas, view):
-    # The question and its answer above; what may apply below.
-    canvas.pixels.fill_rect(0, 0, 128, 16, 1)
+    # The question and its answer above; what may apply below. One line is dark on light.
+    invert = 0xFF if view.item < 0 else 0
+    canvas.pixels.fill_rect(0, 0, 128, 16, 1 if invert else 0)
     canvas.touch(0, 2)
-    canvas.text(
-        fonts.TEXT, 0, 0, words.say(words.NONE_APPLIES if view.item < 0 else words.THIS_APPLIES),
-        0xFF,
-    )  # fmt: skip
-    canvas.text(fonts.TEXT, 104, 0, "%d/%d" % (view.page, view.pages), 0xFF)
+    question = words.say(words.THIS_APPLIES if view.item >= 0 else words.NONE_APPLIES)
+    canvas.text(fonts.TEXT, 0, 0, question, invert)
+    canvas.text(fonts.TEXT, 104, 0, "%d/%d" % (view.page, view.pages), invert)
     for i in range(view.items):
         _line(canvas, 2 + 2 * i, view.item_words[i], i == view.item)
 

@@ -25,6 +25,7 @@ HEAP_FREE = 90_000
 WATCHED_MAIN = b"""
 import gc, micropython, time
 micropython.kbd_intr(-1)
+gc.threshold(32768)  # while loading, as main.py has it
 from cryo import languages, treatment, words
 from cryo.app import App
 from cryo.board import Board
@@ -55,7 +56,9 @@ class Watched(App):
                     gc.collect()
                     print("heap", gc.mem_free())
 
-Watched(Board()).run()
+app = Watched(Board())
+gc.threshold(-1)
+app.run()
 """
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cryo import faults, languages, schema, words
+from cryo import faults, languages, profiles, schema, screening, words
 
 from hw_sim import make_fonts
 from hw_sim.bench import FIRMWARE, FastBench
@@ -30,6 +30,7 @@ NARROWER = {
     "THIS_APPLIES": 13,
     "COMPLETE": 13,  # with !1
     "ENDED_EARLY": 13,
+    "TOO_SHALLOW": 13,
     "CYCLES": 13,
     "PATIENT": 10,
     "WAIT": 6,
@@ -77,6 +78,10 @@ def test_a_language_lacks_nothing(language: make_fonts.Language) -> None:
         assert words.setting(row[0]), row[1]
     for number in NUMBERS["applicators"]:
         assert words.applicator(int(number)), number
+    for row in profiles.PROFILES:
+        assert words.profile(row[0]), row[1]
+    for row in screening.ITEMS:
+        assert words.item(row[0]), row[1]
 
 
 @each_language
