@@ -1,8 +1,4 @@
-"""The measurements of `make bench-emulated`, in small; and its page, held to its bars.
-
-The small ones need the MicroPython image and half a minute. The page is what the last whole run
-wrote; a bar that was missed there fails here.
-"""
+"""The measurements of `make bench-emulated`, in small: that they measure, and hold their bars."""
 
 from __future__ import annotations
 
@@ -20,7 +16,6 @@ from hw_sim.figures.emulated.freezing import Timing
 from hw_sim.figures.emulated.page import Measured
 from hw_sim.figures.scenes import NotAsExpected
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "figures-emulated.md"
 LIMIT_NS = 5_000
 
 

@@ -216,11 +216,13 @@ class Device:
             raise NotAsExpected(f"{key} was not set to {value}")
         return True
 
-    def choose_longest(self) -> None:
-        """The deepest, and so the longest, dose of the applicator that is fitted."""
-        applicator = self.ok("status")["applicator"]
-        rows = self.ok("describe", part="applicators")["rows"]
-        self.change("depth_um", int(next(row[3] for row in rows if row[0] == applicator)))
+    def choose(self, longest: bool) -> None:
+        """The shortest or the longest dose (10 s, 30 s) that the applicator fitted can give.
+
+        The device is asked for more depth than it takes, and says in its refusal what it takes.
+        """
+        reply = self.bench.ask("set", timeout_ms=10_000, key="depth_um", value=20_000)
+        self.change("depth_um", int(reply["err"]["max" if longest else "min"]))
 
     def fill(self) -> None:
         """Fill the dewar."""

@@ -149,8 +149,7 @@ def time_treatment(
     device = Device(firmware)
     bench, edges = device.bench, device.edges
     device.switch_on()
-    if longest:
-        device.choose_longest()
+    device.choose(longest)
     device.arm()
     dose_ms, planned_us = planned(device)
     device.flood()

@@ -150,7 +150,7 @@ def _device_bars(m: Measured) -> list[Figure]:
         )
     if m.series and len(m.series.weighed) >= 2:
         weighed = {one.treatments: one for one in m.series.weighed}
-        first, last = weighed[min(weighed)], weighed[max(weighed)]
+        first, last = weighed[20 if 20 in weighed else min(weighed)], weighed[max(weighed)]
         short = last.treatments - m.series.complete
         out.append(
             Figure(
@@ -221,13 +221,15 @@ def _device_bars(m: Measured) -> list[Figure]:
     if m.cost:
         out.append(
             figure.below(
-                f"a whole treatment of {m.cost.dose_ms / 1000:g} s, time of this computer",
+                f"a whole treatment of {m.cost.dose_ms / 1000:.3g} s, time of this computer",
                 m.cost.wall_s,
                 WALL_S,
                 "s",
                 "one, alone",
-                f"From power-on to the records read, the purge included: {m.cost.emulated_s:.1f} s "
-                "emulated. What else the computer does slows it.",
+                f"From power-on to the records read: {m.cost.emulated_s:.1f} s emulated. Start and "
+                f"purge took {m.cost.armed_wall_s:.1f} s of it, freeze and records "
+                f"{m.cost.wall_s - m.cost.armed_wall_s:.1f} s. What else the computer does slows "
+                "it.",
             )
         )
         out.append(
