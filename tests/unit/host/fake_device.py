@@ -45,6 +45,11 @@ TABLES: dict[str, tuple[list[str], list[list[Any]]]] = {
     "records": (["number", "name", "fields"], KINDS),
     "states": (["number", "name"], [[0, "BOOT"], [2, "READY"], [6, "FREEZING"]]),
     "errors": (["code", "help"], [["busy", "a freeze is running"]]),
+    "items": (["number", "name", "kind", "source"], [[1, "diabetic neuropathy", "avoid", "note"]]),
+    "profiles": (
+        ["number", "name", "depth_um", "margin_um", "cycles", "source"],
+        [[1, "custom", None, None, None, "as set by hand"]],
+    ),
     "applicators": (
         ["number", "name", "min_um", "max_um", "provenance"],
         [[1, "spray B", 1500, 3000, "model"], [2, "spray C", 1200, 2400, "model"]],
