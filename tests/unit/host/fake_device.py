@@ -126,7 +126,7 @@ class FakeDevice:
 
     def boot_event(self) -> bytes:
         self._buffer = b""
-        return frame({"ev": "boot", "fw": "0.1.0", "boot": 8, "state": "BOOT"})
+        return frame({"ev": "boot", "fw": "0.2.0", "boot": 8, "state": "BOOT"})
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -141,7 +141,7 @@ class FakeDevice:
     def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
         self._closed()
         return {
-            "device": "cryodose", "serial": self.serial, "fw": "0.1.0", "protocol": 1,
+            "device": "cryodose", "serial": self.serial, "fw": "0.2.0", "protocol": 1,
             "micropython": "1.23.0", "boot": 7, "state": self.state,
             "log_head": self._head,
         }  # fmt: skip

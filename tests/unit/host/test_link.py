@@ -12,7 +12,7 @@ from tests.unit.host.fake_device import FakeDevice, MemoryTransport, frame
 
 def test_a_request_and_its_reply(device: Device) -> None:
     hello = device.hello()
-    assert (hello.serial, hello.fw, hello.log_head) == ("E6614C31", "0.1.0", 0)
+    assert (hello.serial, hello.fw, hello.log_head) == ("E6614C31", "0.2.0", 0)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64])

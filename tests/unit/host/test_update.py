@@ -49,7 +49,7 @@ class FakeBoard:
         hashes = {
             name: sha(data)
             for name, data in self.files.items()
-            if name.endswith((".py", ".mpy", ".new")) or name == "manifest.json"
+            if name.endswith((".py", ".mpy", ".new", ".bin")) or name == "manifest.json"
         }
         return Inventory(hashes, self.platform, self.mpy, self.free_bytes, "e6614c31")
 
@@ -115,7 +115,7 @@ def test_two_builds_are_equal_and_say_what_they_are(image_folder: Path, tmp_path
     assert files == built.build(tmp_path / "again")  # over an earlier one
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) | {"manifest.json"} == set(files)
-    assert {Path(name).suffix for name in files} == {".py", ".mpy", ".json"}
+    assert {Path(name).suffix for name in files} == {".py", ".mpy", ".json", ".bin"}
     assert [name for name in files if name.endswith(".py")] == ["main.py"]
     for name, row in manifest["files"].items():
         assert row == {"bytes": len(files[name]), "sha256": sha(files[name])}
