@@ -10,7 +10,7 @@ from cryo import screens
 from cryo.canvas import PAGES, Canvas
 
 _SILENT_MOST = const(3)
-_REFRESH_TICKS = const(500)  # everything is sent again every 5 s: a disturbed screen heals
+_REFRESH_TICKS = const(62)  # a page is sent again: all of them in 5 s, so a disturbed screen heals
 
 
 class Panel:
@@ -26,6 +26,7 @@ class Panel:
         self._before = bytearray(len(self.canvas.buffer))
         self._next = 0
         self._ticks = 0
+        self._refreshed = 0
 
     def start(self):
         """Set the screen up and clear it before it lights. Takes 30 ms."""
@@ -66,7 +67,8 @@ class Panel:
         self._ticks += 1
         if self._ticks >= _REFRESH_TICKS:
             self._ticks = 0
-            canvas.dirty = 0xFF
+            self._refreshed = (self._refreshed + 1) % PAGES
+            canvas.touch(self._refreshed, 1)
         if not canvas.dirty or self.failed:
             return False
         page = self._next
