@@ -16,6 +16,7 @@ from hw_sim.figures.emulated.freezing import Timing
 from hw_sim.figures.emulated.page import Measured
 from hw_sim.figures.scenes import NotAsExpected
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "figures-emulated.md"
 LIMIT_NS = 5_000
 
 
@@ -124,3 +125,115 @@ def test_a_part_of_a_run_does_not_become_the_page(tmp_path: Path) -> None:
         command.main(["--write", str(tmp_path / "page.md"), "--only", "device"])
     with pytest.raises(SystemExit):
         command.main(["--write", str(tmp_path / "page.md"), "--phases", "9"])
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Every table of a Markdown page: rows of cells, the head first."""
+    found: list[list[list[str]]] = [[]]
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            found.append([])
+        elif set(line) - set("|-: "):
+            found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+    return [rows for rows in found if rows]
+
+
+def microseconds(cell: str) -> float:
+    number, unit = cell.replace("−", "-").split()
+    return float(number) * {"µs": 1, "ms": 1000}[unit]
+
+
+def hold(text: str) -> None:
+    """AssertionError when a page misses a bar (but those of the computer's speed), or a row."""
+    bars, timings, estop, trigger = tables(text)[:4]
+    asked = {row[0]: row for row in bars[1:]}
+    for words in (
+        "gate open 10 s under load, valve.py",
+        "gate open 30 s under load, valve.py",
+        "whole firmware: off the plan",
+        "with the load and without",
+        "E-stop contact open to gate low, whatever the processor does",
+        "power-on to READY",
+        "heap free in READY",
+        "heap free after 200 treatments, as after 20",
+        "longest tick in FREEZING",
+        "log pull over USB CDC",
+        "a whole treatment of 10 s",
+    ):
+        assert any(words in name for name in asked), words
+    missed = [name for name, row in asked.items() if row[4] == "MISSED"]
+    assert [name for name in missed if "time of this computer" not in name] == []
+
+    for dose in ("10 s", "30 s"):
+        rows = [row for row in timings[1:] if row[1:3] == ["load", dose]]
+        assert len(rows) >= 4
+        for row in rows:
+            assert int(row[7]) >= 10
+            if row[0].startswith("**"):
+                assert max(abs(microseconds(cell)) for cell in row[3:6]) <= 5
+    assert sum(row[0].startswith("**") and row[1] == "load" for row in timings[1:]) == 4
+
+    ours = estop[0].index("ours: `valve.py`")
+    for row in estop[1:]:
+        worst = row[ours].split("/")[1]
+        assert microseconds(worst) <= 5
+    assert estop[-1][1:3] == trigger[-1][1:3] == ["never", "never"]
+
+
+def whole_run() -> Measured:
+    """What a run would have measured that reaches every bar."""
+    off = (0,) * 12
+    found = Measured(
+        start=device.Start(1_300.0, 95_000),
+        ticks=device.Ticks(300, 8_000, 5_000),
+        series=device.Series(
+            (
+                device.Weighed(20, 95_000, 70_000),
+                device.Weighed(200, 95_000, 70_000),
+            ),
+            2,
+            380.0,
+            device.Pulled(600, 1.0, 60_000, 34),
+            (),
+        ),
+        capacity=1e6,
+        cost=device.Cost(26.0, 50.0, 49.0, 10**9, 10_000, 25.0),
+    )
+    for dose_ms in (10_000, 30_000):
+        for design in freezing.DESIGNS:
+            ns = off if design == "pio" else (*off[:11], 3_000_000)
+            found.timings.append(Timing(design, dose_ms, True, dose_ms * 1000, ns, 500, 200))
+        found.timings.append(Timing("firmware", dose_ms, True, dose_ms * 1000, off, 90, 900))
+    found.timings.append(Timing("pio", 10_000, False, 10_000_000, off, 0, 0))
+    for doing in closing.DOINGS:
+        for closer in ("soft", "hard"):
+            ns: tuple[int | None, ...] = (None,) if doing == "hang" else (20_000,)
+            found.latencies.append(Latency(closer, "estop", doing, ns))
+            found.latencies.append(Latency(closer, "trigger", doing, ns))
+        found.latencies.append(Latency("pio", "estop", doing, (2_700, 3_900)))
+    return found
+
+
+def test_what_holds_the_page_holds_it() -> None:
+    """A whole run passes; one bar missed, or one row not measured, does not."""
+    hold(page.markdown(whole_run(), "here"))
+    late = whole_run()
+    late.ticks = device.Ticks(300, 10_001, 5_000)
+    one_short = whole_run()
+    one_short.timings[0] = Timing("sleep_loop", 10_000, True, 10_000_000, (0,) * 9, 500, 200)
+    no_memory = whole_run()
+    no_memory.series = None
+    unclosed = whole_run()
+    unclosed.latencies[2] = Latency("pio", "estop", "rest", (2_700, 6_000))
+    for bad in (late, one_short, no_memory, unclosed):
+        with pytest.raises(AssertionError):
+            hold(page.markdown(bad, "here"))
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="no docs/figures-emulated.md: make bench-emulated")
+def test_the_page_holds_its_bars() -> None:
+    """H-01, H-03: what the last whole run has written."""
+    hold(PAGE.read_text(encoding="utf-8"))
