@@ -65,6 +65,7 @@ MARGIN_UM = 500
 PROBE_BORE_MM = 0.56
 MOST_PURGES = 8
 SHORT_BAR_MM = 0.3
+_SAME_TIP_K = 0.5
 _RECORD = struct.Struct("<IHBBII8i16s")  # docs/protocol.md, "Journal records"
 
 
@@ -189,6 +190,7 @@ def tissue_of(
         skin_c=one.skin_c,
         tissue=one.tissue if as_drawn else plain,
         fineness=FINENESS,
+        sample_s=0.2,
     )
 
 
@@ -201,8 +203,11 @@ def touched(
     h = applicator.h_w_m2k * one.h_factor
     if applicator.kind != PROBE:
         return exposure(spans, h, zero_ns=begin_ns)
-    rows = [((t_ns - begin_ns) * 1e-9, h, c) for t_ns, c in tip if begin_ns <= t_ns < end_ns]
-    rows = [(0.0, h, rows[0][2]), *rows[1:], ((end_ns - begin_ns) * 1e-9, 0.0, 22.0)]
+    rows: list[tuple[float, float, float]] = []
+    for t_ns, c in tip:
+        if begin_ns <= t_ns < end_ns and (not rows or abs(c - rows[-1][2]) >= _SAME_TIP_K):
+            rows.append(((t_ns - begin_ns) * 1e-9 if rows else 0.0, h, c))
+    rows.append(((end_ns - begin_ns) * 1e-9, 0.0, 22.0))
     time_s, hs, cs = zip(*rows, strict=True)
     return Exposure(time_s, hs, cs)
 
@@ -617,9 +622,19 @@ def figures(outcomes: Sequence[Outcome]) -> list[Figure]:
         within("live estimate at the end of the freeze", estimates(device), 0.12, _ESTIMATE),
         within("live estimate, infrared sensor fitted", estimates(of("depth mode", SPRAY)), 0.08,
                _INFRARED),
+        replace(
+            within("  all seven applicators", estimates(of("depth mode")), 0.08),
+            asked="–",
+            met=None,
+        ),
         within("depth-controlled, against its target", [o.error for o in of("depth mode", SPRAY)],
-               0.08),
-        shown("  with a probe", [one.error for one in of("depth mode", PROBE)], _PROBES),
+               0.08, _PROBES),
+        replace(
+            within("  all seven applicators", [one.error for one in of("depth mode")], 0.08),
+            asked="–",
+            met=None,
+        ),
+        shown("  probes", [one.error for one in of("depth mode", PROBE)], _PROBES),
     ]  # fmt: skip
     return rows
 
