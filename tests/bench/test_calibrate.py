@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from host_tools import fit
+from host_tools import calibrate, fit
 from host_tools.cli import main
+from hw_sim.bench import FastBench
+from tests.bench.conftest import ARMED, hold_for, preset, records, switch_on, treat
+from tests.bench.test_host import attach
 
 APPLICATOR, SPOT_MM, H = 2, 5.0, 3800.0
 
@@ -147,3 +151,43 @@ def test_a_plan_out_of_reach_names_who_reaches_it(cryo: Cryo) -> None:
     assert "2.70 mm" in cryo.out
     assert "±" in cryo.out
     assert cryo("plan", "99mm") == 1
+
+
+def test_the_guide_leads_through_freezes_to_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The technician freezes when asked and types what the gel showed; the rest is the record's."""
+    bench = FastBench()
+    preset(bench, {18: 0, 2: APPLICATOR, 1: 2900})  # no checklist; spray B
+    switch_on(bench, "READY")
+    device = attach(bench)
+    depths = iter((2900, 3200, 3500, 3900, 4300, 4600))
+    measured: list[float] = []
+
+    def technician(words: str) -> str:
+        if "Depth of the ice" in words:
+            seconds = float(words.split(" s of flow")[0])
+            measured.append(seconds)
+            model = fit.gel_depth_mm(SPOT_MM, 20.0, fit.ICE)
+            return f"{float(model(H, np.array([seconds]))[0]):.1f} mm"
+        depth_um = next(depths, None)
+        if depth_um is None:
+            return "fit"
+        if depth_um != device.get("depth_um").value:
+            device.set("depth_um", depth_um)
+            hold_for(bench, "select", 1200)
+        treat(bench)
+        bench.press("select")
+        return ""
+
+    monkeypatch.setattr(calibrate, "_ask", technician)
+    args = Namespace(
+        json=True, applicator="2", data=None, gel_c=20.0, author="A. Technician", run_number=21,
+        plot=None, out=str(tmp_path / "kept.csv"), dry_run=True,
+    )  # fmt: skip
+    data = calibrate.depth(args, device)
+    assert data["h_w_m2k"]["value"] == pytest.approx(H, rel=0.05)
+    assert len(measured) == 6
+    doses_s = [r.args[2] / 1000 for r in records(bench) if r.kind == ARMED]
+    assert measured == pytest.approx(doses_s, abs=0.02), "flow, not the gate's time"
+    assert len(calibrate.read_points(tmp_path / "kept.csv")) == 6
