@@ -1,7 +1,8 @@
 """The link's requests: one row each, name -> handler, and the states in which it is allowed.
 
-May import binascii, gc, micropython.const and cryo's dose, faults, journal, languages, profiles,
-schema, screening, tables, treatment. Controls: H-12 (no request can open the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the operator
+May import binascii, gc, sys, micropython.const and cryo's dose, faults, journal, languages,
+profiles, schema, tables, treatment; loads describing by its name. Controls: H-12 (no request can
+open the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the operator
 confirms at the device).
 
 A handler takes the application and the request and returns a whole reply without its `id`.
@@ -9,6 +10,7 @@ A handler takes the application and the request and returns a whole reply withou
 
 import binascii
 import gc
+import sys
 
 from micropython import const
 
@@ -20,7 +22,6 @@ from cryo import (
     languages,
     profiles,
     schema,
-    screening,
     tables,
     treatment,
 )
@@ -35,24 +36,11 @@ CLOCK_HOST = const(1)
 CLOCK_RTC = const(2)
 CLOCK_SOURCES = ("none", "host", "rtc")
 
-_ALLOWED = ("valve closed (status: always)", "READY")
-
 _LOG_MOST = const(18)  # records a reply: 18 x 91 characters and the rest stay below 2048 bytes
-_ROWS_BYTES = const(1500)  # of JSON in one `describe` reply
-
-ERRORS = (
-    ("bad_request", "a key is missing or has not the form that the protocol gives"),
-    ("unknown_op", "no such request"),
-    ("unknown_key", "no such setting"),
-    ("type", "not an integer"),
-    ("range", "outside min...max"),
-    ("state", "not allowed in this state"),
-    ("busy", "the valve is open, or a change waits for confirmation on the device"),
-    ("storage", "the device could not use its flash"),
-)
 
 
-def _ok(**fields):
+def ok(**fields):
+    """An `ok` reply."""
     return {"ok": fields}
 
 
@@ -66,12 +54,13 @@ def _out_of(low, high, unit, text):
     return {"err": {"code": "range", "text": text, "min": low, "max": high, "unit": unit}}
 
 
-def _is_integer(value):
+def is_integer(value):
+    """Whether a value of a request is an integer."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _hello(app, request):
-    return _ok(
+    return ok(
         device="cryodose",
         serial=app.board.serial.decode(),
         fw=VERSION,
@@ -83,87 +72,15 @@ def _hello(app, request):
     )
 
 
-def _setting_rows(app):
-    return [row[:6] + (schema.WHO[row[6]], row[7]) for row in schema.SETTINGS]
-
-
-def _command_rows(app):
-    return [(row[0], _ALLOWED[row[1]], row[2]) for row in COMMANDS]
-
-
-def _fault_rows(app):
-    return [
-        (row[0], row[1], faults.PRIORITIES[row[2]], faults.CLEARS[row[3]], row[4])
-        + (row[5].replace("|", " "),)
-        for row in faults.FAULTS
-    ]
-
-
-def _state_rows(app):
-    return [(number, name) for number, name in enumerate(treatment.STATES)]
-
-
-def _applicator_rows(app):
-    return [
-        (row[0], row[1], dose.min_um(row[0]), dose.max_um(row[0]), row[dose.PROVENANCE])
-        for row in dose.rows()
-    ]
-
-
-def _profile_rows(app):
-    values = app.settings.values
-    return [
-        (row[0], row[1]) + tuple(profiles.figure(values, row[0], k)[1] for k in range(3)) + (row[2],)
-        for row in profiles.PROFILES
-    ]
-
-
-def _item_rows(app):
-    return [(row[0], row[1], screening.KINDS[row[2]], row[3]) for row in screening.ITEMS]
-
-
-def _record_rows(app):
-    return journal.KINDS
-
-
-def _error_rows(app):
-    return ERRORS
-
-
-PARTS = (
-    ("settings", _setting_rows, ("number", "key", "unit", "min", "max", "default", "who", "help")),
-    ("commands", _command_rows, ("op", "allowed", "help")),
-    ("faults", _fault_rows, ("number", "name", "priority", "clears", "text", "action")),
-    ("records", _record_rows, ("number", "name", "fields")),
-    ("states", _state_rows, ("number", "name")),
-    ("errors", _error_rows, ("code", "help")),
-    ("items", _item_rows, ("number", "name", "kind", "source")),
-    ("profiles", _profile_rows, ("number", "name", "depth_um", "margin_um", "cycles", "source")),
-    ("applicators", _applicator_rows, ("number", "name", "min_um", "max_um", "provenance")),
-)
-
-
 def _describe(app, request):
-    start = request.get("from", 0)
-    if not _is_integer(start) or start < 0:
-        return refusal("bad_request", "from must be an integer, 0 or more")
-    part = None
-    for row in PARTS:
-        if row[0] == request.get("part"):
-            part = row
-    if part is None:
-        return refusal("bad_request", "part must be one of " + ", ".join([p[0] for p in PARTS]))
-    rows = part[1](app)
-    page = []
-    size = 0
-    following = None
-    for i in range(start, len(rows)):
-        size += len(repr(rows[i]))
-        if page and size > _ROWS_BYTES:
-            following = i
-            break
-        page.append(rows[i])
-    return _ok(part=part[0], columns=part[2], rows=page, next=following)
+    """The texts are loaded for this request only: kept, they would fill a tenth of the memory."""
+    app.flash_used = True  # the length of this tick says nothing
+    __import__("cryo.describing")
+    reply = sys.modules["cryo.describing"].describe(app, request)
+    del sys.modules["cryo.describing"]
+    delattr(sys.modules["cryo"], "describing")
+    gc.collect()
+    return reply
 
 
 def _index(request):
@@ -182,7 +99,7 @@ def _get(app, request):
     if refused:
         return refused
     settings = app.settings
-    return _ok(
+    return ok(
         key=schema.SETTINGS[index][1],
         value=settings.values[index],
         pending=settings.pending_value if settings.pending == index else None,
@@ -221,7 +138,7 @@ def _set(app, request):
     if refused:
         return refused
     value = request.get("value")
-    if not _is_integer(value):
+    if not is_integer(value):
         return refusal("type", "value must be an integer, in the setting's unit")
     refused = out_of_range(app, index, value)
     if refused:
@@ -229,7 +146,7 @@ def _set(app, request):
     row = schema.SETTINGS[index]
     settings = app.settings
     if settings.values[index] == value and settings.pending != index:
-        return _ok(key=row[1], value=value, applied=True)
+        return ok(key=row[1], value=value, applied=True)
     if row[6] == schema.DEVICE:
         waits = settings.pending >= 0 and (
             settings.pending != index or settings.pending_value != value
@@ -237,7 +154,7 @@ def _set(app, request):
         if waits or app.tables.pending is not None:
             return refusal("busy", "another change waits for confirmation on the device")
         app.ask_confirmation(index, value)
-        return _ok(
+        return ok(
             key=row[1],
             value=value,
             applied=False,
@@ -246,7 +163,7 @@ def _set(app, request):
         )
     if not app.apply_setting(index, value, app.BY_HOST):
         return refusal("storage", "the device could not save the setting; nothing changed")
-    return _ok(key=row[1], value=value, applied=True)
+    return ok(key=row[1], value=value, applied=True)
 
 
 def _status(app, request):
@@ -254,7 +171,7 @@ def _status(app, request):
     sensors = app.sensors
     nozzle = sensors.nozzle
     latched = app.faults.latched
-    return _ok(
+    return ok(
         state=treatment.STATES[app.treatment.state],
         state_ms=app.state_ms(),
         depth_um=values[schema.DEPTH_UM],
@@ -281,9 +198,9 @@ def _status(app, request):
 def _log(app, request):
     start = request.get("from")
     most = request.get("max", 8)
-    if not _is_integer(start) or start < 1:
+    if not is_integer(start) or start < 1:
         return refusal("bad_request", "from must be an integer, 1 or more")
-    if not _is_integer(most) or most < 1:
+    if not is_integer(most) or most < 1:
         return refusal("bad_request", "max must be an integer, 1 or more")
     book = app.journal
     if start < book.first() or start > book.head + 1:
@@ -299,7 +216,7 @@ def _log(app, request):
     for at in range(0, len(data), journal.RECORD):
         text = binascii.b2a_base64(data[at : at + journal.RECORD])
         records.append(text[:-1].decode())
-    return _ok(
+    return ok(
         first=book.first(),
         head=book.head,
         next=start + len(records),
@@ -311,7 +228,7 @@ def _log(app, request):
 def _time(app, request):
     if "utc_s" in request:
         utc_s = request["utc_s"]
-        if not _is_integer(utc_s):
+        if not is_integer(utc_s):
             return refusal("type", "utc_s must be an integer")
         if not app.CLOCK_FIRST_S <= utc_s <= app.CLOCK_LAST_S:
             return _out_of(
@@ -320,12 +237,12 @@ def _time(app, request):
         if app.treatment.state != treatment.READY:
             return refusal("state", "the clock is set in READY only")
         app.set_clock(utc_s)
-    return _ok(utc_s=app.utc_s(), source=CLOCK_SOURCES[app.clock_source])
+    return ok(utc_s=app.utc_s(), source=CLOCK_SOURCES[app.clock_source])
 
 
 def _maintenance(app, request):
     app.want_maintenance()
-    return _ok(text="the application ends; this port becomes MicroPython's REPL after a restart")
+    return ok(text="the application ends; this port becomes MicroPython's REPL after a restart")
 
 
 # op, states in which it is allowed, help, handler

@@ -45,34 +45,34 @@ POWER = const(2)  # only by switching off and on
 PRIORITIES = ("low", "medium", "high")
 CLEARS = ("select", "estop", "power")
 
-# number, name (16 characters at most), priority, clearing rule, what is wrong, what to do
-# (each text is at most two lines of 16 characters, split at "|")
+# number, name (16 characters at most), priority, clearing rule. What the panel says of each stands
+# in its language's data; what the link says, in describing.py
 FAULTS = (
-    (ESTOP, "EMERGENCY STOP", HIGH, ESTOP_RULE, "E-stop is open", "Close it, then|hold SELECT 2 s"),
-    (SETTINGS_LOST, "SETTINGS LOST", MEDIUM, ACK, "Defaults in use", "Check settings,|then SELECT"),
-    (JOURNAL_FULL, "JOURNAL FULL", MEDIUM, ACK, "No room for logs", "Pull the log,|call service"),
-    (JOURNAL_FAILED, "CANNOT RECORD", HIGH, POWER, "Flash is failing", "Switch off, on;|or call service"),
-    (JOURNAL_DAMAGED, "JOURNAL DAMAGED", MEDIUM, ACK, "Damage is kept", "Pull the log,|then SELECT"),
-    (NOZZLE_SENSOR, "NOZZLE SENSOR", MEDIUM, ACK, "Thermocouple", "Check its plug,|then SELECT"),
-    (PRESSURE_SENSOR, "PRESSURE SENSOR", MEDIUM, ACK, "No signal", "Check its plug,|then SELECT"),
-    (LEVEL_SENSOR, "LEVEL SENSOR", MEDIUM, ACK, "No signal", "Check its plug,|then SELECT"),
-    (PRESSURE, "DEWAR PRESSURE", MEDIUM, ACK, "Left its limits", "Check the dewar,|then SELECT"),
-    (LEVEL_LOW, "DEWAR EMPTY", MEDIUM, ACK, "LN2 too low", "Refill dewar,|then SELECT"),
-    (COIL_OPEN, "VALVE NOT OPENED", HIGH, ACK, "No coil current", "Check the valve,|then SELECT"),
-    (COIL_SHORTED, "VALVE SWITCH BAD", HIGH, POWER, "Current unasked", "Vent the dewar,|call service"),
-    (VALVE_STUCK_OPEN, "VALVE STUCK OPEN", HIGH, POWER, "Nozzle is cold", "Point it away,|vent the dewar"),
-    (SUPPLY_LOW, "LOW POWER", MEDIUM, ACK, "Supply too low", "Check supply,|then SELECT"),
-    (WATCHDOG, "RESTARTED", HIGH, ACK, "Program had hung", "Check patient,|then SELECT"),
-    (FREEZE_LOST, "FREEZE CUT SHORT", HIGH, ACK, "Power was lost", "Check patient,|then SELECT"),
-    (DOSE_TIMER, "DOSE TIMER", HIGH, POWER, "Timer disagrees", "Check patient,|call service"),
-    (DEAD_MAN, "LOOP TOO SLOW", HIGH, ACK, "Valve was closed", "Check patient,|then SELECT"),
-    (BUTTON_STUCK, "BUTTON STUCK", LOW, ACK, "Pressed at start", "Free the button,|then SELECT"),
-    (SCREEN, "NO SCREEN", MEDIUM, POWER, "Screen is silent", "Call service"),
-    (INTERNAL, "PROGRAM ERROR", HIGH, ACK, "It restarted", "Check patient,|then SELECT"),
-    (NO_COLD, "NO COLD", HIGH, ACK, "Nozzle was warm", "Check LN2, flow,|then SELECT"),
-    (NO_LIQUID, "NO LIQUID", MEDIUM, ACK, "Purged for 10 s", "Check LN2, flow,|then SELECT"),
-    (SKIN_SENSOR, "SKIN SENSOR", MEDIUM, ACK, "Does not answer", "Check its plug,|then SELECT"),
-    (TABLES_LOST, "CALIBRATION LOST", MEDIUM, ACK, "Shipped tables", "Calibrate again,|then SELECT"),
+    (ESTOP, "EMERGENCY STOP", HIGH, ESTOP_RULE),
+    (SETTINGS_LOST, "SETTINGS LOST", MEDIUM, ACK),
+    (JOURNAL_FULL, "JOURNAL FULL", MEDIUM, ACK),
+    (JOURNAL_FAILED, "CANNOT RECORD", HIGH, POWER),
+    (JOURNAL_DAMAGED, "JOURNAL DAMAGED", MEDIUM, ACK),
+    (NOZZLE_SENSOR, "NOZZLE SENSOR", MEDIUM, ACK),
+    (PRESSURE_SENSOR, "PRESSURE SENSOR", MEDIUM, ACK),
+    (LEVEL_SENSOR, "LEVEL SENSOR", MEDIUM, ACK),
+    (PRESSURE, "DEWAR PRESSURE", MEDIUM, ACK),
+    (LEVEL_LOW, "DEWAR EMPTY", MEDIUM, ACK),
+    (COIL_OPEN, "VALVE NOT OPENED", HIGH, ACK),
+    (COIL_SHORTED, "VALVE SWITCH BAD", HIGH, POWER),
+    (VALVE_STUCK_OPEN, "VALVE STUCK OPEN", HIGH, POWER),
+    (SUPPLY_LOW, "LOW POWER", MEDIUM, ACK),
+    (WATCHDOG, "RESTARTED", HIGH, ACK),
+    (FREEZE_LOST, "FREEZE CUT SHORT", HIGH, ACK),
+    (DOSE_TIMER, "DOSE TIMER", HIGH, POWER),
+    (DEAD_MAN, "LOOP TOO SLOW", HIGH, ACK),
+    (BUTTON_STUCK, "BUTTON STUCK", LOW, ACK),
+    (SCREEN, "NO SCREEN", MEDIUM, POWER),
+    (INTERNAL, "PROGRAM ERROR", HIGH, ACK),
+    (NO_COLD, "NO COLD", HIGH, ACK),
+    (NO_LIQUID, "NO LIQUID", MEDIUM, ACK),
+    (SKIN_SENSOR, "SKIN SENSOR", MEDIUM, ACK),
+    (TABLES_LOST, "CALIBRATION LOST", MEDIUM, ACK),
 )
 
 

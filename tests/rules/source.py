@@ -86,6 +86,8 @@ def table(module: str, name: str) -> Any:
             return tuple(value(item) for item in node.elts)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -value(node.operand)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            return table(node.value.id, node.attr)  # a constant of another room
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "const":
             return value(node.args[0])
         raise ValueError(f"{module}.py: not a plain table: {ast.unparse(node)}")

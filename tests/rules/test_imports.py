@@ -49,7 +49,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "journal": PURE | {"hashlib", "os"},
     "link": PURE | {"binascii", "json"},
     "tables": PURE,
-    "commands": PURE | {"binascii", "gc"},
+    "commands": PURE | {"binascii", "gc", "sys"},  # it also loads `describing` by its name
+    "describing": PURE,
     "canvas": PURE | {"framebuf"},
     "screens": PURE,
     "panel": PURE,

@@ -46,7 +46,7 @@ def tables() -> dict[str, dict[str, str]]:
     return {
         "faults": by_constant("faults", "FAULTS"),
         "settings": by_number(table("schema", "SETTINGS")),
-        "record kinds": by_number(table("journal", "KINDS")),
+        "record kinds": by_number(table("describing", "KINDS")),
         "states": by_position(table("treatment", "STATES")),
         "freeze end causes": by_position(table("shot", "CAUSES")),
         "screening items": by_number(table("screening", "ITEMS")),
@@ -67,7 +67,7 @@ def test_every_table_is_registered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("faults", "FAULTS"), ("schema", "SETTINGS"), ("journal", "KINDS")]
+    ("module", "name"), [("faults", "FAULTS"), ("schema", "SETTINGS"), ("describing", "KINDS")]
 )
 def test_numbers_and_names_are_unique(module: str, name: str) -> None:
     rows = table(module, name)
@@ -77,7 +77,7 @@ def test_numbers_and_names_are_unique(module: str, name: str) -> None:
 
 def test_record_kinds_have_at_most_eight_arguments() -> None:
     """The record has room for eight (docs/protocol.md)."""
-    assert all(len(row[2]) <= 8 for row in table("journal", "KINDS"))
+    assert all(len(row[2]) <= 8 for row in table("describing", "KINDS"))
 
 
 def git(*arguments: str) -> str:

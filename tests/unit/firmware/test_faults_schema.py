@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import pytest
-from cryo import faults, schema
+from cryo import describing, faults, schema
 from hypothesis import given, strategies as st
 
 numbers = st.sampled_from([row[0] for row in faults.FAULTS])
 
 
 @pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
-def test_every_fault_fits_the_screen_and_says_what_to_do(row: tuple) -> None:
-    """H-09."""
-    number, name, priority, clears, what, action = row
+def test_every_fault_has_a_name_a_rule_and_words(row: tuple) -> None:
+    """H-09. What the panel says of it: test_words.py."""
+    number, name, priority, clears = row
     assert faults.row_of(number) is row
     assert priority in (faults.LOW, faults.MEDIUM, faults.HIGH)
     assert clears in (faults.ACK, faults.ESTOP_RULE, faults.POWER)
     assert 0 < len(name) <= 16
-    assert 0 < len(what) <= 16, f"{name}: {what!r} is {len(what)} characters"
-    lines = action.split("|")
-    assert 1 <= len(lines) <= 2
-    for line in lines:
-        assert 0 < len(line) <= 16, f"{name}: {line!r} is {len(line)} characters"
+    assert [all(texts) for texts in describing.FAULT_TEXTS if texts[0] == number] == [True]
 
 
 @pytest.mark.parametrize("row", schema.SETTINGS, ids=lambda row: row[1])
 def test_every_setting_has_a_default_in_its_range(row: tuple) -> None:
-    number, key, unit, low, high, default, who, text = row
+    number, key, unit, low, high, default, who = row
     assert low <= default <= high
     assert schema.index_of(key) == schema.index_of_number(number)
     assert who in (schema.HOST, schema.DEVICE)
     assert unit
-    assert text
+    assert [bool(text) for of, text in describing.HELPS if of == number] == [True]
 
 
 @given(st.lists(st.tuples(numbers, st.booleans()), max_size=10))

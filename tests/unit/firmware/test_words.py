@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cryo import faults, languages, profiles, schema, screening, words
+from cryo import describing, faults, languages, profiles, schema, screening, words
 
 from hw_sim import make_fonts
 from hw_sim.bench import FIRMWARE, FastBench
@@ -120,10 +120,10 @@ def test_every_character_has_its_glyph(language: make_fonts.Language) -> None:
 
 def test_english_is_what_link_and_journal_call_it() -> None:
     assert words.use(1)
-    for number, name, _, _, what, action in faults.FAULTS:
-        first, _, second = action.partition("|")
-        said = tuple(words.fault(number, part) for part in range(4))
-        assert said == (name, what, first, second)
+    for row, (number, what, action) in zip(faults.FAULTS, describing.FAULT_TEXTS, strict=True):
+        assert row[0] == number
+        name, wrong, first, second = (words.fault(number, part) for part in range(4))
+        assert (name, wrong, f"{first} {second}".strip()) == (row[1], what, action)
 
 
 # What each fault tells the operator to do, in each language: the word that must be there.

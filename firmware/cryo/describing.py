@@ -1,0 +1,418 @@
+"""What the device says of itself over the link: its tables, with words that only a host reads.
+
+Loaded by commands.py for one `describe` request at a time, and dropped again, since it is large.
+May import micropython.const and cryo's commands, dose, faults, journal, profiles, schema, screening,
+treatment. Controls: H-09 (units and names go with every number).
+"""
+
+from micropython import const
+
+from cryo import commands, dose, faults, journal, profiles, schema, screening, treatment
+
+_ROWS_BYTES = const(1500)  # of JSON in one `describe` reply
+_ALLOWED = ("valve closed (status: always)", "READY")
+
+ERRORS = (
+    ("bad_request", "a key is missing or has not the form that the protocol gives"),
+    ("unknown_op", "no such request"),
+    ("unknown_key", "no such setting"),
+    ("type", "not an integer"),
+    ("range", "outside min...max"),
+    ("state", "not allowed in this state"),
+    ("busy", "the valve is open, or a change waits for confirmation on the device"),
+    ("storage", "the device could not use its flash"),
+)
+
+# setting, what it is for
+HELPS = (
+    (1, "lesion depth; the applicator's table narrows it"),
+    (2, "fitted applicator, see describe applicators"),
+    (3, "armed without a freeze for so long: back to READY"),
+    (4, "loudness of the sounder"),
+    (5, "brightness of the screen"),
+    (6, "from gate high to flow, measured on this valve"),
+    (7, "from gate low to no flow, measured on this valve"),
+    (8, "how much this board's clock runs fast"),
+    (9, "dewar gauge pressure needed to arm"),
+    (10, "dewar gauge pressure allowed to arm"),
+    (11, "a freeze ends below this"),
+    (12, "a freeze ends above this"),
+    (13, "LN2 needed to arm"),
+    (14, "a freeze ends below this"),
+    (15, "board supply needed to arm"),
+    (16, "a freeze ends below this"),
+    (17, "a warm line is purged before arming"),
+    (18, "contraindications are asked for before a treatment"),
+    (19, "press: a foot pedal starts, and ends with a second press"),
+    (20, "treatment profile: brings its depth, margin and cycles"),
+    (21, "how far below the lesion the target isotherm is to reach"),
+    (22, "freezes of a treatment, with a thaw between them"),
+    (23, "isotherm that is to reach lesion and margin"),
+    (24, "a thaw between cycles is not over before"),
+    (25, "whom the next treatment is for; forgotten after an hour"),
+    (26, "highest patient number used; the next free one follows"),
+    (27, "of the panel: 1 English, 2 Traditional Chinese"),
+    (28, "the estimate ends the freeze, within a quarter of the plan and 10 to 30 s"),
+    (29, "an infrared thermometer is fitted; silent, it is a fault"),
+    (30, "LN2 that an open valve uses in a minute"),
+    (31, "observation after a treatment; 0: none"),
+    (41, "profile common_wart: lesion depth; assumed"),
+    (42, "profile common_wart: margin below it; assumed"),
+    (43, "profile common_wart: cycles"),
+    (44, "profile plantar_wart: lesion depth; assumed"),
+    (45, "profile plantar_wart: margin below it; assumed"),
+    (46, "profile plantar_wart: cycles"),
+    (47, "profile ak_thin: lesion depth; assumed"),
+    (48, "profile ak_thin: margin below it; assumed"),
+    (49, "profile ak_thin: cycles"),
+    (50, "profile ak_thick: lesion depth; assumed"),
+    (51, "profile ak_thick: margin below it; assumed"),
+    (52, "profile ak_thick: cycles"),
+    (53, "profile seborrhoeic: lesion depth; assumed"),
+    (54, "profile seborrhoeic: margin below it; assumed"),
+    (55, "profile seborrhoeic: cycles"),
+    (56, "profile skin_tag: lesion depth; assumed"),
+    (57, "profile skin_tag: margin below it; assumed"),
+    (58, "profile skin_tag: cycles"),
+)
+
+# fault, what is wrong, what to do
+FAULT_TEXTS = (
+    (faults.ESTOP, "E-stop is open", "Close it, then hold SELECT 2 s"),
+    (faults.SETTINGS_LOST, "Defaults in use", "Check settings, then SELECT"),
+    (faults.JOURNAL_FULL, "No room for logs", "Pull the log, call service"),
+    (faults.JOURNAL_FAILED, "Flash is failing", "Switch off, on; or call service"),
+    (faults.JOURNAL_DAMAGED, "Damage is kept", "Pull the log, then SELECT"),
+    (faults.NOZZLE_SENSOR, "Thermocouple", "Check its plug, then SELECT"),
+    (faults.PRESSURE_SENSOR, "No signal", "Check its plug, then SELECT"),
+    (faults.LEVEL_SENSOR, "No signal", "Check its plug, then SELECT"),
+    (faults.PRESSURE, "Left its limits", "Check the dewar, then SELECT"),
+    (faults.LEVEL_LOW, "LN2 too low", "Refill dewar, then SELECT"),
+    (faults.COIL_OPEN, "No coil current", "Check the valve, then SELECT"),
+    (faults.COIL_SHORTED, "Current unasked", "Vent the dewar, call service"),
+    (faults.VALVE_STUCK_OPEN, "Nozzle is cold", "Point it away, vent the dewar"),
+    (faults.SUPPLY_LOW, "Supply too low", "Check supply, then SELECT"),
+    (faults.WATCHDOG, "Program had hung", "Check patient, then SELECT"),
+    (faults.FREEZE_LOST, "Power was lost", "Check patient, then SELECT"),
+    (faults.DOSE_TIMER, "Timer disagrees", "Check patient, call service"),
+    (faults.DEAD_MAN, "Valve was closed", "Check patient, then SELECT"),
+    (faults.BUTTON_STUCK, "Pressed at start", "Free the button, then SELECT"),
+    (faults.SCREEN, "Screen is silent", "Call service"),
+    (faults.INTERNAL, "It restarted", "Check patient, then SELECT"),
+    (faults.NO_COLD, "Nozzle was warm", "Check LN2, flow, then SELECT"),
+    (faults.NO_LIQUID, "Purged for 10 s", "Check LN2, flow, then SELECT"),
+    (faults.SKIN_SENSOR, "Does not answer", "Check its plug, then SELECT"),
+    (faults.TABLES_LOST, "Shipped tables", "Calibrate again, then SELECT"),
+)
+
+_END_CAUSE = (
+    "1=complete 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
+    "8=complete, depth reached"
+)
+_PURGE_CAUSE = (
+    "1=not cold in time 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
+    "6=cold 7=reset, at most so long"
+)
+_RESET_CAUSE = "1=power-on 3=watchdog"
+
+# number (never reused), name, ((field, unit), ...) in the order of the eight arguments
+KINDS = (
+    (
+        journal.BOOT,
+        "boot",
+        (
+            ("reset_cause", _RESET_CAUSE),
+            ("firmware", "version"),
+            ("settings_generation", "count"),
+            ("settings_outcome", "0=loaded 1=first start 2=one slot bad 3=lost"),
+            ("free", "records"),
+            ("clock", "0=not set 1=host 2=rtc"),
+        ),
+    ),
+    (
+        journal.SETTING,
+        "setting",
+        (
+            ("setting", "number"),
+            ("old", "setting's unit"),
+            ("new", "setting's unit"),
+            ("by", "1=panel 2=host 3=host, confirmed on the device 4=host, rejected on the device"),
+        ),
+    ),
+    (journal.TIME_SET, "time_set", (("old", "s since 1970 UTC"), ("new", "s since 1970 UTC"))),
+    (
+        journal.ARMED,
+        "armed",
+        (
+            ("applicator", "number"),
+            ("depth", "um"),
+            ("dose", "ms"),
+            ("planned_gate", "us"),
+            ("table_version", "number"),
+            ("nozzle", "0.01 degC"),
+            ("settings_generation", "count"),
+            ("patient_ref", "number, 0=none"),
+        ),
+    ),
+    (
+        journal.DISARMED,
+        "disarmed",
+        (("treatment", "seq"), ("reason", "1=button 2=timed out 3=fault")),
+    ),
+    (
+        journal.FREEZE_BEGIN,
+        "freeze_begin",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("dose", "ms"),
+            ("planned_gate", "us"),
+            ("nozzle", "0.01 degC"),
+            ("pressure", "mbar"),
+            ("level", "permille"),
+            ("supply", "mV"),
+        ),
+    ),
+    (
+        journal.FREEZE_END,
+        "freeze_end",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("cause", _END_CAUSE),
+            ("dose", "ms"),
+            ("planned_gate", "us"),
+            ("delivered_gate", "us"),
+            ("nozzle_min", "0.01 degC"),
+            ("pressure_min", "mbar"),
+        ),
+    ),
+    (
+        journal.FREEZE_LOST,
+        "freeze_lost",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("dose", "ms"),
+            ("planned_gate", "us"),
+            ("delivered_at_least", "us"),
+            ("delivered_at_most", "us"),
+            ("reset_cause", _RESET_CAUSE),
+        ),
+    ),
+    (
+        journal.FAULT,
+        "fault",
+        (("fault", "number"), ("detail", "by fault"), ("state_before", "number")),
+    ),
+    (journal.FAULT_CLEARED, "fault_cleared", (("fault", "number"),)),
+    (journal.MAINTENANCE, "maintenance", ()),
+    (journal.OVERRUN, "overrun", (("count", "ticks"), ("worst", "us"))),
+    (
+        journal.ICE_FIELD,
+        "ice_field",
+        (("treatment", "seq"), ("cycle", "number"), ("elapsed", "ms")),
+    ),
+    (
+        journal.PRECHILL_BEGIN,
+        "prechill_begin",
+        (
+            ("treatment", "seq, 0=not armed yet"),
+            ("cycle", "number"),
+            ("planned_gate", "us"),
+            ("nozzle", "0.01 degC"),
+            ("pressure", "mbar"),
+            ("level", "permille"),
+            ("supply", "mV"),
+        ),
+    ),
+    (
+        journal.PRECHILL_END,
+        "prechill_end",
+        (
+            ("treatment", "seq, 0=not armed yet"),
+            ("cycle", "number"),
+            ("cause", _PURGE_CAUSE),
+            ("planned_gate", "us"),
+            ("delivered_gate", "us"),
+            ("nozzle", "0.01 degC"),
+            ("nozzle_min", "0.01 degC"),
+            ("pressure_min", "mbar"),
+        ),
+    ),
+    (
+        journal.PLAN,
+        "plan",
+        (
+            ("treatment", "seq"),
+            ("profile", "number"),
+            ("target", "1=-25 degC 2=-50 degC"),
+            ("margin", "um"),
+            ("plan_depth", "um"),
+            ("spread", "um"),
+            ("cycles", "count"),
+            ("purge", "0=off 1=when warm"),
+        ),
+    ),
+    (
+        journal.SCREENING,
+        "screening",
+        (
+            ("present", "items, one bit each"),
+            ("overridden", "items, one bit each"),
+            ("outcome", "1=nothing applies 2=overridden by a physician 3=stopped 4=left 5=timed out"),
+            ("patient_ref", "number, 0=none"),
+            ("list", "version"),
+        ),
+    ),
+    (
+        journal.THAW,
+        "thaw",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("thawed", "ms"),
+            ("by", "1=operator 2=skin sensor 3=treatment stopped"),
+            ("skin", "0.01 degC, 100000=not fitted"),
+        ),
+    ),
+    (
+        journal.TREATMENT_END,
+        "treatment_end",
+        (
+            ("treatment", "seq"),
+            ("why", "1=complete 2=freeze ended early 3=stopped 4=fault 5=timed out"),
+            ("cycles", "count"),
+            ("complete", "count"),
+            ("delivered", "ms"),
+            ("nozzle_min", "0.01 degC"),
+            ("interruptions", "count"),
+            ("patient_ref", "number, 0=none"),
+        ),
+    ),
+    (
+        journal.OBSERVATION,
+        "observation",
+        (("treatment", "seq"), ("outcome", "1=seen 2=next treatment"), ("after", "s")),
+    ),
+    (
+        journal.ESTIMATE,
+        "estimate",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("depth", "um"),
+            ("spread", "um"),
+            ("liquid", "ms"),
+            ("skin_fall", "ms to -65 degC, 0=not seen"),
+            ("planned", "um"),
+            ("note", "0=none 1=short of the lesion 2=ended by depth"),
+        ),
+    ),
+    (
+        journal.TABLE,
+        "table",
+        (
+            ("applicator", "number"),
+            ("by", "3=host, confirmed on the device 4=host, rejected on the device"),
+            ("h", "W/m2K, 0=shipped table"),
+            ("run", "number"),
+            ("date", "s since 1970 UTC"),
+            ("depth_10s", "um"),
+            ("depth_30s", "um"),
+            ("crc", "CRC-32 of the table, signed"),
+        ),
+    ),
+)
+
+
+def _text(texts, number):
+    for row in texts:
+        if row[0] == number:
+            return row[1]
+    return ""
+
+
+def _setting_rows(app):
+    return [row[:6] + (schema.WHO[row[6]], _text(HELPS, row[0])) for row in schema.SETTINGS]
+
+
+def _command_rows(app):
+    return [(row[0], _ALLOWED[row[1]], row[2]) for row in commands.COMMANDS]
+
+
+def _fault_rows(app):
+    return [
+        (row[0], row[1], faults.PRIORITIES[row[2]], faults.CLEARS[row[3]])
+        + FAULT_TEXTS[row[0] - 1][1:]
+        for row in faults.FAULTS
+    ]
+
+
+def _state_rows(app):
+    return [(number, name) for number, name in enumerate(treatment.STATES)]
+
+
+def _applicator_rows(app):
+    return [
+        (row[0], row[1], dose.min_um(row[0]), dose.max_um(row[0]), row[dose.PROVENANCE])
+        for row in dose.rows()
+    ]
+
+
+def _profile_rows(app):
+    values = app.settings.values
+    return [
+        (row[0], row[1]) + tuple(profiles.figure(values, row[0], k)[1] for k in range(3)) + (row[2],)
+        for row in profiles.PROFILES
+    ]
+
+
+def _item_rows(app):
+    return [(row[0], row[1], screening.KINDS[row[2]], row[3]) for row in screening.ITEMS]
+
+
+def _record_rows(app):
+    return KINDS
+
+
+def _error_rows(app):
+    return ERRORS
+
+
+PARTS = (
+    ("settings", _setting_rows, ("number", "key", "unit", "min", "max", "default", "who", "help")),
+    ("commands", _command_rows, ("op", "allowed", "help")),
+    ("faults", _fault_rows, ("number", "name", "priority", "clears", "text", "action")),
+    ("records", _record_rows, ("number", "name", "fields")),
+    ("states", _state_rows, ("number", "name")),
+    ("errors", _error_rows, ("code", "help")),
+    ("items", _item_rows, ("number", "name", "kind", "source")),
+    ("profiles", _profile_rows, ("number", "name", "depth_um", "margin_um", "cycles", "source")),
+    ("applicators", _applicator_rows, ("number", "name", "min_um", "max_um", "provenance")),
+)
+
+
+def describe(app, request):
+    """A page of one part's rows."""
+    start = request.get("from", 0)
+    if not commands.is_integer(start) or start < 0:
+        return commands.refusal("bad_request", "from must be an integer, 0 or more")
+    part = None
+    for row in PARTS:
+        if row[0] == request.get("part"):
+            part = row
+    if part is None:
+        names = ", ".join([row[0] for row in PARTS])
+        return commands.refusal("bad_request", "part must be one of " + names)
+    rows = part[1](app)
+    page = []
+    size = 0
+    following = None
+    for i in range(start, len(rows)):
+        size += len(repr(rows[i]))
+        if page and size > _ROWS_BYTES:
+            following = i
+            break
+        page.append(rows[i])
+    return commands.ok(part=part[0], columns=part[2], rows=page, next=following)
