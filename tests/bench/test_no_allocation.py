@@ -30,8 +30,10 @@ from tests.bench.conftest import (
 pytestmark = pytest.mark.emulated
 
 LOCKED_MAIN = b"""
+import gc
 import micropython
 micropython.kbd_intr(-1)
+gc.threshold(32768)  # while loading, as main.py has it
 from cryo.app import App
 from cryo.board import Board
 
@@ -56,7 +58,9 @@ class Locked(App):
             self.failures += 1
         micropython.heap_unlock()
 
-Locked(Board()).run()
+app = Locked(Board())
+gc.threshold(-1)
+app.run()
 """
 
 
