@@ -212,6 +212,8 @@ class App:
             self._keep(now_ms, slot)
             if self._wants_out and self.link.idle() and not self.journal.waiting():
                 self._leaving = True
+        elif self.panel.urgent:
+            self.panel.step_urgent()
         elif slot % 5 and (slot & 1 or not self.panel.step(_PAGES_OPEN)):
             # The countdown is drawn (slots 0 and 5), or a page is sent, or a piece of the link's
             # work is done, never two of them: the tick stays below 10 ms.

@@ -32,18 +32,6 @@ def _copy(buffer, to, glyphs, index, width, pages, invert):
         to += _STRIDE
 
 
-@micropython.native
-def _differ(a, b, at):
-    """Whether a page differs between two buffers, from its last byte `at` backwards."""
-    left = 128
-    while left:
-        if a[at] != b[at]:
-            return True
-        at -= 1
-        left -= 1
-    return False
-
-
 class Canvas:
     """Draws; allocates nothing but what `text` is given."""
 
@@ -52,6 +40,9 @@ class Canvas:
         self.buffer = bytearray(_STRIDE * PAGES + 1)
         for page in range(PAGES):
             self.buffer[_STRIDE * page] = 0x40
+        self._before = bytearray(len(self.buffer))
+        view = memoryview(self._before)
+        self._page_before = tuple(view[_STRIDE * p : _STRIDE * (p + 1)] for p in range(PAGES))
         view = memoryview(self.buffer)
         self.page = tuple(view[_STRIDE * p : _STRIDE * (p + 1)] for p in range(PAGES))
         self.pixels = framebuf.FrameBuffer(view[1:], WIDTH, 8 * PAGES, framebuf.MONO_VLSB, _STRIDE)
@@ -66,11 +57,15 @@ class Canvas:
         """Mark pages as changed."""
         self.dirty |= ((1 << pages) - 1) << page
 
-    def changed(self, before):
-        """A bit for each page that differs from a copy of the buffer."""
+    def keep(self):
+        """Remember the picture for `changed`."""
+        self._before[:] = self.buffer
+
+    def changed(self):
+        """A bit for each page that differs from what was kept."""
         mask = 0
         for page in range(PAGES):
-            if _differ(self.buffer, before, _STRIDE * page + 128):
+            if self.page[page] != self._page_before[page]:
                 mask |= 1 << page
         return mask
 

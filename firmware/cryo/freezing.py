@@ -79,6 +79,8 @@ def step(app, now_ms, raw, estop_closed):
             app.treatment_seq, app.cycle, one_shot.elapsed_ms,
         )  # fmt: skip
         app.ice_at_ms = one_shot.elapsed_ms
+        app.panel.view.ice_ms = 0
+        app.panel.hurry()
         app.sounder.play(sounder.CLICK, now_ms)
     if one_shot.step(now_ms, trigger, estop_closed, app.sensors, app.settings.values):
         _end(app, now_ms)
@@ -86,7 +88,7 @@ def step(app, now_ms, raw, estop_closed):
     if one_shot.phase == shot.OPEN:
         _estimate(app, one_shot)
     app.board.leave_behind(board_room.FREEZING, one_shot.elapsed_ms)
-    if app.slot % 5 == 0 and one_shot.phase == shot.OPEN:
+    if app.slot % 5 == 0 and one_shot.phase == shot.OPEN and not app.panel.urgent:
         _count_down(app, now_ms)
 
 

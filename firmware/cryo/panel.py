@@ -23,10 +23,10 @@ class Panel:
         self._driver = driver
         self._shown = -1
         self._seen = [-1] * 6
-        self._before = bytearray(len(self.canvas.buffer))
         self._next = 0
         self._ticks = 0
         self._refreshed = 0
+        self.urgent = 0  # 2: a piece has just been drawn; 1: it is sent before all else
 
     def start(self):
         """Set the screen up and clear it before it lights. Takes 30 ms."""
@@ -46,20 +46,41 @@ class Panel:
         """Show a screen from its beginning. Only pages that it changes are sent: a press is
         seen the sooner, the fewer there are."""
         self._shown = screen
+        self.urgent = 0
         seen = self._seen
         for i in range(len(seen)):
             seen[i] = -1
         canvas = self.canvas
         unsent = canvas.dirty
-        self._before[:] = canvas.buffer
+        canvas.keep()
         canvas.clear()
         screens.SCREENS[screen][0](canvas, self.view)
         screens.SCREENS[screen][1](canvas, self.view, seen)
-        canvas.dirty = unsent | canvas.changed(self._before)
+        canvas.dirty = unsent | canvas.changed()
 
     def update(self):
         """Bring the shown screen up to date with the view."""
         screens.SCREENS[self._shown][1](self.canvas, self.view, self._seen)
+
+    def hurry(self):
+        """Draw a piece now, and send its first page in the next tick, whatever else waits: what
+        was pressed is seen at once, also while the valve is open."""
+        canvas = self.canvas
+        waiting = canvas.dirty
+        canvas.dirty = 0
+        self.update()
+        for page in range(PAGES):
+            if canvas.dirty & (1 << page):
+                self._next = page
+                self.urgent = 2
+                break
+        canvas.dirty |= waiting
+
+    def step_urgent(self):
+        """In place of `step` while `urgent`: one tick draws, the next one sends."""
+        self.urgent -= 1
+        if not self.urgent:
+            self.step(1)
 
     def step(self, pages):
         """Send up to `pages` changed pages (3 ms each). Whether it took that time."""

@@ -333,10 +333,19 @@ def _freezing_enter(canvas, view):
     canvas.bar_frame(_BAR_X, 6, _BAR_WIDTH)
 
 
+def _ice(canvas, seconds):
+    _digits(canvas, _SIDE + 8, 4, seconds, 3)
+    _letter(canvas, _S, _SIDE + 32, 4)
+
+
 def _freezing_update(canvas, view, seen):
     # One piece a call, so that no tick is long; the number first. Seconds are rounded up, so
     # that 0 means that it is over.
     seconds = (view.remaining_ms + 999) // 1000
+    if view.ice_ms == 0 and seen[3]:  # just marked, or marked anew
+        seen[3] = 0
+        _ice(canvas, 0)
+        return
     if seen[0] != seconds:
         tens = seconds // 10
         if seen[1] != tens:
@@ -347,8 +356,7 @@ def _freezing_update(canvas, view, seen):
         return
     if view.ice_ms >= 0 and seen[3] != view.ice_ms // 1000:
         seen[3] = view.ice_ms // 1000
-        _digits(canvas, _SIDE + 8, 4, seen[3], 3)
-        _letter(canvas, _S, _SIDE + 32, 4)
+        _ice(canvas, seen[3])
         return
     if view.estimate_um >= 0:
         tenths = view.estimate_um // 100  # rounded down: never more than there is
