@@ -1,12 +1,15 @@
 """The application: the order of one tick, what every state shares, and the watchdog rule.
 
-May import micropython.const and every room of cryo. Controls: H-01, H-03, H-04, H-08,
+May import gc, sys, micropython.const and every room of cryo; loads startup by its name. Controls: H-01, H-03, H-04, H-08,
 H-09, H-11, H-12, H-13, H-15, H-17, by putting the rooms that control them in order.
 
 One tick, every 10 ms: now, buttons, sensors, interlocks, treatment and shot, screen, link,
 journal (valve closed only), watchdog. The watchdog is fed at the end of a tick that went
 through all of that, and nowhere else but between the steps of the start.
 """
+
+import gc
+import sys
 
 from micropython import const
 
@@ -28,7 +31,6 @@ from cryo import (
     settings,
     shot,
     sounder,
-    startup,
     tables,
     tally,
     thawing,
@@ -103,7 +105,8 @@ class App:
         self.answers = asking.Answers()
         self.observation = observing.Observation()
         self.let_go = False  # press-press: the pedal has been let go since it started
-        self.thawed = False  # THAWING: a person has said so
+        self.thawed = False  # THAWING: a person, or the skin sensor, has said so
+        self.warm_looks = 0  # THAWING: at the skin, in a row
         self.ice_at_ms = -1  # FREEZING: when the ice field was marked
         self.planned_us = 0
         self.dose_ms = 0
@@ -140,11 +143,30 @@ class App:
         """Start, and run until maintenance is asked for."""
         board = self.board
         try:
-            startup.start(self)
+            __import__("cryo.startup")
+            sys.modules["cryo.startup"].start(self)
+            # What only the start needs is dropped: the memory is for the treatment.
+            del sys.modules["cryo.startup"]
+            delattr(sys.modules["cryo"], "startup")
+            gc.collect()
             self._loop()
         except Exception as error:  # noqa: BLE001
-            startup.crash(self, error)
+            self._crash(error)
         board.leave_behind(board_room.MAINTENANCE, 0)
+        board.reset()
+
+    def _crash(self, error):
+        """The program is wrong somewhere: close, say where, restart. H-11"""
+        board = self.board
+        self.valve.close()
+        self.sounder.stop()
+        elapsed_ms = self.shot.elapsed_ms
+        try:
+            with open("crash.txt", "w") as file:
+                sys.print_exception(error, file)
+        except OSError:
+            pass
+        board.leave_behind(board_room.CRASHED, elapsed_ms)
         board.reset()
 
     def _loop(self):

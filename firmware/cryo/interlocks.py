@@ -51,6 +51,17 @@ def rewarmed(sensors):
     return sensors.nozzle.c_x100 > _REWARMED_C_X100
 
 
+# A freeze that begins with a cold nozzle keeps it below -170 C from its third second on (computed,
+# 300...900 mbar). What is warmer after five has lost its liquid: a blocked nozzle, an empty dewar.
+_DRY_C_X100 = const(-15000)
+DRY_AFTER_MS = const(5000)
+
+
+def dry(c_x100):
+    """Whether a nozzle that was cold at the beginning of a freeze sprays no more."""
+    return c_x100 > _DRY_C_X100
+
+
 def warm(c_x100):
     """Whether a nozzle is too warm to have given liquid (0.01 degrees Celsius)."""
     return c_x100 > _WARM_C_X100

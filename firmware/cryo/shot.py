@@ -71,6 +71,7 @@ class Shot:
         self.elapsed_ms = 0  # since the gate opened
         self.nozzle_min_c_x100 = 0
         self.pressure_min_mbar = 0
+        self._chilled_before = False  # this freeze began with a cold nozzle
         self.purging = False  # this shot, or the last one, is a purge
         self.enough = False  # the freeze has done its work: the next step ends it
         self._readings = array("i", [0] * _READINGS)  # of a purge: nozzle, every 100 ms
@@ -85,8 +86,12 @@ class Shot:
         self.begin(PURGE_US, now_ms)
         self.purging = True
 
-    def begin(self, planned_us, now_ms):
-        """Start a freeze of `planned_us` (gate high time, us). The trigger is held."""
+    def begin(self, planned_us, now_ms, chilled=False):
+        """Start a freeze of `planned_us` (gate high time, us). The trigger is held.
+
+        `chilled`: the nozzle is cold, so it must stay so.
+        """
+        self._chilled_before = chilled
         self.purging = False
         self.enough = False
         self._read = 0
@@ -171,6 +176,8 @@ class Shot:
         if not fault and elapsed_ms >= _COIL_RISE_MS:
             if sensors.coil_ma.value < interlocks.COIL_ON_MA:
                 fault = faults.COIL_OPEN  # H-02: nobody is being treated
+        if self._chilled_before and elapsed_ms >= interlocks.DRY_AFTER_MS and interlocks.dry(nozzle):
+            fault = fault or faults.NO_COLD  # H-02: blocked since the purge
         if not fault and elapsed_ms >= interlocks.COLD_AFTER_MS and interlocks.warm(nozzle):
             fault = faults.NO_COLD  # H-02
         if fault:

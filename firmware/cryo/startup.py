@@ -1,13 +1,12 @@
-"""The start, up to the first tick, and what is left to do when the program fails.
+"""The start, up to the first tick. Loaded by app.py for the start, and dropped after it.
 
-Works on an App. May import gc, sys and cryo's board, calibration, commands, faults, journal, schema, screens,
-settings, shot, treatment, valve, words. Controls: H-11 (a freeze that has no end in the journal is found and
-bounded; an error nobody foresaw closes the valve first), H-07, H-08 (what is wrong with settings
-or journal is a fault, not a silence).
+Works on an App. May import gc and cryo's board, calibration, commands, faults, journal, schema,
+screens, settings, shot, treatment, valve, words. Controls: H-11 (a freeze that has no end in the
+journal is found and bounded), H-07, H-08 (what is wrong with settings or journal is a fault, not a
+silence), H-18 (the patient's number is forgotten).
 """
 
 import gc
-import sys
 
 from cryo import (
     VERSION,
@@ -124,18 +123,3 @@ def _freeze_lost(app, begun, cause, elapsed_ms):
     least_us, most_us = _bounds_us(elapsed_ms, planned_us)
     app.record(journal.FREEZE_LOST, seq, cycle, dose_ms, planned_us, least_us, most_us, cause)
     app.faults.latch(faults.FREEZE_LOST, False)
-
-
-def crash(app, error):
-    """The program is wrong somewhere: close, say where, restart. H-11"""
-    board = app.board
-    app.valve.close()
-    app.sounder.stop()
-    elapsed_ms = app.shot.elapsed_ms
-    try:
-        with open("crash.txt", "w") as file:
-            sys.print_exception(error, file)
-    except OSError:
-        pass
-    board.leave_behind(board_room.CRASHED, elapsed_ms)
-    board.reset()

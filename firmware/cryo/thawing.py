@@ -24,12 +24,15 @@ BY_SKIN = const(2)
 BY_STOP = const(3)
 
 _NO_SKIN = const(100000)
+_SKIN_THAWED_C_X100 = const(100)  # its surface is above freezing, by more than the sensor's step
+_SKIN_LOOKS = const(30)  # so many looks in a row, ten a second
 
 
 def freeze_ended(app, now_ms):
     """After a freeze without a fault: the thaw before the next cycle, or the end."""
     if app.panel.view.complete and app.cycle < app.cycles:
         app.thawed = False
+        app.warm_looks = 0
         app.event(treatment.CYCLE_ENDED)
         app.sounder.play(sounder.COMPLETE, now_ms)
         return
@@ -55,19 +58,40 @@ def thawing(app, now_ms, keys):
         if keys.clicked & buttons.SELECT or keys.held & buttons.ARM:
             app.sounder.play(sounder.REFUSED, now_ms)
     elif keys.clicked & buttons.SELECT:
-        _record(app, BY_OPERATOR)
-        app.thawed = True
-        app.sounder.play(sounder.CLICK, now_ms)
-        views.show_state(app)
+        _is_thawed(app, now_ms, BY_OPERATOR)
+    elif app.slot == 3 and _skin_warm(app):
+        _is_thawed(app, now_ms, BY_SKIN)
     elif keys.held & buttons.ARM:
         app.sounder.play(sounder.REFUSED, now_ms)
     if app.treatment.state == treatment.THAWING and app.slot == 3:
         views.tell_thaw(app)
 
 
+def _is_thawed(app, now_ms, by):
+    """The thaw is over; ARM held, and nothing else, leads on. H-15"""
+    _record(app, by)
+    app.thawed = True
+    app.sounder.play(sounder.CLICK if by == BY_OPERATOR else sounder.COLD, now_ms)
+    views.show_state(app)
+
+
+def _skin_warm(app):
+    """Whether the skin sensor, where fitted, has seen thawed skin for three seconds."""
+    skin = app.sensors.skin
+    fitted = app.settings.values[schema.SKIN_SENSOR] and skin.valid
+    if not fitted or skin.c_x100 < _SKIN_THAWED_C_X100:
+        app.warm_looks = 0
+        return False
+    app.warm_looks += 1
+    return app.warm_looks >= _SKIN_LOOKS
+
+
 def _record(app, by):
-    if not app.thawed:
-        app.record(journal.THAW, app.treatment_seq, app.cycle, app.state_ms(), by, _NO_SKIN)
+    if app.thawed:
+        return
+    skin = app.sensors.skin
+    seen = skin.c_x100 if app.settings.values[schema.SKIN_SENSOR] and skin.valid else _NO_SKIN
+    app.record(journal.THAW, app.treatment_seq, app.cycle, app.state_ms(), by, seen)
 
 
 def _next(app, now_ms):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hw_sim.bench import Bench
+from hw_sim.bench import Bench, FastBench
 from tests.bench.conftest import (
     ARMED,
     COLD,
@@ -36,7 +36,7 @@ from tests.bench.conftest import (
     until,
 )
 
-CYCLES, THAW_MIN_S, MARGIN_UM, TARGET = 22, 24, 21, 23  # permanent numbers of settings
+CYCLES, THAW_MIN_S, MARGIN_UM, TARGET, SKIN_SENSOR = 22, 24, 21, 23, 29  # permanent numbers of settings
 
 
 def twice(bench: Bench, **more: int) -> None:
@@ -330,3 +330,33 @@ def test_a_depth_out_of_reach_names_the_applicator_on_the_screen(bench: Bench) -
     assert told(bench) == "READY"
     assert bench.screen().text() != before
     assert all(r.kind != ARMED for r in records(bench))
+
+
+def test_the_skin_sensor_says_when_it_is_thawed(bench: Bench) -> None:
+    """H-15: a person still has to hold ARM; and not before the shortest thaw."""
+    if not isinstance(bench, FastBench):
+        pytest.skip("the skin's temperature is set on the fast bench only")
+    fitted = FastBench(skin_sensor=True)
+    preset(fitted, {**SHORT, CYCLES: 2, THAW_MIN_S: 20, SKIN_SENSOR: 1})
+    switch_on(fitted, "READY")
+    arm(fitted)
+    freezing(fitted)
+    until(fitted, "THAWING", 40000)
+    fitted.release("trigger")
+    fitted.run_for(5000)
+    assert all(r.kind != THAW for r in records(fitted))
+    assert fitted.run_until(lambda: skin_c(fitted) > 5, 600_000, 1000)
+    fitted.run_for(24_000)
+    thaw = last(fitted, THAW)
+    assert thaw.args[3] == 2
+    assert 100 <= thaw.args[4] < 4000
+    assert thaw.args[2] >= 20_000
+    fitted.run_for(5000)
+    assert told(fitted) == "THAWING"
+    hold_for(fitted, "arm", 1200)
+    assert told(fitted) == "ARMED"
+
+
+def skin_c(bench: FastBench) -> float:
+    """What the infrared sensor sees, degrees Celsius, by the plant."""
+    return bench.plant.skin_c

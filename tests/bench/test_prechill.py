@@ -343,3 +343,17 @@ def test_a_purge_needs_its_record_in_flash() -> None:
     until(bench, "FAULT")
     assert 4 in faults(bench)
     assert bench.valve_intervals() == []
+
+
+@pytest.mark.needs("mishaps")
+def test_a_nozzle_blocked_since_the_purge_is_found_in_5_s(bench: Bench) -> None:
+    """H-02: it stays below -50 C for a quarter of a minute, and would look like a treatment."""
+    asked(bench)
+    cold_line(bench)
+    purge(bench)
+    bench.mishap("nozzle_blocked")
+    freezing(bench)
+    until(bench, "FAULT", 20000)
+    assert faults(bench) == [22]
+    opened, closed = bench.valve_intervals()[-1]
+    assert 5_000 * MS <= closed - opened <= 9_000 * MS

@@ -65,8 +65,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "thawing": PURE,
     "freezing": PURE,
     "handling": PURE,
-    "startup": PURE | {"gc", "sys"},
-    "app": PURE,
+    "startup": PURE | {"gc"},
+    "app": PURE | {"gc", "sys"},
 }
 # The control path: what decides whether the valve may be open.
 CONTROL_PATH = (
