@@ -161,8 +161,9 @@ def _device_bars(m: Measured) -> list[Figure]:
                 last.free == first.free,
                 f"Run on one board without a restart: {short} treatments ended by the trigger's "
                 f"release after {device.SHORT_MS / 1000:g} s of flow, and "
-                f"{m.series.complete} to the end of a dose; each armed, frozen, recorded in flash "
-                f"and acknowledged by the buttons. {m.series.seconds:.0f} s emulated. Collected "
+                f"{m.series.complete} to the end of a dose; each armed (the line purged "
+                "when it is warm, the checklist switched off), frozen, recorded in flash and "
+                f"acknowledged by the buttons. {m.series.seconds:.0f} s emulated. Collected "
                 "before it is weighed; the largest free pieces: the table below.",
                 last.free,
                 "B",
