@@ -1,6 +1,7 @@
 """The application: the order of one tick, what every state shares, and the watchdog rule.
 
-May import gc, sys, micropython.const and every room of cryo; loads startup by its name. Controls: H-01, H-03, H-04, H-08,
+May import gc, sys, micropython.const and every room of cryo; loads startup by its name.
+Controls: H-01, H-03, H-04, H-08,
 H-09, H-11, H-12, H-13, H-15, H-17, by putting the rooms that control them in order.
 
 One tick, every 10 ms: now, buttons, sensors, interlocks, treatment and shot, screen, link,
@@ -17,6 +18,7 @@ from cryo import (
     asking,
     board as board_room,
     buttons,
+    calibration,
     commands,
     estimate,
     faults,
@@ -31,7 +33,6 @@ from cryo import (
     settings,
     shot,
     sounder,
-    tables,
     tally,
     thawing,
     treatment,
@@ -88,7 +89,7 @@ class App:
         self.sensors = Sensors()
         self.faults = faults.FaultSet()
         self.settings = settings.Settings()
-        self.tables = tables.Tables()
+        self.tables = calibration.Tables()
         self.estimate = estimate.Estimate()
         self.journal = journal.Journal(board.serial)
         self.treatment = treatment.Treatment(now_ms)
@@ -110,7 +111,7 @@ class App:
         self.ice_at_ms = -1  # FREEZING: when the ice field was marked
         self.planned_us = 0
         self.dose_ms = 0
-        self.most_ms = 0  # of flow, for which the gate is planned: the dose, or the mode's upper bound
+        self.most_ms = 0  # of flow that the gate is planned for: the dose, or the mode's bound
         self.least_ms = 0  # since the gate opened: the depth-controlled mode ends no freeze before
         self.target_um = 0  # the estimated depth that ends the freeze; 0 = its time does
         self.estimated_ms = 0  # how far the estimate has come since the gate opened
@@ -265,7 +266,7 @@ class App:
             view.skin_c_x100 = sensors.skin.c_x100
             view.skin_valid = sensors.skin.valid
 
-    # -- the valve closed, and no shot on its way ---------------------------------------------------------------
+    # -- the valve closed, and no shot on its way ---------------------------------------------
 
     def _attend(self, now_ms, slot):
         keys = self.buttons
@@ -362,7 +363,8 @@ class App:
         if self.settings.pending >= 0:
             handling.settle(self, now_ms, "rejected")
         if self.tables.pending is not None:
-            tables.settle(self, "rejected")
+            commands.borrow("tables").settle(self, "rejected")
+            commands.give_back("tables")
         self.refused_ms = -1
         self.second = -1
         self.event(treatment.FAULTED)

@@ -27,9 +27,9 @@ _IDLE_MS = const(180000)  # nobody answers: back to READY
 
 # Outcomes, as the record says
 NOTHING = const(1)
-OVERRIDDEN = const(2)
+_OVERRIDDEN = const(2)
 STOPPED = const(3)
-LEFT = const(4)
+_LEFT = const(4)
 TIMED_OUT = const(5)
 
 
@@ -78,7 +78,7 @@ def step(app, now_ms, keys):
         return
     answers = app.answers
     if keys.pressed & buttons.ARM:
-        _leave(app, LEFT, treatment.ARM_PRESSED)
+        _leave(app, _LEFT, treatment.ARM_PRESSED)
     elif app.state_ms() > _IDLE_MS:
         _leave(app, TIMED_OUT, treatment.TIMED_OUT)
     elif answers.doubt:
@@ -119,7 +119,7 @@ def _doubting(app, now_ms, keys):
     """An item applies: 'avoid' has stopped; 'caution' waits for the physician."""
     answers = app.answers
     bit = 1 << (answers.doubt - 1)
-    if screening.ITEMS[answers.doubt - 1][2] == screening.AVOID:
+    if screening.ITEMS[answers.doubt - 1][1] == screening.AVOID:
         if keys.clicked & buttons.SELECT:
             _leave(app, STOPPED, treatment.STOPPED)
     elif keys.held_long & buttons.SELECT:
@@ -146,7 +146,7 @@ def _answered(app, now_ms):
     if not preparing.permitted(app, now_ms):
         return
     answers = app.answers
-    _record(app, OVERRIDDEN if answers.overridden else NOTHING)
+    _record(app, _OVERRIDDEN if answers.overridden else NOTHING)
     answers.patient_ref = app.settings.values[schema.PATIENT_REF]
     answers.at_ms = app.uptime_ms
     preparing.go_on(app, now_ms, treatment.ANSWERED)
@@ -172,5 +172,5 @@ def _record(app, outcome):
 
 def abandon(app):
     """A fault ends the checklist: recorded as left, and nobody is cleared. H-19"""
-    _record(app, LEFT)
+    _record(app, _LEFT)
     app.answers.patient_ref = 0

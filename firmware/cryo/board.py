@@ -43,7 +43,7 @@ _LEVEL = const(28)
 _VSYS = const(29)
 
 TICK_MS = const(10)
-WATCHDOG_MS = const(2000)
+_WATCHDOG_MS = const(2000)
 
 # The watchdog's scratch registers 0...2 survive its reset (not a loss of power).
 _SCRATCH = const(0x4005800C)
@@ -60,7 +60,7 @@ MAINTENANCE = const(3)
 CRASHED = const(4)
 PURGING = const(5)
 
-POWER_ON = const(1)
+_POWER_ON = const(1)
 WATCHDOG_RESET = const(3)
 
 _FAST_HZ = const(400000)  # I2C0: screen and clock
@@ -212,7 +212,7 @@ class Board:
 
     def start_watchdog(self):
         """From here on `feed` must be called at least every 2 s."""
-        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+        self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
 
     def feed(self):
         """Feed the watchdog."""

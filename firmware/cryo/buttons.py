@@ -17,8 +17,8 @@ ARM = const(16)
 
 _COUNT = const(5)
 _TICKS_MASK = const(0x3FFFFFFF)  # ticks_ms wraps at 2**30
-HOLD_MS = const(1000)
-LONG_HOLD_MS = const(2000)
+_HOLD_MS = const(1000)
+_LONG_HOLD_MS = const(2000)
 _REPEAT_AFTER_MS = const(500)
 _REPEAT_EVERY_MS = const(120)
 
@@ -30,13 +30,13 @@ class Buttons:
         self.down = 0  # debounced level: a set bit is a pressed button
         self.pressed = 0
         self.released = 0
-        self.clicked = 0  # released before HOLD_MS, and not spent
-        self.held = 0  # just reached HOLD_MS
-        self.held_long = 0  # just reached LONG_HOLD_MS
+        self.clicked = 0  # released before _HOLD_MS, and not spent
+        self.held = 0  # just reached _HOLD_MS
+        self.held_long = 0  # just reached _LONG_HOLD_MS
         self.repeat = 0  # pressed, or due for auto-repeat
         self._last = 0
         self._spent = 0  # their press belonged to an earlier screen
-        self._reached = 0  # HOLD_MS has been reported
+        self._reached = 0  # _HOLD_MS has been reported
         self._reached_long = 0
         self._since_ms = [0] * _COUNT
         self._next_repeat_ms = [0] * _COUNT
@@ -79,10 +79,10 @@ class Buttons:
         if held_ms >= self._next_repeat_ms[i]:
             self.repeat |= bit
             self._next_repeat_ms[i] += _REPEAT_EVERY_MS
-        if held_ms >= HOLD_MS and not self._reached & bit:
+        if held_ms >= _HOLD_MS and not self._reached & bit:
             self._reached |= bit
             self.held |= bit
-        if held_ms >= LONG_HOLD_MS and not self._reached_long & bit:
+        if held_ms >= _LONG_HOLD_MS and not self._reached_long & bit:
             self._reached_long |= bit
             self.held_long |= bit
 

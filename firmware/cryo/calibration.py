@@ -281,3 +281,29 @@ class Calibration:
         self._slot = slot
         self.generation += 1
         return True
+
+
+class Tables:
+    """What is staged, and what waits for confirmation."""
+
+    def __init__(self):
+        self.stored = Calibration()
+        self.pending = None  # a whole table, or (number,): remove
+        self.confirm_key = ""
+        self.confirm_text = ""
+        self._staged = [0, None, None]  # applicator, curve of target 1, of target 2
+
+    def stage(self, number, target, depths):
+        """Keep a curve until the table is offered."""
+        staged = self._staged
+        if staged[0] != number:
+            staged[0] = number
+            staged[1] = staged[2] = None
+        staged[target] = tuple(depths)
+
+    def staged(self, number):
+        """(curve, curve) when both of an applicator have come, else None."""
+        staged = self._staged
+        if staged[0] != number or staged[1] is None or staged[2] is None:
+            return None
+        return staged[1], staged[2]

@@ -1,7 +1,7 @@
 """The link's requests: one row each, name -> handler, and the states in which it is allowed.
 
 May import binascii, gc, sys, micropython.const and cryo's dose, faults, journal, languages,
-profiles, schema, tables, treatment; loads describing by its name. Controls: H-12 (no request can
+profiles, schema, treatment; loads describing and tables by their names. Controls: H-12 (no request can
 open the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the operator
 confirms at the device).
 
@@ -22,11 +22,10 @@ from cryo import (
     languages,
     profiles,
     schema,
-    tables,
     treatment,
 )
 
-PROTOCOL = const(1)
+_PROTOCOL = const(1)
 
 ALWAYS = const(0)
 IN_READY = const(1)
@@ -64,7 +63,7 @@ def _hello(app, request):
         device="cryodose",
         serial=app.board.serial.decode(),
         fw=VERSION,
-        protocol=PROTOCOL,
+        protocol=_PROTOCOL,
         micropython=app.board.micropython,
         boot=app.journal.boot,
         state=treatment.STATES[app.treatment.state],
@@ -72,14 +71,31 @@ def _hello(app, request):
     )
 
 
-def _describe(app, request):
-    """The texts are loaded for this request only: kept, they would fill a tenth of the memory."""
-    app.flash_used = True  # the length of this tick says nothing
-    __import__("cryo.describing")
-    reply = sys.modules["cryo.describing"].describe(app, request)
-    del sys.modules["cryo.describing"]
-    delattr(sys.modules["cryo"], "describing")
+def borrow(name):
+    """The room cryo.`name`, which is loaded when it is needed."""
+    __import__("cryo." + name)
+    return sys.modules["cryo." + name]
+
+
+def give_back(name):
+    """Drop a borrowed room: kept, such rooms would fill a tenth of the memory."""
+    del sys.modules["cryo." + name]
+    delattr(sys.modules["cryo"], name)
     gc.collect()
+
+
+def _describe(app, request):
+    app.flash_used = True  # the length of this tick says nothing
+    reply = borrow("describing").describe(app, request)
+    give_back("describing")
+    return reply
+
+
+def _of_tables(app, request, handler):
+    app.flash_used = True
+    reply = getattr(borrow("tables"), handler)(app, request)
+    if app.tables.pending is None:
+        give_back("tables")
     return reply
 
 
@@ -245,21 +261,21 @@ def _maintenance(app, request):
     return ok(text="the application ends; this port becomes MicroPython's REPL after a restart")
 
 
-# op, states in which it is allowed, help, handler
+# op, states in which it is allowed, handler (or the name of one in tables.py)
 COMMANDS = (
-    ("hello", ALWAYS, "who is there", _hello),
-    ("describe", ALWAYS, "tables of part: settings, commands, faults, records ...", _describe),
-    ("get", ALWAYS, "a setting's value", _get),
-    ("set", IN_READY, "change a setting; the device may ask its operator", _set),
-    ("status", ALWAYS, "state and readings", _status),
-    ("plan", ALWAYS, "dose, spread and reach for a depth; changes nothing", tables.plan),
-    ("table_read", ALWAYS, "an applicator's depths over time, and their origin", tables.read),
-    ("table_curve", IN_READY, "one curve of a calibrated table to come", tables.curve),
-    ("table_write", IN_READY, "offer the table; the device asks its operator", tables.write),
-    ("table_remove", IN_READY, "back to the shipped table; the device asks", tables.remove),
-    ("log", ALWAYS, "journal records from a sequence number on", _log),
-    ("time", ALWAYS, "read the clock; set it (READY)", _time),
-    ("maintenance", IN_READY, "end the application, for flashing", _maintenance),
+    ("hello", ALWAYS, _hello),
+    ("describe", ALWAYS, _describe),
+    ("get", ALWAYS, _get),
+    ("set", IN_READY, _set),
+    ("status", ALWAYS, _status),
+    ("plan", ALWAYS, "plan"),
+    ("table_read", ALWAYS, "read"),
+    ("table_curve", IN_READY, "curve"),
+    ("table_write", IN_READY, "write"),
+    ("table_remove", IN_READY, "remove"),
+    ("log", ALWAYS, _log),
+    ("time", ALWAYS, _time),
+    ("maintenance", IN_READY, _maintenance),
 )
 
 
@@ -274,7 +290,9 @@ def handle(app, request):
                     "%s is allowed in READY only; the device is in %s"
                     % (op, treatment.STATES[app.treatment.state]),
                 )
-            return row[3](app, request)
+            if isinstance(row[2], str):
+                return _of_tables(app, request, row[2])
+            return row[2](app, request)
     if not isinstance(op, str):
         return refusal("bad_request", "op is missing, or is not a string")
     return refusal("unknown_op", "no such request; describe commands lists them")

@@ -1,7 +1,8 @@
 """What the device says of itself over the link: its tables, with words that only a host reads.
 
 Loaded by commands.py for one `describe` request at a time, and dropped again, since it is large.
-May import micropython.const and cryo's commands, dose, faults, journal, profiles, schema, screening,
+May import micropython.const and cryo's commands, dose, faults, journal, profiles, schema,
+screening,
 treatment. Controls: H-09 (units and names go with every number).
 """
 
@@ -21,6 +22,60 @@ ERRORS = (
     ("state", "not allowed in this state"),
     ("busy", "the valve is open, or a change waits for confirmation on the device"),
     ("storage", "the device could not use its flash"),
+)
+
+# request, what it does
+REQUESTS = (
+    ("hello", "who is there"),
+    ("describe", "tables of part: settings, commands, faults, records ..."),
+    ("get", "a setting's value"),
+    ("set", "change a setting; the device may ask its operator"),
+    ("status", "state and readings"),
+    ("plan", "dose, spread and reach for a depth; changes nothing"),
+    ("table_read", "an applicator's depths over time, and their origin"),
+    ("table_curve", "one curve of a calibrated table to come"),
+    ("table_write", "offer the table; the device asks its operator"),
+    ("table_remove", "back to the shipped table; the device asks"),
+    ("log", "journal records from a sequence number on"),
+    ("time", "read the clock; set it (READY)"),
+    ("maintenance", "end the application, for flashing"),
+)
+
+_STATED = "as the brief says"
+_SORTED = "in the brief's list; how grave is assumed"
+_ITEM_KINDS = ("", "avoid", "caution")
+
+# item of the checklist, its name, source
+ITEMS = (
+    (1, "diabetic neuropathy", _STATED),
+    (2, "severe circulatory or peripheral vascular disease", _SORTED),
+    (3, "uncontrolled diabetes", _SORTED),
+    (4, "cold allergy", _SORTED),
+    (5, "arrhythmia", _SORTED),
+    (6, "pacemaker", _SORTED),
+    (7, "pregnancy", _SORTED),
+    (8, "severe anaemia", _SORTED),
+    (9, "immunocompromise", _SORTED),
+    (10, "anticoagulants within two weeks", _SORTED),
+    (11, "drugs that act on coagulation or the nervous system", _SORTED),
+    (12, "vasoconstrictors or antihypertensives", _SORTED),
+    (13, "open wound or infection at the site", _SORTED),
+    (14, "chemotherapy", _STATED),
+)
+
+_OF_PROFILE = "depth, margin and cycles assumed"
+_ONE = "depth, margin assumed; one cycle: a second did not help hand warts in a trial"
+_TWO = "depth, margin assumed; two cycles: 41 -> 65 % of plantar warts cleared in a trial"
+
+# number (never reused), name, source. Its figures: from schema.PROFILES on, three settings each
+PROFILES = (
+    (1, "custom", "as set by hand"),
+    (2, "common wart", _ONE),
+    (3, "plantar wart", _TWO),
+    (4, "actinic keratosis, thin", _OF_PROFILE),
+    (5, "actinic keratosis, thick", _OF_PROFILE),
+    (6, "seborrhoeic keratosis", _OF_PROFILE),
+    (7, "skin tag", _OF_PROFILE),
 )
 
 # setting, what it is for
@@ -260,7 +315,10 @@ KINDS = (
         (
             ("present", "items, one bit each"),
             ("overridden", "items, one bit each"),
-            ("outcome", "1=nothing applies 2=overridden by a physician 3=stopped 4=left 5=timed out"),
+            (
+                "outcome",
+                "1=nothing applies 2=overridden by a physician 3=stopped 4=left 5=timed out",
+            ),
             ("patient_ref", "number, 0=none"),
             ("list", "version"),
         ),
@@ -338,7 +396,7 @@ def _setting_rows(app):
 
 
 def _command_rows(app):
-    return [(row[0], _ALLOWED[row[1]], row[2]) for row in commands.COMMANDS]
+    return [(row[0], _ALLOWED[row[1]], _text(REQUESTS, row[0])) for row in commands.COMMANDS]
 
 
 def _fault_rows(app):
@@ -363,13 +421,17 @@ def _applicator_rows(app):
 def _profile_rows(app):
     values = app.settings.values
     return [
-        (row[0], row[1]) + tuple(profiles.figure(values, row[0], k)[1] for k in range(3)) + (row[2],)
-        for row in profiles.PROFILES
+        (row[0], row[1])
+        + tuple(profiles.figure(values, row[0], k)[1] for k in range(3))
+        + (row[2],)
+        for row in PROFILES
     ]
 
 
 def _item_rows(app):
-    return [(row[0], row[1], screening.KINDS[row[2]], row[3]) for row in screening.ITEMS]
+    return [
+        (row[0], row[1], _ITEM_KINDS[screening.ITEMS[row[0] - 1][1]], row[2]) for row in ITEMS
+    ]
 
 
 def _record_rows(app):

@@ -1,7 +1,8 @@
 """What the operator's buttons do in each state but FREEZING.
 
 Works on an App. May import micropython.const and cryo's asking, buttons, commands, dose, faults,
-freezing, interlocks, journal, observing, preparing, profiles, schema, screens, sounder, tables, treatment, views,
+freezing, interlocks, journal, observing, preparing, profiles, schema, screens, sounder, treatment,
+views,
 words.
 Controls: H-04 (only ARM held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and
 what it must be), H-13 (a change that matters is confirmed here), H-15 (a fault is cleared by a
@@ -25,7 +26,6 @@ from cryo import (
     schema,
     screens,
     sounder,
-    tables,
     treatment,
     views,
     words,
@@ -137,8 +137,9 @@ def _confirming(app, now_ms, keys):
 
 
 def _confirming_table(app, now_ms, keys):
-    why = tables.confirming(app, now_ms, keys)
+    why = commands.borrow("tables").confirming(app, now_ms, keys)
     if why:
+        commands.give_back("tables")
         app.sounder.play(sounder.CLICK if why == "confirmed" else sounder.REFUSED, now_ms)
         app.buttons.spend()
         views.show_state(app)

@@ -21,7 +21,7 @@ from micropython import const
 RECORD = const(64)
 _BODY = const(48)
 _CHAIN = const(16)
-SEGMENT = const(255)  # records: 16320 bytes fill four littlefs blocks with their pointers
+_SEGMENT = const(255)  # records: 16320 bytes fill four littlefs blocks with their pointers
 _QUEUE = const(16)
 _DIR = "journal"
 _RESERVE_BLOCKS = const(12)  # free flash kept for settings and for the last records
@@ -81,7 +81,7 @@ class Journal:
         self.utc_s = 0
         self._serial = serial
         self._firsts = []  # first sequence number of each segment, ascending
-        self._segment_records = 0  # whole records in the last segment; SEGMENT = begin a new one
+        self._segment_records = 0  # whole records in the last segment; _SEGMENT = begin a new one
         self._chain = b""
         self._queue = bytearray(RECORD * _QUEUE)
         self._queued = 0
@@ -103,7 +103,7 @@ class Journal:
             last = self._firsts[-1]
             size = _size(self._path(last))
             self.torn_bytes = size % RECORD
-            self._segment_records = SEGMENT if self.torn_bytes else size // RECORD
+            self._segment_records = _SEGMENT if self.torn_bytes else size // RECORD
             self.head = last + size // RECORD - 1
             self._chain = self.chain_before(last)
             with open(self._path(last), "rb") as file:
@@ -122,9 +122,9 @@ class Journal:
                 self.tail = self.read(last - 1)
                 self.boot = struct.unpack_from(_FORMAT, self.tail)[1]
         else:
-            self._segment_records = SEGMENT
+            self._segment_records = _SEGMENT
         if self.broken_seq:
-            self._segment_records = SEGMENT  # leave the damaged segment as it is
+            self._segment_records = _SEGMENT  # leave the damaged segment as it is
         self.boot = (self.boot + 1) & 0xFFFF
         self._usable = True
 
@@ -160,14 +160,14 @@ class Journal:
             return False
         done = 0
         while done < self._queued:
-            if self._segment_records >= SEGMENT:
+            if self._segment_records >= _SEGMENT:
                 self._firsts.append(self.head + 1)
                 self._segment_records = 0
-            count = min(self._queued - done, SEGMENT - self._segment_records)
+            count = min(self._queued - done, _SEGMENT - self._segment_records)
             if not self._append(done, count):
                 if self._segment_records == 0:
                     self._firsts.pop()
-                    self._segment_records = SEGMENT
+                    self._segment_records = _SEGMENT
                 break
             done += count
         if done:

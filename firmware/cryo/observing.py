@@ -12,8 +12,8 @@ from cryo import buttons, journal, schema, sounder, views
 _FORGET_MS = const(3600000)  # since the number was chosen or last used
 
 # Outcomes, as the record says
-SEEN = const(1)
-NEXT = const(2)
+_SEEN = const(1)
+_NEXT = const(2)
 
 
 class Observation:
@@ -31,7 +31,7 @@ def begin(app):
     """A freeze has delivered something: the observation begins anew."""
     seen = app.observation
     if seen.treatment_seq and seen.treatment_seq != app.treatment_seq:
-        _record(app, NEXT)
+        _record(app, _NEXT)
     seen.treatment_seq = app.treatment_seq if app.settings.values[schema.OBSERVE_S] else 0
     seen.from_ms = app.uptime_ms
     seen.patient_ms = app.uptime_ms
@@ -70,7 +70,7 @@ def reminding(app, keys):
     if not seen.over:
         return False
     if keys.clicked & buttons.SELECT or keys.held & buttons.ARM:
-        _record(app, SEEN)
+        _record(app, _SEEN)
         seen.treatment_seq = 0
         seen.over = False
         app.sounder.stop()

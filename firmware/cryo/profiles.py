@@ -5,8 +5,8 @@ depth is aimed at and which doses are possible), H-02 (the margin below the lesi
 
 A profile brings depth, margin and cycles; they are taken over when it is chosen, and can be changed
 afterwards. The practice's own figures are settings (rows `..._depth_um`, `..._margin_um`,
-`..._cycles` of schema.py), whose defaults are those below. No source gives the depth of a lesion by
-its name: depths and margins are assumed, and a physician has to set them.
+`..._cycles` of schema.py); names and sources stand in describing.py. No source gives the depth of
+a lesion by its name: depths and margins are assumed, and a physician has to set them.
 """
 
 from micropython import const
@@ -16,21 +16,6 @@ from cryo import dose, schema
 CUSTOM = const(1)
 
 _PURGE_MS = const(8000)  # a warm line at 600 mbar, computed
-
-_ASSUMED = "depth, margin and cycles assumed"
-_ONE = "depth, margin assumed; one cycle: a second did not help hand warts in a trial"
-_TWO = "depth, margin assumed; two cycles: 41 -> 65 % of plantar warts cleared in a trial"
-
-# number (never reused), name, source. Its figures: from schema.PROFILES on, three settings each
-PROFILES = (
-    (1, "custom", "as set by hand"),
-    (2, "common wart", _ONE),
-    (3, "plantar wart", _TWO),
-    (4, "actinic keratosis, thin", _ASSUMED),
-    (5, "actinic keratosis, thick", _ASSUMED),
-    (6, "seborrhoeic keratosis", _ASSUMED),
-    (7, "skin tag", _ASSUMED),
-)
 
 _TAKEN = (schema.DEPTH_UM, schema.MARGIN_UM, schema.CYCLES)  # in the order of a profile's rows
 
@@ -81,7 +66,7 @@ def high_step_um(values):
 def shots_left(values, level_permille, time_ms):
     """How many freezes of `time_ms`, each with its purge, the dewar still holds; rounded down.
 
-    By the level and the use that is set: an estimate. What is below the lowest level is not counted.
+    By the level and the use that is set: an estimate. What is below the lowest level counts not.
     """
     if values[schema.PRECHILL]:
         time_ms += _PURGE_MS

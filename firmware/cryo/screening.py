@@ -15,27 +15,22 @@ LIST_VERSION = const(1)
 AVOID = const(1)  # stops the treatment
 CAUTION = const(2)  # goes on only if the physician says so: SELECT held 2 s
 
-KINDS = ("", "avoid", "caution")
-
-_STATED = "as the brief says"
-_ASSUMED = "in the brief's list; how grave is assumed"
-
-# number (never reused; bit number - 1 in the record), what, kind, source
+# number (never reused; bit number - 1 in the record), kind. Names and sources: describing.py
 ITEMS = (
-    (1, "diabetic neuropathy", AVOID, _STATED),
-    (2, "severe circulatory or peripheral vascular disease", AVOID, _ASSUMED),
-    (3, "uncontrolled diabetes", CAUTION, _ASSUMED),
-    (4, "cold allergy", AVOID, _ASSUMED),
-    (5, "arrhythmia", CAUTION, _ASSUMED),
-    (6, "pacemaker", CAUTION, _ASSUMED),
-    (7, "pregnancy", CAUTION, _ASSUMED),
-    (8, "severe anaemia", CAUTION, _ASSUMED),
-    (9, "immunocompromise", CAUTION, _ASSUMED),
-    (10, "anticoagulants within two weeks", CAUTION, _ASSUMED),
-    (11, "drugs that act on coagulation or the nervous system", CAUTION, _ASSUMED),
-    (12, "vasoconstrictors or antihypertensives", CAUTION, _ASSUMED),
-    (13, "open wound or infection at the site", AVOID, _ASSUMED),
-    (14, "chemotherapy", CAUTION, _STATED),
+    (1, AVOID),  # diabetic neuropathy
+    (2, AVOID),  # severe circulatory or peripheral vascular disease
+    (3, CAUTION),  # uncontrolled diabetes
+    (4, AVOID),  # cold allergy
+    (5, CAUTION),  # arrhythmia
+    (6, CAUTION),  # pacemaker
+    (7, CAUTION),  # pregnancy
+    (8, CAUTION),  # severe anaemia
+    (9, CAUTION),  # immunocompromise
+    (10, CAUTION),  # anticoagulants within two weeks
+    (11, CAUTION),  # drugs that act on coagulation or the nervous system
+    (12, CAUTION),  # vasoconstrictors or antihypertensives
+    (13, AVOID),  # open wound or infection at the site
+    (14, CAUTION),  # chemotherapy
 )
 
 A_PAGE = const(3)

@@ -2,12 +2,13 @@
 
 Pure in the sense that time and readings are passed in; works on a `Valve`. May import
 array, micropython.const and cryo's faults, interlocks. Controls: H-05 (both switches are tried each
-time), H-01 (a second look at the timer), H-02, H-03, H-11, H-15 (a shot never resumes), H-21 (a purge is
+time), H-01 (a second look at the timer), H-02, H-03, H-11, H-15 (a shot never resumes), H-21 (a
+purge is
 bounded, and ends by itself).
 
     SUPPLY   supply on, gate low: 20 ms in which no coil current may flow (is the gate shorted?)
     OPEN     the dose timer counts
-    CLOSING  gate low, supply still on: the current must fall (did the gate really open?)
+    _CLOSING  gate low, supply still on: the current must fall (did the gate really open?)
 
 A freeze ends when its count does, or, in the depth-controlled mode, when it is told that it is
 `enough`. A purge (PRECHILL: the line is blown cold, away from the patient)
@@ -23,7 +24,7 @@ from cryo import faults, interlocks
 IDLE = const(0)
 SUPPLY = const(1)
 OPEN = const(2)
-CLOSING = const(3)
+_CLOSING = const(3)
 
 # Causes of an end, as the journal records them; never reused
 COMPLETE = const(1)
@@ -176,7 +177,8 @@ class Shot:
         if not fault and elapsed_ms >= _COIL_RISE_MS:
             if sensors.coil_ma.value < interlocks.COIL_ON_MA:
                 fault = faults.COIL_OPEN  # H-02: nobody is being treated
-        if self._chilled_before and elapsed_ms >= interlocks.DRY_AFTER_MS and interlocks.dry(nozzle):
+        late = elapsed_ms >= interlocks.DRY_AFTER_MS
+        if self._chilled_before and late and interlocks.dry(nozzle):
             fault = fault or faults.NO_COLD  # H-02: blocked since the purge
         if not fault and elapsed_ms >= interlocks.COLD_AFTER_MS and interlocks.warm(nozzle):
             fault = faults.NO_COLD  # H-02
@@ -236,7 +238,7 @@ class Shot:
             valve.close()
         self.cause = cause
         self.fault = fault
-        self.phase = CLOSING
+        self.phase = _CLOSING
         if not valve.ended():
             self.fault = faults.DOSE_TIMER
         self.delivered_us = valve.delivered_us()

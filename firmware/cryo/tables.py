@@ -1,4 +1,5 @@
 """Calibrated tables over the link: read, stage curve by curve, offer, confirm on the device.
+Loaded by commands.py when it is needed, and dropped again.
 
 Works on an App. May import micropython.const and cryo's buttons, calibration, dose, journal,
 schema.
@@ -17,32 +18,6 @@ _HOW = "hold SELECT on the device for 1 s"
 
 CONFIRMED = const(3)  # as a setting's record says it
 REJECTED = const(4)
-
-
-class Tables:
-    """What is staged, and what waits for confirmation."""
-
-    def __init__(self):
-        self.stored = calibration.Calibration()
-        self.pending = None  # a whole table, or (number,): remove
-        self.confirm_key = ""
-        self.confirm_text = ""
-        self._staged = [0, None, None]  # applicator, curve of target 1, of target 2
-
-    def stage(self, number, target, depths):
-        """Keep a curve until the table is offered."""
-        staged = self._staged
-        if staged[0] != number:
-            staged[0] = number
-            staged[1] = staged[2] = None
-        staged[target] = tuple(depths)
-
-    def staged(self, number):
-        """(curve, curve) when both of an applicator have come, else None."""
-        staged = self._staged
-        if staged[0] != number or staged[1] is None or staged[2] is None:
-            return None
-        return staged[1], staged[2]
 
 
 def _ok(**fields):

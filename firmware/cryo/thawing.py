@@ -19,9 +19,9 @@ from cryo import (
     views,
 )
 
-BY_OPERATOR = const(1)
-BY_SKIN = const(2)
-BY_STOP = const(3)
+_BY_OPERATOR = const(1)
+_BY_SKIN = const(2)
+_BY_STOP = const(3)
 
 _NO_SKIN = const(100000)
 _SKIN_THAWED_C_X100 = const(100)  # its surface is above freezing, by more than the sensor's step
@@ -47,7 +47,7 @@ def thawing(app, now_ms, keys):
     if preparing.refusal(app, now_ms, keys):
         return
     if keys.clicked & buttons.ARM:
-        _record(app, BY_STOP)
+        _record(app, _BY_STOP)
         tally.close(app, tally.STOPPED)
         app.event(treatment.STOPPED)
         app.sounder.play(sounder.ENDED_EARLY, now_ms)
@@ -58,9 +58,9 @@ def thawing(app, now_ms, keys):
         if keys.clicked & buttons.SELECT or keys.held & buttons.ARM:
             app.sounder.play(sounder.REFUSED, now_ms)
     elif keys.clicked & buttons.SELECT:
-        _is_thawed(app, now_ms, BY_OPERATOR)
+        _is_thawed(app, now_ms, _BY_OPERATOR)
     elif app.slot == 3 and _skin_warm(app):
-        _is_thawed(app, now_ms, BY_SKIN)
+        _is_thawed(app, now_ms, _BY_SKIN)
     elif keys.held & buttons.ARM:
         app.sounder.play(sounder.REFUSED, now_ms)
     if app.treatment.state == treatment.THAWING and app.slot == 3:
@@ -71,7 +71,7 @@ def _is_thawed(app, now_ms, by):
     """The thaw is over; ARM held, and nothing else, leads on. H-15"""
     _record(app, by)
     app.thawed = True
-    app.sounder.play(sounder.CLICK if by == BY_OPERATOR else sounder.COLD, now_ms)
+    app.sounder.play(sounder.CLICK if by == _BY_OPERATOR else sounder.COLD, now_ms)
     views.show_state(app)
 
 

@@ -1,6 +1,7 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
-Works on an App. May import cryo's dose, interlocks, profiles, schema, screening, screens, treatment, words.
+Works on an App. May import cryo's dose, interlocks, profiles, schema, screening, screens,
+treatment, words.
 Controls: H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows
 old and new).
 """
@@ -48,7 +49,7 @@ def _show_question(app):
     view = app.panel.view
     if answers.doubt:
         view.item_words[0] = words.item(answers.doubt)
-        stops = screening.ITEMS[answers.doubt - 1][2] == screening.AVOID
+        stops = screening.ITEMS[answers.doubt - 1][1] == screening.AVOID
         app.show(screens.STOPPED if stops else screens.OVERRIDE)
         return
     view.page = answers.page + 1

@@ -49,7 +49,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "journal": PURE | {"hashlib", "os"},
     "link": PURE | {"binascii", "json"},
     "tables": PURE,
-    "commands": PURE | {"binascii", "gc", "sys"},  # it also loads `describing` by its name
+    "commands": PURE | {"binascii", "gc", "sys"},  # it also loads `describing` and `tables` by name
     "describing": PURE,
     "canvas": PURE | {"framebuf"},
     "screens": PURE,

@@ -49,8 +49,8 @@ def tables() -> dict[str, dict[str, str]]:
         "record kinds": by_number(table("describing", "KINDS")),
         "states": by_position(table("treatment", "STATES")),
         "freeze end causes": by_position(table("shot", "CAUSES")),
-        "screening items": by_number(table("screening", "ITEMS")),
-        "profiles": {str(row[0]): row[1] for row in table("profiles", "PROFILES")},
+        "screening items": by_number(table("describing", "ITEMS")),
+        "profiles": {str(row[0]): row[1] for row in table("describing", "PROFILES")},
         "applicators": by_number(table("applicators", "APPLICATORS")),
     }
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cryo import describing, faults, languages, profiles, schema, screening, words
+from cryo import describing, faults, languages, schema, words
 
 from hw_sim import make_fonts
 from hw_sim.bench import FIRMWARE, FastBench
@@ -78,9 +78,9 @@ def test_a_language_lacks_nothing(language: make_fonts.Language) -> None:
         assert words.setting(row[0]), row[1]
     for number in NUMBERS["applicators"]:
         assert words.applicator(int(number)), number
-    for row in profiles.PROFILES:
+    for row in describing.PROFILES:
         assert words.profile(row[0]), row[1]
-    for row in screening.ITEMS:
+    for row in describing.ITEMS:
         assert words.item(row[0]), row[1]
 
 
