@@ -14,7 +14,10 @@ from typing import Any, cast
 
 from host_tools.errors import ProtocolError
 
-PARTS = ("settings", "commands", "faults", "records", "states", "errors", "items", "profiles", "applicators")
+PARTS = (
+    "settings", "commands", "faults", "records", "states", "errors", "items", "profiles",
+    "applicators",
+)  # fmt: skip
 """The parts that `describe` knows, by docs/protocol.md."""
 
 _CHOICE = re.compile(r"\b(\d+)=(.*?)(?=\s\d+=|$)")

@@ -156,7 +156,7 @@ class Session:
         bench.release("arm")
         bench.run_for(450)
         yield self._look(
-            "ARM held 1 s", "Every interlock permits; depth and time are fixed. First, the checklist."
+            "ARM held 1 s", "Every interlock permits; the plan is fixed. First, the checklist."
         )
         for _ in range(QUESTIONS):
             bench.run_for(700)
@@ -167,7 +167,7 @@ class Session:
         bench.plant.point(bench.clock.now_ns, at_skin=False)
         bench.hold("trigger")
         self._play(3000)
-        yield self._look("TRIGGER held, away", "The line is purged until liquid comes, 10 s at most.")
+        yield self._look("TRIGGER held, away", "The line is purged until liquid comes (10 s).")
         self._until_closed(8000)
         self._purges = 1
         bench.run_for(400)

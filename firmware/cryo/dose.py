@@ -40,10 +40,10 @@ PROVENANCE = const(10)
 
 TABLE_VERSION = applicators.VERSION
 CALIBRATED_VERSION = const(1000)  # plus the calibration run's number: a table from this device
-APPLICATORS = applicators.APPLICATORS
+APPLICATORS = applicators.APPLICATORS  # type: tuple
 TIMES_MS = applicators.TIMES_MS
 
-_in_force = list(APPLICATORS)
+_in_force = list(APPLICATORS)  # type: list
 _versions = [TABLE_VERSION] * len(APPLICATORS)
 
 

@@ -1,6 +1,7 @@
 """FREEZING: the record first, then the shot, the countdown, and the record of its end.
 
-Works on an App. May import micropython.const and cryo's board, buttons, dose, faults, interlocks, journal,
+Works on an App. May import micropython.const and cryo's board, buttons, dose, faults, interlocks,
+journal,
 observing, preparing, schema, shot, sounder, thawing, treatment.
 Controls: H-08 (no freeze without the record of its beginning in flash), H-01 (the raw trigger
 contact ends it; the estimate ends it early, never late), H-02 (a freeze that fell short is told),

@@ -26,7 +26,7 @@ COLD_AFTER_MS = const(12000)
 
 
 # A purge has done its work when the nozzle is colder than this and keeps its temperature. Computed
-# with the model of the line, 300...900 mbar, from 35 C to -190 C: less than 0.2 s of liquid is still
+# with the model of the line, 300...900 mbar, from 35 C to -190 C: less than 0.2 s of liquid is
 # missing then. To be measured on a real line.
 _LIQUID_C_X100 = const(-17500)
 _FALL_C_X100 = const(500)  # over 0.5 s

@@ -4,7 +4,7 @@ Works on an App. May import gc, micropython.const and cryo's board, buttons, dos
 interlocks, journal, profiles, schema, screens, shot, sounder, tally, treatment, views,
 words. Controls: H-06, H-10 (arming is
 refused with the reading and what it must be), H-02 (a freeze is timed with
-liquid from its first millisecond), H-21 (the purge points away: said before, held by hand, bounded),
+liquid from its first millisecond), H-21 (the purge points away: said before, held, bounded),
 H-08 (its beginning is in flash before the valve opens), H-04, H-15 (a purge is never a freeze: it
 ends in ARMED or in a fault, and the trigger must be let go in between).
 
@@ -120,7 +120,7 @@ def go_on(app, now_ms, event):
 def wanted(app, raw):
     """Whether the operator wants the valve open; `raw` is this tick's undebounced mask.
 
-    The raw contact, so that one open sample ends it (H-01); with a pedal that is pressed and let go,
+    The raw contact, so that one open sample ends it (H-01); with a pedal pressed and let go,
     the first closed sample after it was let go (H-22).
     """
     pulled = raw & buttons.TRIGGER

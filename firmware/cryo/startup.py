@@ -113,8 +113,9 @@ def _purge_lost(app, begun, elapsed_ms):
     """A purge began and has no end. Nobody was treated, so it is no fault: only a record. H-08"""
     most_us = _bounds_us(elapsed_ms, begun[2])[1]
     app.record(
-        journal.PRECHILL_END, begun[0], begun[1], shot.RESET, begun[2], most_us, begun[3], begun[3], 0
-    )
+        journal.PRECHILL_END,
+        begun[0], begun[1], shot.RESET, begun[2], most_us, begun[3], begun[3], 0,
+    )  # fmt: skip
 
 
 def _freeze_lost(app, begun, cause, elapsed_ms):

@@ -1,12 +1,13 @@
 """What has been delivered of the treatment that runs, and the record that closes it.
 
-Works on an App. May import micropython.const and cryo's journal, schema, shot. Controls: H-08 (what a
-treatment came to is a record of its own), H-02 (a cycle counts when it was complete, and only then).
+Works on an App. May import micropython.const and cryo's journal, schema. Controls: H-08 (what a
+treatment came to is a record of its own), H-02 (a cycle counts when it was complete, and only
+then).
 """
 
 from micropython import const
 
-from cryo import journal, schema, shot
+from cryo import journal, schema
 
 # Why a treatment ended, as its record says
 COMPLETE = const(1)

@@ -36,7 +36,7 @@ from tests.bench.conftest import (
     until,
 )
 
-CYCLES, THAW_MIN_S, MARGIN_UM, TARGET, SKIN_SENSOR = 22, 24, 21, 23, 29  # permanent numbers of settings
+CYCLES, THAW_MIN_S, MARGIN_UM, TARGET, SKIN_SENSOR = 22, 24, 21, 23, 29  # settings' numbers
 
 
 def twice(bench: Bench, **more: int) -> None:

@@ -79,8 +79,8 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
     assert 2_000 * MS < purged[1] - purged[0] < 10_000 * MS
     book = records(bench)
     assert [r.kind for r in book] == [
-        BOOT, SCREENING, PRECHILL_BEGIN, PRECHILL_END, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, ESTIMATE,
-        TREATMENT_END,
+        BOOT, SCREENING, PRECHILL_BEGIN, PRECHILL_END, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END,
+        ESTIMATE, TREATMENT_END,
     ]  # fmt: skip
     begin, end, armed, _plan, freeze = book[2:7]
     assert begin.args[:3] == (0, 1, 10_000_000)
