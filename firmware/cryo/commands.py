@@ -1,8 +1,8 @@
 """The link's requests: one row each, name -> handler, and the states in which it is allowed.
 
 May import binascii, gc, sys, micropython.const and cryo's dose, faults, journal, languages,
-profiles, schema, treatment; loads describing and tables by their names. Controls: H-12 (no request
-can open the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the
+profiles, schema, treatment; loads describing and tables by their names. Controls: H-12 (no
+request can open the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the
 operator confirms at the device).
 
 A handler takes the application and the request and returns a whole reply without its `id`.
