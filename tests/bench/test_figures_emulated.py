@@ -16,7 +16,6 @@ from hw_sim.figures.emulated.freezing import Timing
 from hw_sim.figures.emulated.page import Measured
 from hw_sim.figures.scenes import NotAsExpected
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "figures-emulated.md"
 LIMIT_NS = 5_000
 
 
@@ -231,9 +230,3 @@ def test_what_holds_the_page_holds_it() -> None:
     for bad in (late, one_short, no_memory, unclosed):
         with pytest.raises(AssertionError):
             hold(page.markdown(bad, "here"))
-
-
-@pytest.mark.skipif(not PAGE.is_file(), reason="no docs/figures-emulated.md: make bench-emulated")
-def test_the_page_holds_its_bars() -> None:
-    """H-01, H-03: what the last whole run has written."""
-    hold(PAGE.read_text(encoding="utf-8"))

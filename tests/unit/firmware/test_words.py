@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -56,6 +57,13 @@ def lines(text: str, most: int = 16) -> list[str]:
         found.append(text[:cut])
         text = text[cut:].strip()
     return found
+
+
+@pytest.fixture(autouse=True)
+def english_afterwards() -> Iterator[None]:
+    """Closes a language's file of glyphs."""
+    yield
+    words.use(1)
 
 
 @each_language
