@@ -149,7 +149,6 @@ def draw(card: Card, code: str) -> canvas.Canvas:
     seen = [-1] * 6
     for _ in range(CALLS):
         update(glass, view, seen)
-    words.use(1)  # closes a language's file of glyphs
     return glass
 
 

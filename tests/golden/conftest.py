@@ -6,6 +6,7 @@ The firmware's drawing rooms are imported as they are: `micropython` and `frameb
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -27,3 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--record"))
+
+
+@pytest.fixture(autouse=True)
+def english_afterwards() -> Iterator[None]:
+    """Closes a language's file of glyphs."""
+    yield
+    from cryo import words  # not before `micropython` has been lent
+
+    words.use(1)
