@@ -56,7 +56,7 @@ def shortened(files: dict[str, bytes], name: str, part: float = 0.5) -> dict[str
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if name == "cryo/board.mpy" else pytest.mark.slow)
+        pytest.param(name, marks=[] if name == "cryo/board.mpy" else pytest.mark.nightly)
         for name in [*MODULES, "main.py"]
     ],
 )
@@ -92,7 +92,7 @@ def test_up_and_down_come_before_every_import(micropython_image: Path, name: str
 
 
 @pytest.mark.emulated
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_an_import_that_fails_or_hangs_ends_at_the_prompt(
     micropython_image: Path, name: str
