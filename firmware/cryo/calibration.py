@@ -1,38 +1,26 @@
 """Calibrated tables in flash: each takes a shipped one's place. Two slots; rejects, never clamps.
 
-May import binascii, os, struct, micropython.const, cryo.dose. Controls: H-06 (a table that does not
-check out, or that no such applicator can have, is not used), H-07 (a slot that does not check out
-is not used; a save never touches the slot in use).
+May import binascii, struct, micropython.const, cryo's dose, slots. Controls: H-06 (a table that
+does not check out, or that no such applicator can have, is not used), H-07 (such a table makes its
+slot invalid).
 
 A table is a tuple: applicator's number, h in W/m2K, spread in permille, ms until the skin is at -65
 C, version of the model, number of the calibration run, date (s since 1970 UTC), author, depths
 in um at dose.TIMES_MS of target 1, and of target 2.
 
-A slot: magic, format version, number of tables, generation, then the tables, then the CRC-32 of
-all before. A table that this firmware's checks refuse makes its slot invalid.
+They lie in two slots (slots.py), a table an entry.
 """
 
 import binascii
-import os
 import struct
 
 from micropython import const
 
-from cryo import dose
+from cryo import dose, slots
 
-_MAGIC = b"CRYT"
-_FORMAT = const(1)
-_HEAD = "<4sHHI"
-_HEAD_SIZE = const(12)
 _TABLE = "<HHHHHII16s28H"
 _TABLE_SIZE = const(90)
-_SLOTS = ("tables_a.bin", "tables_b.bin")
 AUTHOR = const(16)  # characters, printable ASCII
-
-LOADED = const(0)
-EMPTY = const(1)  # neither slot exists: the shipped tables
-ONE_SLOT_BAD = const(2)  # the other one is in use
-LOST = const(3)  # both bad: the shipped tables, and the operator is told
 
 _POINTS = len(dose.TIMES_MS)
 _DEEPEST_UM = const(12000)
@@ -153,27 +141,19 @@ def crc(table):
     return binascii.crc32(_encode_table(table))
 
 
-def _encode(tables, generation):
-    body = struct.pack(_HEAD, _MAGIC, _FORMAT, len(tables), generation)
+def _encode(tables):
+    entries = b""
     for table in tables:
-        body += _encode_table(table)
-    return body + struct.pack("<I", binascii.crc32(body))
+        entries += _encode_table(table)
+    return entries
 
 
-def _decode(data):
-    """(generation, tables) of a slot's bytes, or None when anything is wrong with it."""
-    if len(data) < _HEAD_SIZE + 4:
-        return None
-    body = data[:-4]
-    if struct.unpack("<I", data[-4:])[0] != binascii.crc32(body):
-        return None
-    magic, form, count, generation = struct.unpack(_HEAD, body[:_HEAD_SIZE])
-    if magic != _MAGIC or form != _FORMAT or len(body) != _HEAD_SIZE + count * _TABLE_SIZE:
-        return None
+def _decode(entries, count):
+    """The tables of a slot's entries, or None when one of them is refused."""
     tables = []
     for k in range(count):
-        at = _HEAD_SIZE + k * _TABLE_SIZE
-        fields = struct.unpack(_TABLE, body[at : at + _TABLE_SIZE])
+        at = k * _TABLE_SIZE
+        fields = struct.unpack(_TABLE, entries[at : at + _TABLE_SIZE])
         author = fields[7].rstrip(b"\x00")
         try:
             author = author.decode()
@@ -183,50 +163,19 @@ def _decode(data):
         if refuse(table):
             return None
         tables.append(table)
-    return generation, tables
+    return tables
 
 
-def _read(path):
-    """A slot's bytes; None when there is no such file."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return None
-
-
-class Calibration:
+class Calibration(slots.Slots):
     """`tables`: those in force, at most one for each applicator."""
 
     def __init__(self):
+        super().__init__("tables", b"CRYT", _TABLE_SIZE)
         self.tables = []
-        self.generation = 0
-        self.outcome = EMPTY
-        self._slot = 0  # the slot in use
 
     def load(self):
         """Read both slots, take the newer valid one, put its tables in force. The outcome."""
-        found = 0
-        valid = 0
-        self.tables = []
-        for slot in (0, 1):
-            data = _read(_SLOTS[slot])
-            if data is None:
-                continue
-            found += 1
-            decoded = _decode(data)
-            if decoded is None:
-                continue
-            valid += 1
-            if valid == 1 or decoded[0] > self.generation:
-                self.generation, self.tables = decoded
-                self._slot = slot
-        if not found:
-            self.outcome = EMPTY
-        elif not valid:
-            self.outcome = LOST
-        else:
-            self.outcome = LOADED if valid == found else ONE_SLOT_BAD
+        self.tables = self.load_newest(_decode) or []
         self._use()
         return self.outcome
 
@@ -252,7 +201,7 @@ class Calibration:
                 tables.append(other)
         if table is not None:
             tables.append(table)
-        if not self._write(tables):
+        if not self.save_entries(_encode(tables), len(tables)):
             return False
         self.tables = tables
         self._use()
@@ -265,22 +214,6 @@ class Calibration:
                 dose.use(row[dose.NUMBER], None, 0)
             else:
                 dose.use(table[0], row_of(table), dose.CALIBRATED_VERSION + table[5])
-
-    def _write(self, tables):
-        """The other slot is replaced as a whole: a cut at any byte leaves one good slot. H-07"""
-        slot = 1 - self._slot
-        data = _encode(tables, self.generation + 1)
-        try:
-            with open("tables.new", "wb") as file:
-                file.write(data)
-            if _read("tables.new") != data:
-                return False
-            os.rename("tables.new", _SLOTS[slot])
-        except OSError:
-            return False
-        self._slot = slot
-        self.generation += 1
-        return True
 
 
 class Tables:

@@ -1,7 +1,7 @@
 """The start, up to the first tick. Loaded by app.py for the start, and dropped after it.
 
-Works on an App. May import gc and cryo's board, calibration, commands, faults, journal, schema,
-screens, settings, shot, treatment, valve, words. Controls: H-11 (a freeze that has no end in the
+Works on an App. May import gc and cryo's board, commands, faults, journal, schema, screens,
+shot, slots, treatment, valve, words. Controls: H-11 (a freeze that has no end in the
 journal is found and bounded), H-07, H-08 (what is wrong with settings or journal is a fault, not a
 silence), H-18 (the patient's number is forgotten).
 """
@@ -12,14 +12,13 @@ from cryo import (
     VERSION,
     VERSION_NUMBER,
     board as board_room,
-    calibration,
     commands,
     faults,
     journal,
     schema,
     screens,
-    settings,
     shot,
+    slots,
     treatment,
     words,
 )
@@ -42,7 +41,7 @@ def start(app):
     if app.clock_s:
         app.clock_source = commands.CLOCK_RTC
     app.settings.load()
-    if app.tables.stored.load() == calibration.LOST:
+    if app.tables.stored.load() == slots.LOST:
         app.faults.latch(faults.TABLES_LOST, False)  # H-06: the shipped tables are in force
     board.feed()
     _start_journal(app, cause, doing, number)
@@ -66,13 +65,13 @@ def _start_journal(app, cause, doing, number):
         free = book.free_records()
     except OSError:
         app.faults.latch(faults.JOURNAL_FAILED, False)
-    if app.settings.outcome == settings.FIRST_START and book.head:
+    if app.settings.outcome == slots.EMPTY and book.head:
         # Records but no settings: this device has run before, and has lost them. H-07
-        app.settings.outcome = settings.LOST
-    if app.settings.outcome == settings.LOST:
+        app.settings.outcome = slots.LOST
+    if app.settings.outcome == slots.LOST:
         # The defaults are saved when they have been acknowledged, not before: H-07
         app.faults.latch(faults.SETTINGS_LOST, False)
-    elif app.settings.outcome != settings.LOADED and not app.settings.save():
+    elif app.settings.outcome != slots.LOADED and not app.settings.save():
         app.faults.latch(faults.JOURNAL_FAILED, False)
     if book.torn_bytes or book.broken_seq:
         app.faults.latch(faults.JOURNAL_DAMAGED, False)
