@@ -24,7 +24,19 @@ BLOCK_COUNT = 352
 PAGE_BYTES = 256
 ERASE_NS = 45_000_000
 PROGRAM_PAGE_NS = 700_000
-DISK_VERSION = 0x00020000
+# As MicroPython 1.23 configures it (ports/rp2/modules/_boot.py, extmod/vfs_lfsx.c: the cache is
+# four programs). What is smaller than the cache may lie in its folder's block, so whoever reads
+# an image with another cache cannot read all of it.
+GEOMETRY = {
+    "block_size": BLOCK_BYTES,
+    "block_count": BLOCK_COUNT,
+    "read_size": 32,
+    "prog_size": PAGE_BYTES,
+    "cache_size": 4 * PAGE_BYTES,
+    "lookahead_size": 32,
+    "block_cycles": 100,
+}
+DISK_VERSION = 0x00020000  # littlefs 2.0: a later one would not be mounted there
 _BOARD_VERSION = 0x00020001  # what MicroPython's littlefs makes of it with its first write
 
 _EIO = -5
@@ -182,17 +194,7 @@ class Filesystem:
             self._mount_what_a_board_has_written()
 
     def _layout(self, disk_version: int) -> Any:
-        return lfs.LFSConfig(
-            context=self.flash,
-            block_size=BLOCK_BYTES,
-            block_count=BLOCK_COUNT,
-            read_size=32,
-            prog_size=PAGE_BYTES,
-            cache_size=1024,
-            lookahead_size=32,
-            block_cycles=100,
-            disk_version=disk_version,
-        )
+        return lfs.LFSConfig(context=self.flash, disk_version=disk_version, **GEOMETRY)
 
     def _mount_what_a_board_has_written(self) -> None:
         config = self._layout(_BOARD_VERSION)

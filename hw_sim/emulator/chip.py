@@ -46,7 +46,7 @@ from hw_sim.emulator.processor import Processor
 
 FLASH_START = 0x10000000
 FLASH_BYTES = 2 * 1024 * 1024
-FS_OFFSET, FS_BLOCKS, FS_BLOCK_BYTES = 0xA0000, 352, 4096
+FS_OFFSET = 0xA0000
 UNIQUE_ID = bytes.fromhex("e661640843275b2c")
 _READ_UNIQUE_ID = 0x4B  # W25Q16JV data sheet, 8.2.30
 ERASE_NS = 45_000_000

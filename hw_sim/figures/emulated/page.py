@@ -308,7 +308,7 @@ def _cost_text(m: Measured) -> str:
         f"{m.cost.processor_s:.1f} s of them on this computer's processor. The emulated processor "
         f"was awake for {busy_s:.2f} s of its time ({busy_s / m.cost.emulated_s:.0%}); sleep and "
         "PIO loops are leapt over. So a second awake costs "
-        f"{m.cost.processor_s / busy_s:.0f} s here: one core of this computer emulates "
+        f"{m.cost.processor_s / busy_s:.1f} s here: one core of this computer emulates "
         f"{m.cost.cycles / m.cost.processor_s / 1e6:.1f} million cycles a second.\n\n"
     )
     if m.profile:
@@ -316,9 +316,10 @@ def _cost_text(m: Measured) -> str:
         text += "The same treatment under cProfile (own time, without what is called):\n\n"
         text += table(("where", "share", "calls"), rows)
         text += (
-            "\n`run_to` is rp2040py's compiled instruction loop, which Python's profiler cannot "
-            "look into: fetching, decoding and executing single ARM instructions. What this "
-            "project adds in Python (bus, divider, PIO, parts, plant) is the rest.\n"
+            "\n`_stretch` is the interpreter in machine code ([processor.py]"
+            "(../hw_sim/emulator/processor.py)), which Python's profiler cannot look into, and its "
+            "entrance; `run` steps single instructions with rp2040py, those that reach a register "
+            "of the chip. The rest is Python: bus, PIO, parts, plant.\n"
         )
     return text
 

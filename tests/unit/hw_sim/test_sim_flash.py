@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from littlefs import LittleFS
+from littlefs import LittleFS, lfs
 from littlefs.context import UserContext
 
-from hw_sim.flash import BLOCK_BYTES, BLOCK_COUNT, DISK_VERSION, Filesystem, SimFlash
+from hw_sim.flash import DISK_VERSION, GEOMETRY, Filesystem, SimFlash
+from hw_sim.image import read_filesystem
 from tests.unit.hw_sim.chip_programs import bench_with
 
 
@@ -48,10 +49,8 @@ def test_images_mount_with_plain_littlefs_and_back(tmp_path: Path) -> None:
     flash.save(path)
     other = LittleFS(
         context=UserContext(buffer=bytearray(path.read_bytes())),
-        block_size=BLOCK_BYTES,
-        block_count=BLOCK_COUNT,
-        prog_size=256,
         disk_version=DISK_VERSION,
+        **GEOMETRY,
     )
     with other.open("/deep/er/file.bin", "rb") as file:
         assert file.read() == bytes(5000)
@@ -60,6 +59,18 @@ def test_images_mount_with_plain_littlefs_and_back(tmp_path: Path) -> None:
     assert list(again.files()) == [("/deep/er/file.bin", 5000)]
     with pytest.raises(ValueError, match="bytes, not"):
         SimFlash(b"short")
+
+
+def test_an_image_is_read_whatever_its_folders_block_holds() -> None:
+    """A file smaller than the cache lies in its folder's block; near that block's end, too."""
+    flash = SimFlash()
+    system = Filesystem(flash)
+    for n in range(60):
+        data = bytes([n]) * 310  # as long as the settings are
+        system.write_file("/new", data)
+        name = "/" + "ab"[n % 2]
+        system.call(lfs.rename, "/new", name)
+        assert read_filesystem(bytes(flash.buffer))[name.strip("/")] == data
 
 
 WRITER = """
