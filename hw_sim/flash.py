@@ -27,7 +27,7 @@ PROGRAM_PAGE_NS = 700_000
 # As MicroPython 1.23 configures it (ports/rp2/modules/_boot.py, extmod/vfs_lfsx.c: the cache is
 # four programs). What is smaller than the cache may lie in its folder's block, so whoever reads
 # an image with another cache cannot read all of it.
-GEOMETRY = {
+GEOMETRY: dict[str, Any] = {
     "block_size": BLOCK_BYTES,
     "block_count": BLOCK_COUNT,
     "read_size": 32,
