@@ -53,13 +53,7 @@ def shortened(files: dict[str, bytes], name: str, part: float = 0.5) -> dict[str
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name == "cryo/board.mpy" else pytest.mark.nightly)
-        for name in [*MODULES, "main.py"]
-    ],
-)
+@pytest.mark.parametrize("name", [*MODULES, "main.py"])
 def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: str) -> None:
     """A copy of the image, one file of it cut short: the manifest's lengths show it."""
     part = 0.5
@@ -92,7 +86,6 @@ def test_up_and_down_come_before_every_import(micropython_image: Path, name: str
 
 
 @pytest.mark.emulated
-@pytest.mark.nightly
 @pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_an_import_that_fails_or_hangs_ends_at_the_prompt(
     micropython_image: Path, name: str
@@ -105,7 +98,7 @@ def test_an_import_that_fails_or_hangs_ends_at_the_prompt(
         if b">>> " in bench.said:
             break
         # It hangs. What is left of the watchdog's time is passed without its endless loop, which
-        # would take the emulator minutes.
+        # would take the emulator seconds each time.
         resets = bench.chip.resets
         bench.hang(LOAD_MS)
         bench.run_until(lambda before=resets: bench.chip.resets > before, LOAD_MS)

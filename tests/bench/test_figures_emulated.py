@@ -23,7 +23,6 @@ LIMIT_NS = 5_000
 
 
 @pytest.mark.emulated
-@pytest.mark.nightly
 def test_four_designs_under_the_load(micropython_image: Path) -> None:
     """H-01: all four time a short freeze; ours to the microsecond, whatever else there is to do."""
     station = Station()
@@ -41,7 +40,6 @@ def test_four_designs_under_the_load(micropython_image: Path) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.nightly
 def test_closing_with_interrupts_off(micropython_image: Path) -> None:
     """H-03: the E-stop needs no processor; interrupts of a pin wait for it."""
     found = {(one.closer, one.source): one for one in closing.latencies("deaf", 2)}
@@ -53,7 +51,6 @@ def test_closing_with_interrupts_off(micropython_image: Path) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.nightly
 def test_the_device_is_measured(micropython_image: Path) -> None:
     """H-12: two treatments leave the heap as one does; the journal is pulled whole."""
     series = device.series(2, (1, 2))
@@ -65,7 +62,6 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.nightly
 def test_no_tick_of_a_freeze_is_late(micropython_image: Path) -> None:
     """H-11, H-12: the link flooded, the screen counting, SELECT pressed."""
     ticks = device.freezing_ticks(700)

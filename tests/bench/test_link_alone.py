@@ -142,7 +142,6 @@ def test_a_simulated_board_stands_for_one() -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.slow
 def test_an_emulated_board_stands_for_one(micropython_image: Path) -> None:
     """The same over a pseudo-terminal, with real MicroPython at its other end."""
     pytest.importorskip("rp2040py")

@@ -171,7 +171,6 @@ def test_the_port_goes_when_the_device_loses_its_power(attached: tuple[Runner, P
 
 
 @pytest.mark.emulated
-@pytest.mark.slow
 def test_the_same_on_the_emulated_board(micropython_image: Path) -> None:
     """Hands, view and link are the fast bench's; one press, in the board's own time."""
     from hw_sim.emulator import EmulatedBench

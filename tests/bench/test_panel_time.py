@@ -15,7 +15,7 @@ from hw_sim.bench import FIRMWARE
 from hw_sim.emulator import EmulatedBench
 from tests.bench.conftest import arm, freezing, ready, until
 
-pytestmark = [pytest.mark.emulated, pytest.mark.slow]
+pytestmark = pytest.mark.emulated
 
 SEEN_MS = 50
 TICK_US = 10_000

@@ -128,7 +128,6 @@ def code_on(bench: EmulatedBench) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.slow
 def test_update_interrupted_then_repeated(micropython_image: Path, folder: Path) -> None:
     """An older device is updated; the first try is killed while it copies, and power fails."""
     shipped = release.shipped_files()
