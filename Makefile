@@ -131,8 +131,8 @@ validate: $(READY) ## hold the tissue model against exact solutions and publicat
 	@$(PY) -m hw_sim.validate $(ARGS)
 
 .PHONY: campaign
-campaign: $(READY) ## what the device reaches over 300 random treatments: docs/campaign.md (half an hour)
-	@$(PY) -m hw_sim.dose.campaign $(ARGS)
+campaign: $(READY) ## what the device reaches over 300 random treatments: docs/campaign.md (20 minutes)
+	@$(PY) -m hw_sim.dose.campaign --jobs 2 $(ARGS)
 
 .PHONY: tables
 tables: $(READY) ## compute the dose tables of the firmware anew from the tissue model

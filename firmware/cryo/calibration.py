@@ -126,7 +126,11 @@ def row_of(table):
         if shipped[dose.NUMBER] == table[0]:
             row = shipped
     said = "calibrated %s, run %d, model %d, %s" % (_day(table[6]), table[5], table[4], table[7])
-    return row[: dose.H] + (table[1], table[2], table[3], table[8], table[9], said)
+    return (
+        row[: dose.H]
+        + (table[1], table[2], table[3], table[8], table[9], said)
+        + row[dose.REWARMED :]
+    )
 
 
 def _encode_table(table):

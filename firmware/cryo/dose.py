@@ -37,6 +37,8 @@ SPREAD = const(6)  # permille of the depth, one standard deviation
 SKIN_MS = const(7)
 CURVE = const(8)  # of target 1; that of target 2 follows
 PROVENANCE = const(10)
+REWARMED = const(11)  # 0.01 C: a warmer nozzle is purged anew
+BY_PRESSURE = const(12)  # permille: power of the pressure with which the coefficient goes
 
 TABLE_VERSION = applicators.VERSION
 CALIBRATED_VERSION = const(1000)  # plus the calibration run's number: a table from this device

@@ -8,7 +8,8 @@ Integers; allocates nothing after it was made. Two things are put together:
 
 Effective time. The applicator's curve supposes liquid from the first millisecond. Each tenth of a
 second counts by what the nozzle's temperature says of the jet: all of it at liquid temperature, a
-twentieth with warm gas. Dewar pressure moves a spray's coefficient by its fourth root.
+twentieth with warm gas; a probe's by its tip, which is what cools. Dewar pressure moves a spray's
+coefficient by a power of its own (dose.BY_PRESSURE), the more the finer its nozzle.
 
 The skin's fall. With an infrared sensor fitted, the skin of a sprayed spot is seen to fall to
 -70 C. How long it took against the applicator's nominal time tells the coefficient of this spray
@@ -17,7 +18,7 @@ law, so that every reading on the way tells, not the last one only; what the sen
 uncertain is weighted down.
 
 All constants are computed with the models of tissue and line (docs/dose.md says how, and by which
-command); none has been measured.
+commands); none has been measured.
 """
 
 from micropython import const
@@ -26,6 +27,7 @@ from cryo import dose
 
 _SLICE_MS = const(100)
 _NOMINAL_MBAR = const(550)  # of the shipped curves' sprays
+_MOST_MBAR = const(1000)  # the dewar's relief valve
 _SKIN_LAG_MS = const(220)  # jet builds up, sensor answers: from the gate to the reading
 _SKIN_DOUBT_MS = const(40)  # what is not known of that
 _SKIN_PRIOR = const(160)  # permille: how far ln of the time to -65 C scatters, squared
@@ -39,8 +41,8 @@ _SKIN_WATCHED_MS = const(4000)
 
 # Nozzle, 0.01 C -> what of a second counts, permille
 _NOZZLE_C = (-19000, -18600, -18300, -17600, -16500, -14500, -12000, -9000, -6000, 2000)
-_PROBE_COUNTS = (1000, 960, 920, 850, 740, 560, 375, 205, 45, 30)  # of a probe: its tip touches
-_COUNTS = (1000, 950, 800, 660, 500, 380, 260, 150, 80, 50)
+_PROBE_COUNTS = (1000, 955, 955, 955, 885, 770, 610, 465, 205, 30)  # of a probe: its tip touches
+_COUNTS = (1000, 970, 790, 790, 635, 365, 120, 115, 115, 50)
 
 # Skin, 0.01 C -> time to it in permille of the time to -65 C
 _FALL_C = (-7000, -6500, -6000, -5000, -4000, -3000, -2000, -1000)
@@ -97,6 +99,7 @@ class Estimate:
         self._spread = 0
         self._nominal_ms = 0
         self._sprayed = False
+        self._by_pressure = 0
         self._early = 0
         self._late = 0
         self._elapsed_ms = 0
@@ -132,6 +135,7 @@ class Estimate:
         self._spread = row[dose.SPREAD]
         self._nominal_ms = row[dose.SKIN_MS]
         self._sprayed = self._nominal_ms > 0
+        self._by_pressure = row[dose.BY_PRESSURE]
         self._early = between(_SPOT_UM, _EXPONENT_10, row[dose.SPOT_UM])
         self._late = between(_SPOT_UM, _EXPONENT_30, row[dose.SPOT_UM])
         if self._sprayed:
@@ -188,6 +192,12 @@ class Estimate:
         if self._elapsed_ms > self._slice_ms:
             self._skin_mbar = self._pressure // (self._elapsed_ms - self._slice_ms)
 
+    def _by_mbar(self, mbar):
+        """1000 ln of what this pressure makes of the time to -65 C, which goes with h squared."""
+        if mbar > _MOST_MBAR:
+            mbar = _MOST_MBAR
+        return ln_permille(mbar * 1000 // _NOMINAL_MBAR) * self._by_pressure // 500
+
     def _tell(self):
         """Depth and spread, from what is known by now."""
         spread = self._spread
@@ -198,12 +208,11 @@ class Estimate:
                 ln = ln_permille(self._nominal_ms * 1000 // self.skin_ms)
                 ln = ln * self._trust // 1000
                 # By the pressure at that time, as far as the skin was not trusted; since then all.
-                before = ln_permille(self._skin_mbar * 1000 // _NOMINAL_MBAR)
-                now = ln_permille(mbar * 1000 // _NOMINAL_MBAR)
-                ln += (now - before * self._trust // 1000) >> 1
+                before = self._by_mbar(self._skin_mbar)
+                ln += self._by_mbar(mbar) - before * self._trust // 1000
                 spread += (_SKIN_SPREAD - spread) * self._trust // 1000
             else:
-                ln = ln_permille(mbar * 1000 // _NOMINAL_MBAR) >> 1
+                ln = self._by_mbar(mbar)
             past_ms = self.effective_ms - dose.MIN_MS
             if past_ms < 0:
                 past_ms = 0

@@ -1,7 +1,6 @@
 """FREEZING: the record first, then the shot, the countdown, and the record of its end.
 
-Works on an App. May import micropython.const and cryo's board, buttons, dose, faults, interlocks,
-journal,
+Works on an App. May import micropython.const and cryo's board, buttons, dose, faults, journal,
 observing, preparing, schema, shot, sounder, thawing, treatment.
 Controls: H-08 (no freeze without the record of its beginning in flash), H-01 (the raw trigger
 contact ends it; the estimate ends it early, never late), H-02 (a freeze that fell short is told),
@@ -17,7 +16,6 @@ from cryo import (
     buttons,
     dose,
     faults,
-    interlocks,
     journal,
     observing,
     preparing,
@@ -122,7 +120,7 @@ def _start_shot(app, now_ms, trigger, estop_closed):
         _end(app, now_ms)
         return
     app.begun = True
-    app.shot.begin(app.planned_us, now_ms, not interlocks.rewarmed(app.sensors))
+    app.shot.begin(app.planned_us, now_ms, not preparing.rewarmed(app))
     app.sounder.play(sounder.START, now_ms)
 
 

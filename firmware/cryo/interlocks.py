@@ -31,9 +31,6 @@ COLD_AFTER_MS = const(12000)
 _LIQUID_C_X100 = const(-17500)
 _FALL_C_X100 = const(500)  # over 0.5 s
 _RISE_C_X100 = const(150)  # a line that is still cold, without liquid, warms by 2 K and more
-# A nozzle that is warmer than this has been closed for some 10 s: the next freeze would lose more
-# than 1 s to gas.
-_REWARMED_C_X100 = const(-12000)
 
 
 def liquid(c_x100):
@@ -46,9 +43,13 @@ def steady(c_x100, before_c_x100):
     return -_FALL_C_X100 < c_x100 - before_c_x100 < _RISE_C_X100
 
 
-def rewarmed(sensors):
-    """Whether a freeze that began now would begin with gas. H-02"""
-    return sensors.nozzle.c_x100 > _REWARMED_C_X100
+def rewarmed(sensors, limit_c_x100):
+    """Whether a freeze that began now would lose too much to gas. H-02
+
+    The limit is the applicator's (dose.REWARMED): a fine nozzle passes little gas, and so takes
+    longer to give liquid after the same stand.
+    """
+    return sensors.nozzle.c_x100 > limit_c_x100
 
 
 # A freeze that begins with a cold nozzle keeps it below -170 C from its third second on (computed,

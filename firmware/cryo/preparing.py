@@ -42,9 +42,15 @@ RECORDED = const(1)  # its beginning is on the way to flash
 RUNNING = const(2)
 
 
+def rewarmed(app):
+    """Whether a freeze that began now would lose too much to gas. H-02"""
+    row = dose.row_of(app.settings.values[schema.APPLICATOR])
+    return interlocks.rewarmed(app.sensors, row[dose.REWARMED])
+
+
 def must_purge(app):
-    """Whether a freeze that began now would begin with gas. H-02"""
-    return app.settings.values[schema.PRECHILL] and interlocks.rewarmed(app.sensors)
+    """Whether the line is to be purged before a freeze. H-02"""
+    return app.settings.values[schema.PRECHILL] and rewarmed(app)
 
 
 def permitted(app, now_ms):
@@ -190,7 +196,7 @@ def prechill(app, now_ms, keys):
         disarm(app, treatment.ARM_PRESSED, journal.DISARM_BUTTON)
     elif view.cold:
         # The trigger that purged must be let go before one can freeze. H-21
-        if interlocks.rewarmed(app.sensors):
+        if rewarmed(app):
             app.treatment.begin_anew(now_ms)
             views.show_state(app)
         elif not keys.down & buttons.TRIGGER:

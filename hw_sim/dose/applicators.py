@@ -12,7 +12,8 @@ training page of the British Society for Dermatological Surgery calls 3-4 mm "re
 Quantum Electron. 7 (2001) 1013), so that a factor of two either way is possible. Spots: assumed,
 the wetted disc; the real jet has no sharp rim. Probes: a contact of metal on skin with frost
 between them, 1000 W/m2K, assumed; the tip at -190 C, where the simulated line's tip comes to rest
-while liquid flows (hw_sim/plant/line.py; the project's first table had -195.8 C).
+while liquid flows (hw_sim/plant/line.py; the project's first table had -195.8 C). A probe's line is
+throttled like nozzle C (assumed).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from hw_sim.plant.nitrogen import BOILING_C
 SPRAY = 1
 PROBE = 2
 TIP_C = -190.0
+PROBE_BORE_MM = 0.56
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Applicator:
     """Coefficient of the spray, or conductance of the probe's contact …"""
     fluid_c: float = BOILING_C
     """… towards this temperature."""
+
+    @property
+    def line_bore_mm(self) -> float:
+        """What throttles the line: the nozzle, or, of a probe, an orifice like nozzle C's."""
+        return self.bore_mm or PROBE_BORE_MM
 
 
 APPLICATORS = (

@@ -4,33 +4,37 @@ Each treatment runs on the fast bench: the unchanged firmware from power-on, its
 its dose, against dewar, valve, line and nozzle. What the jet did then goes through the tissue model
 (`hw_sim.plant.spray`), with a coefficient, a spot and a skin that the device does not know. Beside
 it: the same without purge, a plain stopwatch, and the depth-controlled mode. Writes
-docs/campaign.md and docs/campaign.png; the same `--seed` gives the same treatments. Exit code: 0
-every bar reached, 1 one was missed. 300 treatments take some twenty minutes.
+docs/campaign.md and docs/campaign.png (`campaign_page`); the same `--seed` gives the same
+treatments. Exit code: 0 every bar reached, 1 one was missed. 300 treatments take some twenty
+minutes of one processor; `--jobs 2` takes two, with the same results in the same order.
 
-May import NumPy, Pillow and matplotlib (for the picture), and the rest of `hw_sim`. No constant of
-the firmware is known here: the device is asked.
+Each outcome is kept as a line in build/, under a key over every file that it depends on. `--resume`
+goes on from there, and begins anew when a single one of those files has changed.
+
+May import NumPy and the rest of `hw_sim`. No constant of the firmware is known here: the device is
+asked.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import hashlib
 import json
 import math
+import multiprocessing
 import random
 import struct
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hw_sim.bench import FastBench
-from hw_sim.dose import tables
-from hw_sim.dose.applicators import APPLICATORS, PROBE, SPRAY, by_number
-from hw_sim.figures.figure import Figure, below, failed, markdown, missed
+from hw_sim.dose.applicators import APPLICATORS, PROBE, by_number
+from hw_sim.figures.figure import missed
 from hw_sim.plant import Plant, PlantParams, SkinParams
 from hw_sim.plant.device import JetSpan
 from hw_sim.plant.dewar import DewarParams
@@ -56,15 +60,16 @@ LINE_C = (-120.0, 35.0)
 SKIN_C = (30.0, 36.0)
 PERFUSION = (0.001, 0.003)
 AIM_S = (0.5, 6.0)
+AIM_AGAIN_S = 0.5
 STOPWATCH_S = 15.0
 FINENESS = 0.7
 """The tissue's cells are 1.4 times the production grid's: 1.1 % off a grid of half its size."""
 COLD_LINE_C = -185.0
+TABLE_SKIN_C, PLAIN = 33.0, SKIN.perfusion_per_s
+"""The skin that the tables suppose."""
 MARGIN_UM = 500
 """As most of the device's profiles have it."""
-PROBE_BORE_MM = 0.56
 MOST_PURGES = 8
-SHORT_BAR_MM = 0.3
 _SAME_TIP_K = 0.5
 _RECORD = struct.Struct("<IHBBII8i16s")  # docs/protocol.md, "Journal records"
 
@@ -129,7 +134,10 @@ def draw(seed: int, number: int) -> Draw:
 class Outcome:
     """What came of one treatment under one strategy. Depths in mm; estimates None: there are none.
 
-    `reached_all_mm`: with spot and skin as drawn, too. `purges`: how often the line was purged.
+    `reached_all_mm`: with spot and skin as drawn, too. `known_mm`: at the freeze's end, if this
+    very freeze of this very skin had had the calibrated coefficient: what a device could say that
+    knew everything else. `plain_mm`: the same on the tables' skin. `purges`: how often the line was
+    purged.
     `warned`: a fault, or the device has said that it fell short of the lesion's base.
     """
 
@@ -143,6 +151,8 @@ class Outcome:
     at_end_mm: float
     line_c: float
     reached_all_mm: float | None = None
+    known_mm: float | None = None
+    plain_mm: float | None = None
     estimate_mm: float | None = None
     estimate_spread_mm: float | None = None
     purges: int = 0
@@ -167,6 +177,18 @@ class Outcome:
         if self.estimate_mm is None or self.at_end_mm <= 0.0:
             return None
         return self.estimate_mm / self.at_end_mm - 1.0
+
+    @property
+    def floor(self) -> float | None:
+        """What the coefficient alone makes of the estimate's error, all else known."""
+        if self.known_mm is None or self.at_end_mm <= 0.0:
+            return None
+        return self.known_mm / self.at_end_mm - 1.0
+
+    @property
+    def floor_control(self) -> float | None:
+        """And of a freeze that ends when all but the coefficient says that it has done its work."""
+        return None if not self.known_mm else self.at_end_mm / self.known_mm - 1.0
 
     @property
     def short_mm(self) -> float:
@@ -217,7 +239,7 @@ def plant_of(one: Draw) -> PlantParams:
     applicator = by_number(one.applicator)
     return PlantParams(
         dewar=DewarParams(regulated_mbar=one.mbar),
-        line=LineParams(orifice_mm=applicator.bore_mm or PROBE_BORE_MM),
+        line=LineParams(orifice_mm=applicator.line_bore_mm),
     )
 
 
@@ -315,6 +337,9 @@ class Operator:
         """READY to ARMED, by way of as many purges as it takes (eight at most)."""
         bench = self.bench
         bench.plant.set_line(bench.clock.now_ns, wall_c=self.one.line_c, tip_c=self.one.line_c)
+        self._until_armed()
+
+    def _until_armed(self) -> None:
         for _ in range(MOST_PURGES):
             if self.state == "READY":
                 self.hold("arm", 1200)
@@ -326,7 +351,7 @@ class Operator:
                 return
             if state == "FAULT":  # no liquid in 10 s: read, and purge again
                 self.hold("select", 80)
-                bench.run_for(300)
+                self.bench.run_for(300)
         raise Stopped(f"not armed but {self.state} after {self.purges} purges")
 
     def _purge(self) -> None:
@@ -342,14 +367,17 @@ class Operator:
         bench.plant.point(bench.clock.now_ns, at_skin=True)
 
     def freeze(self) -> tuple[int, int]:
-        """Aim, and hold TRIGGER until the valve closes; when the gate rose and fell, ns."""
+        """Aim, and hold TRIGGER until the valve closes; when the gate rose and fell, ns.
+
+        Who is told to purge once more has found the place by then: `AIM_AGAIN_S`.
+        """
         bench = self.bench
         bench.run_for(self.one.aim_s * 1000.0)
         for _ in range(MOST_PURGES):
-            if self.state != "PRECHILL":
+            if self.state == "ARMED":
                 break
-            self._purge()
-            bench.run_for(500)
+            self._until_armed()
+            bench.run_for(AIM_AGAIN_S * 1000.0)
         if self.state != "ARMED":
             raise Stopped(f"{self.state} instead of ARMED")
         plant = bench.plant
@@ -411,6 +439,17 @@ def with_device(one: Draw, strategy: str, settings: dict[str, int]) -> Outcome:
     reached_all_mm = None
     if strategy == "device":
         reached_all_mm = tissue_of(one, exposed, seconds + 0.4, as_drawn=True).deepest_m25_mm
+    known_mm = plain_mm = None
+    if strategy == "depth mode":
+        known = replace(one, h_factor=1.0)
+        exposed = touched(known, spans, operator.tip, begin_ns, end_ns)
+        known_mm, plain_mm = (
+            told.at(told.depth_m25_mm, seconds)
+            for told in (
+                tissue_of(skin, exposed, seconds)
+                for skin in (known, replace(known, skin_c=TABLE_SKIN_C, perfusion_per_s=PLAIN))
+            )
+        )
     records = operator.records()
     estimate = next((v for name, v in reversed(records) if name == "estimate"), None)
     estimate_mm = spread_mm = None
@@ -432,6 +471,8 @@ def with_device(one: Draw, strategy: str, settings: dict[str, int]) -> Outcome:
         at_end_mm=result.at(result.depth_m25_mm, seconds),
         line_c=one.line_c,
         reached_all_mm=reached_all_mm,
+        known_mm=known_mm,
+        plain_mm=plain_mm,
         estimate_mm=estimate_mm,
         estimate_spread_mm=spread_mm,
         purges=operator.purges,
@@ -514,317 +555,105 @@ def treat_one(
         yield outcome
 
 
-# -- what it comes to -----------------------------------------------------------------------------
-
-
-def quantile(values: Sequence[float], part: float) -> float:
-    """The value below which `part` of them lie. At least one value."""
-    ordered = sorted(values)
-    at = part * (len(ordered) - 1)
-    low = math.floor(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (at - low) * (ordered[high] - ordered[low])
-
-
-def within(what: str, errors: Sequence[float], bar: float, note: str = "") -> Figure:
-    """The part of `errors` that lies within ±`bar`; 95 % are asked."""
-    asked = f"95 % within ±{100 * bar:g} %"
-    if not errors:
-        return failed(what, asked, note or "the device gave none")
-    part = sum(abs(error) <= bar for error in errors) / len(errors)
-    widest = quantile([abs(error) for error in errors], 0.95)
-    measured = f"{100 * part:.0f} % (95 % within ±{100 * widest:.1f} %)"
-    return Figure(what, asked, measured, f"{len(errors)} treatments", part >= 0.95, note, part)
-
-
-def shown(what: str, errors: Sequence[float], note: str = "") -> Figure:
-    """A row for comparison: median, and where 95 % lie."""
-    if not errors:
-        return Figure(what, "–", "not measured", "", None, note)
-    size = [abs(error) for error in errors]
-    measured = (
-        f"median {100 * quantile(size, 0.5):.1f} %, 95 % within ±{100 * quantile(size, 0.95):.0f} %"
-    )
-    return Figure(what, "–", measured, f"{len(errors)} treatments", None, note)
-
-
-_ESTIMATE = "What the device had recorded at the end of the freeze, against the tissue model then."
-_DRAWN = (
-    "Spot (5 %), conductivities, latent heat as drawn, too. Not asked; the device cannot know them."
-)
-_WARNED = (
-    "Of the lesion, without the margin. A warning: a fault, or what the device says after a freeze "
-    "whose estimate ended above the lesion's base."
-)
-_PROBES = "No infrared sensor sees the skin under a probe."
-_INFRARED = "At the end of the depth-controlled freezes, which have the sensor. Sprays: " + (
-    "no infrared sensor sees the skin under a probe."
-)
-
-
-def figures(outcomes: Sequence[Outcome]) -> list[Figure]:
-    """The table."""
-
-    def of(strategy: str, kind: int | None = None) -> list[Outcome]:
-        return [
-            one
-            for one in outcomes
-            if one.strategy == strategy and kind in (None, by_number(one.applicator).kind)
-        ]
-
-    device = of("device")
-    errors = [one.error for one in device]
-    rows: list[Figure] = []
-    if errors:
-        middle = 100 * quantile([abs(error) for error in errors], 0.5)
-        rows.append(
-            below(
-                "depth reached against plan: median", middle, 5.0, "%", f"{len(errors)} treatments"
-            )
-        )
-    else:
-        rows.append(failed("depth reached against plan: median", "≤ 5 %", "no treatment"))
-    rows.append(within("depth reached against plan", errors, 0.15))
-    short = [one for one in device if one.short_mm > SHORT_BAR_MM and not one.warned]
-    rows += [
-        shown("  sprays", [one.error for one in of("device", SPRAY)]),
-        shown("  probes", [one.error for one in of("device", PROBE)]),
-        shown(
-            "  with spot and skin as drawn",
-            [error for one in device if (error := one.error_all) is not None],
-            _DRAWN,
-        ),
-        shown("the same without purge", [one.error for one in of("no purge")]),
-        shown(f"stopwatch, {STOPWATCH_S:g} s", [one.error for one in of("stopwatch")]),
-        shown(
-            f"stopwatch, {STOPWATCH_S:g} s, line already cold",
-            [one.error for one in of("stopwatch, cold line")],
-        ),
-        Figure(
-            f"short of the lesion's base by more than {SHORT_BAR_MM} mm, without a warning",
-            "0",
-            str(len(short)),
-            f"{len(device)} treatments",
-            not short and bool(device),
-            _WARNED,
-            float(len(short)),
-        ),
-    ]
-    for name in ("no purge", *STOPWATCHES):
-        some = of(name)
-        silent = sum(one.short_mm > SHORT_BAR_MM and not one.warned for one in some)
-        rows.append(Figure(f"  {name}", "–", str(silent), f"{len(some)} treatments", None))
-
-    def estimates(some: Sequence[Outcome]) -> list[float]:
-        return [error for one in some if (error := one.estimate_error) is not None]
-
-    rows += [
-        within("live estimate at the end of the freeze", estimates(device), 0.12, _ESTIMATE),
-        within("live estimate, infrared sensor fitted", estimates(of("depth mode", SPRAY)), 0.08,
-               _INFRARED),
-        replace(
-            within("  all seven applicators", estimates(of("depth mode")), 0.08),
-            asked="–",
-            met=None,
-        ),
-        within("depth-controlled, against its target", [o.error for o in of("depth mode", SPRAY)],
-               0.08, _PROBES),
-        replace(
-            within("  all seven applicators", [one.error for one in of("depth mode")], 0.08),
-            asked="–",
-            met=None,
-        ),
-        shown("  probes", [one.error for one in of("depth mode", PROBE)], _PROBES),
-    ]  # fmt: skip
-    return rows
-
-
-LINE_BINS_C = ((-120.0, -80.0), (-80.0, -40.0), (-40.0, 0.0), (0.0, 35.0))
-
-
-def purge_table(outcomes: Sequence[Outcome]) -> str:
-    """What the purge buys: medians of reached over planned, by the line's temperature."""
-    lines = [
-        "| line before | treatments | of plan, purged | not purged | purges: median, most |\n",
-        "|---|---|---|---|---|\n",
-    ]
-    for low, high in LINE_BINS_C:
-        by = {
-            name: [o for o in outcomes if o.strategy == name and low <= o.line_c < high]
-            for name in ("device", "no purge")
-        }
-        if not by["device"] or not by["no purge"]:
-            continue
-        reached = [
-            f"{100 * (1 + quantile([o.error for o in by[name]], 0.5)):.0f} % "
-            f"(worst {100 * (1 + min(o.error for o in by[name])):.0f} %)"
-            for name in ("device", "no purge")
-        ]
-        purges = [float(o.purges) for o in by["device"]]
-        name = f"{low:.0f}…{high:.0f} °C".replace("-", "−")
-        lines.append(
-            f"| {name} | {len(purges)} | {reached[0]} | {reached[1]} | "
-            f"{quantile(purges, 0.5):.0f}, {max(purges):.0f} |\n"
-        )
-    return "".join(lines)
-
-
-def applicator_table(outcomes: Sequence[Outcome]) -> str:
-    """The device's rows by applicator."""
-    lines = [
-        "| applicator | treatments | median error | 95 % within | bias | purges: median, most |\n",
-        "|---|---|---|---|---|---|\n",
-    ]
-    for applicator in APPLICATORS:
-        some = [o for o in outcomes if o.strategy == "device" and o.applicator == applicator.number]
-        if not some:
-            continue
-        size = [abs(o.error) for o in some]
-        bias = quantile([o.error for o in some], 0.5)
-        purges = [float(o.purges) for o in some]
-        lines.append(
-            f"| {' '.join(applicator.name.split())} | {len(some)} "
-            f"| {100 * quantile(size, 0.5):.1f} % | ±{100 * quantile(size, 0.95):.1f} % "
-            f"| {100 * bias:+.1f} % | {quantile(purges, 0.5):.0f}, {max(purges):.0f} |\n".replace(
-                "-", "−"
-            )
-        )
-    return "".join(lines)
-
-
-_PAGE = """\
-# What the device reaches
-
-Written by `make campaign`; do not edit. Computed on {date}, seed {seed}, dose tables version
-{version}. **Everything is simulated: firmware on the fast bench, plant, skin. Nothing was
-measured.**
-
-{count} random treatments, each by the whole firmware from power-on: settings confirmed on the
-device, ARM, purge as often as the device asks for it, aim, TRIGGER until the valve closes. Drawn:
-applicator (seven), planned depth over the range that its table reaches, dewar pressure {mbar} mbar,
-line {line} °C when arming, skin {skin} °C, perfusion {perfusion} /s, {aim} s of aiming, and the
-coefficient: after calibration it scatters by {sigma:.0f} % (one standard deviation; assumed: a
-distance of 15 mm kept to 1.5 mm moves what arrives on a spot by 20 %, and the coefficient with its
-root). The margin is {margin} mm, as in most profiles; error is depth of −25 °C reached over lesion
-plus margin, less 1. A probe touches the skin from the moment the valve opens, at the temperature of
-the nozzle's tip.
-
-{table}
-![Errors of each way to freeze](campaign.png)
-
-## By applicator
-
-{applicators}
-## What the purge buys
-
-{purges}
-Without a purge the device itself stops a freeze whose nozzle stays warm (fault NO COLD), which
-counts here as what was reached by then.
-"""
-
-# -- the picture ----------------------------------------------------------------------------------
-
-_ROWS = (
-    ("device", "device, purged", "#0b4f7d"),
-    ("depth mode", "depth-controlled", "#1f78b4"),
-    ("no purge", "device, no purge", "#12a5bd"),
-    ("stopwatch, cold line", "stopwatch 15 s, cold line", "#e8a33d"),
-    ("stopwatch", "stopwatch 15 s, line as it is", "#c8382f"),
-)
-
-
-def plot(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Every treatment a dot, by strategy; the middle and 95 % of each."""
-    from importlib import import_module
-
-    import matplotlib as mpl
-
-    validate: Any = import_module("hw_sim.validate")  # its style
-    rows = [
-        (label, colour, [100 * o.error for o in outcomes if o.strategy == name])
-        for name, label, colour in _ROWS
-    ]
-    rows = [row for row in rows if row[2]]
-    with mpl.rc_context(validate.STYLE):
-        sheet = validate.canvas(900, 90 + 62 * len(rows))
-        axes = sheet.add_axes((0.225, 0.16, 0.76, 0.72))
-        axes.axvspan(-15, 15, color="#eef5f0", zorder=0)
-        axes.axvline(0, color="#a9b4bf", lw=1)
-        jitter = random.Random(1)
-        for i, (_label, colour, errors) in enumerate(rows):
-            ys = [i + jitter.uniform(-0.26, 0.26) for _ in errors]
-            axes.plot(errors, ys, "o", ms=2.6, color=colour, alpha=0.45, mew=0)
-            low, middle, high = (quantile(errors, part) for part in (0.025, 0.5, 0.975))
-            axes.plot([low, high], [i, i], color="#16202b", lw=1.4)
-            axes.plot([middle], [i], "|", ms=16, mew=2.4, color="#16202b")
-        axes.set_yticks(range(len(rows)), [row[0] for row in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(-104, 40)
-        axes.grid(visible=False, axis="y")
-        axes.set_xlabel("depth of −25 °C, per cent off the plan; bar: 95 % of them; green: ±15 %")
-        validate.title(axes, "Off the planned depth")
-        validate.save(sheet, path)
-
-
 # -- all of it ------------------------------------------------------------------------------------
 
+_DECIDES = (
+    "firmware/**/*.py",
+    "hw_sim/*.py",
+    "hw_sim/chip/*.py",
+    "hw_sim/parts/*.py",
+    "hw_sim/plant/*.py",
+    "hw_sim/dose/applicators.py",
+    "hw_sim/dose/campaign.py",
+)
 
-def page(outcomes: Sequence[Outcome], seed: int) -> tuple[str, list[Figure]]:
-    """docs/campaign.md, and its bars."""
-    table = figures(outcomes)
 
-    def span(pair: tuple[float, float], digits: int = 0) -> str:
-        return "…".join(f"{x:.{digits}f}" for x in pair).replace("-", "−")
+def key(seed: int) -> str:
+    """What the outcomes of a seed depend on: every file of firmware, bench, plant and campaign."""
+    digest = hashlib.sha256(f"seed {seed}\n".encode())
+    for pattern in _DECIDES:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
-    text = _PAGE.format(
-        date=datetime.now(UTC).date(),
-        seed=seed,
-        version=tables.VERSION,
-        count=len({one.number for one in outcomes}),
-        mbar=span(MBAR),
-        line=span(LINE_C),
-        skin=span(SKIN_C),
-        perfusion=span(PERFUSION, 3),
-        aim=span(AIM_S, 1),
-        sigma=100 * H_SIGMA,
-        margin=MARGIN_UM / 1000,
-        table=markdown(table),
-        applicators=applicator_table(outcomes),
-        purges=purge_table(outcomes),
-    )
-    return text, table
+
+def kept(path: Path, seed: int) -> list[Outcome]:
+    """The outcomes in a file of lines, if they are of this very firmware, plant and seed."""
+    if not path.exists():
+        return []
+    first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    try:
+        of = json.loads(first).get("key")
+    except ValueError:
+        of = None
+    if of != key(seed):
+        print(f"{path} is of another firmware, plant or seed: begun anew", file=sys.stderr)
+        return []
+    out: list[Outcome] = []
+    for text in lines:
+        try:
+            out.append(Outcome(**json.loads(text)))
+        except (ValueError, TypeError):  # the last line of a run that was broken off
+            break
+    return out
+
+
+def _treat(work: tuple[int, int, Sequence[str], list[Outcome]]) -> list[Outcome]:
+    seed, number, strategies, before = work
+    done = {(one.number, one.strategy): one for one in before}
+    return list(treat_one(draw(seed, number), strategies, done))
+
+
+def run(
+    seed: int, count: int, strategies: Sequence[str], before: Sequence[Outcome], jobs: int
+) -> Iterator[list[Outcome]]:
+    """The outcomes that `before` lacks, treatment by treatment, in order, whatever `jobs` is."""
+    by: dict[int, list[Outcome]] = {}
+    for one in before:
+        by.setdefault(one.number, []).append(one)
+    work = [(seed, number, strategies, by.get(number, [])) for number in range(count)]
+    if jobs == 1:
+        yield from map(_treat, work)
+        return
+    with multiprocessing.Pool(jobs) as pool:
+        yield from pool.imap(_treat, work)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
+    from hw_sim.dose import campaign_page
+
     parser = argparse.ArgumentParser(prog="python -m hw_sim.dose.campaign", description=__doc__)
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--only", nargs="+", choices=[*STRATEGIES, *STOPWATCHES])
     parser.add_argument("--resume", action="store_true", help="go on where the last run ended")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--lines", type=Path, default=LINES, help="one outcome a line")
     parser.add_argument("--folder", type=Path, default=ROOT / "docs", help="where the page goes")
     args = parser.parse_args(argv)
-    done: dict[tuple[int, str], Outcome] = {}
+    if args.count < 1 or args.jobs < 1:
+        parser.error("--count and --jobs must be at least 1")
+    strategies = args.only or [*STRATEGIES, *STOPWATCHES]
     args.lines.parent.mkdir(parents=True, exist_ok=True)
-    if args.resume and args.lines.exists():
-        for text in args.lines.read_text(encoding="utf-8").splitlines():
-            outcome = Outcome(**json.loads(text))
-            done[outcome.number, outcome.strategy] = outcome
+    outcomes = kept(args.lines, args.seed) if args.resume else []
     began_s = time.perf_counter()
-    with args.lines.open("a" if args.resume else "w", encoding="utf-8") as lines:
-        for number in range(args.count):
-            one = draw(args.seed, number)
-            for outcome in treat_one(one, args.only or [*STRATEGIES, *STOPWATCHES], done):
-                lines.write(json.dumps(asdict(outcome)) + "\n")
-                lines.flush()
+    with args.lines.open("w", encoding="utf-8") as lines:
+        lines.write(json.dumps({"key": key(args.seed), "seed": args.seed}) + "\n")
+        lines.writelines(json.dumps(asdict(one)) + "\n" for one in outcomes)
+        found = run(args.seed, args.count, strategies, tuple(outcomes), args.jobs)
+        for number, some in enumerate(found):
+            outcomes += some
+            lines.writelines(json.dumps(asdict(one)) + "\n" for one in some)
+            lines.flush()
             if number % 20 == 19:
                 print(f"{number + 1}: {time.perf_counter() - began_s:.0f} s", file=sys.stderr)
-    outcomes = list(done.values())
-    text, table = page(outcomes, args.seed)
+    outcomes = sorted((o for o in outcomes if o.number < args.count), key=lambda one: one.number)
+    text, table = campaign_page.page(outcomes, args.seed, args.count)
     args.folder.mkdir(parents=True, exist_ok=True)
     (args.folder / "campaign.md").write_text(text, encoding="utf-8")
-    plot(outcomes, args.folder / "campaign.png")
+    campaign_page.plot(outcomes, args.folder / "campaign.png")
     for row in table:
         print(f"{row.what}: {row.measured}" + ("" if row.met is not False else "  MISSED"))
     return 1 if missed(table) else 0

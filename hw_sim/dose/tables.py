@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from hw_sim.dose import nozzle
 from hw_sim.dose.applicators import APPLICATORS, SPRAY, Applicator
 from hw_sim.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
 
@@ -87,6 +88,8 @@ class Row:
     skin_ms: int
     benign_um: tuple[int, ...]
     all_cells_um: tuple[int, ...]
+    rewarmed_c: int
+    by_pressure_permille: int
 
 
 def curves(applicator: Applicator, until_ms: int = TIMES_MS[-1]) -> tuple[list[int], list[int]]:
@@ -157,6 +160,8 @@ def row(applicator: Applicator) -> Row:
         skin_ms(applicator),
         tuple(benign),
         tuple(all_cells),
+        nozzle.rewarmed_c(applicator),
+        nozzle.by_pressure_permille(applicator),
     )
 
 
@@ -168,7 +173,8 @@ Controls: H-06, by the limits of its curves.
 Computed for liquid (or the cold probe) from the first millisecond, on skin of 33 C; not measured
 on anything. Depths in um of the -25 C isotherm ("benign") and of the -50 C isotherm ("all cells")
 at TIMES_MS. Spread: one standard deviation of the depth, for what coefficient, spot and tissue may
-differ. Sources and figures: docs/validation.md, docs/dose.md.
+differ. The last two columns come from the model of the line. Sources and figures:
+docs/validation.md, docs/dose.md.
 """
 
 from micropython import const
@@ -183,7 +189,8 @@ _FROM = "{provenance}"
 
 # number (never reused), name (15 characters at most), kind, spot radius um, distance mm, h W/m2K,
 # spread permille, ms until the skin's surface is at -65 C (0: no infrared sensor can see it),
-# um of -25 C and um of -50 C at TIMES_MS, provenance
+# um of -25 C and um of -50 C at TIMES_MS, provenance, nozzle above which the line is purged anew
+# 0.01 C, power of the dewar's pressure with which the coefficient goes permille
 APPLICATORS = (
 '''
 
@@ -207,6 +214,7 @@ def source(rows: list[Row]) -> str:
             f"        {one.benign_um},\n"
             f"        {one.all_cells_um},\n"
             f"        _FROM,\n"
+            f"        {one.rewarmed_c * 100}, {one.by_pressure_permille},\n"
             f"    ),  # fmt: skip\n"
         )
     return "".join(out) + ")\n"

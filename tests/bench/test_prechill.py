@@ -321,6 +321,23 @@ def test_armed_for_too_long_asks_for_another_purge(bench: Bench) -> None:
     assert (first.args[0], again.args[0]) == (0, armed.seq)
 
 
+@pytest.mark.needs("plant")
+@pytest.mark.parametrize(
+    ("applicator", "depth_um", "led_to"),
+    [(2, 3500, "ARMED"), (1, 2500, "ARMED"), (5, 1900, "PRECHILL")],
+)
+def test_a_fine_nozzle_is_purged_anew_sooner(
+    bench: Bench, applicator: int, depth_um: int, led_to: str
+) -> None:
+    """H-02: at -148 C sprays B and C lose 1 to 2 s to gas, spray D four."""
+    preset(bench, {18: 0, 2: applicator, 1: depth_um})
+    switch_on(bench, "READY")
+    bench.plant.set_line(bench.clock.now_ns, wall_c=-165.0, tip_c=-150.0, around_c=-150.0)
+    bench.run_for(400)
+    bench.hold("arm")
+    until(bench, led_to)
+
+
 def test_the_link_tells_a_purge_from_a_freeze_and_changes_nothing(bench: Bench) -> None:
     """H-12."""
     purging(bench, 300)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.dose import campaign
+from hw_sim.dose import campaign, campaign_page
 from hw_sim.dose.applicators import APPLICATORS, PROBE, SPRAY, by_number
 from hw_sim.dose.campaign import Outcome, draw
 from hw_sim.plant.tissue import Exposure
@@ -22,8 +22,10 @@ def outcome(number: int, error: float, strategy: str = "device", **other: float)
     )  # fmt: skip
 
 
-def row(outcomes: list[Outcome], what: str) -> campaign.Figure:
-    return next(figure for figure in campaign.figures(outcomes) if figure.what.startswith(what))
+def row(outcomes: list[Outcome], what: str) -> campaign_page.Figure:
+    return next(
+        figure for figure in campaign_page.figures(outcomes) if figure.what.startswith(what)
+    )
 
 
 def test_a_treatment_is_the_same_whenever_it_is_drawn() -> None:
@@ -37,9 +39,9 @@ def test_a_treatment_is_the_same_whenever_it_is_drawn() -> None:
 
 
 def test_quantiles() -> None:
-    assert campaign.quantile([3.0, 1.0, 2.0], 0.5) == 2.0
-    assert campaign.quantile([0.0, 1.0], 0.95) == pytest.approx(0.95)
-    assert campaign.quantile([5.0], 0.95) == 5.0
+    assert campaign_page.quantile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert campaign_page.quantile([0.0, 1.0], 0.95) == pytest.approx(0.95)
+    assert campaign_page.quantile([5.0], 0.95) == 5.0
 
 
 def test_bars_are_met_and_missed() -> None:
@@ -50,7 +52,9 @@ def test_bars_are_met_and_missed() -> None:
     assert row(far, "depth reached against plan: median").met is False
     three = [*close[:37], *far[37:]]  # 7.5 % of them are outside
     assert row(three, "depth reached against plan: median").met
-    missed = next(f for f in campaign.figures(three)[1:] if f.what == "depth reached against plan")
+    missed = next(
+        f for f in campaign_page.figures(three)[1:] if f.what == "depth reached against plan"
+    )
     assert missed.met is False
 
 
@@ -104,9 +108,85 @@ def test_a_whole_treatment(kind: int) -> None:
 
 def test_the_page(tmp_path: Path) -> None:
     some = [outcome(i, 0.03 * (-1) ** i, name) for i in range(8) for name in ("device", "no purge")]
-    text, table = campaign.page(some, 1)
+    text, table = campaign_page.page(some, 1, 9)
     assert "Nothing was" in text
     assert len(table) > 10
     assert "−40…0 °C" in text
-    campaign.plot(some, tmp_path / "campaign.png")
+    assert next(row for row in table if "no freeze" in row.what).measured == "1", "8 of 9 froze"
+    campaign_page.plot(some, tmp_path / "campaign.png")
     assert (tmp_path / "campaign.png").stat().st_size > 1000
+
+
+def test_the_floor_is_what_the_coefficient_alone_makes() -> None:
+    """Probes ten per cent off by their coefficient, the estimate two more: the two are told apart.
+
+    Sprays could be exact; a probe cannot be better than its coefficient is known.
+    """
+    some = [
+        replace(
+            outcome(i, 0.1 if one.kind == PROBE else 0.0, "depth mode"),
+            applicator=one.number,
+            known_mm=2.5,
+            plain_mm=2.5,
+            estimate_mm=2.55,
+        )
+        for i, one in enumerate(APPLICATORS)
+    ]
+    floors = [row for row in campaign_page.figures(some) if "at best" in row.what]
+    seven, probes, *_ = [row.value for row in floors]
+    assert seven == pytest.approx(4 / 7)
+    assert probes == 0.0
+    assert all(row.met is None for row in floors), "a floor is told, never asked for"
+    assert some[0].floor == pytest.approx(2.5 / some[0].at_end_mm - 1.0)
+    probe = next(one for one in some if by_number(one.applicator).kind == PROBE)
+    assert probe.floor == pytest.approx(1 / 1.1 - 1.0)
+    assert probe.floor_control == pytest.approx(0.1)
+    table = campaign_page.budget_table(some)
+    assert "−9.1 %, ±9.1 %" in table
+    assert "+2.0 %, ±2.0 %" in table
+
+
+def lines_of(path: Path, key: str, outcomes: list[Outcome], tail: str = "") -> Path:
+    rows = [json.dumps({"key": key}), *(json.dumps(asdict(one)) for one in outcomes)]
+    path.write_text("\n".join(rows) + "\n" + tail, encoding="utf-8")
+    return path
+
+
+def test_kept_outcomes_count_for_this_firmware_and_seed_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One changed file of firmware or plant, or another seed: begun anew, and said."""
+    some = [outcome(1, 0.1), outcome(2, 0.0)]
+    path = lines_of(tmp_path / "lines.jsonl", campaign.key(7), some, tail='{"number": 3, "str')
+    assert campaign.kept(path, 7) == some, "a line that was broken off is made again"
+    assert campaign.kept(path, 8) == []
+    assert "begun anew" in capsys.readouterr().err
+    assert campaign.kept(tmp_path / "none.jsonl", 7) == []
+    path.write_text("\n".join(json.dumps(asdict(one)) for one in some), encoding="utf-8")
+    assert campaign.kept(path, 7) == [], "lines without a key, as they once were"
+
+    copy = tmp_path / "root"
+    for name in ("firmware/cryo/dose.py", "hw_sim/plant/line.py", "hw_sim/dose/campaign_page.py"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((campaign.ROOT / name).read_bytes())
+    monkeypatch.setattr(campaign, "ROOT", copy)
+    keys = [campaign.key(7)]
+    for name in ("firmware/cryo/dose.py", "hw_sim/plant/line.py"):
+        with (copy / name).open("a", encoding="utf-8") as file:
+            file.write("# changed\n")
+        keys.append(campaign.key(7))
+    assert len(set(keys)) == 3
+    (copy / "hw_sim/dose/campaign_page.py").write_text("", encoding="utf-8")
+    assert campaign.key(7) == keys[-1], "how it is told does not change what came out"
+
+
+def test_two_processes_give_the_same_in_the_same_order() -> None:
+    before = [outcome(i, 0.0) for i in range(6)]
+    one, two = (
+        [asdict(o) for some in campaign.run(5, 6, campaign.STOPWATCHES, before, jobs) for o in some]
+        for jobs in (1, 2)
+    )
+    assert one == two
+    assert [(o["number"], o["strategy"]) for o in one] == [
+        (i, name) for i in range(6) for name in campaign.STOPWATCHES
+    ]
