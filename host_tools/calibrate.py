@@ -451,7 +451,17 @@ def valve(args: Namespace, device: Device) -> dict[str, Any]:
     if args.dry_run:
         return data | {"outcome": "not written"}
     _set(args, device, "valve_open_lag_us", open_us)
-    _set(args, device, "valve_close_lag_us", close_us)
+    try:
+        _set(args, device, "valve_close_lag_us", close_us)
+    except NotConfirmed as error:
+        if open_us == now_open:
+            raise
+        # One of two lags moves every dose: it must not stay so unnoticed.
+        raise NotConfirmed(
+            error.text,
+            error.outcome,
+            f"valve_open_lag_us is {open_us} now: repeat it, or set it back to {now_open}",
+        ) from None
     return data | {"outcome": "confirmed"}
 
 
