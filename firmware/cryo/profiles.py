@@ -13,7 +13,7 @@ from micropython import const
 
 from cryo import dose, schema
 
-CUSTOM = const(1)
+_CUSTOM = const(1)
 
 _PURGE_MS = const(8000)  # a warm line at 600 mbar, computed
 
@@ -26,7 +26,7 @@ def figure(values, profile, which):
     What is custom has none of its own: the value in force.
     """
     index = _TAKEN[which]
-    if profile == CUSTOM:
+    if profile == _CUSTOM:
         return index, values[index]
     return index, values[schema.PROFILES + 3 * (profile - 2) + which]
 

@@ -1,8 +1,8 @@
 """Calibrated tables over the link: read, stage curve by curve, offer, confirm on the device.
 Loaded by commands.py when it is needed, and dropped again.
 
-Works on an App. May import micropython.const and cryo's buttons, calibration, dose, journal,
-schema.
+Works on an App. May import micropython.const and cryo's buttons, calibration, commands, dose,
+journal, schema.
 Controls: H-13 (a table changes doses: it is in force only after the operator has confirmed it),
 H-06 (what is refused is refused with its reason, before anybody is asked), H-12.
 
@@ -12,35 +12,24 @@ A handler takes the application and the request and returns a whole reply withou
 from micropython import const
 
 from cryo import buttons, calibration, dose, journal, schema
+from cryo.commands import is_integer, ok, refusal
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _HOW = "hold SELECT on the device for 1 s"
 
-CONFIRMED = const(3)  # as a setting's record says it
-REJECTED = const(4)
-
-
-def _ok(**fields):
-    return {"ok": fields}
-
-
-def _refused(code, text):
-    return {"err": {"code": code, "text": text}}
-
-
-def _is_integer(value):
-    return isinstance(value, int) and not isinstance(value, bool)
+_CONFIRMED = const(3)  # as a setting's record says it
+_REJECTED = const(4)
 
 
 def _number(request):
     """(number, None) of the request's applicator, or (0, the refusal)."""
     number = request.get("applicator")
-    if not _is_integer(number):
-        return 0, _refused("type", "applicator must be an integer")
+    if not is_integer(number):
+        return 0, refusal("type", "applicator must be an integer")
     for row in dose.APPLICATORS:
         if row[dose.NUMBER] == number:
             return number, None
-    return 0, _refused("range", "no such applicator; describe applicators lists them")
+    return 0, refusal("range", "no such applicator; describe applicators lists them")
 
 
 def read(app, request):
@@ -50,7 +39,7 @@ def read(app, request):
         return refused
     row = dose.row_of(number)
     table = app.tables.stored.of(number)
-    return _ok(
+    return ok(
         applicator=number,
         name=row[dose.NAME],
         source="shipped" if table is None else "calibrated",
@@ -77,16 +66,16 @@ def curve(app, request):
         return refused
     target = request.get("target")
     depths = request.get("um")
-    if not _is_integer(target) or not isinstance(depths, list):
-        return _refused("bad_request", "target (integer) and um (list of integers) are needed")
+    if not is_integer(target) or not isinstance(depths, list):
+        return refusal("bad_request", "target (integer) and um (list of integers) are needed")
     for depth in depths:
-        if not _is_integer(depth) or not 0 <= depth <= 65535:
-            return _refused("type", "um takes integers from 0 to 65535")
+        if not is_integer(depth) or not 0 <= depth <= 65535:
+            return refusal("type", "um takes integers from 0 to 65535")
     why = calibration.refuse_curve(number, target, depths)
     if why:
-        return _refused("range", why)
+        return refusal("range", why)
     app.tables.stage(number, target, depths)
-    return _ok(applicator=number, target=target, staged=True)
+    return ok(applicator=number, target=target, staged=True)
 
 
 def write(app, request):
@@ -96,22 +85,22 @@ def write(app, request):
         return refused
     curves = app.tables.staged(number)
     if curves is None:
-        return _refused("bad_request", "both curves must come first (table_curve)")
+        return refusal("bad_request", "both curves must come first (table_curve)")
     table = [number]
     for key, _, _ in calibration.NUMBERS:
         value = request.get(key)
-        if not _is_integer(value):
-            return _refused("type", "%s must be an integer" % key)
+        if not is_integer(value):
+            return refusal("type", "%s must be an integer" % key)
         table.append(value)
     author = request.get("author")
     if not isinstance(author, str):
-        return _refused("bad_request", "author must be a string")
+        return refusal("bad_request", "author must be a string")
     table = tuple(table) + (author, curves[0], curves[1])
     why = calibration.refuse(table)
     if why:
-        return _refused("range", why)
+        return refusal("range", why)
     if app.tables.stored.of(number) == table and app.tables.pending is None:
-        return _ok(applicator=number, applied=True)
+        return ok(applicator=number, applied=True)
     return _ask(app, table)
 
 
@@ -126,8 +115,8 @@ def plan(app, request):
         ("target", schema.TARGET),
     ):
         value = request.get(key, values[index])
-        if not _is_integer(value):
-            return _refused("type", "%s must be an integer" % key)
+        if not is_integer(value):
+            return refusal("type", "%s must be an integer" % key)
         row = schema.SETTINGS[index]
         if not row[3] <= value <= row[4]:
             return {
@@ -141,7 +130,7 @@ def plan(app, request):
     row = dose.row_of(applicator)
     time_ms = dose.dose_ms(applicator, plan_um, target)
     other = dose.reaching(plan_um, target)
-    return _ok(
+    return ok(
         name=row[dose.NAME],
         isotherm_c_x100=dose.TARGETS[target - 1][1],
         plan_um=plan_um,
@@ -162,14 +151,14 @@ def remove(app, request):
     if refused:
         return refused
     if app.tables.stored.of(number) is None and app.tables.pending is None:
-        return _ok(applicator=number, applied=True)
+        return ok(applicator=number, applied=True)
     return _ask(app, (number,))
 
 
 def _ask(app, table):
     tables = app.tables
     if app.settings.pending >= 0 or (tables.pending is not None and tables.pending != table):
-        return _refused("busy", "another change waits for confirmation on the device")
+        return refusal("busy", "another change waits for confirmation on the device")
     tables.pending = table
     if len(table) > 1:
         low = (table[8][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
@@ -182,7 +171,7 @@ def _ask(app, table):
         tables.confirm_key = "shipped table for " + dose.row_of(table[0])[dose.NAME]
         tables.confirm_text = "calibration off"
     app.ask_confirmation(-1, 0)
-    return _ok(applicator=table[0], applied=False, confirm=_HOW, expires_s=app.CONFIRM_S)
+    return ok(applicator=table[0], applied=False, confirm=_HOW, expires_s=app.CONFIRM_S)
 
 
 def confirming(app, now_ms, keys):
@@ -212,7 +201,7 @@ def settle(app, why):
     app.record(
         journal.TABLE,
         number,
-        CONFIRMED if confirmed else REJECTED,
+        _CONFIRMED if confirmed else _REJECTED,
         table[1] if whole else 0,
         table[5] if whole else 0,
         table[6] if whole else 0,

@@ -16,7 +16,7 @@ late finds it low and leaves it low: after a standstill nothing resumes (H-15).
 import rp2
 from micropython import const
 
-CEILING_US = const(30000000)  # no freeze is longer, whatever is asked for. H-01
+_CEILING_US = const(30000000)  # no freeze is longer, whatever is asked for. H-01
 DEAD_MAN_MS = const(60)
 
 _GATE_HZ = const(1000000)
@@ -97,7 +97,7 @@ class Valve:
     @staticmethod
     def allowed(gate_us):
         """Whether `open_for` would take this time. H-01"""
-        return _OVERHEAD_US < gate_us <= CEILING_US
+        return _OVERHEAD_US < gate_us <= _CEILING_US
 
     def raise_supply(self):
         """SUPPLY high for 60 ms."""
@@ -127,7 +127,7 @@ class Valve:
 
         Returns False, and nothing opens, when the time is over the ceiling or a count runs.
         """
-        if gate_us <= _OVERHEAD_US or gate_us > CEILING_US:
+        if gate_us <= _OVERHEAD_US or gate_us > _CEILING_US:
             return False
         if self._count or self._gate.tx_fifo() or self._gate_pin.value():
             return False

@@ -49,8 +49,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "calibration": PURE | {"binascii"},
     "journal": PURE | {"hashlib", "os"},
     "link": PURE | {"binascii", "json"},
-    "tables": PURE,
     "commands": PURE | {"binascii", "gc", "sys"},  # it also loads `describing` and `tables` by name
+    "tables": PURE,
     "describing": PURE,
     "canvas": PURE | {"framebuf"},
     "screens": PURE,
@@ -58,6 +58,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "sounder": PURE,
     "drivers": PURE,
     "board": PURE | {"machine", "time", "sys", "select", "binascii"},
+    "menu": PURE,
     "views": PURE,
     "tally": PURE,
     "preparing": PURE | {"gc"},

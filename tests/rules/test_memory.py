@@ -1,0 +1,118 @@
+"""Names cost memory that is never given back (hw_sim/image.py, `compiled`): H-12."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from hw_sim import image
+from hw_sim.bench import FIRMWARE
+
+# Names that the compiled firmware brings along, some 120 of MicroPython's own among them. At some
+# 1330 of them the interpreter's table doubles (at 1260 that are not its own, 50 of which it makes
+# while it runs), and 9 kB of the heap are gone.
+MOST = 1310
+
+
+def number(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned number of a .mpy at `at`, seven bits a byte, and where the next thing begins."""
+    value = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value = value << 7 | byte & 0x7F
+        if not byte & 0x80:
+            return value, at
+
+
+def names_of(mpy: bytes) -> set[str]:
+    """The names that a .mpy (version 6) brings along."""
+    assert mpy[:2] == b"M\x06"
+    count, at = number(mpy, 4)
+    _, at = number(mpy, at)
+    names: set[str] = set()
+    for _ in range(count):
+        size, at = number(mpy, at)
+        if size & 1:  # a number of a name that every MicroPython has
+            continue
+        names.add(mpy[at : at + size // 2].decode())
+        at += size // 2 + 1
+    return names
+
+
+def test_the_firmware_has_not_too_many_names() -> None:
+    files = image.firmware_files(FIRMWARE, mpy=True)
+    found = {path: names_of(data) for path, data in files.items() if path.endswith(".mpy")}
+    every = set().union(*found.values())
+    assert {"App", "heap_free", "lang_zh"} <= every
+    assert len(every) <= MOST, len(every)
+
+
+SOURCE = b"""\
+_SIZE = const(3)
+_table = [1]
+TABLE = _table  # _table
+
+def _first(_SIZE, x=_table):
+    _local = x._first
+    return _second(_local)
+
+@native
+def _second(_first_of):
+    return "_first", _table
+
+class Thing:
+    def _first(self):
+        return self._first(_first)
+"""
+
+
+def test_private_names_are_shared_and_nothing_else_changes() -> None:
+    made = image.with_few_names(SOURCE).decode()
+    assert made == """\
+_SIZE = const(3)
+_2 = [1]
+TABLE = _2  # _table
+
+def _0(_SIZE, x=_2):
+    _local = x._first
+    return _1(_local)
+
+@native
+def _1(_first_of):
+    return "_first", _2
+
+class Thing:
+    def _first(self):
+        return self._first(_0)
+"""
+
+
+@pytest.mark.parametrize("path", sorted(FIRMWARE.rglob("*.py")), ids=lambda path: path.name)
+def test_no_function_has_a_name_of_its_own_that_the_module_has_too(path) -> None:
+    """Else the one would be renamed with the other; and nobody else knows a private name."""
+    source = path.read_bytes()
+    tree = ast.parse(source)
+    top = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    top |= {
+        node.id for row in tree.body if isinstance(row, ast.Assign)
+        for node in row.targets if isinstance(node, ast.Name)
+    }  # fmt: skip
+    inside = {
+        node.id
+        for row in tree.body if isinstance(row, (ast.FunctionDef, ast.ClassDef))
+        for node in ast.walk(row)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }  # fmt: skip
+    inside |= {
+        node.arg for row in tree.body for node in ast.walk(row) if isinstance(node, ast.arg)
+    }
+    private = {name for name in top if name.startswith("_")}
+    assert not private & inside
+    modules = {alias.asname or alias.name for row in tree.body
+               if isinstance(row, ast.ImportFrom) for alias in row.names}  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id in modules:
+                assert not node.attr.startswith("_"), ast.unparse(node)
