@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from hw_sim.bench import FastBench
 
 _WARM_MS = 1500.0
+_LOOK_MS = 5.0
+_WHOLE_AFTER_MS = 50.0
+_WHOLE_MOST_MS = 3000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,26 @@ class Walk:
         self.bench.release("trigger")
         self.bench.run_for(400)
 
+    def whole(self) -> None:
+        """Wait until the glass has all of what was drawn. RuntimeError if it never has.
+
+        The device sends a picture page by page, the next one within 40 ms while there is one: when
+        nothing has changed for longer than that, nothing is on its way.
+        """
+        screen = self.bench.screen()
+        quiet_ms, before = 0.0, screen.ram()
+        for _ in range(round(_WHOLE_MOST_MS / _LOOK_MS)):
+            if quiet_ms > _WHOLE_AFTER_MS:
+                return
+            self.bench.run_for(_LOOK_MS)
+            now = screen.ram()
+            quiet_ms = quiet_ms + _LOOK_MS if now == before else 0.0
+            before = now
+        raise RuntimeError("the picture is never whole")
+
     def see(self, name: str, title: str, words: str, state: str = "") -> Sight:
-        """What the screen shows now."""
+        """What the screen shows now, as a whole picture."""
+        self.whole()
         screen = self.bench.screen()
         text = "\n".join(row.rstrip() for row in screen.text().splitlines()) + "\n"
         return Sight(name, title, words, self.bench.wiring.screen.pixels(), text, state)
@@ -204,6 +225,21 @@ def others(language: int) -> Iterator[Sight]:
     walk.bench.hold("arm")
     walk.bench.run_for(1200)
     yield walk.see("refused", "Refused", "what it is, and must be")
+
+    walk = Walk(language, cold=False)
+    walk.bench.ask("set", key="patient_ref", value=7)
+    walk.bench.ask("set", key="trigger_mode", value=2)
+    walk.bench.run_for(400)
+    walk.hold("select", 1200)
+    walk.hold("arm", 1200)
+    while walk.told() == "SCREENING":
+        walk.press("select")
+    yield walk.see("pedal_prechill", "With a pedal", "pressed and let go")
+    walk.bench.press("trigger")
+    walk.bench.run_for(1500)
+    yield walk.see("pedal_purging", "... purging", "ends by itself")
+    walk.until("ARMED")
+    yield walk.see("pedal_armed", "... armed", "for patient 7")
 
     walk = Walk(language)
     walk.bench.ask("set", key="freeze_pressure_min_mbar", value=250)

@@ -30,6 +30,7 @@ PURGING = const(12)
 THAWING = const(13)
 MENU = const(14)
 OBSERVE = const(15)
+INFORMATION = const(16)
 
 # READY's fields in the order in which SELECT goes through them
 FIELD_DEPTH = const(0)
@@ -51,6 +52,8 @@ _DOWN = const(2)
 _CLOCK = const(3)
 _DEGREE = const(4)
 _TIMES = const(5)
+_SPREAD = const(6)
+_LOW_M = const(7)
 
 # fonts.TEXT begins at the space
 _SPACE = const(0)
@@ -97,6 +100,8 @@ class View:
         self.nozzle_c_x100 = 0
         self.cold = False  # the nozzle is at liquid temperature
         self.purge_ms = 0  # since it began
+        self.pedal = False  # TRIGGER is a pedal: pressed and let go
+        self.pressed = False  # TRIGGER is down
         self.thaw_ms = 0
         self.thaw_min_ms = 0
         self.thawed = False  # the operator has said so: ARM goes on
@@ -107,6 +112,7 @@ class View:
         self.item = -1  # which of the lines is chosen; -1 = none
         self.items = 0  # how many lines of `item_words` there are
         self.item_words = [""] * 3
+        self.item_values = [""] * 3  # right of them
         self.title = ""
         self.lines = [""] * 3
         self.confirm_key = ""
@@ -207,8 +213,8 @@ def _line(canvas, page, string, chosen):
     canvas.text(fonts.TEXT, 0, page, string, 0xFF if chosen else 0)
 
 
-def _right(canvas, page, string):
-    canvas.text(fonts.TEXT, 128 - canvas.width(string), page, string)
+def _right(canvas, page, string, invert=0):
+    canvas.text(fonts.TEXT, 128 - canvas.width(string), page, string, invert)
 
 
 # -- the screens ----------------------------------------------------------------------------------
@@ -222,13 +228,14 @@ def _boot_enter(canvas, view):
 
 def _dose_row(canvas, view):
     _depth(canvas, 0, view.depth_um)
-    canvas.text(fonts.TEXT, 44, 4, "mm")
+    canvas.glyph(fonts.ICON, _LOW_M, 44, 4)
+    canvas.glyph(fonts.ICON, _LOW_M, 52, 4)
     if view.margin_um:
         tenths = view.margin_um // 100
         margin = "+%d" % (tenths // 10) if tenths > 9 else "+"
         if tenths % 10:
             margin += ".%d" % (tenths % 10)
-        canvas.text(fonts.SMALL, 53 - 5 * len(margin) // 2, 3, margin)
+        canvas.text(fonts.SMALL, 53 - 5 * len(margin) // 2, 2, margin)
     if view.dose_ms < 0:
         canvas.place(fonts.NUMBER, 68, 2, _DASH)
         canvas.place(fonts.NUMBER, 84, 2, _DASH)
@@ -236,6 +243,20 @@ def _dose_row(canvas, view):
     else:
         _seconds(canvas, 62, _tenths(view.dose_ms))
         canvas.text(fonts.SMALL, 123, 5, "s")
+        _spread(canvas, view.spread_um)
+
+
+def _spread(canvas, um):
+    """`±.2` between depth and seconds: how far the depth may be off. Rounded up."""
+    if um <= 0:
+        return
+    tenths = (um + 99) // 100
+    canvas.glyph(fonts.ICON, _SPREAD, 43, 3)
+    if tenths < 10:
+        canvas.pixels.fill_rect(49, 34, 2, 2, 1)
+    else:
+        tenths = (tenths + 9) // 10  # whole mm
+    _letter(canvas, _ZERO + tenths % 10, 52, 3)
 
 
 def _ready_enter(canvas, view):
@@ -307,9 +328,13 @@ def _of_cycles(canvas, x, page, view):
 
 
 def _armed_enter(canvas, view):
-    canvas.title(words.say(words.HOLD_TRIGGER))
+    canvas.title(words.say(words.PRESS_PEDAL if view.pedal else words.HOLD_TRIGGER))  # H-22
     _dose_row(canvas, view)
-    x = canvas.text(fonts.TEXT, 4, 6, words.say(words.ARMED))
+    # Whose treatment it is, where that is known. H-18
+    if view.patient_ref:
+        x = canvas.text(fonts.TEXT, 0, 6, "#%d" % view.patient_ref)
+    else:
+        x = canvas.text(fonts.TEXT, 4, 6, words.say(words.ARMED))
     _of_cycles(canvas, x + 6, 6, view)
 
 
@@ -442,7 +467,10 @@ def _prechill_enter(canvas, view):
     canvas.glyph(fonts.ICON, _DEGREE, 66, 2)
     _letter(canvas, _BIG_C, 72, 2)
     _of_cycles(canvas, 104, 2, view)
-    _bottom(canvas, words.say(words.LET_GO if view.cold else words.TRIGGER_HELD))
+    if not view.cold:
+        _bottom(canvas, words.say(words.PEDAL_PRESSED if view.pedal else words.TRIGGER_HELD))
+    elif view.pressed:  # a pedal may have been let go long ago: then ARMED is next, by itself
+        _bottom(canvas, words.say(words.LET_PEDAL_GO if view.pedal else words.LET_GO))
 
 
 def _temperature_update(canvas, view, seen):
@@ -463,7 +491,7 @@ def _purging_enter(canvas, view):
     canvas.glyph(fonts.ICON, _DEGREE, 66, 2)
     _letter(canvas, _BIG_C, 72, 2)
     _letter(canvas, _S, 118, 4)
-    _bottom(canvas, words.say(words.KEEP_HOLDING))
+    _bottom(canvas, words.say(words.PEDAL_STOPS if view.pedal else words.KEEP_HOLDING))
 
 
 def _purging_update(canvas, view, seen):
@@ -472,7 +500,11 @@ def _purging_update(canvas, view, seen):
         seen[1] = seconds
         _digits(canvas, 98, 4, seconds, 2)
         return
-    _temperature_update(canvas, view, seen)
+    # Four times a second: the glass takes 80 ms for new digits, and then they can be read.
+    quarter = view.purge_ms // 250
+    if seen[2] != quarter:
+        seen[2] = quarter
+        _temperature_update(canvas, view, seen)
 
 
 def _thawing_enter(canvas, view):
@@ -512,9 +544,12 @@ def _thawing_update(canvas, view, seen):
 
 
 def _menu_enter(canvas, view):
-    canvas.title(view.title, 0)
+    canvas.text(fonts.TEXT, 0, 0, words.say(words.ARM_BACK))
+    _right(canvas, 0, "%d/%d" % (view.page, view.pages))
     for i in range(view.items):
-        _line(canvas, 2 + 2 * i, view.item_words[i], i == view.item)
+        chosen = i == view.item
+        _line(canvas, 2 + 2 * i, view.item_words[i], chosen)
+        _right(canvas, 2 + 2 * i, view.item_values[i], 0xFF if chosen else 0)
 
 
 def _observe_enter(canvas, view):
@@ -542,4 +577,5 @@ SCREENS = (
     (_thawing_enter, _thawing_update),
     (_menu_enter, _nothing),
     (_observe_enter, _nothing),
+    (_lines_enter, _nothing),
 )

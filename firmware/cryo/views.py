@@ -1,12 +1,22 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
-Works on an App. May import cryo's dose, interlocks, profiles, schema, screening, screens,
+Works on an App. May import cryo's buttons, dose, interlocks, profiles, schema, screening, screens,
 treatment, words.
 Controls: H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows
 old and new).
 """
 
-from cryo import dose, interlocks, profiles, schema, screening, screens, treatment, words
+from cryo import (
+    buttons,
+    dose,
+    interlocks,
+    profiles,
+    schema,
+    screening,
+    screens,
+    treatment,
+    words,
+)
 
 
 def show_state(app, cold=False):
@@ -15,12 +25,12 @@ def show_state(app, cold=False):
     app.second = -1
     if state == treatment.READY:
         _fill_ready(app)
-        waits = app.settings.pending >= 0 or app.tables.pending is not None
-        app.show(
-            screens.CONFIRM if waits
-            else screens.OBSERVE if app.observation.over
-            else screens.READY
-        )  # fmt: skip
+        if app.settings.pending >= 0 or app.tables.pending is not None:
+            app.show(screens.CONFIRM)
+        elif app.observation.over:
+            app.show(screens.OBSERVE)
+        else:
+            app.show(screens.READY)
     elif state == treatment.SCREENING:
         _show_question(app)
     elif state == treatment.PRECHILL:
@@ -79,6 +89,7 @@ def _fill_ready(app):
         low // 10, low % 10, words.say(words.TO), high // 10, high % 10,
     )  # fmt: skip
     view.patient_ref = values[schema.PATIENT_REF]
+    view.pedal = values[schema.TRIGGER_MODE] == schema.PRESS
     view.shots_left = _shots_left(app)
     view.observe_ms = app.observe_left_ms()
     view.hint = _hint(app)
@@ -126,6 +137,7 @@ def _show_purge(app, cold):
     view = app.panel.view
     view.purge_ms = 0
     view.cold = cold
+    view.pressed = app.buttons.down & buttons.TRIGGER
     view.nozzle_c_x100 = app.sensors.nozzle.c_x100
     app.show(screens.PURGING if app.purge else screens.PRECHILL)
 

@@ -16,7 +16,7 @@ from micropython import const
 
 from cryo import languages
 
-# Numbers of the words: the position in the language's first table. Only appended to.
+# Numbers of the words: the position in the language's first table, which is made from these names.
 HOLD_ARM = const(0)
 HOLD_TRIGGER = const(1)
 ARMED = const(2)
@@ -50,7 +50,7 @@ WAIT = const(29)
 SELECT_THAWED = const(30)
 THAWED = const(31)
 HOLD_ARM_NEXT = const(32)
-MENU = const(33)
+ARM_BACK = const(33)
 OBSERVED = const(34)
 LOOK_AT_SKIN = const(35)
 BLISTERS = const(36)
@@ -58,16 +58,21 @@ CYCLES = const(37)
 PATIENT = const(38)
 NO_PATIENT = const(39)
 OF = const(40)
-MARGIN = const(41)
+PRESS_PEDAL = const(41)
 OFF = const(42)
 ON = const(43)
 HOLD = const(44)
 PRESS = const(45)
-BACK = const(46)
-NOT_SAVED = const(47)
+PEDAL_PRESSED = const(46)
+PEDAL_STOPS = const(47)
 APPLICATOR_REACHES = const(48)
-NO_APPLICATOR = const(49)
+LET_PEDAL_GO = const(49)
 TOO_SHALLOW = const(50)
+LANGUAGE = const(51)
+LANGUAGE_NAME = const(52)
+INFORMATION = const(53)
+TABLE = const(54)
+LOG_ROOM = const(55)
 
 # Tables of a language
 _WORDS = const(0)

@@ -44,6 +44,17 @@ def _confirm() -> dict[str, Any]:
     return {"confirm_key": words.setting(11), "confirm_text": "200 > 250 mbar"}
 
 
+def _menu() -> dict[str, Any]:
+    names = [words.setting(4), words.say(words.LANGUAGE), words.say(words.PATIENT)]
+    values = ["2/3", words.say(words.LANGUAGE_NAME), "#99999"]
+    return {"item_words": names, "item_values": values, "items": 3}
+
+
+def _information() -> dict[str, Any]:
+    lines = [words.say(words.TABLE) + " 1000999", words.say(words.LOG_ROOM) + " 14400"]
+    return {"title": "Cryodose 1.2.3", "lines": ["e661640843275b2c", *lines]}
+
+
 def cards() -> Iterator[Card]:
     """All of them; their names are those of the record."""
     yield Card("boot", screens.BOOT)
@@ -51,8 +62,9 @@ def cards() -> Iterator[Card]:
     yield Card(
         "ready, deep",
         screens.READY,
-        {"depth_um": 10400, "margin_um": 1000, "dose_ms": 29500, "shots_left": 2},
+        {"depth_um": 10400, "margin_um": 1000, "dose_ms": 29500, "shots_left": 2, "spread_um": 990},
     )
+    yield Card("ready, margin", screens.READY, {"margin_um": 1500, "spread_um": 901})
     yield Card(
         "ready, two cycles, observing", screens.READY, {"cycles": 2, "observe_ms": 1_700_000}
     )
@@ -79,10 +91,24 @@ def cards() -> Iterator[Card]:
     yield Card("stopped", screens.STOPPED, {"": _items(1)})
     yield Card("prechill", screens.PRECHILL)
     yield Card("prechill, second cycle", screens.PRECHILL, {"cycles": 2, "nozzle_c_x100": -4120})
-    yield Card("prechill, let go", screens.PRECHILL, {"cold": True, "nozzle_c_x100": -19120})
+    cold = {"cold": True, "pressed": True, "nozzle_c_x100": -19120}
+    yield Card("prechill, let go", screens.PRECHILL, cold)
     yield Card("purging", screens.PURGING, {"purge_ms": 7400, "nozzle_c_x100": -12120})
+    pedal = {"pedal": True}
+    yield Card("prechill, pedal", screens.PRECHILL, pedal)
+    yield Card("prechill, pedal down", screens.PRECHILL, {**pedal, **cold})
+    yield Card("prechill, pedal let go", screens.PRECHILL, {**pedal, **cold, "pressed": False})
+    yield Card(
+        "purging, pedal", screens.PURGING,
+        {**pedal, "purge_ms": 2300, "nozzle_c_x100": 520, "cycles": 2},
+    )  # fmt: skip
     yield Card("armed", screens.ARMED)
     yield Card("armed, second of three", screens.ARMED, {"cycle": 2, "cycles": 3, "timeout_s": 300})
+    yield Card(
+        "armed, patient, pedal", screens.ARMED,
+        {**pedal, "cycle": 1, "cycles": 2, "timeout_s": 300, "patient_ref": 999999,
+         "margin_um": 500},
+    )  # fmt: skip
     yield Card("freezing", screens.FREEZING, {"remaining_ms": 7350})
     yield Card(
         "freezing, ice field", screens.FREEZING,
@@ -106,6 +132,9 @@ def cards() -> Iterator[Card]:
     yield Card("refused", screens.REFUSED, {"": _refused})
     yield Card("confirm", screens.CONFIRM, {"": _confirm})
     yield Card("observe", screens.OBSERVE)
+    for line in range(3):
+        yield Card(f"menu {line + 1}", screens.MENU, {"item": line, "": _menu})
+    yield Card("information", screens.INFORMATION, {"": _information})
     for row in faults.FAULTS:
         yield Card(f"fault {row[0]}, {row[1]}", screens.FAULT, {"": _fault(row[0])})
 
@@ -116,6 +145,7 @@ def view_of(card: Card) -> screens.View:
     said = {
         "version": "1.2.3",
         "depth_um": 2300,
+        "spread_um": 224,
         "dose_ms": 10000,
         "planned_ms": 10000,
         "remaining_ms": 10000,

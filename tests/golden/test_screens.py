@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hw_sim import sights
-from tests.golden.cards import LANGUAGES
+from tests.golden.cards import LANGUAGES, canvas, dots, screens
 
 SCREENS = Path(__file__).parent / "screens"
 
@@ -38,3 +38,36 @@ def test_the_screens_are_as_recorded(code: str, part: sights.Part, record: bool)
 def test_no_recorded_screen_is_an_orphan() -> None:
     wanted = {f"{code}-{part.__name__}" for code in LANGUAGES for part in sights.PARTS}
     assert {path.stem for path in SCREENS.glob("*.txt")} == wanted
+
+
+def test_no_picture_is_caught_half_sent() -> None:
+    """The temperature falls by a degree in 60 ms, and the glass gets it page by page. H-09"""
+    whole = set()
+    view = screens.View()
+    enter, update = screens.SCREENS[screens.PURGING]
+    for degrees in range(-200, 41):
+        glass = canvas.Canvas()
+        glass.clear()
+        view.nozzle_c_x100 = 100 * degrees
+        enter(glass, view)
+        seconds_then_degrees = [-1] * 6
+        update(glass, view, seconds_then_degrees)
+        update(glass, view, seconds_then_degrees)
+        whole.add(number(b"".join(bytes(row) for row in dots(glass))))
+    walk = sights.Walk(cold=False)
+    walk.hold("arm", 1200)
+    while walk.told() == "SCREENING":
+        walk.press("select")
+    walk.bench.hold("trigger")
+    walk.bench.run_for(700)
+    seen = []
+    for phase in range(12):
+        walk.bench.run_for(83 + 7 * phase)
+        seen.append(number(walk.see("", "", "").pixels))
+    assert len(set(seen)) > 8, "it falls"
+    assert set(seen) <= whole
+
+
+def number(pixels: bytes) -> bytes:
+    """The place of the large number, of 128 x 64 pixels."""
+    return b"".join(pixels[128 * y : 128 * y + 64] for y in range(16, 48))

@@ -38,6 +38,10 @@ NARROWER = {
     "TO": 2,  # 10.0 to 12.3 mm
     "OF": 2,  # 10.0 of 12.3 s
     "NEEDS": 7,  # needs 300-900
+    "ARM_BACK": 12,  # with 1/5
+    "INFORMATION": 14,
+    "TABLE": 8,  # with a table's number: 1000, and that of a calibration run
+    "LOG_ROOM": 10,
 }
 
 
@@ -105,6 +109,9 @@ def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
         assert columns(text) <= 12, text  # beside the cycles and the clock
     for text in settings:
         assert len(lines(text)) <= 2, text
+    for setting in (4, 5):  # in the menu, with 2/3
+        assert columns(words.setting(setting)) <= 12, setting
+    assert columns(words.say(words.LANGUAGE) + words.say(words.LANGUAGE_NAME)) <= 15
 
 
 @each_language
