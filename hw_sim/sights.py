@@ -152,6 +152,12 @@ def ready(language: int) -> Iterator[Sight]:
     walk.press("select")
     walk.press("up", 3)
     yield walk.see("ready_patient", "Patient", "a number, never a name")
+    walk.press("select")
+    walk.hold("select", 1200)
+    yield walk.see("menu", "Menu", "SELECT held: volume, language ...")
+    walk.press("down", 4)
+    walk.press("select")
+    yield walk.see("information", "Information", "version, number, room in the log")
 
 
 def course(language: int) -> Iterator[Sight]:

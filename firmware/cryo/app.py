@@ -105,6 +105,7 @@ class App:
         self.tally = tally.Tally()
         self.answers = asking.Answers()
         self.observation = observing.Observation()
+        self.menu = None  # over READY, while it is open
         self.let_go = False  # press-press: the pedal has been let go since it started
         self.thawed = False  # THAWING: a person, or the skin sensor, has said so
         self.warm_looks = 0  # THAWING: at the skin, in a row
@@ -360,6 +361,7 @@ class App:
         elif state == treatment.SCREENING:
             asking.abandon(self)
         tally.close(self, tally.FAULT)
+        handling.leave_menu(self)
         if self.settings.pending >= 0:
             handling.settle(self, now_ms, "rejected")
         if self.tables.pending is not None:
@@ -417,6 +419,7 @@ class App:
         self.settings.pending_value = value
         self.pending_ms = self._now_ms
         self.refused_ms = -1
+        handling.leave_menu(self)
         self.sounder.play(sounder.ARMED, self._now_ms)
         self.buttons.spend()
         views.show_state(self)
@@ -429,8 +432,7 @@ class App:
             self.changed[index] = self.settings.values[index]
         self.settings.values[index] = value
         self.changed_ms = now_ms
-        if index == schema.PATIENT_REF:
-            self.observation.patient_ms = self.uptime_ms
+        self._take_effect(index, value)
 
     def observe_left_ms(self):
         """What is left of an observation, ms; -1 = there is none."""
@@ -443,6 +445,18 @@ class App:
             index, value = profiles.figure(values, values[schema.PROFILE], which)
             self.change(index, value, now_ms)
 
+    def _take_effect(self, index, value):
+        """What a new value changes at once, beside `settings.values`."""
+        if index == schema.LANGUAGE:
+            self.flash_used = True
+            words.use(value)
+        elif index == schema.PATIENT_REF:
+            self.observation.patient_ms = self.uptime_ms
+        elif index == schema.VOLUME:
+            self.sounder.volume(value)
+        elif index == schema.CONTRAST:
+            self.panel.contrast(value)
+
     def apply_setting(self, index, value, by):
         """Put a setting in force and save it. False: the flash refused; nothing changed."""
         old = self.settings.values[index]
@@ -454,14 +468,8 @@ class App:
         if index == schema.PROFILE:
             self.take_profile(self._now_ms)
             self.save_panel_changes(by)
-        elif index == schema.LANGUAGE:
-            words.use(value)
-        elif index == schema.PATIENT_REF:
-            self.observation.patient_ms = self.uptime_ms
-        elif index == schema.VOLUME:
-            self.sounder.volume(value)
-        elif index == schema.CONTRAST:
-            self.panel.contrast(value)
+        else:
+            self._take_effect(index, value)
         if self.treatment.state == treatment.READY and self.refused_ms < 0:
             views.show_state(self)
         return True

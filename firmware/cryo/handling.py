@@ -3,7 +3,7 @@
 Works on an App. May import micropython.const and cryo's asking, buttons, commands, dose, faults,
 freezing, interlocks, journal, observing, preparing, profiles, schema, screens, sounder, treatment,
 views,
-words.
+words; loads menu by its name.
 Controls: H-04 (only ARM held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and
 what it must be), H-13 (a change that matters is confirmed here), H-15 (a fault is cleared by a
 person), H-17 (self-test).
@@ -75,7 +75,16 @@ def ready(app, now_ms, keys):
         return
     if preparing.refusal(app, now_ms, keys):
         return
+    if app.observation.over:
+        leave_menu(app)
     if observing.reminding(app, keys):
+        return
+    if app.menu:
+        if app.menu.step(app, now_ms, keys):
+            leave_menu(app)
+            app.sounder.play(sounder.CLICK, now_ms)
+            keys.spend()  # H-04: ARM led back; to arm, it is held anew
+            views.show_state(app)
         return
     view = app.panel.view
     if keys.repeat & (buttons.UP | buttons.DOWN):
@@ -86,8 +95,22 @@ def ready(app, now_ms, keys):
         views.show_state(app)
     elif keys.held & buttons.ARM:
         _arm(app, now_ms)
+    elif keys.held & buttons.SELECT:
+        app.flash_used = True  # the length of this tick says nothing
+        app.menu = commands.borrow("menu").Menu(app, now_ms)
+        app.sounder.play(sounder.CLICK, now_ms)
+        keys.spend()
+        views.show_state(app)
     elif keys.down == 0:
         views.refresh_ready(app)
+
+
+def leave_menu(app):
+    """Whatever comes, it comes before the menu."""
+    if app.menu:
+        app.menu = None
+        app.flash_used = True
+        commands.give_back("menu")
 
 
 def _turn(app, now_ms, step):

@@ -29,6 +29,8 @@ def show_state(app, cold=False):
             app.show(screens.CONFIRM)
         elif app.observation.over:
             app.show(screens.OBSERVE)
+        elif app.menu:
+            app.menu.show(app)
         else:
             app.show(screens.READY)
     elif state == treatment.SCREENING:

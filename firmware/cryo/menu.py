@@ -1,0 +1,139 @@
+"""The menu over READY: what the device's owner sets without a host, and what the device is.
+
+Loaded by handling.py when SELECT is held, and dropped when it is left: it lies over READY, whose
+state it does not change. Works on an App. May import micropython.const and cryo's buttons, dose,
+languages, schema, screens, sounder, words. Controls: H-13 (nothing here changes a dose or a limit),
+H-04 (nothing here arms: ARM leads back), H-18 (the patient's number is taken away), H-09.
+"""
+
+from micropython import const
+
+from cryo import VERSION, buttons, dose, languages, schema, screens, sounder, words
+
+_TICKS_MASK = const(0x3FFFFFFF)
+_IDLE_MS = const(30000)  # nobody presses: back to READY
+
+# Lines of the menu
+_VOLUME = const(0)
+_BRIGHTNESS = const(1)
+_LANGUAGE = const(2)
+_PATIENT = const(3)
+_INFORMATION = const(4)
+_LINES = const(5)
+_SHOWN = const(3)
+
+_BRIGHTNESSES = (16, 64, 128, 207, 255)
+
+
+class Menu:
+    """Which line is chosen, and when somebody pressed last."""
+
+    def __init__(self, app, now_ms):
+        self._line = _VOLUME
+        self._telling = False  # the page of information is shown
+        self._pressed_ms = now_ms
+        self._room = app.free_records()  # asked for once: it takes 15 ms
+
+    def step(self, app, now_ms, keys):
+        """One tick; whether the menu is to be left."""
+        if keys.down:
+            self._pressed_ms = now_ms
+        elif (now_ms - self._pressed_ms) & _TICKS_MASK > _IDLE_MS:
+            return True
+        if self._telling:
+            if keys.pressed:
+                self._telling = False
+                keys.spend()  # this press has done what it was for
+                app.sounder.play(sounder.CLICK, now_ms)
+                self.show(app)
+        elif keys.pressed & buttons.ARM or keys.held & buttons.SELECT:
+            return True
+        elif keys.repeat & (buttons.UP | buttons.DOWN):
+            self._move(app, now_ms, -1 if keys.repeat & buttons.UP else 1)
+        elif keys.clicked & buttons.SELECT:
+            self._choose(app, now_ms)
+        return False
+
+    def _move(self, app, now_ms, by):
+        line = self._line + by
+        if not 0 <= line < _LINES:
+            app.sounder.play(sounder.REFUSED, now_ms)
+            return
+        self._line = line
+        app.sounder.play(sounder.CLICK, now_ms)
+        self.show(app)
+
+    def _choose(self, app, now_ms):
+        """SELECT: the next value of the chosen line, which goes round; or the information."""
+        values = app.settings.values
+        line = self._line
+        if line == _VOLUME:
+            index = schema.VOLUME
+            value = values[index] % schema.SETTINGS[index][4] + 1
+        elif line == _BRIGHTNESS:
+            index = schema.CONTRAST
+            value = _BRIGHTNESSES[_brightness(values) % len(_BRIGHTNESSES)]
+        elif line == _LANGUAGE:
+            index = schema.LANGUAGE
+            value = values[index] % len(languages.CODES) + 1
+        else:
+            index = schema.PATIENT_REF
+            value = 0
+        if line == _INFORMATION:
+            self._telling = True
+        elif values[index] == value or line == _LANGUAGE and not words.use(value):
+            app.sounder.play(sounder.REFUSED, now_ms)
+            return
+        else:
+            app.change(index, value, now_ms)
+        app.sounder.play(sounder.CLICK, now_ms)
+        self.show(app)
+
+    def show(self, app):
+        """Fill the view and show it."""
+        view = app.panel.view
+        if self._telling:
+            values = app.settings.values
+            view.title = "Cryodose " + VERSION
+            view.lines = [
+                app.board.serial.decode(),
+                words.say(words.TABLE) + " %d" % dose.version_of(values[schema.APPLICATOR]),
+                words.say(words.LOG_ROOM) + " %d" % self._room,
+            ]
+            app.show(screens.INFORMATION)
+            return
+        first = min(max(self._line - 1, 0), _LINES - _SHOWN)
+        view.page = self._line + 1
+        view.pages = _LINES
+        view.item = self._line - first
+        view.items = _SHOWN
+        for i in range(_SHOWN):
+            view.item_words[i], view.item_values[i] = _said(app, first + i)
+        app.show(screens.MENU)
+
+
+def _brightness(values):
+    """The step of the brightness in force, from 1 on; what lies between two is the lower one."""
+    step = 1
+    while step < len(_BRIGHTNESSES) and values[schema.CONTRAST] >= _BRIGHTNESSES[step]:
+        step += 1
+    return step
+
+
+def _said(app, line):
+    """Name and value of a line."""
+    values = app.settings.values
+    if line == _VOLUME:
+        return words.setting(schema.SETTINGS[schema.VOLUME][0]), "%d/%d" % (
+            values[schema.VOLUME], schema.SETTINGS[schema.VOLUME][4],
+        )  # fmt: skip
+    if line == _BRIGHTNESS:
+        return words.setting(schema.SETTINGS[schema.CONTRAST][0]), "%d/%d" % (
+            _brightness(values), len(_BRIGHTNESSES),
+        )  # fmt: skip
+    if line == _LANGUAGE:
+        return words.say(words.LANGUAGE), words.say(words.LANGUAGE_NAME)
+    if line == _PATIENT:
+        patient_ref = values[schema.PATIENT_REF]
+        return words.say(words.PATIENT), "#%d" % patient_ref if patient_ref else "--"
+    return words.say(words.INFORMATION), ">"
