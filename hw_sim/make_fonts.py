@@ -143,6 +143,8 @@ def fonts() -> str:
 
 SECTIONS = ("faults", "profiles", "items", "applicators", "settings")
 FAULT_PARTS = 4
+IN_FLASH = (1, 5)  # faults and settings: tables that are not worth 3 kB of the heap
+_GLYPH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,23 @@ def unifont(characters: str) -> bytes:
     return b"".join(found[f"{ord(c):04X}"] for c in characters)
 
 
+def places_in_flash(language: Language) -> dict[int, int]:
+    """Where each table of `IN_FLASH` begins in the language's .bin."""
+    at = _GLYPH_BYTES * len(language.characters())
+    places: dict[int, int] = {}
+    for number in IN_FLASH:
+        places[number] = at
+        at += len(b"".join(packed(language.tables[number])))
+    return places
+
+
+def in_flash(language: Language, glyphs: bytes) -> bytes:
+    """The .bin of a language: its glyphs, and the tables that are seldom wanted."""
+    return glyphs + b"".join(
+        part for number in IN_FLASH for part in packed(language.tables[number])
+    )
+
+
 def room(language: Language) -> str:
     """The text of a lang_*.py."""
     lines = [
@@ -259,9 +278,14 @@ def room(language: Language) -> str:
     if language.characters():
         lines.append("Glyphs, in the order of CODES, in the .bin beside it: from GNU Unifont 15.0,")
         lines.append("SIL OFL 1.1, docs/licences.md.")
+    lines.append("A number in place of a table: where it begins in the .bin.")
     lines.append("How it is read is said in words.py.")
     lines.append('"""\n\nTABLES = (')
-    for table in language.tables:
+    places = places_in_flash(language)
+    for number, table in enumerate(language.tables):
+        if number in places:
+            lines.append(f"    {places[number]},")
+            continue
         offsets, *texts = packed(table)
         lines.append("    (")
         lines += ["    " + line for line in quoted(offsets)]
@@ -322,9 +346,8 @@ def main(arguments: list[str]) -> int:
     for language in found:
         path = folder / f"lang_{language.code}.py"
         used = language.characters()
-        if used:
-            glyphs = kept_glyphs(path, used) if only_texts else unifont(used)
-            path.with_suffix(".bin").write_bytes(glyphs)
+        glyphs = kept_glyphs(path, used) if only_texts else unifont(used)
+        path.with_suffix(".bin").write_bytes(in_flash(language, glyphs))
         path.write_text(room(language), encoding="utf-8")
     (folder / "languages.py").write_text(list_of(found), encoding="utf-8")
     return 0

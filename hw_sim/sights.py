@@ -157,7 +157,7 @@ def ready(language: int) -> Iterator[Sight]:
     yield walk.see("menu", "Menu", "SELECT held: volume, language ...")
     walk.press("down", 4)
     walk.press("select")
-    yield walk.see("information", "Information", "version, number, room in the log")
+    yield walk.see("information", "Information", "version, number, space for records")
 
 
 def course(language: int) -> Iterator[Sight]:

@@ -32,7 +32,9 @@ class Menu:
         self._line = _VOLUME
         self._telling = False  # the page of information is shown
         self._pressed_ms = now_ms
-        self._room = app.free_records()  # asked for once: it takes 15 ms
+        free = app.free_records()  # asked for once: it takes 15 ms
+        kept = app.journal.head + 1 - app.journal.first()
+        self._free_percent = free * 100 // max(free + kept, 1)
 
     def step(self, app, now_ms, keys):
         """One tick; whether the menu is to be left."""
@@ -59,9 +61,17 @@ class Menu:
         if not 0 <= line < _LINES:
             app.sounder.play(sounder.REFUSED, now_ms)
             return
+        first = self._first()
         self._line = line
         app.sounder.play(sounder.CLICK, now_ms)
-        self.show(app)
+        if self._first() == first:
+            self._update(app)
+        else:
+            self.show(app)
+
+    def _first(self):
+        """The line that is shown on top."""
+        return min(max(self._line - 1, 0), _LINES - _SHOWN)
 
     def _choose(self, app, now_ms):
         """SELECT: the next value of the chosen line, which goes round; or the information."""
@@ -87,7 +97,10 @@ class Menu:
         else:
             app.change(index, value, now_ms)
         app.sounder.play(sounder.CLICK, now_ms)
-        self.show(app)
+        if self._telling or line == _LANGUAGE:
+            self.show(app)
+        else:
+            self._update(app)
 
     def show(self, app):
         """Fill the view and show it."""
@@ -98,18 +111,27 @@ class Menu:
             view.lines = [
                 app.board.serial.decode(),
                 words.say(words.TABLE) + " %d" % dose.version_of(values[schema.APPLICATOR]),
-                words.say(words.LOG_ROOM) + " %d" % self._room,
+                words.say(words.LOG_FREE) + " %d %%" % self._free_percent,
             ]
             app.show(screens.INFORMATION)
             return
-        first = min(max(self._line - 1, 0), _LINES - _SHOWN)
-        view.page = self._line + 1
         view.pages = _LINES
-        view.item = self._line - first
         view.items = _SHOWN
         for i in range(_SHOWN):
-            view.item_words[i], view.item_values[i] = _said(app, first + i)
+            view.item_words[i], view.item_values[i] = _said(app, self._first() + i)
+        self._point(view)
         app.show(screens.MENU)
+
+    def _update(self, app):
+        """Another line, or another value in it."""
+        view = app.panel.view
+        self._point(view)
+        view.item_words[view.item], view.item_values[view.item] = _said(app, self._line)
+        app.panel.update()
+
+    def _point(self, view):
+        view.page = self._line + 1
+        view.item = self._line - self._first()
 
 
 def _brightness(values):

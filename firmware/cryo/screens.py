@@ -545,11 +545,27 @@ def _thawing_update(canvas, view, seen):
 
 def _menu_enter(canvas, view):
     canvas.text(fonts.TEXT, 0, 0, words.say(words.ARM_BACK))
-    _right(canvas, 0, "%d/%d" % (view.page, view.pages))
     for i in range(view.items):
-        chosen = i == view.item
-        _line(canvas, 2 + 2 * i, view.item_words[i], chosen)
-        _right(canvas, 2 + 2 * i, view.item_values[i], 0xFF if chosen else 0)
+        _menu_line(canvas, view, i)
+
+
+def _menu_line(canvas, view, i):
+    chosen = i == view.item
+    _line(canvas, 2 + 2 * i, view.item_words[i], chosen)
+    _right(canvas, 2 + 2 * i, view.item_values[i], 0xFF if chosen else 0)
+
+
+def _menu_update(canvas, view, seen):
+    # The lines that a press changes, and no others: it is seen the sooner.
+    if seen[0] >= 0:
+        if seen[0] != view.item:
+            canvas.pixels.fill_rect(0, 16 + 16 * seen[0], 128, 16, 0)
+            _menu_line(canvas, view, seen[0])
+        _menu_line(canvas, view, view.item)
+    seen[0] = view.item
+    if seen[1] != view.page:
+        seen[1] = view.page
+        _right(canvas, 0, "%d/%d" % (view.page, view.pages))
 
 
 def _observe_enter(canvas, view):
@@ -575,7 +591,7 @@ SCREENS = (
     (_prechill_enter, _prechill_update),
     (_purging_enter, _purging_update),
     (_thawing_enter, _thawing_update),
-    (_menu_enter, _nothing),
+    (_menu_enter, _menu_update),
     (_observe_enter, _nothing),
     (_lines_enter, _nothing),
 )

@@ -1,7 +1,7 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
-Works on an App. May import cryo's buttons, dose, interlocks, profiles, schema, screening, screens,
-treatment, words.
+Works on an App. May import cryo's buttons, dose, faults, interlocks, profiles, schema, screening,
+screens, treatment, words.
 Controls: H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows
 old and new).
 """
@@ -9,6 +9,7 @@ old and new).
 from cryo import (
     buttons,
     dose,
+    faults,
     interlocks,
     profiles,
     schema,
@@ -178,5 +179,6 @@ def _fill_fault(app):
         what = "%d.%d %s %d.%d s" % (
             delivered // 10, delivered % 10, words.say(words.OF), planned // 10, planned % 10,
         )  # fmt: skip
-    view.title = words.fault(number, 0)
+    # Its name at least, if flash should not give the words. H-09
+    view.title = words.fault(number, 0) or faults.row_of(number)[1]
     view.lines = [what, words.fault(number, 2), words.fault(number, 3)]

@@ -3,9 +3,9 @@
 May import gc, sys, micropython.const, cryo's languages; loads one of cryo's lang_* at a time.
 Controls: H-09 (every text says what is, or what to do, in the operator's language).
 
-A language is data: its texts in a few packed tables (lang_*.py), and the glyphs of the characters
-that are not ASCII, which stay in flash (lang_*.bin: 9 kB of Chinese are better there than on the
-heap); all are generated. Nothing here knows any language.
+A language is data: its texts in a few packed tables (lang_*.py); what is seldom wanted, faults and
+settings, and the glyphs of the characters that are not ASCII stay in flash (lang_*.bin: 12 kB of
+Chinese are better there than on the heap). All are generated. Nothing here knows any language.
 A text is made anew each time: not while the valve is open.
 """
 
@@ -72,7 +72,7 @@ LANGUAGE = const(51)
 LANGUAGE_NAME = const(52)
 INFORMATION = const(53)
 TABLE = const(54)
-LOG_ROOM = const(55)
+LOG_FREE = const(55)
 
 # Tables of a language
 _WORDS = const(0)
@@ -95,9 +95,9 @@ class _Language:
 
     def __init__(self):
         self.number = 0
-        self.tables = (b"",) * (_SETTINGS + 1)
+        self.tables = (b"",) * (_SETTINGS + 1)  # a number: where the table begins in the file
         self.codes = b""  # characters with a glyph, in order, two bytes each, low byte first
-        self.file = None  # their glyphs in the same order: two pages of 16 columns each
+        self.file = None  # their glyphs in the same order, two pages of 16 columns each; tables
 
     def load(self, number):
         """ImportError, OSError or MemoryError when it cannot be had."""
@@ -107,9 +107,8 @@ class _Language:
         self.number = number
         self.tables = room.TABLES
         self.codes = room.CODES
-        if self.codes:
-            path = room.__file__
-            self.file = open(path[: path.rfind(".")] + ".bin", "rb")
+        path = room.__file__
+        self.file = open(path[: path.rfind(".")] + ".bin", "rb")
 
     def unload(self):
         """Give the memory back."""
@@ -142,6 +141,7 @@ def use(number):
             _now.unload()
         _now.load(before or 1)
         return False
+    gc.collect()  # what loading leaves behind is as much as the texts
     return True
 
 
@@ -150,12 +150,35 @@ def _text(table, n):
     if not _now.number:
         use(1)
     packed = _now.tables[table]
-    at = 2 * n
-    if n < 0 or at + 4 > packed[0] | packed[1] << 8:
+    if n < 0:
         return ""
-    begin = packed[at] | packed[at + 1] << 8
-    end = packed[at + 2] | packed[at + 3] << 8
-    return str(packed[begin:end], "utf-8")
+    if isinstance(packed, int):
+        return _in_flash(packed, 2 * n)
+    at = 2 * n
+    if at + 4 > _two(packed, 0):
+        return ""
+    return str(packed[_two(packed, at) : _two(packed, at + 2)], "utf-8")
+
+
+def _two(packed, at):
+    """A number of two bytes, low byte first."""
+    return packed[at] | packed[at + 1] << 8
+
+
+def _in_flash(table, at):
+    """A text of a table that lies in the file; nothing when the flash does not give it."""
+    file = _now.file
+    try:
+        file.seek(table)
+        if at + 4 > _two(file.read(2), 0):
+            return ""
+        file.seek(table + at)
+        ends = file.read(4)
+        begin = _two(ends, 0)
+        file.seek(table + begin)
+        return str(file.read(_two(ends, 2) - begin), "utf-8")
+    except (OSError, IndexError):
+        return ""
 
 
 def say(number):

@@ -51,7 +51,7 @@ def _menu() -> dict[str, Any]:
 
 
 def _information() -> dict[str, Any]:
-    lines = [words.say(words.TABLE) + " 1000999", words.say(words.LOG_ROOM) + " 14400"]
+    lines = [words.say(words.TABLE) + " 1000999", words.say(words.LOG_FREE) + " 100 %"]
     return {"title": "Cryodose 1.2.3", "lines": ["e661640843275b2c", *lines]}
 
 

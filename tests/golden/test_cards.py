@@ -64,7 +64,10 @@ UPDATED = [
     card
     for card in cards()
     if card.screen
-    in (screens.ARMED, screens.FREEZING, screens.PRECHILL, screens.PURGING, screens.THAWING)
+    in (
+        screens.ARMED, screens.FREEZING, screens.PRECHILL, screens.PURGING, screens.THAWING,
+        screens.MENU,
+    )
 ]
 
 
@@ -82,7 +85,7 @@ def test_what_is_updated_is_what_would_be_drawn_anew(code: str, card: Card) -> N
     other = {
         "remaining_ms": view.planned_ms, "estimate_um": min(view.estimate_um, 0), "timeout_s": 60,
         "nozzle_c_x100": -19999, "purge_ms": 9999, "thaw_ms": 0,
-        "ice_ms": min(view.ice_ms, 0),
+        "ice_ms": min(view.ice_ms, 0), "item": (view.item + 1) % 3, "page": 9,
     }  # fmt: skip
     wanted = {name: getattr(view, name) for name in other}
     for name, value in other.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
@@ -41,7 +42,7 @@ NARROWER = {
     "ARM_BACK": 12,  # with 1/5
     "INFORMATION": 14,
     "TABLE": 8,  # with a table's number: 1000, and that of a calibration run
-    "LOG_ROOM": 10,
+    "LOG_FREE": 10,
 }
 
 
@@ -76,6 +77,8 @@ def test_what_lies_on_the_device_is_made_from_the_texts(language: make_fonts.Lan
     assert path.read_text("utf-8") == make_fonts.room(language), (
         "run: python -m hw_sim.make_fonts firmware/cryo"
     )
+    glyphs = make_fonts.kept_glyphs(path, language.characters())
+    assert path.with_suffix(".bin").read_bytes() == make_fonts.in_flash(language, glyphs)
     assert (CRYO / "languages.py").read_text("utf-8") == make_fonts.list_of(ALL)
 
 
@@ -118,8 +121,6 @@ def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
 def test_every_character_has_its_glyph(language: make_fonts.Language) -> None:
     assert words.use(language.number)
     used = language.characters()
-    glyphs = CRYO / f"lang_{language.code}.bin"
-    assert (glyphs.stat().st_size if used else 0) == 32 * len(used), "only what is used is carried"
     drawn = set()
     for position, character in enumerate(used):
         assert words.position_of(ord(character)) == position
@@ -215,6 +216,16 @@ def test_using_a_language_frees_the_other_one() -> None:
     assert words.say(words.ARMED) == "ARMED", "an unknown language changes nothing"
 
 
+def test_what_flash_does_not_give_is_empty() -> None:
+    """H-09: and the name of a fault then comes from the firmware itself (views.py)."""
+    assert words.use(1)
+    assert words.fault(1, 0) == "EMERGENCY STOP"
+    words._now.file.close()
+    words._now.file = io.BytesIO(b"")  # of no length
+    assert words.fault(1, 0) == words.setting(1) == ""
+    assert words.use(2)  # and `english_afterwards` opens the file anew
+
+
 def test_what_has_no_text_is_empty() -> None:
     assert words.use(1)
     assert words.say(-1) == words.say(1000) == words.fault(200, 0) == words.profile(99) == ""
@@ -243,7 +254,7 @@ time.sleep_ms(20)
 from cryo import canvas, fonts, words
 c = canvas.Canvas()
 c.clear()
-print(words.use(3), words.say(words.ARMED))
+print(words.use(3), words.say(words.ARMED), words.fault(10, 0), words.setting(27))
 text = words.say(words.HOLD_ARM)
 c.text(fonts.TEXT, 0, 0, text)
 print(text.encode(), bytes(c.page[0][1:17]) == words.font_of(ord(text[0]))[3][:16])
@@ -263,7 +274,7 @@ def test_a_third_language_needs_only_data(tmp_path: Path) -> None:
     bench.write_files(
         {
             "cryo/lang_xx.py": make_fonts.room(found[2]).encode(),
-            "cryo/lang_xx.bin": glyph,
+            "cryo/lang_xx.bin": make_fonts.in_flash(found[2], glyph),
             "cryo/languages.py": make_fonts.list_of(found).encode(),
             "main.py": MAIN,
         }
@@ -271,4 +282,4 @@ def test_a_third_language_needs_only_data(tmp_path: Path) -> None:
     bench.power_on()
     bench.run_for(500)
     told = bench.host_read().decode().splitlines()
-    assert told[:2] == ["True ARMED", repr("氮 ARM".encode()) + " True"]
+    assert told[:2] == ["True ARMED DEWAR EMPTY language", repr("氮 ARM".encode()) + " True"]
