@@ -54,6 +54,7 @@ def _seconds(value: float, digits: int = 1) -> str:
 
 _WIDTH, _HEIGHT = 1600, 1120
 _EDGE, _LEFT, _RIGHT = 40, 212, 1560
+_LABEL_S = 5.0  # the least time that a label fits into
 _DOT = 2
 _SCREEN_W, _SCREEN_H = 128 * _DOT, 64 * _DOT
 
@@ -215,11 +216,17 @@ class _Plots:
         self._bars(axes, 0, plant.open_intervals_ns, _GAS)
         self._bars(axes, 0, plant.liquid_intervals_ns, _LIQUID)
         wet_s = self.at(self.wet_ns)
-        for x, words, colour in (
-            (wet_s / 2, "gas: the line is warm", INK),
-            ((wet_s + self.closed_s) / 2, "liquid nitrogen", "white"),
+        gas_s = self.at(plant.open_intervals_ns[0][0])  # where the first of it is: in the purge
+        gas_end_s = self.at(plant.liquid_intervals_ns[0][0]) if plant.liquid_intervals_ns else wet_s
+        for begin_s, end_s, words, colour in (
+            (gas_s, gas_end_s, "gas: the line is warm", INK),
+            (wet_s, self.closed_s, "liquid nitrogen", "white"),
         ):
-            axes.text(x, 0, words, color=colour, ha="center", va="center_baseline", fontsize=12.5)
+            if end_s - begin_s > _LABEL_S:
+                axes.text(
+                    (begin_s + end_s) / 2, 0, words, color=colour, ha="center",
+                    va="center_baseline", fontsize=12.5,
+                )  # fmt: skip
 
     def _bars(self, axes: Axes, y: float, spans_ns: Sequence[tuple[int, int]], colour: str) -> None:
         axes.axhline(y, color=GRID, lw=1.0, zorder=1)
@@ -335,12 +342,12 @@ class _Plots:
             screen(self.figure, moment.pixels, x, bottom, _DOT)
             t_s = self.at(moment.t_ns)
             self.figure.text(
-                x / _WIDTH, (bottom + _SCREEN_H + 16) / _HEIGHT, moment.title, fontsize=13.5,
+                x / _WIDTH, (bottom + _SCREEN_H + 16) / _HEIGHT, moment.title, fontsize=11.5,
                 fontweight="bold", color=INK,
             )  # fmt: skip
             self.figure.text(
                 (x + _SCREEN_W) / _WIDTH, (bottom + _SCREEN_H + 16) / _HEIGHT,
-                f"{_seconds(t_s)} s", fontsize=13, color=SOFT, ha="right",
+                f"{_seconds(t_s)} s", fontsize=11.5, color=SOFT, ha="right",
             )  # fmt: skip
             part = (t_s - self.begin_s) / (self.end_s - self.begin_s)
             at = (_LEFT + part * (_RIGHT - _LEFT)) / _WIDTH

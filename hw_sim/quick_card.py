@@ -22,8 +22,8 @@ _DOT = 2
 # The screen of each step, what to do, and what to know.
 STEPS = (
     ("ready", "Choose", (
-        "UP, DOWN: the depth. SELECT: applicator, profile,",
-        "cycles, patient. The dewar holds this dose so often.",
+        "UP, DOWN: depth, with its uncertainty (\u00b1). SELECT: next.",
+        "Top: the dewar holds so many. SELECT held 1 s: menu.",
     )),
     ("screening", "Hold ARM 1 s, and answer", (
         "None of these: SELECT. One applies: DOWN to it, SELECT.",
@@ -39,7 +39,7 @@ STEPS = (
     )),
     ("freezing", "Hold still until it ends", (
         "SELECT when ice fills lesion and margin: second clock.",
-        "Letting go ends the freeze, for good.",
+        "Letting go ends the freeze, for good. A pedal: press again.",
     )),
     ("thawing", "Thaw fully between cycles", (
         "SELECT when it is soft again, then hold ARM.",
@@ -100,7 +100,7 @@ def _stop(figure: Figure) -> None:
     )
     _text(figure, x + 24, y + 58, "If in doubt: press E-STOP", size=22, weight="bold",
           colour="white")  # fmt: skip
-    _text(figure, x + 24, y + 24, "or let TRIGGER go. Both close the valve.", size=16.5,
+    _text(figure, x + 24, y + 24, "or let TRIGGER go; a pedal: press it.", size=16.5,
           colour="white")  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hw_sim.bench import FastBench
+from hw_sim.sights import whole
 from hw_sim.trace import Trace
 
 if TYPE_CHECKING:
@@ -246,6 +247,7 @@ class Session:
         return True
 
     def _look(self, title: str, words: str) -> Moment:
+        whole(self.bench)
         moment = Moment(self.bench.clock.now_ns, title, words, self.pixels(), self.lights())
         self.seen.append(moment)
         return moment

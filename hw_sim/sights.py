@@ -33,6 +33,24 @@ class Sight:
     state: str = ""
 
 
+def whole(bench: FastBench) -> None:
+    """Wait until the glass has all of what was drawn. RuntimeError if it never has.
+
+    The device sends a picture page by page, the next one within 40 ms while there is one: when
+    nothing has changed for longer than that, nothing is on its way.
+    """
+    screen = bench.screen()
+    quiet_ms, before = 0.0, screen.ram()
+    for _ in range(round(_WHOLE_MOST_MS / _LOOK_MS)):
+        if quiet_ms > _WHOLE_AFTER_MS:
+            return
+        bench.run_for(_LOOK_MS)
+        now = screen.ram()
+        quiet_ms = quiet_ms + _LOOK_MS if now == before else 0.0
+        before = now
+    raise RuntimeError("the picture is never whole")
+
+
 class Walk:
     """A device in somebody's hands."""
 
@@ -100,26 +118,9 @@ class Walk:
         self.bench.release("trigger")
         self.bench.run_for(400)
 
-    def whole(self) -> None:
-        """Wait until the glass has all of what was drawn. RuntimeError if it never has.
-
-        The device sends a picture page by page, the next one within 40 ms while there is one: when
-        nothing has changed for longer than that, nothing is on its way.
-        """
-        screen = self.bench.screen()
-        quiet_ms, before = 0.0, screen.ram()
-        for _ in range(round(_WHOLE_MOST_MS / _LOOK_MS)):
-            if quiet_ms > _WHOLE_AFTER_MS:
-                return
-            self.bench.run_for(_LOOK_MS)
-            now = screen.ram()
-            quiet_ms = quiet_ms + _LOOK_MS if now == before else 0.0
-            before = now
-        raise RuntimeError("the picture is never whole")
-
     def see(self, name: str, title: str, words: str, state: str = "") -> Sight:
         """What the screen shows now, as a whole picture."""
-        self.whole()
+        whole(self.bench)
         screen = self.bench.screen()
         text = "\n".join(row.rstrip() for row in screen.text().splitlines()) + "\n"
         return Sight(name, title, words, self.bench.wiring.screen.pixels(), text, state)
@@ -154,10 +155,10 @@ def ready(language: int) -> Iterator[Sight]:
     yield walk.see("ready_patient", "Patient", "a number, never a name")
     walk.press("select")
     walk.hold("select", 1200)
-    yield walk.see("menu", "Menu", "SELECT held: volume, language ...")
+    yield walk.see("menu", "Menu", "hold SELECT: volume ...")
     walk.press("down", 4)
     walk.press("select")
-    yield walk.see("information", "Information", "version, number, space for records")
+    yield walk.see("information", "Information", "which device this is")
 
 
 def course(language: int) -> Iterator[Sight]:

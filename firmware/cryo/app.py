@@ -105,7 +105,7 @@ class App:
         self.tally = tally.Tally()
         self.answers = asking.Answers()
         self.observation = observing.Observation()
-        self.menu = None  # over READY, while it is open
+        self.menu = None  # over READY, while it is open; False: left, and its room to be dropped
         self.let_go = False  # press-press: the pedal has been let go since it started
         self.thawed = False  # THAWING: a person, or the skin sensor, has said so
         self.warm_looks = 0  # THAWING: at the skin, in a row

@@ -81,7 +81,7 @@ def ready(app, now_ms, keys):
         return
     if app.menu:
         if app.menu.step(app, now_ms, keys):
-            leave_menu(app)
+            app.menu = False
             app.sounder.play(sounder.CLICK, now_ms)
             keys.spend()  # H-04: ARM led back; to arm, it is held anew
             views.show_state(app)
@@ -102,12 +102,14 @@ def ready(app, now_ms, keys):
         keys.spend()
         views.show_state(app)
     elif keys.down == 0:
+        if not app.panel.canvas.dirty:  # first READY is seen, then there is time
+            leave_menu(app)
         views.refresh_ready(app)
 
 
 def leave_menu(app):
-    """Whatever comes, it comes before the menu."""
-    if app.menu:
+    """Whatever comes, it comes before the menu. Drops its room, too."""
+    if app.menu is not None:
         app.menu = None
         app.flash_used = True
         commands.give_back("menu")

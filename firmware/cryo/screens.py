@@ -116,7 +116,9 @@ class View:
         self.title = ""
         self.lines = [""] * 3
         self.confirm_key = ""
-        self.confirm_text = ""
+        self.confirm_old = ""  # "" = there is none
+        self.confirm_new = ""
+        self.confirm_unit = ""
 
 
 def _nothing(canvas, view, seen):
@@ -426,14 +428,26 @@ def _lines_enter(canvas, view):
 
 def _confirm_enter(canvas, view):
     canvas.title(words.say(words.HOLD_SELECT_OK))
-    name = view.confirm_key.replace("_", " ")
-    cut = len(name)
+    name = view.confirm_key
+    cut = name.find("\n")
+    if cut < 0:
+        cut = len(name)
     while canvas.width(name[:cut]) > 128:
         space = name.rfind(" ", 0, cut)
         cut = space if space > 0 else cut - 1
     canvas.centred(fonts.TEXT, 2, name[:cut])
-    canvas.centred(fonts.TEXT, 4, name[cut:].strip())
-    canvas.centred(fonts.TEXT, 6, view.confirm_text)
+    rest = name[cut:].strip()
+    new = view.confirm_new + view.confirm_unit
+    if rest:
+        canvas.centred(fonts.TEXT, 4, rest)
+        if view.confirm_old:
+            both = view.confirm_old + " -> " + new
+            new = both if canvas.width(both) <= 128 else view.confirm_old + "->" + new
+    elif view.confirm_old:
+        canvas.centred(fonts.TEXT, 4, view.confirm_old + view.confirm_unit)
+        wide = canvas.width(new) > 104
+        new = ("->" if wide else "-> ") + new
+    canvas.centred(fonts.TEXT, 6, new)
 
 
 def _screening_enter(canvas, view):

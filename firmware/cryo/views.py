@@ -1,13 +1,14 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
-Works on an App. May import cryo's buttons, dose, faults, interlocks, profiles, schema, screening,
-screens, treatment, words.
+Works on an App. May import cryo's buttons, commands, dose, faults, interlocks, profiles,
+schema, screening, screens, treatment, words; loads changes by its name.
 Controls: H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows
 old and new).
 """
 
 from cryo import (
     buttons,
+    commands,
     dose,
     faults,
     interlocks,
@@ -98,16 +99,16 @@ def _fill_ready(app):
     view.hint = _hint(app)
     if app.tables.pending is not None:
         view.confirm_key = app.tables.confirm_key
-        view.confirm_text = app.tables.confirm_text
+        view.confirm_old = view.confirm_unit = ""
+        view.confirm_new = app.tables.confirm_text
     elif app.settings.pending >= 0:
-        setting = schema.SETTINGS[app.settings.pending]
-        view.confirm_key = words.setting(setting[0])
-        view.confirm_text = "%d > %d" % (
-            values[app.settings.pending],
-            app.settings.pending_value,
-        )
-        if "=" not in setting[2] and "/" not in setting[2]:
-            view.confirm_text += " " + setting[2]
+        index = app.settings.pending
+        app.flash_used = True  # the length of this tick says nothing
+        said = commands.borrow("changes").said
+        view.confirm_key = words.setting(schema.SETTINGS[index][0])
+        view.confirm_old, view.confirm_unit = said(index, values[index])
+        view.confirm_new = said(index, app.settings.pending_value)[0]
+        commands.give_back("changes")
 
 
 def _hint(app):

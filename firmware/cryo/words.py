@@ -73,6 +73,9 @@ LANGUAGE_NAME = const(52)
 INFORMATION = const(53)
 TABLE = const(54)
 LOG_FREE = const(55)
+NEW_TABLE = const(56)
+SHIPPED_TABLE = const(57)
+NO_CALIBRATION = const(58)
 
 # Tables of a language
 _WORDS = const(0)

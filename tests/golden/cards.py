@@ -41,7 +41,23 @@ def _items(first: int) -> Callable[[], dict[str, Any]]:
 
 
 def _confirm() -> dict[str, Any]:
-    return {"confirm_key": words.setting(11), "confirm_text": "200 > 250 mbar"}
+    said = {"confirm_old": "200", "confirm_new": "250", "confirm_unit": " mbar"}
+    return {"confirm_key": words.setting(11), **said}
+
+
+def _confirm_short() -> dict[str, Any]:
+    old, new = words.applicator(1), words.applicator(2)
+    return {"confirm_key": words.setting(2), "confirm_old": old, "confirm_new": new}
+
+
+def _confirm_wide() -> dict[str, Any]:
+    said = {"confirm_old": "1000", "confirm_new": "1100", "confirm_unit": " mbar"}
+    return {"confirm_key": words.setting(12), **said}
+
+
+def _confirm_table() -> dict[str, Any]:
+    name = words.say(words.NEW_TABLE) + "\n" + words.applicator(2)
+    return {"confirm_key": name, "confirm_new": "1.6-3.2 mm #12"}
 
 
 def _menu() -> dict[str, Any]:
@@ -131,6 +147,9 @@ def cards() -> Iterator[Card]:
     yield Card("done, too shallow", screens.DONE, {"short": True})
     yield Card("refused", screens.REFUSED, {"": _refused})
     yield Card("confirm", screens.CONFIRM, {"": _confirm})
+    yield Card("confirm, one line", screens.CONFIRM, {"": _confirm_short})
+    yield Card("confirm, wide", screens.CONFIRM, {"": _confirm_wide})
+    yield Card("confirm, table", screens.CONFIRM, {"": _confirm_table})
     yield Card("observe", screens.OBSERVE)
     for line in range(3):
         yield Card(f"menu {line + 1}", screens.MENU, {"item": line, "": _menu})

@@ -58,6 +58,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "sounder": PURE,
     "drivers": PURE,
     "board": PURE | {"machine", "time", "sys", "select", "binascii"},
+    "changes": PURE,
     "menu": PURE,
     "views": PURE,
     "tally": PURE,

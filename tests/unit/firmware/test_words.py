@@ -39,6 +39,8 @@ NARROWER = {
     "TO": 2,  # 10.0 to 12.3 mm
     "OF": 2,  # 10.0 of 12.3 s
     "NEEDS": 7,  # needs 300-900
+    "PRESS": 13,  # -> press
+    "HOLD": 13,
     "ARM_BACK": 12,  # with 1/5
     "INFORMATION": 14,
     "TABLE": 8,  # with a table's number: 1000, and that of a calibration run
@@ -108,6 +110,7 @@ def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
     _, of_faults, profiles, items, applicators, settings = language.tables
     for text in (*of_faults, *profiles, *items):
         assert columns(text) <= 16, text
+    assert all(columns(text) <= 14 for text in profiles), "behind an arrow, in a confirmation"
     for text in applicators:
         assert columns(text) <= 12, text  # beside the cycles and the clock
     for text in settings:

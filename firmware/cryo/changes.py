@@ -1,0 +1,46 @@
+"""A setting's value as the operator thinks of it: 2.5 mm, 12 %, off, the applicator's name.
+Loaded by views.py while a host's question is on the screen, and dropped again.
+
+Pure; may import micropython.const and cryo's dose, schema, words. Controls: H-13 (what a change
+means can be read by the one who confirms it).
+"""
+
+from micropython import const
+
+from cryo import dose, schema, words
+
+_MM = const(1000)  # um
+_PERCENT = const(10)  # permille
+_MS = const(1000)  # us
+
+
+def said(index, value):
+    """(value, unit) of a setting, as texts; the unit may be empty."""
+    unit = schema.SETTINGS[index][2]
+    if index == schema.APPLICATOR:
+        return words.applicator(value), ""
+    if index == schema.PROFILE:
+        return words.profile(value), ""
+    if index == schema.TRIGGER_MODE:
+        return words.say(words.HOLD if value == schema.HOLD else words.PRESS), ""
+    if index == schema.TARGET:
+        return "%d" % (dose.TARGETS[value - 1][1] // 100), " C"
+    if unit == "on/off":
+        return words.say(words.ON if value else words.OFF), ""
+    if unit == "um":
+        return _decimal(value, _MM), " mm"
+    if unit == "us":
+        return _decimal(value, _MS), " ms"
+    if unit == "permille":
+        return _decimal(value, _PERCENT), " %"
+    if unit == "count" or unit == "step" or "number" in unit:
+        return "%d" % value, ""
+    return "%d" % value, " " + unit
+
+
+def _decimal(value, parts):
+    """A number of so many parts (10 or 1000) with no more digits than it has, and one at least."""
+    text = "%d.%03d" % (value // parts, value % parts * (1000 // parts))
+    while text.endswith("0") and not text.endswith(".0"):
+        text = text[:-1]
+    return text
