@@ -238,6 +238,16 @@ class Hands(Talk):
         """(opened, closed) of VALVE_GATE, ns, closed ones only."""
         return list(self._intervals)
 
+    def forget(self, before_ns: int) -> None:
+        """Let go of the openings before that time, and of what they did to the skin (`Plant`).
+
+        For a bench that runs for hours.
+        """
+        self.wiring.plant.forget(before_ns)
+        intervals = self._intervals
+        while intervals and intervals[0][1] <= before_ns:
+            del intervals[0]
+
     def _gate(self, t_ns: int, signal: str, value: float) -> None:
         if signal != "VALVE_GATE":
             return

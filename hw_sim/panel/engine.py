@@ -46,6 +46,11 @@ SHORTEST_PRESS_NS = 60 * NS_PER_MS
 
 READINGS_S = 0.1
 SAMPLE_NS = 200 * NS_PER_MS
+KEPT_NS = 30 * 60 * 1000 * NS_PER_MS
+"""What the bench knows of earlier openings is kept so long; nothing on the page looks further back
+(an exercise lasts 5 min, the skin has forgotten a freeze after 10 min)."""
+
+_FORGET_NS = 10_000 * NS_PER_MS
 _KEPT_EVENTS = 200
 _LONGEST_LINE = 4096
 
@@ -147,6 +152,7 @@ class Engine:
         self._opened_ns: int | None = None
         self._opened_ms = 0.0
         self._sample_ns = 0
+        self._forgot_ns = 0
         self._piece_ns = NS_PER_MS
         self._port_life: object = None
         self._gentle_until_s = 0.0
@@ -396,6 +402,9 @@ class Engine:
             (self.now_ns * 1e-9, plant.nozzle_c, plant.dewar_mbar, plant.dewar_permille,
              plant.coil_ma, plant.flow_g_s, valve)
         )  # fmt: skip
+        if self.now_ns - self._forgot_ns >= KEPT_NS + _FORGET_NS:
+            self._forgot_ns = self.now_ns - KEPT_NS
+            self.bench.forget(self._forgot_ns)
 
     def _readings(self) -> Readings:
         plant = self.bench.plant
@@ -462,7 +471,8 @@ class Engine:
             plant=plant,
             openings=self._openings,
             opened_ms=opened_ms,
-            steps=len(self.recorder.steps),
+            steps=len(self.recorder),
+            recording_full=self.recorder.full,
             replaying=bool(self._script) or self.now_ns < self._script_end_ns,
             replayed_ms=self._script_end_ns / NS_PER_MS,
             host=self._seat.name if self._seat is not None else "",

@@ -25,7 +25,7 @@ from hw_sim.mishaps import MISHAPS
 from hw_sim.panel.engine import Engine, Runner
 from hw_sim.panel.live import Live
 from hw_sim.panel.port import Cable, Port
-from hw_sim.panel.scenario import ScenarioError, parse
+from hw_sim.panel.scenario import LONGEST_TEXT, ScenarioError, parse
 from hw_sim.panel.tissue_view import SkinWatch
 from hw_sim.panel.training import Exercise, Result, Trainer, load as load_exercises
 from hw_sim.panel.view import View
@@ -261,7 +261,7 @@ class Page:
         ui.button("Save the recording", icon="download", on_click=self._save).props("no-caps")
         ui.html("<h3>Play one again</h3>")
         ui.upload(
-            label="A recording (.toml)", auto_upload=True, max_files=1, max_file_size=8_000_000,
+            label="A recording (.toml)", auto_upload=True, max_files=1, max_file_size=LONGEST_TEXT,
             on_upload=self._upload,
         ).classes("w-full").props("accept=.toml flat bordered")  # fmt: skip
         ui.html("<h3>Another device</h3>")
@@ -441,17 +441,23 @@ class Page:
             if old is None or view.mishaps != old.mishaps:
                 for name, switch in self.switches.items():
                     switch.value = name in view.mishaps
-            if old is None or (view.steps, view.replaying) != (old.steps, old.replaying):
-                self.session_words.text = f"{view.steps} steps recorded" + (
-                    f"; a replay is running, to {view.replayed_ms / 1000:.1f} s"
-                    if view.replaying
-                    else ""
-                )
+            words = _session_words(view)
+            if words != self.session_words.text:
+                self.session_words.text = words
             if old is None or view.host != old.host:
                 self.host_words.text = f"Attached: {view.host}" if view.host else "Nobody attached"
             self._lesson()
         finally:
             self._quiet = False
+
+
+def _session_words(view: View) -> str:
+    words = f"{view.steps} steps recorded"
+    if view.recording_full:
+        words += "; the recording is full, and ends there (a new device begins another)"
+    if view.replaying:
+        words += f"; a replay is running, to {view.replayed_ms / 1000:.1f} s"
+    return words
 
 
 def _speed_of(position: float) -> float:

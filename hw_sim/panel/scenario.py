@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import json
 import tomllib
+from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 VERSION = 1
 NS_PER_MS = 1_000_000
 LONGEST_NS = 24 * 3600 * 1000 * NS_PER_MS
+"""A file lasts no longer. A session may: its recording ends there (`Recorder`)."""
+
+LONGEST_TEXT = 8_000_000
+"""Bytes of a file that the page takes."""
+
 BUTTONS = ("trigger", "up", "down", "select", "arm")
 ALONE = ("power_on", "cut_power", "estop_open", "estop_close", "aim_away", "aim_at_skin")
 """What is done without naming a thing. The nozzle is aimed at the skin to begin with."""
@@ -59,8 +65,8 @@ class Step:
     what: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.at_ns <= LONGEST_NS:
-            raise ScenarioError(f"{self.at_ns / NS_PER_MS} ms is not within 0 and a day")
+        if self.at_ns < 0:
+            raise ScenarioError(f"{self.at_ns / NS_PER_MS} ms is before the beginning")
         if self.do in ALONE:
             if self.what:
                 raise ScenarioError(f"'{self.do}' takes no 'what'")
@@ -243,26 +249,55 @@ def load(path: Path) -> Scenario:
         raise ScenarioError("the file is not text") from None
 
 
-@dataclass(slots=True)
 class Recorder:
-    """Collects steps as they are done. Beyond `most` it stops, and `full` says so."""
+    """Collects steps as they are done.
 
-    most: int = 50_000
-    steps: list[Step] = field(default_factory=list[Step])
-    full: bool = False
+    Beyond `most`, `most_text` characters of what was sent, or the longest time that a file may
+    last, it stops, and `full` says so: a session is open-ended, its recording is not. A step that
+    was done before in the same words takes 12 bytes.
+    """
+
+    def __init__(self, most: int = 50_000, most_text: int = LONGEST_TEXT // 2) -> None:
+        self.most = most
+        self.full = False
+        self._room = most_text
+        self._at_ns = array("q")
+        self._which = array("I")
+        self._words: list[tuple[str, str]] = []
+        self._number: dict[tuple[str, str], int] = {}
+
+    def __len__(self) -> int:
+        return len(self._at_ns)
+
+    @property
+    def steps(self) -> list[Step]:
+        """All of them."""
+        return [
+            Step(at_ns, *self._words[which])
+            for at_ns, which in zip(self._at_ns, self._which, strict=True)
+        ]
 
     def add(self, step: Step) -> None:
         """Note a step that has just been done."""
-        if len(self.steps) < self.most:
-            self.steps.append(step)
-        else:
+        room = self._room - len(step.what)
+        if self.full or len(self) >= self.most or room < 0 or step.at_ns > LONGEST_NS:
             self.full = True
+            return
+        self._room = room
+        words = step.do, step.what
+        which = self._number.get(words)
+        if which is None:
+            which = self._number[words] = len(self._words)
+            self._words.append(words)
+        self._at_ns.append(step.at_ns)
+        self._which.append(which)
 
     def scenario(self, end_ns: int, **words: Any) -> Scenario:
         """What has been collected, up to `end_ns` (or to where the collecting stopped)."""
+        steps = self.steps
         if self.full:
-            end_ns = self.steps[-1].at_ns
-        return Scenario(tuple(self.steps), end_ns, **words)
+            end_ns = steps[-1].at_ns if steps else 0
+        return Scenario(tuple(steps), min(end_ns, LONGEST_NS), **words)
 
 
 def _one_of(do: str, what: str, known: Iterable[str]) -> None:

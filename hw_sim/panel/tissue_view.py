@@ -201,6 +201,9 @@ class SkinWatch:
             if session != self._session or self._fresh:
                 return session, now_ns * 1e-9, []
             from_ns = round(site.t_s * 1e9)
+            if from_ns < engine.bench.plant.known_from_ns:
+                self._fresh = True  # too far behind to be followed: begin anew, with warm skin
+                return session, now_ns * 1e-9, []
             to_ns = min(now_ns, from_ns + round(_CHUNK_S * 1e9)) if not site.calm else now_ns
             if to_ns <= from_ns:
                 return session, site.t_s, []

@@ -68,6 +68,9 @@ class View:
     opened_ms: float = 0.0
     """How long the gate was high, the last time (or until now)."""
     steps: int = 0
+    """So many are in the recording."""
+    recording_full: bool = False
+    """Nothing more is recorded."""
     replaying: bool = False
     replayed_ms: float = 0.0
     """Where the replay ends."""

@@ -446,11 +446,14 @@ class Plant:
         """What reached the skin from `begin_ns` to `end_ns`, without gaps; relative_h 0 = nothing.
 
         Known up to the last grid point (20 ms) before now; beyond, as it was there. A freeze of
-        20 s gives some tens to two hundred spans. ValueError when the end is before the beginning.
+        20 s gives some tens to two hundred spans. ValueError when the end is before the beginning,
+        or the beginning before `known_from_ns`.
         """
         if end_ns < begin_ns:
             raise ValueError(f"the end {end_ns} is before the beginning {begin_ns}")
         starts = self._jet_from_ns
+        if begin_ns < starts[0]:
+            raise ValueError(f"what was at {begin_ns} has been forgotten, up to {starts[0]}")
         i = max(0, bisect_right(starts, begin_ns) - 1)
         out: list[JetSpan] = []
         while begin_ns < end_ns:
@@ -463,10 +466,32 @@ class Plant:
         return out
 
     @property
-    def jet_history(self) -> tuple[Sequence[int], Sequence[Jet]]:
-        """All that reached the skin: when each entry began, in ns, and what it was until the next.
+    def known_from_ns(self) -> int:
+        """From when on it is known what reached the skin: 0, until something was forgotten."""
+        return self._jet_from_ns[0]
 
-        Not to be changed; grows while the plant goes on.
+    def forget(self, before_ns: int) -> None:
+        """Let go of what was before `before_ns`, as far as nothing here still needs it.
+
+        For whoever lets a plant run for hours: what it keeps otherwise grows with each opening.
+        The skin is taken up to that time first, so that it is the same as without forgetting.
+        """
+        before_ns = min(before_ns, self._at_ns)
+        starts = self._jet_from_ns
+        if before_ns <= starts[0]:
+            return
+        gone = min(bisect_right(starts, before_ns) - 1, self._skin.done_with(before_ns))
+        if gone > 0:
+            del starts[:gone], self._jets[:gone]
+            self._skin.forget(gone)
+        for edges in (self._open_edges_ns, self._wet_edges_ns):
+            del edges[: bisect_right(edges, before_ns) & ~1]  # pairs: it opened, and closed
+
+    @property
+    def jet_history(self) -> tuple[Sequence[int], Sequence[Jet]]:
+        """What reached the skin: when each entry began, in ns, and what it was until the next.
+
+        Not to be changed; grows while the plant goes on, until `forget`.
         """
         return self._jet_from_ns, self._jets
 

@@ -192,6 +192,15 @@ class Skin:
             return self.surface_c
         return self.surface_c + self._rate * (t_ns - self._at_ns) * 1e-9
 
+    def done_with(self, before_ns: int) -> int:
+        """Go on to `before_ns`; how many entries of the history are not needed any more."""
+        self.at(before_ns, before_ns)
+        return self._i
+
+    def forget(self, entries: int) -> None:
+        """The history has lost so many of its first entries (not more than `done_with`)."""
+        self._i -= entries
+
     def _step(self, to_ns: int) -> bool:
         """One step, not beyond `to_ns`; False: there is no room for it yet."""
         at_ns = self._at_ns

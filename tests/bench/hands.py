@@ -89,3 +89,12 @@ class Operator:
         self.until(lambda: self.state != "FREEZING", 35.0)
         self.engine.act("release", "trigger")
         self.wait(0.5)
+
+    def done(self) -> None:
+        """From the end of a treatment back to READY."""
+        for _ in range(4):
+            if self.state != "READY":
+                self.press("select")
+        if self.state != "READY":
+            self.press("arm")
+        assert self.state == "READY", self.engine.view

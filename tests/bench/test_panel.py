@@ -3,12 +3,14 @@ again, and the host tools at the port."""
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from hw_sim.bench import FastBench
 from hw_sim.panel.engine import Engine, Runner
 from hw_sim.panel.port import Cable, Port
 from hw_sim.panel.scenario import parse
-from hw_sim.panel.tissue_view import Site
+from hw_sim.panel.tissue_view import Site, SkinWatch
 from tests.bench.conftest import FREEZE_END, Record, records
 from tests.bench.hands import Operator
 
@@ -101,6 +103,76 @@ def test_the_skin_follows_what_came_out_of_the_nozzle(
     # The dose was for 2.5 mm; what was frozen away from the skin has not touched it.
     assert 2.0 < site.deepest_mm < 3.2
     assert len(skin.field) == 28 * 36 * 2
+
+
+class Here:
+    """A runner whose engine is asked on the spot."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def ask(self, fn: Callable[[Engine], Any]) -> Any:
+        return fn(self.engine)
+
+
+def test_a_picture_of_the_skin_that_has_come_too_far_behind_begins_anew() -> None:
+    operator = Operator()
+    engine = operator.engine
+    watch = SkinWatch(Here(engine))  # type: ignore[arg-type]
+    watch.stop()
+    watch._look()
+    operator.treat()
+    watch._look()
+    assert watch.now.t_s < operator.s  # it follows
+    operator.wait(2.0)
+    engine.bench.forget(engine.now_ns)
+    assert watch.now.t_s * 1e9 < engine.bench.plant.known_from_ns
+    watch._look()
+    watch._look()
+    assert watch.now.t_s * 1e9 >= engine.bench.plant.known_from_ns
+    assert watch.now.ice_mm == 0.0
+
+
+def _blocks() -> int:
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
+def test_treatments_one_after_another_do_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Everything that the bench and the engine keep has a bound; the recording is a few bytes."""
+    monkeypatch.setattr("hw_sim.panel.engine.KEPT_NS", 60_000_000_000)
+    operator = Operator()
+    for _ in range(200):  # the log is full
+        operator.engine.say("bench", "a line of the log " + "x" * 20)
+    treatments = 12
+    for count in (6, treatments):
+        before = _blocks()
+        for _ in range(count):
+            operator.treat()
+            operator.done()
+    # It was 190 a treatment when the plant and the bench kept all of them.
+    assert (_blocks() - before) / treatments < 25
+    assert len(operator.engine.bench.valve_intervals()) < 10
+    assert operator.engine.view.openings > 18  # and still counted
+
+
+def test_a_hand_is_heard_after_the_recording_has_come_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At 100 x a day of the device's time, the longest that a file may last, is over in 15 min."""
+    monkeypatch.setattr("hw_sim.panel.scenario.LONGEST_NS", 2_000_000_000)
+    operator = Operator()
+    operator.wait(2.0)
+    operator.press("up")
+    view = operator.engine.view
+    assert view.recording_full
+    assert view.steps == 1
+    before = view.glass
+    operator.press("up")
+    assert operator.engine.view.glass != before
+    assert operator.engine.recording().end_ns <= 2_000_000_000
 
 
 # -- the port -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hw_sim.panel.scenario import (
+    LONGEST_NS,
     Recorder,
     Scenario,
     ScenarioError,
@@ -99,3 +100,35 @@ def test_a_recorder_that_is_full_ends_with_its_last_step() -> None:
         recorder.add(Step(ms * MS, "power_on"))
     assert recorder.full
     assert recorder.scenario(9 * MS).end_ns == 2 * MS
+
+
+def test_a_recorder_keeps_the_steps_as_they_were() -> None:
+    recorder = Recorder()
+    steps = [Step(0, "power_on"), Step(5, "hold", "up"), Step(6, "hold", "up")]
+    for step in steps:
+        recorder.add(step)
+    assert len(recorder) == 3
+    assert recorder.steps == steps
+    assert recorder.scenario(9 * MS).steps == tuple(steps)
+
+
+def test_a_recording_ends_before_it_is_longer_than_a_file_may_be() -> None:
+    recorder = Recorder(most_text=5)
+    recorder.add(Step(0, "send", "abcde"))
+    recorder.add(Step(1, "send", "f"))
+    recorder.add(Step(2, "power_on"))  # a gap in the middle would make it another session
+    assert recorder.full
+    assert [step.what for step in recorder.steps] == ["abcde"]
+
+
+def test_a_session_may_last_longer_than_a_day_but_its_recording_does_not() -> None:
+    recorder = Recorder()
+    recorder.add(Step(3 * MS, "power_on"))
+    assert recorder.scenario(LONGEST_NS + MS).end_ns == LONGEST_NS
+    recorder.add(Step(LONGEST_NS + MS, "hold", "up"))
+    assert recorder.full
+    assert recorder.scenario(LONGEST_NS + 2 * MS).end_ns == 3 * MS
+    parse(recorder.scenario(LONGEST_NS + 2 * MS).text())
+    late = Recorder()
+    late.add(Step(LONGEST_NS + MS, "hold", "up"))
+    assert late.scenario(LONGEST_NS + 2 * MS).steps == ()

@@ -280,6 +280,40 @@ def test_what_reached_the_skin_is_kept() -> None:
     assert len(starts) == len(jets)
 
 
+def test_a_plant_that_forgets_goes_on_as_one_that_does_not() -> None:
+    """Bounded over hours: what is let go of changes nothing that comes after, the skin included."""
+    plants = Plant(), Plant()
+    for i in range(40):
+        for plant in plants:
+            plant.energise((60 * i + 1) * S, True)
+            plant.energise((60 * i + 9) * S, False)
+            plant.advance((60 * i + 59) * S)
+        plants[1].forget((60 * i - 200) * S)
+    kept, forgot = plants
+    assert forgot.skin_c == kept.skin_c
+    since_ns = forgot.known_from_ns
+    assert 2100 * S < since_ns <= 2140 * S
+    assert forgot.jet_between(since_ns, 2399 * S) == kept.jet_between(since_ns, 2399 * S)
+    with pytest.raises(ValueError, match="forgotten"):
+        forgot.jet_between(since_ns - 1, 2399 * S)
+    assert forgot.open_intervals_ns == kept.open_intervals_ns[-len(forgot.open_intervals_ns) :]
+    assert len(forgot.open_intervals_ns) == len(forgot.liquid_intervals_ns) == 4
+    assert len(forgot.jet_history[0]) == len(forgot.jet_history[1]) < len(kept.jet_history[0]) / 5
+
+
+def test_forgetting_in_the_middle_of_a_freeze_keeps_the_freeze() -> None:
+    plant = Plant()
+    plant.energise(S, True)
+    plant.advance(9 * S)
+    plant.forget(5 * S)
+    plant.energise(10 * S, False)
+    plant.advance(20 * S)
+    [(begin_ns, end_ns)] = plant.open_intervals_ns
+    assert S < begin_ns < 2 * S
+    assert end_ns > 10 * S
+    assert plant.jet_between(5 * S, 5 * S + 1)[0].relative_h > 0.0
+
+
 def test_the_history_is_as_exact_as_it_says() -> None:
     plant = Plant()
     plant.energise(0, True)
