@@ -42,7 +42,14 @@ PIECE_S = 0.008
 """The bench is run in pieces that take about so long, so that a hand is never kept waiting."""
 
 SHORTEST_PRESS_NS = 60 * NS_PER_MS
-"""A click of a mouse can be shorter than any finger's; the contact stays closed so long."""
+"""A click of a mouse can be shorter than any finger's; the contact stays closed, and then open, so
+long."""
+
+_MOST_LATE = 5
+"""So many changes of one button may wait for the device's time: three clicks in a row."""
+
+EMPTIED = ("dewar_empty", "dewar_low", "dewar_runs_out")
+"""Mishaps whose mending fills the dewar, also one that a long session has emptied."""
 
 READINGS_S = 0.1
 SAMPLE_NS = 200 * NS_PER_MS
@@ -136,8 +143,9 @@ class Engine:
         self.history = History()
         self.events.clear()
         self._mishaps: set[str] = set()
-        self._held: dict[str, int] = {}  # since when
-        self._late: deque[Step] = deque()  # releases that came too early
+        self._held: set[str] = set()
+        self._moved: dict[str, int] = {}  # when a button was last pressed or let go
+        self._late: deque[Step] = deque()  # presses and releases that came too early, by time
         self._estop_open = False
         self._aimed_away = False
         self._powered = False
@@ -189,23 +197,29 @@ class Engine:
         if self._script:
             self._script.clear()
             self._say("bench", "The replay has ended: a hand took over.")
-        if do == "hold":
-            self._release_now(what)
-        elif do == "release":
-            if any(late.what == what for late in self._late):
-                return
-            earliest_ns = self._held.get(what, -SHORTEST_PRESS_NS) + SHORTEST_PRESS_NS
-            if self.now_ns < earliest_ns:
-                self._late.append(Step(earliest_ns, do, what))
-                return
-        self._apply(step)
+        if do in ("hold", "release"):
+            self._finger(step)
+        else:
+            self._apply(step)
 
-    def _release_now(self, name: str) -> None:
-        """A finger that comes down again has been up."""
-        for late in list(self._late):
-            if late.what == name:
-                self._late.remove(late)
-                self._apply(Step(self.now_ns, late.do, name))
+    def _finger(self, step: Step) -> None:
+        """A contact stays as it is long enough for the device to see it, down and up.
+
+        On a bench slower than life a click is over before the device has looked; what comes too
+        early waits. No more than `_MOST_LATE` waits: clicks beyond are no presses.
+        """
+        name, down = step.what, step.do == "hold"
+        waiting = [late for late in self._late if late.what == name]
+        at_last = waiting[-1].do == "hold" if waiting else name in self._held
+        if down == at_last or (down and len(waiting) >= _MOST_LATE):
+            return
+        before_ns = waiting[-1].at_ns if waiting else self._moved.get(name, -SHORTEST_PRESS_NS)
+        earliest_ns = before_ns + SHORTEST_PRESS_NS
+        if self.now_ns >= earliest_ns:
+            self._apply(step)
+        else:
+            self._late.append(Step(earliest_ns, step.do, name))
+            self._late = deque(sorted(self._late, key=lambda late: late.at_ns))
 
     def send(self, data: bytes) -> None:
         """Bytes from the host to the device."""
@@ -221,10 +235,12 @@ class Engine:
         what = step.what
         match step.do:
             case "hold":
-                self._held.setdefault(what, step.at_ns)
+                self._held.add(what)
+                self._moved[what] = step.at_ns
                 self._gentle_until_s = self._clock() + GENTLE_S
             case "release":
-                self._held.pop(what, None)
+                self._held.discard(what)
+                self._moved[what] = step.at_ns
                 self._gentle_until_s = self._clock() + GENTLE_S
             case "estop_open":
                 self._estop_open = True
@@ -239,8 +255,11 @@ class Engine:
                 self._mishaps.add(what)
                 self._say("mishap", what.replace("_", " "))
             case "mend":
+                if what in EMPTIED and what not in self._mishaps:
+                    self._say("hand", "Dewar filled")
+                else:
+                    self._say("mishap", what.replace("_", " ") + ": mended")
                 self._mishaps.discard(what)
-                self._say("mishap", what.replace("_", " ") + ": mended")
             case "power_on":
                 self._powered = True
                 self._say("hand", "Power on")
@@ -450,6 +469,7 @@ class Engine:
             session=self._session,
             t_ms=self.now_ns / NS_PER_MS,
             speed=old.speed,
+            wanted=self._speed(now_s),
             reached=reached,
             paused=old.paused,
             powered=self._powered,

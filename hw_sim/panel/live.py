@@ -22,7 +22,10 @@ from hw_sim.panel.training import Trainer
 from hw_sim.panel.view import View
 
 FRAME_S = 0.012
-"""At most so often the page is sent anything."""
+"""At most so often the page is sent the screen."""
+
+BRIEF_S = 0.003
+"""At most so often it is sent anything else: a lamp must not keep the screen waiting."""
 
 PLANT_S = 0.1
 HANDS = ("hold", "release", "estop_open", "estop_close", "aim_away", "aim_at_skin")
@@ -100,7 +103,8 @@ class Live:
                     session, glass, front, taken = view.session, b"", {}, 0
                     seen = field = 0
                     await socket.send_text(json.dumps({"session": session}))
-                if view.glass != glass or view.brightness != brightness:
+                drawn = view.glass != glass or view.brightness != brightness
+                if drawn:
                     glass, brightness = view.glass, view.brightness
                     head = bytes((1, round(255 * brightness), 0, 0))
                     await socket.send_bytes(head + glass)
@@ -128,7 +132,7 @@ class Live:
                         field = skin.number
                         await socket.send_text(json.dumps({"skin": _skin(skin)}))
                         await socket.send_bytes(b"\3\0\0\0" + skin.field)
-                await asyncio.sleep(FRAME_S)
+                await asyncio.sleep(FRAME_S if drawn else BRIEF_S)
                 await bell.wait()
         except (WebSocketDisconnect, RuntimeError):
             pass  # the page has gone while it was being sent something
@@ -154,6 +158,8 @@ def _plant(view: View) -> dict[str, Any]:
     p = view.plant
     return {
         "t_ms": round(view.t_ms),
+        "speed": view.speed,
+        "wanted": view.wanted,
         "reached": round(view.reached, 2),
         "paused": view.paused,
         "nozzle_c": round(p.nozzle_c, 2),

@@ -10,6 +10,7 @@ May import the standard library, NiceGUI, and `hw_sim`.
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import tempfile
@@ -22,7 +23,7 @@ from nicegui import app, events, run, ui
 
 from hw_sim.dose.applicators import APPLICATORS
 from hw_sim.mishaps import MISHAPS
-from hw_sim.panel.engine import Engine, Runner
+from hw_sim.panel.engine import EMPTIED, Engine, Runner
 from hw_sim.panel.live import Live
 from hw_sim.panel.port import Cable, Port
 from hw_sim.panel.scenario import LONGEST_TEXT, ScenarioError, parse
@@ -79,7 +80,6 @@ class Page:
     def build(self) -> None:
         """Lay everything out."""
         ui.colors(primary="#0f6aa8", secondary="#5b666e", accent="#0e9ab0", negative="#c2342b")
-        self.dark = ui.dark_mode(None)
         ui.add_head_html('<link rel="stylesheet" href="/bench/static/panel.css">')
         ui.add_body_html('<script type="module" src="/bench/static/panel.js"></script>')
         with (
@@ -98,23 +98,29 @@ class Page:
             self._pace()
             with ui.row().classes("items-center gap-1 no-wrap"):
                 self.power = ui.button("Power", icon="power_settings_new", on_click=self._power)
-                self.power.props("flat dense no-caps padding='6px 10px'")
-                self._icon("volume_up", "Sound on or off", self._sound)
-                self._icon("contrast", "Light or dark", self._theme)
+                self.power.props("flat dense no-caps padding='6px 10px' aria-label=Power")
+                sound = self._icon("volume_up", "Sound", "cryoSound()")
+                sound.classes("sounding")
+                self._icon("contrast", "Light or dark", "cryoTheme()")
                 for icon, words, tab in (
                     ("bolt", "Mishaps", "mishaps"),
                     ("movie", "Session", "session"),
                     ("school", "Training", "training"),
-                    ("receipt_long", "Journal and host", "host"),
+                    ("receipt_long", "Host", "host"),
                 ):
-                    self._icon(icon, words, lambda tab=tab: self._open(tab))
+                    tool = ui.button(words, icon=icon)
+                    tool.on_click(lambda _, tab=tab: self._open(tab))
+                    tool.props(f"flat dense no-caps color=secondary aria-label={words}")
+                    tool.props("padding='6px 8px'").classes("tool")
         ui.element("cryo-trouble")
         self.banner = ui.element("div")
         with ui.element("main").classes("room"), ui.element("div").classes("bench"):
             with ui.element("div").classes("column"):
                 ui.element("cryo-front")
             with ui.element("div").classes("column"):
-                self._card("Inside", "cryo-plant")
+                with self._card("Inside", "cryo-plant"):
+                    fill = ui.button("Fill the dewar", on_click=self._fill).classes("corner")
+                    fill.props("flat dense no-caps padding='2px 8px'")
                 self._card("Over time", "cryo-plot")
             with ui.element("div").classes("column"):
                 with self._card("The skin, simulated", "cryo-skin"):
@@ -128,6 +134,12 @@ class Page:
             ui.html(f"<h2>{title}</h2>")
             ui.element(element)
         return card
+
+    def _fill(self) -> None:
+        """Some 60 treatments empty it. What has emptied it at once is mended so as well."""
+        emptied = [name for name in EMPTIED if name in self.engine.view.mishaps]
+        for name in emptied or EMPTIED[:1]:
+            self.runner.post(lambda engine, name=name: engine.act("mend", name))
 
     def _place(self) -> None:
         """What is fitted, and where it is pointed at."""
@@ -153,8 +165,13 @@ class Page:
     def _fit(self, change: events.ValueChangeEventArguments[Any]) -> None:
         self.live.skin.another(change.value)
 
-    def _icon(self, icon: str, words: str, act: Callable[[], Any]) -> ui.button:
-        button = ui.button(icon=icon, on_click=act)
+    def _icon(self, icon: str, words: str, act: Callable[[], Any] | str) -> ui.button:
+        """A sign to press; `act` in words of the browser, where that keeps what is chosen."""
+        button = ui.button(icon=icon)
+        if isinstance(act, str):
+            button.on("click", js_handler=f"() => {act}")
+        else:
+            button.on_click(act)
         button.props(f'flat round dense color=secondary aria-label="{words}"')
         button.tooltip(words)
         return button
@@ -182,17 +199,6 @@ class Page:
     def _power(self) -> None:
         do = "cut_power" if self.engine.view.powered else "power_on"
         self.runner.post(lambda engine: engine.act(do))
-
-    def _sound(self) -> None:
-        ui.run_javascript(
-            "const on = localStorage.getItem('sound') === 'off'; cryoSound(on); "
-            "document.querySelector('[aria-label=\"Sound on or off\"] i').textContent = "
-            "on ? 'volume_up' : 'volume_off'"
-        )
-
-    async def _theme(self) -> None:
-        look: Any = ui.run_javascript("document.body.classList.contains('body--dark')")
-        self.dark.value = not await look
 
     def _open(self, tab: str) -> None:
         if self.drawer.value and self.tabs.value == tab:
@@ -260,9 +266,10 @@ class Page:
         self.about = ui.input("What it shows (optional)").classes("w-full").props("dense")
         ui.button("Save the recording", icon="download", on_click=self._save).props("no-caps")
         ui.html("<h3>Play one again</h3>")
-        ui.upload(
+        self.upload = ui.upload(
             label="A recording (.toml)", auto_upload=True, max_files=1, max_file_size=LONGEST_TEXT,
             on_upload=self._upload,
+            on_rejected=lambda: ui.notify("It is no .toml, or larger than 8 MB", type="negative"),
         ).classes("w-full").props("accept=.toml flat bordered")  # fmt: skip
         ui.html("<h3>Another device</h3>")
         ui.html(
@@ -278,6 +285,7 @@ class Page:
 
     async def _upload(self, upload: events.UploadEventArguments) -> None:
         try:
+            self.upload.reset()  # or no second one would be taken
             scenario = parse(await upload.file.text())
         except (ScenarioError, UnicodeDecodeError) as error:
             ui.notify(f"Not a recording: {error}", type="negative", multi_line=True)
@@ -436,7 +444,10 @@ class Page:
             if old is None or view.paused != old.paused:
                 self.pause.props(f"icon={'play_arrow' if view.paused else 'pause'}")
             if old is None or view.powered != old.powered:
-                self.power.props(f"color={'primary' if view.powered else 'secondary'}")
+                self.power.props(
+                    f"color={'primary' if view.powered else 'secondary'} "
+                    f"aria-pressed={'true' if view.powered else 'false'}"
+                )
                 self.power.text = "On" if view.powered else "Off"
             if old is None or view.mishaps != old.mishaps:
                 for name, switch in self.switches.items():
@@ -452,7 +463,7 @@ class Page:
 
 
 def _session_words(view: View) -> str:
-    words = f"{view.steps} steps recorded"
+    words = f"{view.steps} {'step' if view.steps == 1 else 'steps'} recorded"
     if view.recording_full:
         words += "; the recording is full, and ends there (a new device begins another)"
     if view.replaying:
@@ -503,6 +514,10 @@ def serve(
     started: Callable[[str, str], None] = lambda _page, _port: None,
 ) -> None:
     """Serve the page on this computer until Ctrl-C. OSError: one of the ports is taken."""
+    # The libraries stay for good: the collector need not look through them each time. A full
+    # collection took 40 to 190 ms, and a press waited as long. Before there is a bench, which goes.
+    gc.collect()
+    gc.freeze()
     engine = runner.start()
     skin = SkinWatch(runner)
     live = Live(runner, engine, skin)
@@ -512,7 +527,8 @@ def serve(
     app.add_static_files("/bench/static", STATIC)
     app.add_api_websocket_route("/bench/ws", live.serve)
 
-    @ui.page("/", title="Cryodose: virtual bench", response_timeout=10)
+    # Light or dark as the computer has it; static/panel.js remembers another wish.
+    @ui.page("/", title="Cryodose: virtual bench", dark=None, response_timeout=10)
     def page() -> None:
         Page(live, port, fetch, kind).build()
 

@@ -43,6 +43,8 @@ class View:
     """Counts the devices: another one, another number."""
     t_ms: float = 0.0
     speed: float = 1.0
+    wanted: float = 1.0
+    """The speed that holds now: `speed`, or life's while somebody works at more than that."""
     reached: float = 0.0
     """How many seconds of the bench's time really passed in the last second."""
     paused: bool = False

@@ -65,7 +65,10 @@ window.cryoBench = bench; // for measurements
 
 const sound = {
   on: localStorage.getItem("sound") !== "off", context: null,
-  wake() {
+  // Browsers want a gesture before there is sound. Making the context takes some 60 ms, which the
+  // first press shall not wait for: it comes after the press has been seen.
+  wake() { if (this.on && !this.waking) this.waking = setTimeout(() => this.begin(), 150); },
+  begin() {
     if (!this.on || this.context) return;
     const c = this.context = new AudioContext();
     this.tone = c.createOscillator(); this.tone.type = "square";
@@ -81,7 +84,7 @@ const sound = {
     if (tone_hz) this.tone.frequency.setValueAtTime(tone_hz, t);
     this.gain.gain.setTargetAtTime(loud, t, 0.004);
   },
-  set(on) { this.on = on; localStorage.setItem("sound", on ? "on" : "off"); this.wake(); this.follow(); },
+  set(on) { this.on = on; localStorage.setItem("sound", on ? "on" : "off"); this.begin(); this.follow(); },
 };
 bench.addEventListener("front", () => sound.follow());
 bench.addEventListener("live", () => sound.follow());
@@ -120,10 +123,24 @@ customElements.define("cryo-front", class extends HTMLElement {
     this.mine = new Set();
     this.latched = new Set();
     for (const button of this.querySelectorAll(".key")) this.wire(button);
+    // A finger that stays is a hand on the device, not a wish for a menu.
+    this.querySelector(".device").addEventListener("contextmenu", (event) => event.preventDefault());
     const stop = this.querySelector(".mushroom");
     stop.addEventListener("pointerdown", (event) => { event.preventDefault(); sound.wake(); this.strike(); });
     stop.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); if (!event.repeat) this.strike(); } });
-    for (const aim of this.querySelectorAll("[data-aim]")) aim.addEventListener("click", () => bench.do(aim.dataset.aim));
+    for (const aim of this.querySelectorAll("[data-aim]")) {
+      aim.addEventListener("click", () => bench.do(aim.dataset.aim));
+      aim.addEventListener("keydown", (event) => {  // as in any group of which one is chosen
+        if (!event.key.startsWith("Arrow")) return;
+        event.preventDefault();
+        const other = aim.nextElementSibling ?? aim.previousElementSibling; other.focus(); other.click();
+      });
+    }
+    // What was clicked with a mouse or a finger does not keep the keys: Space is TRIGGER again.
+    document.addEventListener("pointerup", () => setTimeout(() => {
+      const at = document.activeElement;
+      if (at !== document.body && !at?.closest?.("input:not([type=checkbox]), textarea, .q-menu, .q-dialog, .q-select") && !at?.matches?.(":focus-visible")) at?.blur?.();
+    }));
     document.addEventListener("keydown", (event) => this.keyboard(event, true));
     document.addEventListener("keyup", (event) => this.keyboard(event, false));
     window.addEventListener("blur", () => this.letGo());
@@ -146,7 +163,6 @@ customElements.define("cryo-front", class extends HTMLElement {
     });
     const lift = () => { if (!this.latched.has(name)) this.up(name); };
     for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) button.addEventListener(type, lift);
-    button.addEventListener("contextmenu", (event) => event.preventDefault());
   }
   down(name) { if (!this.mine.has(name)) { this.mine.add(name); bench.do("hold", name); this.lamps(); } }
   up(name) { if (this.mine.delete(name)) { bench.do("release", name); this.lamps(); } }
@@ -155,9 +171,16 @@ customElements.define("cryo-front", class extends HTMLElement {
 
   keyboard(event, isDown) {
     const at = event.target;
-    if (at.closest?.("input, textarea, select, [contenteditable], .q-slider, .q-toggle, .q-tab, .q-dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (at.closest?.("button, a, [role=button]") && !at.closest(".device") && (event.key === "Enter" || event.key === " ")) return;
-    if (isDown && event.key === "Escape" && !event.repeat) { bench.do("estop_open"); return; }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // Wherever the focus is: but where Escape closes a menu, it does that.
+    if (isDown && event.key === "Escape" && !event.repeat && !document.querySelector(".q-menu, .q-dialog")) { bench.do("estop_open"); return; }
+    const letting = !isDown && [...this.mine].some((name) => KEYS[name][3].includes(event.key));
+    if (!letting) {
+      if (at.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable], .q-slider, .q-menu, .q-dialog")) return;
+      const own = (event.key === "Enter" || event.key === " ") && at.closest?.("button, a, [role=button], [role=switch], [role=tab], [role=radio], .q-toggle");
+      if (own && !at.closest(".key, .mushroom")) return;
+      if (at.closest?.("[role=tab], [role=radio], .log") && event.key.startsWith("Arrow")) return;
+    }
     if (isDown && event.key.toLowerCase() === "r" && !event.repeat) { bench.do("estop_close"); return; }
     if (isDown && event.key.toLowerCase() === "n" && !event.repeat) { bench.do(bench.front.aimed_away ? "aim_at_skin" : "aim_away"); return; }
     // A button reached with Tab is pressed by Enter and Space, as buttons are.
@@ -185,7 +208,10 @@ customElements.define("cryo-front", class extends HTMLElement {
       button.classList.toggle("latched", this.latched.has(name));
       button.setAttribute("aria-pressed", pressed);
     }
-    for (const aim of this.querySelectorAll("[data-aim]")) aim.setAttribute("aria-checked", (aim.dataset.aim === "aim_away") === Boolean(bench.front.aimed_away));
+    for (const aim of this.querySelectorAll("[data-aim]")) {
+      const chosen = (aim.dataset.aim === "aim_away") === Boolean(bench.front.aimed_away);
+      aim.setAttribute("aria-checked", chosen); aim.tabIndex = chosen ? 0 : -1;
+    }
     const stop = this.querySelector(".mushroom");
     stop.setAttribute("aria-pressed", Boolean(estop_open));
     stop.firstElementChild.innerHTML = estop_open ? "turn<br>back" : "E-STOP";
@@ -241,9 +267,12 @@ customElements.define("cryo-clock", class extends HTMLElement {
   show() {
     const chip = this.firstElementChild, state = bench.live ? bench.front.state ?? "" : "connecting";
     if (chip.textContent !== state) { chip.textContent = state; chip.dataset.kind = KIND[state] ?? ""; }
-    const { t_ms, reached, paused } = bench.plant;
-    this.lastElementChild.textContent = t_ms === undefined ? "" : `${clock(t_ms)} · ${paused ? "paused" : `${reached < 9.95 ? reached.toFixed(1) : Math.round(reached)} ×`}`;
-    this.lastElementChild.title = "the device's time, and how fast it really passes";
+    const { t_ms, speed, wanted, reached, paused } = bench.plant, t = this.lastElementChild;
+    const slow = !paused && reached < 0.8 * wanted, times = reached < .95 ? reached.toFixed(2) : reached < 9.95 ? reached.toFixed(1) : Math.round(reached);
+    const why = slow ? " · all this computer can do" : wanted < speed ? " while you work" : "";
+    t.textContent = t_ms === undefined ? "" : `${clock(t_ms)} · ${paused ? "paused" : `${times} ×${why}`}`;
+    t.classList.toggle("slow", slow);
+    t.title = "The device's time, and how fast it really passes." + (slow ? " What you press is kept until the device has seen it." : "");
   }
 });
 customElements.define("cryo-trouble", class extends HTMLElement {
@@ -276,26 +305,26 @@ customElements.define("cryo-plant", class extends HTMLElement {
       <path d="M137.3 74.7 A18 18 0 0 1 133 56.5" fill="none" stroke="var(--warn)" stroke-width="3" opacity=".6"/>
       <line id="needle" x1="150" y1="62" x2="150" y2="47" stroke="var(--ink)" stroke-width="2" stroke-linecap="round"/>
       <circle cx="150" cy="62" r="2.5" fill="var(--ink)"/>
-      <text x="150" y="98" text-anchor="middle" id="mbar"></text>
-      <text x="76" y="228" text-anchor="middle" id="permille"></text>
+      <text x="150" y="98" text-anchor="middle" class="says" id="mbar"></text>
+      <text x="76" y="228" text-anchor="middle" class="says" id="permille"></text>
       <g><path id="body" d="M196 0 l34 14 -34 14z M264 0 l-34 14 34 14z" transform="translate(0 0)" fill="var(--card)" stroke="var(--ink)" stroke-width="2" stroke-linejoin="round"/>
         <path d="M230 14 V46" stroke="var(--ink)" stroke-width="3"/>
         <rect id="coil" x="208" y="46" width="44" height="32" rx="5" fill="var(--card)" stroke="var(--ink)" stroke-width="2"/>
         <path d="M216 70 l7-16 7 16 7-16 7 16" fill="none" stroke="var(--soft)" stroke-width="1.8"/>
-        <text x="230" y="98" text-anchor="middle" id="ma"></text></g>
+        <text x="230" y="98" text-anchor="middle" class="says" id="ma"></text></g>
       <g id="switches">
         <path d="M230 132 V112" stroke="var(--faint)" stroke-width="2"/>
         ${[["gate", 152, "GATE", "dose timer"], ["supply", 192, "SUPPLY", "dead-man"]].map(([id, y, label, says]) => `
         <circle id="${id}" cx="230" cy="${y}" r="8" fill="var(--card)" stroke="var(--faint)" stroke-width="2"/>
-        <text x="246" y="${y}" style="font-weight:650;fill:var(--ink)">${label}</text><text x="246" y="${y + 13}">${says}</text>`).join("")}
+        <text x="246" y="${y}" class="name">${label}</text><text x="246" y="${y + 13}" class="says">${says}</text>`).join("")}
         <path d="M230 162 V182 M230 134 V142 M230 202 V216 M222 216 h16" stroke="var(--faint)" stroke-width="2"/></g>
       <path d="M264 14 H470 q28 0 28 28 V84" fill="none" stroke="var(--faint)" stroke-width="7"/>
       <path id="line" d="M264 14 H470 q28 0 28 28 V84" fill="none" stroke="var(--liquid)" stroke-width="3"/>
       <g id="tip"><path d="M484 80 h28 l-7 30 h-14z" fill="var(--shell-edge)" stroke="var(--ink)" stroke-width="2" stroke-linejoin="round"/>
       <path id="jet" d="M494 112 h8 l26 84 h-60z" fill="var(--liquid)" opacity="0"/></g>
       <path d="M396 198 q52-8 102-8 t104 8 v16 h-206z" fill="#e9b8a0" opacity=".75"/><path id="frost" d="M464 196 q34-10 68 0z" fill="#fff" opacity="0"/>
-      <text x="526" y="70" id="nozzle" style="font-weight:650;fill:var(--ink);font-size:15px"></text>
-      <text x="526" y="85">nozzle</text><text x="366" y="36" text-anchor="middle" id="flow"></text>
+      <text x="526" y="70" id="nozzle" class="much"></text>
+      <text x="526" y="85" class="says">nozzle</text><text x="366" y="36" text-anchor="middle" id="flow"></text>
     </svg>
     <div class="readings">${[["nozzle_c", "Nozzle"], ["dewar_mbar", "Pressure"], ["level", "Liquid left"], ["coil_ma", "Coil"], ["flow_g_s", "Flow"], ["opened", "Was open"]].map(([id, label]) =>
       `<div class="reading"><label>${label}</label><output data-r="${id}">–</output></div>`).join("")}</div>`;
@@ -359,14 +388,14 @@ customElements.define("cryo-plot", class extends Drawn {
     this.innerHTML = `<canvas role="img" aria-label="Nozzle temperature, dewar pressure and valve over time"></canvas>
       <div class="legend"><span><i style="background:var(--accent)"></i>nozzle, °C</span><span><i style="background:var(--violet)"></i>dewar, mbar</span>
       <span><i style="background:var(--good);height:8px"></i>valve open</span><span><i style="background:var(--liquid);height:8px"></i>liquid</span>
-      <span style="margin-left:auto" role="group" aria-label="Time shown">${[60, 180, 600].map((s) => `<button class="span" data-s="${s}" style="all:unset;cursor:pointer;padding:0 5px">${s / 60} min</button>`).join("")}</span></div>`;
+      <span style="margin-left:auto" role="group" aria-label="Time shown">${[60, 180, 600].map((s) => `<button class="span" data-s="${s}" aria-pressed="${s === 60}">${s / 60} min</button>`).join("")}</span></div>`;
     this.canvas = this.querySelector("canvas"); this.span = 60;
     for (const button of this.querySelectorAll(".span")) button.addEventListener("click", () => { this.span = Number(button.dataset.s); this.later(); });
     this.watch("samples");
   }
   draw() {
     const height = 216, c = this.begin(height); if (!c) return;
-    for (const b of this.querySelectorAll(".span")) { b.style.fontWeight = Number(b.dataset.s) === this.span ? 650 : 400; b.style.color = Number(b.dataset.s) === this.span ? css("--ink") : ""; }
+    for (const b of this.querySelectorAll(".span")) b.setAttribute("aria-pressed", Number(b.dataset.s) === this.span);
     const s = bench.samples, width = this.clientWidth, left = 36, right = width - 36, top = 8, low = height - 40, band = height - 34;
     const at = (i, k) => s.ring[(i % s.size) * s.width + k];
     const end = s.taken ? Math.max(at(s.taken - 1, 0), this.span) : this.span, begin = end - this.span;
@@ -385,9 +414,10 @@ customElements.define("cryo-plot", class extends Drawn {
     let from = s.taken;
     while (from > s.first && at(from - 1, 0) >= begin) from--;
     c.save(); c.beginPath(); c.rect(left, 0, right - left, height); c.clip();
+    const liquid = css("--liquid"), open = css("--good");
     for (let i = Math.max(from, s.first + 1); i < s.taken; i++) {
       const v = at(i, 6); if (!(v & 4)) continue;
-      c.fillStyle = v & 8 ? css("--liquid") : css("--good"); c.fillRect(x(at(i - 1, 0)), band, x(at(i, 0)) - x(at(i - 1, 0)) + .6, 9);
+      c.fillStyle = v & 8 ? liquid : open; c.fillRect(x(at(i - 1, 0)), band, x(at(i, 0)) - x(at(i - 1, 0)) + .6, 9);
     }
     for (const [k, y, hue] of [[2, yp, "--violet"], [1, yc, "--accent"]]) {
       c.strokeStyle = css(hue); c.lineWidth = k === 1 ? 2 : 1.4; c.lineJoin = "round"; c.beginPath();
@@ -403,7 +433,7 @@ customElements.define("cryo-skin", class extends Drawn {
   connectedCallback() {
     if (this.canvas) return;
     this.innerHTML = `<canvas role="img" aria-label="Cross-section of the skin with isotherms"></canvas>
-      <div class="legend"><span><i style="background:#fff;outline:1px solid var(--faint)"></i>ice</span><span><i style="background:#7fd0ff"></i>−25 °C</span><span><i style="background:#16407a"></i>−50 °C</span></div>
+      <div class="legend"><span><i style="background:#fff;outline:1px solid var(--faint)"></i>ice</span><span><i style="background:#7fd0ff"></i>−25 °C</span><span><i style="background:#16407a;outline:1px solid var(--faint)"></i>−50 °C</span></div>
       <div class="readings">${[["ice", "Ice, depth"], ["wide", "Ice, across"], ["m25", "−25 °C"], ["deepest", "deepest yet"]].map(([id, label]) => `<div class="reading"><label>${label}</label><output data-r="${id}">–</output></div>`).join("")}</div>`;
     this.canvas = this.querySelector("canvas");
     this.watch("skin");
@@ -493,5 +523,16 @@ customElements.define("cryo-log", class extends HTMLElement {
   }
 });
 
-window.cryoSound = (on) => sound.set(on);
+// The two switches of the bar that the browser keeps: sound, and light or dark.
+const told = () => document.querySelector(".sounding")?.setAttribute("aria-pressed", sound.on);
+window.cryoSound = () => { sound.set(!sound.on); told(); };
+window.cryoTheme = () => {
+  Quasar.Dark.set(!Quasar.Dark.isActive);
+  localStorage.setItem("theme", Quasar.Dark.isActive ? "dark" : "light");
+};
+bench.addEventListener("live", () => {
+  const theme = localStorage.getItem("theme");
+  if (theme) Quasar.Dark.set(theme === "dark");
+  told();
+}, { once: true });
 bench.connect();

@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -141,12 +142,60 @@ def test_a_click_too_short_for_a_finger_is_made_long_enough(ready: Driven) -> No
     assert ready.engine.view.held == frozenset()
 
 
+def depth_um(driven: Driven) -> int:
+    bench = driven.engine.bench
+    return int(bench.ask("status")["ok"]["depth_um"])
+
+
 def test_two_clicks_at_once_are_two_presses(ready: Driven) -> None:
+    before_um = depth_um(ready)
     for _ in range(2):
         ready.engine.act("hold", "up")
         ready.engine.act("release", "up")
+    ready.run(0.4)
+    steps = ready.engine.recorder.steps[1:]
+    assert [s.do for s in steps] == ["hold", "release"] * 2
+    assert all(b.at_ns - a.at_ns >= 60_000_000 for a, b in pairwise(steps))
+    assert depth_um(ready) - before_um == 200  # the device has seen both
+
+
+def test_two_buttons_at_once_do_not_wait_for_each_other(ready: Driven) -> None:
+    engine = ready.engine
+    now_ns = engine.now_ns
+    engine.act("hold", "up")
+    engine.act("release", "up")
+    engine.act("hold", "up")
+    ready.run(0.01)
+    engine.act("hold", "down")
+    engine.act("release", "down")
     ready.run(0.3)
-    assert [s.do for s in ready.engine.recorder.steps[1:]] == ["hold", "release"] * 2
+    seen = [(s.do, s.what, (s.at_ns - now_ns) // 1_000_000) for s in engine.recorder.steps[1:]]
+    assert seen == [
+        ("hold", "up", 0),
+        ("hold", "down", 10),
+        ("release", "up", 60),
+        ("release", "down", 70),
+        ("hold", "up", 120),
+    ]
+    assert engine.view.held == {"up"}
+
+
+def test_many_clicks_while_the_device_is_slow_do_not_pile_up(ready: Driven) -> None:
+    engine = ready.engine
+    engine.set_speed(0.1)
+    ready.run(0.1)
+    for _ in range(50):
+        engine.act("hold", "up")
+        engine.act("release", "up")
+        ready.run(0.02)
+    ready.run(4.0)
+    assert engine.view.held == frozenset()  # and over soon after the last click
+    steps = engine.recorder.steps
+    before = len(steps)
+    ready.run(5.0)
+    assert len(engine.recorder.steps) == before
+    assert [s.do for s in steps[1:]] == ["hold", "release"] * ((len(steps) - 1) // 2)
+    assert 4 <= len(steps) <= 14
 
 
 def test_dots_are_what_the_eye_sees(ready: Driven) -> None:
