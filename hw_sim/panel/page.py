@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakMethod
 
 from nicegui import app, events, run, ui
 
@@ -266,9 +267,17 @@ class Page:
         self.about = ui.input("What it shows (optional)").classes("w-full").props("dense")
         ui.button("Save the recording", icon="download", on_click=self._save).props("no-caps")
         ui.html("<h3>Play one again</h3>")
+        # FastAPI keeps each upload's route for good: it must not keep the page that was left.
+        upload = WeakMethod(self._upload)
+
+        async def uploaded(event: events.UploadEventArguments) -> None:
+            take = upload()
+            if take is not None:
+                await take(event)
+
         self.upload = ui.upload(
             label="A recording (.toml)", auto_upload=True, max_files=1, max_file_size=LONGEST_TEXT,
-            on_upload=self._upload,
+            on_upload=uploaded,
             on_rejected=lambda: ui.notify("It is no .toml, or larger than 8 MB", type="negative"),
         ).classes("w-full").props("accept=.toml flat bordered")  # fmt: skip
         ui.html("<h3>Another device</h3>")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -331,6 +332,54 @@ def test_light_or_dark_and_sound_are_remembered(browser: Browser, address: str) 
     sound = page.get_by_role("button", name="Sound")
     assert sound.get_attribute("aria-pressed") == "false"
     page.close()
+
+
+COUNTING = """
+import gc, signal
+from hw_sim.panel import start
+from hw_sim.panel.page import Page
+
+def count(*_):
+    gc.collect()
+    print("pages", sum(type(each) is Page for each in gc.get_objects()), flush=True)
+
+def say(web, _port):
+    print(web, flush=True)
+
+signal.signal(signal.SIGUSR1, count)
+start.main(show=False, web_port=18280, tcp_port=18290, started=say)
+"""
+
+
+@pytest.mark.slow
+def test_a_page_that_was_left_is_forgotten(browser: Browser) -> None:
+    """Each took 0.6 MB for good: the route of its upload, which is never dropped, kept it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    with subprocess.Popen(
+        [sys.executable, "-c", COUNTING],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            for _ in range(3):
+                page = browser.new_page()
+                page.goto(address)
+                page.wait_for_function("window.cryoBench?.front?.state")
+                page.close()
+            left = 3
+            until_s = time.monotonic() + START_S
+            while left and time.monotonic() < until_s:
+                time.sleep(1.0)
+                process.send_signal(signal.SIGUSR1)
+                left = int(process.stdout.readline().split()[1])
+            assert left == 0
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
 
 
 def test_a_page_that_closes_lets_go_of_what_it_held(browser: Browser, visit: Visit) -> None:
