@@ -92,7 +92,7 @@ class Page:
         with ui.header().classes("bar"):
             what = "all of it is simulated"
             if self.kind == "emulated":
-                what = "real MicroPython on an emulated board"
+                what = "on the emulated board"
             ui.html(f"Cryodose<small>virtual bench · {what}</small>").classes("brand")
             ui.element("cryo-clock")
             ui.space()

@@ -48,6 +48,15 @@ WATCH_PRESSES = """() => {
 """Notes how long after the event of the mouse the canvas has been drawn anew, in ms."""
 
 
+STILL = """() => new Promise((still) => {
+  let waiting = setTimeout(still, 150);
+  cryoBench.addEventListener("glass", () => {
+    clearTimeout(waiting); waiting = setTimeout(still, 150);
+  });
+})"""
+"""Waits until the screen is not being drawn: its pages come one after the other."""
+
+
 @contextmanager
 def served(*options: str) -> Generator[tuple[str, int]]:
     """The page, served by a process of its own: its address, and the process's number."""
@@ -125,6 +134,7 @@ def photograph(path: Path) -> None:
         page.keyboard.down(" ")
         until(page, "FREEZING")
         page.wait_for_function("cryoBench.skin.m25_mm > 1.6")
+        page.evaluate(STILL)
         page.screenshot(path=str(path))
         page.keyboard.up(" ")
 

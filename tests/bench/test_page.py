@@ -412,7 +412,7 @@ def test_a_mishap_is_made_and_mended_in_the_drawer(visit: Visit) -> None:
     page.wait_for_function("cryoBench.plant.level_permille > 800")
 
 
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("width", [360, 768, 1240, 1440])
 def test_it_fits(browser: Browser, address: str, width: int) -> None:
     visit = Visit(browser, address, width)
     page = visit.page
@@ -430,16 +430,18 @@ def test_it_fits(browser: Browser, address: str, width: int) -> None:
     for reached, wanted in ((0.13, 1), (1, 1)):  # the longest that the clock says
         said = page.evaluate(
             """([reached, wanted]) => {
+              const bar = document.querySelector(".bar"), before = bar.clientHeight;
               Object.assign(cryoBench.plant, { t_ms: 36e6, speed: 100, wanted, reached });
               cryoBench.tell("plant");
               return [document.querySelector("cryo-clock").textContent,
-                      document.documentElement.scrollWidth];
+                      document.documentElement.scrollWidth, bar.clientHeight - before];
             }""",
             [reached, wanted],
         )
         assert ("0.13 × · all this computer can do" in said[0]) == (reached < 1)
         assert ("while you work" in said[0]) == (reached == 1)
         assert said[1] <= width
+        assert said[2] == 0  # or the page moves under the hand
     page.get_by_role("button", name="Mishaps").click()
     page.wait_for_timeout(400)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -265,7 +265,8 @@ customElements.define("cryo-clock", class extends HTMLElement {
     this.show();
   }
   show() {
-    const chip = this.firstElementChild, state = bench.live ? bench.front.state ?? "" : "connecting";
+    const chip = this.firstElementChild, { state: told = "", powered } = bench.front;
+    const state = !bench.live ? "connecting" : powered && told === "OFF" ? "starting" : told;
     if (chip.textContent !== state) { chip.textContent = state; chip.dataset.kind = KIND[state] ?? ""; }
     const { t_ms, speed, wanted, reached, paused } = bench.plant, t = this.lastElementChild;
     const slow = !paused && reached < 0.8 * wanted, times = reached < .95 ? reached.toFixed(2) : reached < 9.95 ? reached.toFixed(1) : Math.round(reached);
@@ -414,10 +415,12 @@ customElements.define("cryo-plot", class extends Drawn {
     let from = s.taken;
     while (from > s.first && at(from - 1, 0) >= begin) from--;
     c.save(); c.beginPath(); c.rect(left, 0, right - left, height); c.clip();
-    const liquid = css("--liquid"), open = css("--good");
-    for (let i = Math.max(from, s.first + 1); i < s.taken; i++) {
-      const v = at(i, 6); if (!(v & 4)) continue;
-      c.fillStyle = v & 8 ? liquid : open; c.fillRect(x(at(i - 1, 0)), band, x(at(i, 0)) - x(at(i - 1, 0)) + .6, 9);
+    const hues = { 4: css("--good"), 12: css("--liquid") };
+    for (let i = Math.max(from, s.first + 1), since = i; i <= s.taken; i++) {  // one bar as long as it is alike
+      const was = at(i - 1, 6) & 12, now = i < s.taken ? at(i, 6) & 12 : -1;
+      if (i > since && now === was) continue;
+      if (hues[was] && i > since) { c.fillStyle = hues[was]; c.fillRect(x(at(since - 1, 0)), band, x(at(i - 1, 0)) - x(at(since - 1, 0)), 9); }
+      since = i;
     }
     for (const [k, y, hue] of [[2, yp, "--violet"], [1, yc, "--accent"]]) {
       c.strokeStyle = css(hue); c.lineWidth = k === 1 ? 2 : 1.4; c.lineJoin = "round"; c.beginPath();
