@@ -98,8 +98,7 @@ class Estimate:
         self._curve = dose.APPLICATORS[0][dose.CURVE]
         self._spread = 0
         self._nominal_ms = 0
-        self._sprayed = False
-        self._by_pressure = 0
+        self._by_pressure = 0  # 0: a probe
         self._early = 0
         self._late = 0
         self._elapsed_ms = 0
@@ -134,11 +133,10 @@ class Estimate:
         self._curve = dose.curve(row, target)
         self._spread = row[dose.SPREAD]
         self._nominal_ms = row[dose.SKIN_MS]
-        self._sprayed = self._nominal_ms > 0
         self._by_pressure = row[dose.BY_PRESSURE]
         self._early = between(_SPOT_UM, _EXPONENT_10, row[dose.SPOT_UM])
         self._late = between(_SPOT_UM, _EXPONENT_30, row[dose.SPOT_UM])
-        if self._sprayed:
+        if self._by_pressure:
             # A weaker spray's depth depends more on its coefficient: by the cube root of the time.
             more = _power(333, ln_permille(self._nominal_ms * 1000 // _NOMINAL_SKIN_MS))
             self._early = self._early * more // 1000
@@ -156,7 +154,7 @@ class Estimate:
             return
         dt_ms = self._slice_ms
         self._slice_ms = 0
-        counts = _COUNTS if self._sprayed else _PROBE_COUNTS
+        counts = _COUNTS if self._by_pressure else _PROBE_COUNTS
         counts = between(_NOZZLE_C, counts, nozzle_c_x100)
         self._counted += dt_ms * counts
         self._pressure += dt_ms * (pressure_mbar if pressure_mbar > 0 else 0)
@@ -192,27 +190,29 @@ class Estimate:
         if self._elapsed_ms > self._slice_ms:
             self._skin_mbar = self._pressure // (self._elapsed_ms - self._slice_ms)
 
-    def _by_mbar(self, mbar):
-        """1000 ln of what this pressure makes of the time to -65 C, which goes with h squared."""
-        if mbar > _MOST_MBAR:
-            mbar = _MOST_MBAR
-        return ln_permille(mbar * 1000 // _NOMINAL_MBAR) * self._by_pressure // 500
-
     def _tell(self):
         """Depth and spread, from what is known by now."""
         spread = self._spread
         factor = 1000
-        if self._sprayed:
+        if self._by_pressure:
+            # Of the time to -65 C, which goes with the coefficient squared.
+            by_pressure = self._by_pressure
             mbar = self._pressure // self._elapsed_ms
+            if mbar > _MOST_MBAR:
+                mbar = _MOST_MBAR
+            now = ln_permille(mbar * 1000 // _NOMINAL_MBAR) * by_pressure // 500
             if self.skin_ms:
                 ln = ln_permille(self._nominal_ms * 1000 // self.skin_ms)
                 ln = ln * self._trust // 1000
                 # By the pressure at that time, as far as the skin was not trusted; since then all.
-                before = self._by_mbar(self._skin_mbar)
-                ln += self._by_mbar(mbar) - before * self._trust // 1000
+                mbar = self._skin_mbar
+                if mbar > _MOST_MBAR:
+                    mbar = _MOST_MBAR
+                before = ln_permille(mbar * 1000 // _NOMINAL_MBAR) * by_pressure // 500
+                ln += now - before * self._trust // 1000
                 spread += (_SKIN_SPREAD - spread) * self._trust // 1000
             else:
-                ln = self._by_mbar(mbar)
+                ln = now
             past_ms = self.effective_ms - dose.MIN_MS
             if past_ms < 0:
                 past_ms = 0

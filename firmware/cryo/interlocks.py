@@ -43,13 +43,13 @@ def steady(c_x100, before_c_x100):
     return -_FALL_C_X100 < c_x100 - before_c_x100 < _RISE_C_X100
 
 
-def rewarmed(sensors, limit_c_x100):
-    """Whether a freeze that began now would lose too much to gas. H-02
+def rewarmed(sensors, c_x100):
+    """Whether a freeze that began now would lose too much to gas: a nozzle above `c_x100`. H-02
 
-    The limit is the applicator's (dose.REWARMED): a fine nozzle passes little gas, and so takes
-    longer to give liquid after the same stand.
+    That is the applicator's (dose.REWARMED): a fine nozzle passes little gas, and so takes longer
+    to give liquid after the same stand.
     """
-    return sensors.nozzle.c_x100 > limit_c_x100
+    return sensors.nozzle.c_x100 > c_x100
 
 
 # A freeze that begins with a cold nozzle keeps it below -170 C from its third second on (computed,
