@@ -190,3 +190,28 @@ def test_two_processes_give_the_same_in_the_same_order() -> None:
     assert [(o["number"], o["strategy"]) for o in one] == [
         (i, name) for i in range(6) for name in campaign.STOPWATCHES
     ]
+
+
+def test_the_command_goes_on_where_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Written, resumed without a second treatment, and begun anew for another seed."""
+    lines = tmp_path / "lines.jsonl"
+    asked = ["--count", "2", "--lines", str(lines), "--folder", str(tmp_path), "--only", "device"]
+    runs: list[int] = []
+
+    def treated(one: campaign.Draw, strategy: str, _settings: dict[str, int]) -> Outcome:
+        runs.append(one.number)
+        return outcome(one.number, 0.01, strategy)
+
+    monkeypatch.setattr(campaign, "with_device", treated)
+    assert campaign.main(asked) == 1, "no estimate: bars are missed"
+    assert runs == [0, 1]
+    first = lines.read_text(encoding="utf-8")
+    assert campaign.main([*asked, "--resume"]) == 1
+    assert runs == [0, 1]
+    assert lines.read_text(encoding="utf-8") == first
+    assert campaign.main([*asked, "--resume", "--seed", "9"]) == 1
+    assert runs == [0, 1, 0, 1]
+    assert "MISSED" in capsys.readouterr().out
+    assert "2 random treatments" in (tmp_path / "campaign.md").read_text(encoding="utf-8")
