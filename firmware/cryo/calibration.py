@@ -93,8 +93,8 @@ def refuse(table):
     author = table[7]
     if not 0 < len(author) <= AUTHOR:
         return "author takes 1...%d characters" % AUTHOR
-    for character in author:
-        if not 32 <= ord(character) < 127:
+    for code in author.encode():  # as in canvas.py
+        if not 32 <= code < 127:
             return "author takes ASCII only"
     for target in (dose.BENIGN, dose.ALL_CELLS):
         why = refuse_curve(number, target, table[7 + target])

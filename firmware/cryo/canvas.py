@@ -77,8 +77,21 @@ class Canvas:
     def text(self, font, x, page, string, invert=0):
         """Write from x on; return x behind it. Cut at the right edge. What is not ASCII is
         written in the glyphs of the language in use, 16 wide; what has none is left dark."""
-        for character in string:
-            code = ord(character)
+        code = 0
+        following = 0
+        # Bytes of UTF-8, not characters: the interpreter makes a name of each character that a loop
+        # meets, and keeps it for ever.
+        for byte in string.encode():
+            if following:
+                code = code << 6 | byte & 0x3F
+                following -= 1
+            elif byte < 0x80:
+                code = byte
+            else:
+                following = 1 if byte < 0xE0 else 2
+                code = byte & 0x3F >> following
+            if following:
+                continue
             if code < 127:
                 if x + font[0] > WIDTH:
                     break
@@ -96,8 +109,11 @@ class Canvas:
     def width(self, string):
         """How wide a line of fonts.TEXT is."""
         width = 0
-        for character in string:
-            width += 8 if ord(character) < 127 else 16
+        for byte in string.encode():
+            if byte < 127:
+                width += 8
+            elif byte >= 0xC0:  # the first byte of a wide one
+                width += 16
         return width
 
     def centred(self, font, page, string, invert=0):
