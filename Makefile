@@ -73,6 +73,11 @@ panel: $(READY) ## the simulated device in the browser (ARGS="--bench emulated" 
 test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow and not nightly' $(ARGS)
 
+.PHONY: screens
+screens: $(READY) ## record the golden screens anew, and draw all of docs' pictures of the panel
+	@$(PY) -m pytest tests/golden --record
+	@$(PY) -m hw_sim.picture docs
+
 .PHONY: test-emulated
 test-emulated: $(READY) ## all tests on the official MicroPython image, the slow ones too; fails without it
 	@$(PY) -c 'from hw_sim import image; image.find_image()' 2>/dev/null || { \

@@ -1,9 +1,9 @@
 """Pictures for people: a treatment on one time axis, the states, all screens, and the quick card.
 
 `python -m hw_sim.picture FOLDER` draws them for the documentation: treatment.png, states.png,
-screens.png (English), screens-zh.png (Chinese), each screen alone in screens/, and
-quick-card.png. The same run gives the same bytes. May import the standard library, matplotlib and
-NumPy (lazily); of hw_sim `bench`, `glass`, `quick_card`, `session`, `sights`, `states`, `trace`.
+screens.png (English, below the states), screens-zh.png (Chinese), each screen alone in screens/,
+and quick-card.png. The same run gives the same bytes. May import the standard library, matplotlib,
+NumPy and Pillow (lazily); of hw_sim `bench`, `glass`, `quick_card`, `session`, `sights`, `states`, `trace`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from hw_sim.glass import (
     FAINT,
     GRID,
     INK,
+    PAPER,
     SOFT,
     STYLE,
     figure as figure_of,
@@ -370,8 +371,8 @@ class _Plots:
 
 
 def screens(path: Path, shown: Sequence[Sight]) -> None:
-    """Draw screens with their titles into one PNG file, 1540 pixels wide."""
-    across, dot, gap, edge = 5, 2, 40, 50
+    """Draw screens with their titles into one PNG file, 1836 pixels wide."""
+    across, dot, gap, edge = 6, 2, 40, 50
     wide, high = 128 * dot, 64 * dot + 84
     rows = -(-len(shown) // across)
     width = 2 * edge + across * wide + (across - 1) * gap
@@ -399,6 +400,21 @@ def machine(path: Path, shown: Sequence[Sight]) -> None:
     states.draw(path, states.read_machine(FIRMWARE / "cryo" / "treatment.py"), pixels)
 
 
+def one_below_another(path: Path, parts: Sequence[Path]) -> None:
+    """Put PNG files into one, each in the middle of its own height."""
+    from PIL import Image
+
+    images = [Image.open(part).convert("RGB") for part in parts]
+    whole = Image.new(
+        "RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER
+    )
+    top = 0
+    for image in images:
+        whole.paste(image, ((whole.width - image.width) // 2, top))
+        top += image.height
+    whole.save(path, optimize=True)
+
+
 def main(arguments: Sequence[str]) -> int:
     """`python -m hw_sim.picture FOLDER`: the pictures of the documentation."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
@@ -418,6 +434,7 @@ def main(arguments: Sequence[str]) -> int:
     for sight in english:
         snapshot(sight.pixels, alone / f"{sight.name}.png")
     machine(folder / "states.png", english)
+    one_below_another(folder / "screens.png", [folder / "states.png", folder / "screens.png"])
     card(folder / "quick-card.png", english)
     return 0
 
