@@ -3,7 +3,8 @@
 `python -m hw_sim.picture FOLDER` draws them for the documentation: treatment.png, states.png,
 screens.png (English, below the states), screens-zh.png (Chinese), each screen alone in screens/,
 and quick-card.png. The same run gives the same bytes. May import the standard library, matplotlib,
-NumPy and Pillow (lazily); of hw_sim `bench`, `glass`, `quick_card`, `session`, `sights`, `states`, `trace`.
+NumPy and Pillow (lazily); of hw_sim `bench`, `glass`, `quick_card`, `session`, `sights`, `states`,
+`trace`.
 """
 
 from __future__ import annotations
