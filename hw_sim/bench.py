@@ -26,7 +26,6 @@ from hw_sim.wiring import GATE, Wiring
 
 FIRMWARE = Path(__file__).resolve().parents[1] / "firmware"
 NS_PER_MS = 1_000_000
-SETTLE_MS = 40
 _POLL_NS = 1_000_000
 
 
@@ -51,6 +50,7 @@ class Bench(Protocol):
     clock: ClockLike
     wiring: Wiring
     plant: Plant
+    settle_ms: float
 
     def power_on(self) -> None: ...
     def cut_power(self) -> None: ...
@@ -58,7 +58,7 @@ class Bench(Protocol):
     def run_until(self, condition: Callable[[], bool], timeout_ms: float) -> bool: ...
     def hold(self, name: str) -> None: ...
     def release(self, name: str) -> None: ...
-    def press(self, name: str, ms: int = 80) -> None: ...
+    def press(self, name: str, ms: float = 80) -> None: ...
     def estop_open(self) -> None: ...
     def estop_close(self) -> None: ...
     def mishap(self, name: str) -> None: ...
@@ -163,6 +163,8 @@ class Hands(Talk):
 
     clock: ClockLike
     wiring: Wiring
+    settle_ms: float = 60
+    """From a button's release until what it brought about has been told."""
 
     def __init__(self, wiring: Wiring, run_to: Callable[[int], None]) -> None:
         super().__init__()
@@ -205,12 +207,12 @@ class Hands(Talk):
         """Take it off."""
         self.wiring.buttons[name].release()
 
-    def press(self, name: str, ms: int = 80) -> None:
+    def press(self, name: str, ms: float = 80) -> None:
         """Press button `name` for `ms`, release it, and wait for it to come to rest."""
         self.hold(name)
         self.run_for(ms)
         self.release(name)
-        self.run_for(SETTLE_MS)
+        self.run_for(self.settle_ms)
 
     def estop_open(self) -> None:
         """Strike the E-stop."""

@@ -35,6 +35,7 @@ class EmulatedBench(Hands):
     MicroPython image.
     """
 
+    settle_ms: float = 150  # real interpreter, real flash: two records before a new state is told
     capabilities = frozenset(
         {
             "edges",

@@ -214,7 +214,7 @@ def arm(bench: Bench) -> None:
     left = bench.run_until(lambda: told(bench) in ("SCREENING", "PRECHILL", "ARMED"), 5000)
     assert left, bench.events()[-4:]
     bench.release("arm")
-    bench.run_for(60)
+    bench.run_for(bench.settle_ms)
     for _ in range(9):
         if told(bench) == "SCREENING":
             bench.press("select")  # none of these
@@ -230,7 +230,7 @@ def purge(bench: Bench) -> None:
     bench.run_for(150)
     bench.release("trigger")
     until(bench, "ARMED")
-    bench.run_for(60)
+    bench.run_for(bench.settle_ms)
 
 
 def freezing(bench: Bench, ms: float = 0) -> None:
@@ -246,15 +246,12 @@ def treat(bench: Bench) -> None:
     freezing(bench)
     until(bench, "DONE", 40000)
     bench.release("trigger")
-    bench.run_for(60)
+    bench.run_for(bench.settle_ms)
 
 
 def hold_for(bench: Bench, name: str, ms: float) -> None:
-    """Hold a button for a time."""
-    bench.hold(name)
-    bench.run_for(ms)
-    bench.release(name)
-    bench.run_for(60)
+    """Hold a button for a time, and let it come to rest."""
+    bench.press(name, ms)
 
 
 def cold_line(bench: Bench) -> None:

@@ -314,9 +314,9 @@ def test_a_freeze_under_flood_is_as_exact_as_one_without(bench: Bench) -> None:
     while not bench.valve_intervals():
         kind = noise.randrange(4)
         if kind == 0:
-            bench.host_write(line({"id": noise.randrange(1000), "op": "status"}) * 5)
+            bench.host_write(line({"id": 10**6 + noise.randrange(1000), "op": "status"}) * 5)
         elif kind == 1:
-            bench.host_write(line({"id": 5, "op": "set", "key": "depth_um", "value": 3000}))
+            bench.host_write(line({"id": 10**6, "op": "set", "key": "depth_um", "value": 3000}))
         elif kind == 2:
             bench.host_write(noise.randbytes(300))
         else:
@@ -327,7 +327,7 @@ def test_a_freeze_under_flood_is_as_exact_as_one_without(bench: Bench) -> None:
     assert abs(closed - opened - planned * US) <= 5 * US
     bench.host_write(b"\n")
     until(bench, "DONE")
-    bench.run_for(3000)
+    bench.ask("hello", timeout_ms=60_000)  # behind all that the host had written
     bench.host_read()
     end = next(r for r in records(bench) if r.kind == FREEZE_END)
     assert end.args[2] == COMPLETE
