@@ -1,11 +1,16 @@
-"""The pure rooms of the firmware, imported as they are; only `micropython.const` is lent."""
+"""The firmware's rooms, imported as they are; `micropython.const` is lent, and a collector that does
+nothing: CPython's goes through all that the tests have loaded, for seconds."""
 
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 if "micropython" not in sys.modules:
     lent = ModuleType("micropython")
     lent.const = lambda value: value  # type: ignore[attr-defined]
     sys.modules["micropython"] = lent
+
+from cryo import words  # noqa: E402  (not before `micropython` has been lent)
+
+words.gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]
