@@ -144,7 +144,7 @@ tables: $(READY) ## compute the dose tables of the firmware anew from the tissue
 	@$(PY) -m hw_sim.dose $(ARGS)
 
 .PHONY: bench-emulated
-bench-emulated: $(READY) ## measure it on real MicroPython (20 minutes), into docs/figures-emulated.md
+bench-emulated: $(READY) ## measure it on real MicroPython (4 minutes), into docs/figures-emulated.md
 	@$(PY) -m hw_sim.figures.emulated --write docs/figures-emulated.md $(ARGS)
 
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

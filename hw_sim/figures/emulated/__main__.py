@@ -1,7 +1,7 @@
 """`python -m hw_sim.figures.emulated [--write FILE] [--phases N] [--jobs N] [--only WORD …]`
 
 Measures everything on the emulated board, two processes at a time, and prints the page, or writes
-it to FILE (only when all of it was measured). Takes some 20 minutes on two idle cores. Exit code:
+it to FILE (only when all of it was measured). Takes some 4 minutes on two idle cores. Exit code:
 0 every bar reached, 1 one was missed, 2 the command line is wrong or the image is not there.
 May import the rest of this package and the standard library.
 """

@@ -236,29 +236,55 @@ class Device:
             raise NotAsExpected("ARM held for 3 s, and the device stays in READY")
         bench.release("arm")
         bench.run_for(60)
+        self._answer_and_purge()
+
+    def _answer_and_purge(self) -> None:
         for _ in range(20):
             state = self.state()
             if state == "ARMED":
                 return
             if state == "SCREENING":
-                bench.press("select")
+                self.bench.press("select")
             elif state == "PRECHILL":
-                bench.hold("trigger")
-                bench.run_until(lambda: self.state() != "PRECHILL", 12_000, 5)
-                bench.release("trigger")
-                bench.run_for(100)
+                opened_ns = self._pull("PRECHILL")
+                if opened_ns is None:
+                    break
+                self.edges.wait("VALVE_GATE", 0, 12_000, opened_ns)
+                self.bench.run_for(300)  # a hand lets go when it is told to
+                self.bench.release("trigger")
+                self.bench.run_for(200)
             else:
                 break
         raise NotAsExpected(f"ARM leads to {self.state()!r}")
 
-    def open_valve(self) -> int:
-        """Hold TRIGGER until the gate is high; when it rose, ns."""
+    def _pull(self, state: str) -> int | None:
+        """Hold TRIGGER until the gate is high; when it rose, ns. None: the state was left."""
         pressed_ns = self.bench.clock.now_ns
         self.bench.hold("trigger")
-        return self.edges.wait("VALVE_GATE", 1, 2_000, pressed_ns)
+
+        def done() -> bool:
+            return self.edges.first("VALVE_GATE", 1, pressed_ns) is not None or not (
+                self.state() in (state, "FREEZING")
+            )
+
+        if not self.bench.run_until(done, 2_000):
+            raise NotAsExpected(f"TRIGGER held for 2 s in {state}, and the gate stays low")
+        return self.edges.first("VALVE_GATE", 1, pressed_ns)
+
+    def open_valve(self) -> int:
+        """Hold TRIGGER until the gate is high; when it rose, ns. Purges anew if it is asked to."""
+        for _ in range(5):
+            opened_ns = self._pull("ARMED")
+            if opened_ns is not None:
+                return opened_ns
+            self.bench.release("trigger")
+            self.bench.run_for(200)
+            self._answer_and_purge()
+        raise NotAsExpected("the line is purged again and again")
 
     def finish(self) -> None:
-        """From DONE to READY."""
+        """From DONE to READY, when its records are written: a short press meanwhile is not seen."""
+        self.bench.run_for(300)
         self.bench.press("select")
         self.until("READY", 3_000)
 

@@ -168,7 +168,6 @@ def series(
             bench.run_for(SHORT_MS)
         bench.release("trigger")
         device.until("DONE", 2_000)
-        bench.run_for(60)
         device.finish()
         if number in weigh_at:
             weighed.append(_weigh(device, number))

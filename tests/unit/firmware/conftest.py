@@ -1,5 +1,5 @@
-"""The firmware's rooms, imported as they are; `micropython.const` is lent, and a collector that does
-nothing: CPython's goes through all that the tests have loaded, for seconds."""
+"""The firmware's rooms, imported as they are. Lent are `micropython.const`, and a collector that
+does nothing: CPython's goes through all that the tests have loaded, for seconds."""
 
 from __future__ import annotations
 
