@@ -20,7 +20,7 @@ READY_MS = 3_000.0
 HEAP_BYTES = 90 * 1024
 TICK_US = 10_000.0
 WALL_S = 60.0
-_FILE_RECORDS = 255  # docs/protocol.md
+_FILE_RECORDS = 255  # of the firmware's journal
 _US_IN_MS = 1000.0
 _CLOCK_HZ = 125e6
 
