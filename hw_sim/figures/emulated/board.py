@@ -263,7 +263,8 @@ class Device:
         self.bench.hold("trigger")
 
         def done() -> bool:
-            return self.edges.first("VALVE_GATE", 1, pressed_ns) is not None or self.state() not in (state, "FREEZING")
+            opened = self.edges.first("VALVE_GATE", 1, pressed_ns) is not None
+            return opened or self.state() not in (state, "FREEZING")
 
         if not self.bench.run_until(done, 2_000):
             raise NotAsExpected(f"TRIGGER held for 2 s in {state}, and the gate stays low")
