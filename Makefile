@@ -85,7 +85,7 @@ test-emulated: $(READY) ## all tests on the official MicroPython image, the slow
 	@$(PY) -m pytest -n 2 --dist worksteal -m emulated $(ARGS)
 
 .PHONY: test-scenarios
-test-scenarios: $(READY) ## all scenarios on the emulated board (hours), or on a board alone: BENCH=/dev/ttyACM0
+test-scenarios: $(READY) ## all scenarios on the emulated board (20 minutes), or on a board alone: BENCH=/dev/ttyACM0
 	@$(PY) -m pytest $(if $(BENCH),,-n 2 --dist worksteal) tests/bench --bench $(or $(BENCH),emulated) $(ARGS)
 
 .PHONY: micropython

@@ -1,7 +1,7 @@
 """Power cuts on real MicroPython: at each write to the flash, within it, and during a freeze.
 
 H-08, H-07, H-11, H-15. How it is done: power_cuts.py. Here, more than 200 cuts are restarted on
-the emulated board, which takes a processor some 40 minutes: `make test-emulated`, and CI each
+the emulated board, which takes a processor some 10 minutes: `make test-emulated`, and CI each
 night. `make test` makes 20 cuts in the midst of test_real_interpreter.py's treatment.
 """
 
