@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 from hw_sim import image
 
-LONGEST = ("bench/test_real_interpreter.py", "bench/test_no_allocation.py")
+LONGEST = ("bench/test_page.py", "bench/test_update.py", "bench/test_real_interpreter.py")
 
 # The same examples every time (a failure can be repeated, and a run does not depend on luck).
 # To search further: HYPOTHESIS_PROFILE=search make test
@@ -117,3 +118,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     write("or, by hand:")
     write(f"  mkdir -p '{Path(place).parent}' && curl -fL -o '{place}' {image.IMAGE_URL}")
     write(f"or name a copy that you have:  {image.IMAGE_VARIABLE}=/path/to/it make test")
+
+
+def pytest_sessionfinish() -> None:
+    """Close the firmware's file of texts, if a test has had its rooms draw or speak."""
+    words = sys.modules.get("cryo.words")
+    if words is not None and words._now.file:
+        words._now.file.close()
