@@ -30,13 +30,14 @@ LATENCY_MS = 100.0
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Where the page is served, on the fast bench."""
-    command = [sys.executable, "-m", "host_tools", "panel", "--no-browser", "--web", "18080"]
+def address(worker_id: str) -> Iterator[str]:
+    """Where the page is served, on the fast bench; each process of tests has ports of its own."""
+    web = 18_080 + 20 * int(worker_id.removeprefix("gw") if worker_id != "master" else 0)
+    command = [sys.executable, "-m", "host_tools", "panel", "--no-browser", "--web", str(web)]
     # NiceGUI behaves differently when it finds itself within a test.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     with subprocess.Popen(
-        [*command, "--tcp", "18090"],
+        [*command, "--tcp", str(web + 10)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
