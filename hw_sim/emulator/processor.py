@@ -54,6 +54,7 @@ _SIO = 0xD0000000
 _TIMERAWH, _TIMERAWL = 0x40054024, 0x40054028
 
 
+@numba.njit(cache=True)
 def divide(dividend: int, divisor: int, signed: bool) -> tuple[int, int]:
     """(quotient, remainder) of SIO's divider, 32 bits each; by zero as data sheet 2.3.1.5 says."""
     if signed:
@@ -567,21 +568,9 @@ def _interpret(at_registers: Any, at_state: Any, at_ram: Any, at_flash: Any, at_
                         value = state[DIVISOR if offset & 4 else DIVIDEND]
                     else:
                         state[DIVISOR if offset & 4 else DIVIDEND] = np.int64(reg[at])
-                        x = state[DIVIDEND]
-                        w = state[DIVISOR]
-                        if offset >= 0x68:
-                            x = (x ^ 0x80000000) - 0x80000000
-                            w = (w ^ 0x80000000) - 0x80000000
-                        y = np.int64(-1)
-                        if w == 0:
-                            if offset >= 0x68 and x < 0:
-                                y = np.int64(1)
-                        else:
-                            y = abs(x) // abs(w)
-                            if (x < 0) != (w < 0):
-                                y = -y
-                        state[QUOTIENT] = y & _WORD
-                        state[REMAINDER] = x - y * w & _WORD
+                        y, x = divide(state[DIVIDEND], state[DIVISOR], offset >= 0x68)
+                        state[QUOTIENT] = y
+                        state[REMAINDER] = x
                         state[DIV_CSR] = 3
                 elif offset == 0x70 or offset == 0x74:
                     slot = QUOTIENT if offset == 0x70 else REMAINDER
