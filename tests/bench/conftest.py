@@ -240,18 +240,13 @@ def freezing(bench: Bench, ms: float = 0) -> None:
     bench.run_for(ms)
 
 
-def treat(bench: Bench) -> None:
+def treat(bench: Bench, leads_to: str = "DONE") -> None:
     """Arm, freeze to the end, let go."""
     arm(bench)
     freezing(bench)
-    until(bench, "DONE", 40000)
+    until(bench, leads_to, 40000)
     bench.release("trigger")
     bench.run_for(bench.settle_ms)
-
-
-def hold_for(bench: Bench, name: str, ms: float) -> None:
-    """Hold a button for a time, and let it come to rest."""
-    bench.press(name, ms)
 
 
 def cold_line(bench: Bench) -> None:

@@ -19,7 +19,6 @@ from tests.bench.conftest import (
     arm,
     cold_line,
     faults,
-    hold_for,
     last,
     preset,
     ready,
@@ -40,7 +39,7 @@ def asked(bench: Bench) -> None:
     """In SCREENING, on a device that does not purge."""
     preset(bench, {PRECHILL: 0})
     switch_on(bench, "READY")
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "SCREENING"
 
 
@@ -69,7 +68,7 @@ def test_from_ready_to_armed_in_at_most_eight_presses(bench: Bench) -> None:
     def press(name: str, ms: float) -> None:
         nonlocal presses
         presses += 1
-        hold_for(bench, name, ms)
+        bench.press(name, ms)
 
     press("arm", 1200)
     while told(bench) == "SCREENING":
@@ -102,19 +101,19 @@ def test_what_applies_stops_or_waits_for_the_physician(bench: Bench, number: int
     kind = items(bench)[number]
     applies(bench, number)
     assert told(bench) == "SCREENING"
-    hold_for(bench, "select", 1800)  # too short to override
+    bench.press("select", 1800)  # too short to override
     if kind == "avoid":
-        hold_for(bench, "select", 2300)
+        bench.press("select", 2300)
         bench.press("select")
         assert told(bench) == "READY"
         assert last(bench, SCREENING).args[:3] == (1 << (number - 1), 0, 3)
-        hold_for(bench, "trigger", 500)
+        bench.press("trigger", 500)
         assert all(r.kind != ARMED for r in records(bench))
         return
     for _ in range(PAGES):
         bench.press("select")
     assert told(bench) == "SCREENING"
-    hold_for(bench, "select", 2300)
+    bench.press("select", 2300)
     assert told(bench) == "SCREENING"
     for _ in range(PAGES - (number - 1) // A_PAGE):
         bench.press("select")
@@ -136,7 +135,7 @@ def test_each_caution_needs_its_own_override(bench: Bench) -> None:
     bench.press("select")
     bench.press("select")
     assert told(bench) == "SCREENING"
-    hold_for(bench, "select", 2300)
+    bench.press("select", 2300)
     for _ in range(PAGES - 1):
         bench.press("select")
     assert told(bench) == "ARMED"
@@ -171,7 +170,7 @@ def test_leaving_the_checklist_is_recorded_and_clears_nobody(
         bench.run_for(100)
         assert faults(bench) == [1]
     else:
-        hold_for(bench, "trigger", 1000)
+        bench.press("trigger", 1000)
         assert told(bench) == "SCREENING"
         assert bench.valve_intervals() == []
         return
@@ -208,23 +207,23 @@ def test_the_same_patient_is_asked_once_in_an_hour(bench: Bench) -> None:
     preset(bench, {PRECHILL: 0})
     switch_on(bench, "READY")
     assert choose_patient(bench) == 1
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "SCREENING"
     for _ in range(PAGES):
         bench.press("select")
     bench.press("arm")
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "ARMED"
     bench.press("arm")
     bench.run_for(200)
     bench.ask("set", key="patient_ref", value=2)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "SCREENING"
     bench.press("arm")
     bench.run_for(200)
     bench.ask("set", key="patient_ref", value=1)
     bench.run_for(200)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "SCREENING"  # leaving the checklist cleared nobody
 
 
@@ -234,7 +233,7 @@ def test_nobodys_number_is_asked_every_time(bench: Bench) -> None:
     for _ in range(PAGES):
         bench.press("select")
     bench.press("arm")
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "SCREENING"
 
 
@@ -288,12 +287,12 @@ def test_what_the_dewar_cannot_hold_is_not_begun(bench: Bench) -> None:
     switch_on(bench, "READY")
     bench.plant.fill(bench.clock.now_ns, 115.0)  # enough to arm by the limit of 100
     bench.run_for(4000)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "READY"
     assert all(r.kind != ARMED for r in records(bench))
     bench.plant.fill(bench.clock.now_ns, 140.0)
     bench.run_for(4000)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "ARMED"
 
 
@@ -393,7 +392,7 @@ def test_a_stopped_loop_ends_a_pedals_freeze(bench: Bench) -> None:
 def test_a_pedal_purges_and_a_press_as_it_ends_does_not_freeze(bench: Bench) -> None:
     """H-22, H-21: meant to end the purge, a moment late."""
     pedal(bench, _17=1)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "PRECHILL"
     cold_line(bench)
     bench.press("trigger", 200)
@@ -480,7 +479,7 @@ def test_a_reminder_does_not_bar_the_next_treatment(bench: Bench) -> None:
     """ARM held answers it, too."""
     observed(bench)
     bench.run_for(31 * 60_000)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "ARMED"
     assert last(bench, OBSERVATION).args[1] == 1
 

@@ -26,7 +26,6 @@ from tests.bench.conftest import (
     arm,
     cold_line,
     freezing,
-    hold_for,
     preset,
     ready,
     records,
@@ -193,7 +192,7 @@ def test_the_guide_leads_through_freezes_to_the_table(
             return "fit"
         if depth_um != device.get("depth_um").value:
             device.set("depth_um", depth_um)
-            hold_for(bench, "select", 1200)
+            bench.press("select", 1200)
         treat(bench)
         bench.press("select")
         return ""

@@ -24,7 +24,6 @@ from tests.bench.conftest import (
     cold_line,
     faults,
     freezing,
-    hold_for,
     last,
     preset,
     purge,
@@ -33,6 +32,7 @@ from tests.bench.conftest import (
     state,
     switch_on,
     told,
+    treat,
     until,
 )
 
@@ -48,11 +48,7 @@ def twice(bench: Bench, **more: int) -> None:
 def thawing(bench: Bench) -> None:
     """Treat the first of two cycles."""
     twice(bench)
-    arm(bench)
-    freezing(bench)
-    until(bench, "THAWING", 40000)
-    bench.release("trigger")
-    bench.run_for(60)
+    treat(bench, "THAWING")
 
 
 def go_on(bench: Bench) -> None:
@@ -97,8 +93,8 @@ def test_two_cycles_end_to_end(bench: Bench) -> None:
 def test_nothing_freezes_before_the_shortest_thaw(bench: Bench, name: str) -> None:
     """H-01, H-15."""
     thawing(bench)
-    hold_for(bench, name, 1200)
-    hold_for(bench, "trigger", 500)
+    bench.press(name, 1200)
+    bench.press("trigger", 500)
     assert told(bench) == "THAWING"
     assert len(bench.valve_intervals()) == 1
 
@@ -107,13 +103,13 @@ def test_arm_does_not_go_on_until_somebody_says_that_it_is_thawed(bench: Bench) 
     """H-15, H-01."""
     thawing(bench)
     bench.run_for(6000)
-    hold_for(bench, "arm", 1500)
+    bench.press("arm", 1500)
     assert told(bench) == "THAWING"
     bench.press("select")
     assert told(bench) == "THAWING"
-    hold_for(bench, "trigger", 500)
+    bench.press("trigger", 500)
     assert told(bench) == "THAWING"
-    hold_for(bench, "arm", 1500)
+    bench.press("arm", 1500)
     assert told(bench) == "ARMED"
     assert len(bench.valve_intervals()) == 1
 
@@ -164,9 +160,9 @@ def test_the_estop_is_seen_while_it_thaws(bench: Bench) -> None:
     assert faults(bench) == [1]
     bench.estop_close()
     bench.run_for(100)
-    hold_for(bench, "select", 2200)
+    bench.press("select", 2200)
     assert state(bench) == "READY"
-    hold_for(bench, "trigger", 500)
+    bench.press("trigger", 500)
     assert len(bench.valve_intervals()) == 1
     assert last(bench, TREATMENT_END).args[1:4] == (4, 2, 1)
 
@@ -191,7 +187,7 @@ def test_power_lost_while_it_thaws_ends_the_treatment(bench: Bench) -> None:
     bench.cut_power()
     bench.run_for(500)
     switch_on(bench, "READY")
-    hold_for(bench, "trigger", 500)
+    bench.press("trigger", 500)
     assert len(bench.valve_intervals()) == 1
     assert faults(bench) == []  # the freeze itself was complete, and is recorded
 
@@ -204,11 +200,11 @@ def test_what_forbids_arming_forbids_the_next_cycle(bench: Bench) -> None:
     bench.press("select")
     bench.mishap("dewar_low")
     bench.run_for(4000)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "THAWING"
     bench.mend("dewar_low")
     bench.run_for(4000)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "ARMED"
 
 
@@ -223,7 +219,7 @@ def test_the_next_cycle_is_purged_too(bench: Bench) -> None:
     bench.release("trigger")
     bench.run_for(60000)
     bench.press("select")
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "PRECHILL"
     cold_line(bench)
     purge(bench)
@@ -272,12 +268,12 @@ def test_the_practice_sets_its_own_profile(bench: Bench) -> None:
     reply = bench.ask("set", key="common_wart_depth_um", value=2200)["ok"]
     assert not reply["applied"]
     bench.run_for(50)
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     assert profiles(bench)[2][2] == 2200
     assert bench.ask("get", key="depth_um")["ok"]["value"] == 2300
     assert not bench.ask("set", key="profile", value=2)["ok"]["applied"]
     bench.run_for(50)
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     assert bench.ask("get", key="depth_um")["ok"]["value"] == 2200
     by_host = [r.args for r in records(bench) if r.kind == SETTING and r.args[0] == 1]
     assert by_host[-1][1:4] == (2300, 2200, 3)
@@ -316,7 +312,7 @@ def test_the_plan_does_not_change_between_its_cycles(bench: Bench) -> None:
     """H-13: nothing can be set while a treatment runs."""
     thawing(bench)
     assert bench.ask("set", key="volume", value=3)["err"]["code"] == "state"
-    hold_for(bench, "up", 1000)
+    bench.press("up", 1000)
     go_on(bench)
     assert last(bench, ARMED).args[1] == 2300
 
@@ -326,7 +322,7 @@ def test_a_depth_out_of_reach_names_the_applicator_on_the_screen(bench: Bench) -
     preset(bench, {**SHORT, MARGIN_UM: 2000})
     switch_on(bench, "READY")
     before = bench.screen().text()
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "READY"
     assert bench.screen().text() != before
     assert all(r.kind != ARMED for r in records(bench))
@@ -353,7 +349,7 @@ def test_the_skin_sensor_says_when_it_is_thawed(bench: Bench) -> None:
     assert thaw.args[2] >= 20_000
     fitted.run_for(5000)
     assert told(fitted) == "THAWING"
-    hold_for(fitted, "arm", 1200)
+    fitted.press("arm", 1200)
     assert told(fitted) == "ARMED"
 
 

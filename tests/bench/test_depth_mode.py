@@ -15,7 +15,6 @@ from tests.bench.conftest import (
     arm,
     faults,
     freezing,
-    hold_for,
     last,
     preset,
     ready,
@@ -59,7 +58,7 @@ def test_off_by_default_and_confirmed_at_the_device() -> None:
     reply = bench.ask("set", key="depth_mode", value=1)["ok"]
     assert reply["applied"] is False
     assert bench.ask("get", key="depth_mode")["ok"]["value"] == 0
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     assert bench.ask("get", key="depth_mode")["ok"]["value"] == 1
 
 

@@ -23,7 +23,6 @@ from tests.bench.conftest import (
     arm,
     faults,
     freezing,
-    hold_for,
     ready,
     records,
     state,
@@ -75,7 +74,7 @@ def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
     switch_on(bench, "FAULT")
     assert faults(bench) == [2]
     assert bench.ask("get", key="volume")["ok"]["value"] == 2
-    hold_for(bench, "arm", 1500)
+    bench.press("arm", 1500)
     assert state(bench) == "FAULT"
     bench.cut_power()
     bench.run_for(100)
@@ -144,7 +143,7 @@ def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> No
     bench.release("trigger")
     until(bench, "FAULT", 5000)
     assert faults(bench) == [4]
-    hold_for(bench, "select", 3000)
+    bench.press("select", 3000)
     assert state(bench) == "FAULT"
     # When the flash works again, what was kept in memory is written.
     bench.flash.mend()

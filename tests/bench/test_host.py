@@ -24,7 +24,7 @@ from host_tools.pull import pull
 from host_tools.records import named_fields
 from host_tools.store import Store
 from hw_sim.bench import Bench, FastBench
-from tests.bench.conftest import arm, freezing, hold_for, ready, treat
+from tests.bench.conftest import arm, freezing, ready, treat
 
 STEP_MS = 1.0
 
@@ -112,7 +112,7 @@ def test_a_setting_at_once_and_one_out_of_range(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("hands", "outcome"),
     [
-        (lambda bench: hold_for(bench, "select", 1500), "confirmed"),
+        (lambda bench: bench.press("select", 1500), "confirmed"),
         (lambda bench: bench.press("up"), "rejected"),
         (lambda bench: None, "timed_out"),
     ],

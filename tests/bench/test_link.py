@@ -19,7 +19,6 @@ from tests.bench.conftest import (
     arm,
     freezing,
     gate_us,
-    hold_for,
     last,
     ready,
     records,
@@ -205,7 +204,7 @@ def test_a_dose_setting_waits_for_the_operator(bench: Bench) -> None:
         "value": 2300,
         "pending": 3000,
     }
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     assert bench.ask("get", key="depth_um")["ok"]["value"] == 3000
     event = next(e for e in bench.events() if e["ev"] == "setting")
     assert event["applied"] is True
@@ -240,7 +239,7 @@ def test_no_arming_while_a_change_waits(bench: Bench) -> None:
     """H-13."""
     ready(bench)
     bench.ask("set", key="depth_um", value=3000)
-    hold_for(bench, "arm", 1500)
+    bench.press("arm", 1500)
     assert state(bench) == "READY"
     assert bench.ask("get", key="depth_um")["ok"]["value"] == 2300
 

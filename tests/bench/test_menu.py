@@ -18,7 +18,6 @@ from tests.bench.conftest import (
     cold_line,
     faults,
     freezing,
-    hold_for,
     last,
     preset,
     ready,
@@ -27,7 +26,6 @@ from tests.bench.conftest import (
     switch_on,
     told,
     treat,
-    until,
 )
 
 VOLUME, CONTRAST, LANGUAGE, PATIENT_REF, THAW_MIN_S, CYCLES = 4, 5, 27, 25, 24, 22
@@ -68,7 +66,7 @@ def top_left(bench: Bench) -> str:
 
 
 def reopened(bench: Bench, line: str = "volume") -> None:
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     for _ in range(LINES.index(line)):
         bench.press("down")
 
@@ -85,9 +83,9 @@ def test_select_held_leads_back_but_not_the_hold_that_opened(bench: Bench) -> No
     ready(bench)
     bench.run_for(500)
     before = text(bench)
-    hold_for(bench, "select", 6000)
+    bench.press("select", 6000)
     assert text(bench) != before
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     assert text(bench) == before
     bench.press("select")  # and is a field again
     assert text(bench) != before
@@ -98,7 +96,7 @@ def test_a_short_press_of_select_opens_nothing(bench: Bench) -> None:
     bench.run_for(500)
     before = text(bench)
     for _ in range(5):
-        hold_for(bench, "select", 900)
+        bench.press("select", 900)
     assert text(bench) == before
 
 
@@ -189,7 +187,7 @@ def test_any_button_leads_from_the_information_to_the_menu(bench: Bench, name: s
     bench.press("select")
     information = text(bench)
     assert information not in (menu, ready_screen)
-    hold_for(bench, name, 3000)
+    bench.press(name, 3000)
     assert text(bench) == menu
     assert told(bench) == "READY"
     assert bench.valve_intervals() == []
@@ -232,15 +230,15 @@ def test_nothing_in_it_changes_a_dose_or_a_limit(bench: Bench) -> None:
 def test_it_cannot_arm(bench: Bench) -> None:
     """H-04: ARM leads back, however long it is held; to arm, it is held anew."""
     before = opened(bench)
-    hold_for(bench, "arm", 5000)
+    bench.press("arm", 5000)
     assert text(bench) == before
     assert told(bench) == "READY"
     assert all(record.kind not in (ARMED, SCREENING) for record in records(bench))
     reopened(bench)
-    hold_for(bench, "trigger", 2000)
+    bench.press("trigger", 2000)
     assert bench.valve_intervals() == []
     bench.press("arm")
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "ARMED"
 
 
@@ -253,7 +251,7 @@ def test_the_estop_ends_it(bench: Bench) -> None:
     assert faults(bench) == [1]
     bench.estop_close()
     bench.run_for(100)
-    hold_for(bench, "select", 2300)
+    bench.press("select", 2300)
     assert told(bench) == "READY"
     assert text(bench) == before
 
@@ -284,7 +282,7 @@ def test_what_a_host_asks_comes_before_it(bench: Bench, answer: str) -> None:
     if answer == "time":
         bench.run_for(61_000)
     else:
-        hold_for(bench, answer, 1200)
+        bench.press(answer, 1200)
     assert value(bench, "depth_um") == (2500 if answer == "select" else 2300)
     assert text(bench) not in (menu, asked)
     reopened(bench)
@@ -307,11 +305,11 @@ def test_the_end_of_an_observation_comes_before_it(bench: Bench) -> None:
     treat(bench)
     bench.press("select")
     bench.run_for(55_000)
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     menu = text(bench)
     bench.run_for(8_000)
     assert text(bench) != menu
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "ARMED"
     assert last(bench, OBSERVATION).args[1] == 1
 
@@ -319,14 +317,14 @@ def test_the_end_of_an_observation_comes_before_it(bench: Bench) -> None:
 def _screening(bench: Bench) -> None:
     preset(bench, {17: 0})
     switch_on(bench, "READY")
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "SCREENING"
 
 
 def _prechill(bench: Bench) -> None:
     preset(bench, {18: 0})
     switch_on(bench, "READY")
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert told(bench) == "PRECHILL"
 
 
@@ -344,11 +342,7 @@ def _thawing(bench: Bench) -> None:
     preset(bench, {**SHORT, CYCLES: 2, THAW_MIN_S: 60})
     switch_on(bench, "READY")
     cold_line(bench)
-    arm(bench)
-    freezing(bench)
-    until(bench, "THAWING", 40_000)
-    bench.release("trigger")
-    bench.run_for(100)
+    treat(bench, "THAWING")
 
 
 def _done(bench: Bench) -> None:
@@ -370,7 +364,7 @@ def test_it_is_over_ready_and_nowhere_else(bench: Bench, go: Callable[[Bench], N
     go(bench)
     before = told(bench)
     assert before == go.__name__[1:].upper()
-    hold_for(bench, "select", 1500)
+    bench.press("select", 1500)
     assert told(bench) == before
     assert top_left(bench) != title()
     bench.release("trigger")

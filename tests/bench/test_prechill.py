@@ -32,7 +32,6 @@ from tests.bench.conftest import (
     cold_line,
     faults,
     freezing,
-    hold_for,
     preset,
     purge,
     ready,
@@ -114,7 +113,7 @@ def test_arm_leads_back_from_the_purge(bench: Bench) -> None:
     asked(bench)
     bench.press("arm")
     assert state(bench) == "READY"
-    hold_for(bench, "trigger", 500)
+    bench.press("trigger", 500)
     assert bench.valve_intervals() == []
     assert records(bench)[-1].args[:2] == (0, 1)
 
@@ -204,7 +203,7 @@ def test_the_estop_ends_a_purge_within_5_us_and_latches(bench: Bench, after_us: 
     assert abs(closed - opened - end.args[4] * US) <= 3 * US
     bench.estop_close()
     bench.run_for(100)
-    hold_for(bench, "select", 2200)
+    bench.press("select", 2200)
     assert state(bench) == "READY"
     bench.run_for(2000)  # the trigger is still held
     assert len(bench.valve_intervals()) == 1
@@ -217,7 +216,7 @@ def test_the_estop_is_seen_while_the_purge_is_asked_for(bench: Bench) -> None:
     bench.run_for(100)
     assert state(bench) == "FAULT"
     assert [r.kind for r in records(bench)][-2:] == [FAULT, DISARMED]
-    hold_for(bench, "trigger", 500)
+    bench.press("trigger", 500)
     assert bench.valve_intervals() == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from hw_sim.bench import Bench, FastBench
 from hw_sim.flash import Filesystem
-from tests.bench.conftest import arm, faults, hold_for, ready, records, state, switch_on
+from tests.bench.conftest import arm, faults, ready, records, state, switch_on
 
 TABLE, ARMED = 22, 4
 CALIBRATED = 1000
@@ -51,7 +51,7 @@ def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: 
     assert "SELECT" in reply["confirm"]
     assert offer(bench)["ok"] == reply, "repeating is harmless"
     assert shipped(bench) == before, "not in force yet"
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     now = shipped(bench)
     assert now["source"] == "calibrated"
     assert now["um"], now["um_cold"] == curves
@@ -74,11 +74,11 @@ def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: 
 def test_a_dose_is_that_of_the_table_and_arming_records_which(bench: Bench) -> None:
     ready(bench)
     bench.ask("set", key="depth_um", value=2700)
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     before = bench.ask("status")["ok"]["dose_ms"]
     stage(bench)
     offer(bench)
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     after = bench.ask("status")["ok"]["dose_ms"]
     assert 10_000 <= after < before
     arm(bench)
@@ -102,7 +102,7 @@ def test_without_the_operator_s_word_nothing_changes(bench: Bench, how: str) -> 
         bench.estop_open()
         bench.run_for(100)
         bench.estop_close()
-        hold_for(bench, "select", 2300)
+        bench.press("select", 2300)
     assert state(bench) == "READY"
     assert shipped(bench) == before
     (record,) = tables(bench)
@@ -117,10 +117,10 @@ def test_a_table_is_removed_with_confirmation_too(bench: Bench) -> None:
     assert bench.ask("table_remove", applicator=1)["ok"]["applied"] is True, "nothing to remove"
     stage(bench)
     offer(bench)
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     assert bench.ask("table_remove", applicator=1)["ok"]["applied"] is False
     assert shipped(bench)["source"] == "calibrated"
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     assert shipped(bench) == before
     assert [record[:4] for record in tables(bench)] == [(1, 3, 3300, 17), (1, 3, 0, 0)]
 
@@ -178,7 +178,7 @@ def test_two_spoilt_slots_are_told_and_the_shipped_tables_in_force() -> None:
     before = shipped(bench)
     stage(bench)
     offer(bench)
-    hold_for(bench, "select", 1200)
+    bench.press("select", 1200)
     bench.cut_power()
     filesystem = Filesystem(bench.flash)
     for name in ("/tables_a.bin", "/tables_b.bin"):

@@ -29,7 +29,6 @@ from tests.bench.conftest import (
     arm,
     faults,
     freezing,
-    hold_for,
     last,
     planned_us,
     ready,
@@ -107,7 +106,7 @@ def test_without_trigger_nothing_opens(bench: Bench) -> None:
 def test_no_other_button_opens_the_valve_in_ready(bench: Bench, name: str) -> None:
     """H-04."""
     ready(bench)
-    hold_for(bench, name, 3000)
+    bench.press(name, 3000)
     assert bench.valve_intervals() == []
     assert state(bench) == "READY"
 
@@ -130,12 +129,12 @@ def test_a_trigger_held_before_arming_does_nothing_until_it_is_released(bench: B
 def test_arm_short_does_not_arm_and_a_press_disarms(bench: Bench) -> None:
     """H-04."""
     ready(bench)
-    hold_for(bench, "arm", 900)
+    bench.press("arm", 900)
     assert state(bench) == "READY"
     arm(bench)
     bench.press("arm")
     assert state(bench) == "READY"
-    hold_for(bench, "trigger", 500)
+    bench.press("trigger", 500)
     assert bench.valve_intervals() == []
 
 
@@ -143,7 +142,7 @@ def test_one_long_hold_does_not_run_from_done_into_armed(bench: Bench) -> None:
     """H-04."""
     ready(bench)
     treat(bench)
-    hold_for(bench, "arm", 4000)
+    bench.press("arm", 4000)
     assert state(bench) == "READY"
 
 
@@ -183,13 +182,13 @@ def test_the_estop_closes_within_5_us_and_latches(bench: Bench, after_us: int) -
     assert end.args[2] == ESTOP
     assert abs(closed - opened - end.args[5] * US) <= 3 * US
     # SELECT alone does not clear it, nor does closing the loop.
-    hold_for(bench, "select", 3000)
+    bench.press("select", 3000)
     assert state(bench) == "FAULT"
     bench.estop_close()
     bench.run_for(1000)
     bench.press("select")
     assert state(bench) == "FAULT"
-    hold_for(bench, "select", 2200)
+    bench.press("select", 2200)
     assert state(bench) == "READY"
     bench.run_for(2000)
     assert len(bench.valve_intervals()) == 1
@@ -233,7 +232,7 @@ def test_the_estop_is_seen_in_every_state(bench: Bench, where: str) -> None:
     bench.estop_open()
     bench.run_for(100)
     assert state(bench) == "FAULT"
-    hold_for(bench, "trigger", 500)
+    bench.press("trigger", 500)
     assert len(bench.valve_intervals()) == (1 if where == "done" else 0)
 
 
@@ -315,9 +314,9 @@ def test_out_of_limits_refuses_to_arm(bench: Bench, mishap: str) -> None:
     ready(bench)
     bench.mishap(mishap)
     bench.run_for(4000)
-    hold_for(bench, "arm", 1200)
+    bench.press("arm", 1200)
     assert state(bench) == "READY"
-    hold_for(bench, "trigger", 500)
+    bench.press("trigger", 500)
     assert bench.valve_intervals() == []
 
 
