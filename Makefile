@@ -76,25 +76,25 @@ test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 .PHONY: screens
 screens: $(READY) ## record the golden screens anew, and draw all of docs' pictures of the panel
 	@$(PY) -m pytest tests/golden --record
-	@$(PY) -m hw_sim.picture docs
+	@$(PY) -m hw_sim.artwork docs
 
 .PHONY: test-emulated
 test-emulated: $(READY) ## all tests on the official MicroPython image, the slow ones too; fails without it
-	@$(PY) -c 'from hw_sim import image; image.find_image()' 2>/dev/null || { \
+	@$(PY) -c 'from hw_sim.image import micropython; micropython.find_image()' 2>/dev/null || { \
 	    printf 'The official MicroPython image is not here. To get it: make micropython\n' >&2; exit 1; }
 	@$(PY) -m pytest -n 2 --dist worksteal -m emulated $(ARGS)
 
 .PHONY: test-scenarios
 test-scenarios: $(READY) ## all scenarios on the emulated board (20 minutes), or on a board alone: BENCH=/dev/ttyACM0
-	@$(PY) -m pytest $(if $(BENCH),,-n 2 --dist worksteal) tests/bench --bench $(or $(BENCH),emulated) $(ARGS)
+	@$(PY) -m pytest $(if $(BENCH),,-n 2 --dist worksteal) tests/scenarios --bench $(or $(BENCH),emulated) $(ARGS)
 
 .PHONY: micropython
 micropython: $(READY) ## download the official MicroPython image, for the tests on the emulated board
-	@$(PY) -c 'from hw_sim import image; print(image.download())'
+	@$(PY) -c 'from hw_sim.image import micropython; print(micropython.download())'
 
 .PHONY: image
 image: $(READY) ## build the board's file system as it ships, into build/image
-	@$(PY) -m hw_sim.release build/image
+	@$(PY) -m hw_sim.image.release build/image
 
 .PHONY: flash
 flash: image ## put it on the device (PORT=/dev/ttyACM0, if there is more than one)
@@ -129,11 +129,11 @@ PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1
 
 .PHONY: bench
 bench: $(READY) ## measure what the project promises, as a table
-	@$(PY) -m hw_sim.figures $(ARGS)
+	@$(PY) -m hw_sim.benchmarks $(ARGS)
 
 .PHONY: validate
 validate: $(READY) ## hold the tissue model against exact solutions and publications: docs/validation.md
-	@$(PY) -m hw_sim.validate $(ARGS)
+	@$(PY) -m hw_sim.dose.validate $(ARGS)
 
 .PHONY: campaign
 campaign: $(READY) ## what the device reaches over 300 random treatments: docs/campaign.md (20 minutes)
@@ -145,7 +145,7 @@ tables: $(READY) ## compute the dose tables of the firmware anew from the tissue
 
 .PHONY: bench-emulated
 bench-emulated: $(READY) ## measure it on real MicroPython (4 minutes), into docs/figures-emulated.md
-	@$(PY) -m hw_sim.figures.emulated --write docs/figures-emulated.md $(ARGS)
+	@$(PY) -m hw_sim.benchmarks.emulated --write docs/figures-emulated.md $(ARGS)
 
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-annotate --only-binary :all: --upgrade

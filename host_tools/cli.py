@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     parser = argparse.ArgumentParser(
         prog="cryo",
-        description="Talk to a Cryodose cryogen applicator, and keep its journal.",
+        description="LinkClient to a Cryodose cryogen applicator, and keep its journal.",
         epilog=_EPILOG,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
             prog, max_help_position=20

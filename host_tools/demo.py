@@ -61,7 +61,7 @@ def run(out_dir: Path, *, json: bool) -> int:
     Raises LocalError when the simulator is not installed, or `out_dir` cannot be written.
     """
     try:
-        from hw_sim.demo import main
+        from hw_sim.demo.report import main
     except ImportError as error:
         raise LocalError(
             f"the demonstration needs the simulator, which cannot be loaded: {error}",

@@ -29,7 +29,7 @@ def run(
     simulator, MicroPython's image or the session to replay is missing or unusable.
     """
     try:
-        from hw_sim.panel.start import Unusable, main
+        from hw_sim.web.start import Unusable, main
     except ImportError as error:
         raise LocalError(
             f"the page needs the simulator, which cannot be loaded: {error}",

@@ -28,8 +28,8 @@ from serial.serialutil import (
 )
 
 from hw_sim.bench import FastBench
-from hw_sim.chip.errors import BenchError
-from hw_sim.flash import SimFlash
+from hw_sim.fakes.errors import BenchError
+from hw_sim.image.flash import SimFlash
 
 NS_PER_S = 1_000_000_000
 STEP_NS = 1_000_000

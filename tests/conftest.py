@@ -16,9 +16,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from hw_sim import image
+from hw_sim.image import micropython
 
-LONGEST = ("bench/test_page.py", "bench/test_update.py", "bench/test_real_interpreter.py")
+LONGEST = (
+    "scenarios/test_page.py",
+    "scenarios/test_update.py",
+    "scenarios/test_real_interpreter.py",
+)
 
 # The same examples every time (a failure can be repeated, and a run does not depend on luck).
 # To search further: HYPOTHESIS_PROFILE=search make test
@@ -31,8 +35,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 def image_problem() -> str:
     """Why the image cannot be used, or an empty string."""
     try:
-        image.find_image()
-    except (image.ImageMissing, image.ImageWrong) as problem:
+        micropython.find_image()
+    except (micropython.ImageMissing, micropython.ImageWrong) as problem:
         return str(problem)
     return ""
 
@@ -42,7 +46,7 @@ def micropython_image() -> Path:
     """Path of the official MicroPython image; skips the test where it is missing."""
     if image_problem():
         pytest.skip(image_problem())
-    return image.find_image()
+    return micropython.find_image()
 
 
 CHROMIUM_VARIABLE = "CRYODOSE_CHROMIUM"
@@ -112,12 +116,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         write(f"or name one that you have:  {CHROMIUM_VARIABLE}=/path/to/it make test")
     if not _missed(terminalreporter, image_problem(), "the proof on real MicroPython"):
         return
-    place = os.environ.get(image.IMAGE_VARIABLE) or str(image.cached_image())
+    place = os.environ.get(micropython.IMAGE_VARIABLE) or str(micropython.cached_image())
     write("Why: the official MicroPython image is not there, or is another one.")
     write("To run them:  make micropython test     (downloads it, and checks its hash)")
     write("or, by hand:")
-    write(f"  mkdir -p '{Path(place).parent}' && curl -fL -o '{place}' {image.IMAGE_URL}")
-    write(f"or name a copy that you have:  {image.IMAGE_VARIABLE}=/path/to/it make test")
+    write(f"  mkdir -p '{Path(place).parent}' && curl -fL -o '{place}' {micropython.IMAGE_URL}")
+    write(f"or name a copy that you have:  {micropython.IMAGE_VARIABLE}=/path/to/it make test")
 
 
 def pytest_sessionfinish() -> None:

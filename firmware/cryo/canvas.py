@@ -133,8 +133,12 @@ class Canvas:
         place = digits
         while place:
             place -= 1
-            self.place(font, x + place * font[0], page, value % 10 if value or place == digits - 1
-                       else fill)
+            self.place(
+                font,
+                x + place * font[0],
+                page,
+                value % 10 if value or place == digits - 1 else fill,
+            )
             value //= 10
 
     def place(self, font, x, page, index):

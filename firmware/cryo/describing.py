@@ -429,9 +429,7 @@ def _profile_rows(app):
 
 
 def _item_rows(app):
-    return [
-        (row[0], row[1], _ITEM_KINDS[screening.ITEMS[row[0] - 1][1]], row[2]) for row in ITEMS
-    ]
+    return [(row[0], row[1], _ITEM_KINDS[screening.ITEMS[row[0] - 1][1]], row[2]) for row in ITEMS]
 
 
 def _record_rows(app):

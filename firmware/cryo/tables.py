@@ -141,7 +141,7 @@ def plan(app, request):
         reaching=other if other > 0 else None,
         reaching_name=dose.row_of(other)[dose.NAME] if other > 0 else None,
         provenance=row[dose.PROVENANCE],
-        **asked
+        **asked,
     )
 
 

@@ -1,7 +1,7 @@
 """The applicators, as data: what there is, where its figures come from, and what is assumed.
 
-May import `hw_sim.plant.nitrogen`. Nothing here has been measured: coefficient and spot of a real
-applicator come from its calibration (docs/calibration.md).
+May import `hw_sim.world.plant.nitrogen`. Nothing here has been measured: coefficient and spot of a
+real applicator come from its calibration (docs/calibration.md).
 
 Sources. Nozzle bores: Brymill's sizes A-D, 1.02, 0.79, 0.56 and 0.41 mm, as the trade states them.
 Distance 1-2 cm, at a right angle: clinical practice. Coefficient of the sprays, 3000 W/m2K: the
@@ -12,15 +12,15 @@ training page of the British Society for Dermatological Surgery calls 3-4 mm "re
 Quantum Electron. 7 (2001) 1013), so that a factor of two either way is possible. Spots: assumed,
 the wetted disc; the real jet has no sharp rim. Probes: a contact of metal on skin with frost
 between them, 1000 W/m2K, assumed; the tip at -190 C, where the simulated line's tip comes to rest
-while liquid flows (hw_sim/plant/line.py; the project's first table had -195.8 C). A probe's line is
-throttled like nozzle C (assumed).
+while liquid flows (hw_sim/world/plant/line.py; the project's first table had -195.8 C). A probe's
+line is throttled like nozzle C (assumed).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hw_sim.plant.nitrogen import BOILING_C
+from hw_sim.world.plant.nitrogen import BOILING_C
 
 SPRAY = 1
 PROBE = 2

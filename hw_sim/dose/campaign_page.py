@@ -1,7 +1,7 @@
 """The campaign's outcomes as a table, a page (docs/campaign.md) and a picture (docs/campaign.png).
 
-May import Pillow and matplotlib (for the picture), `hw_sim.figures` and its sibling rooms. What is
-measured, and how, is `campaign`'s; here it is only counted and told.
+May import Pillow and matplotlib (for the picture), `hw_sim.figure_table` and its sibling modules.
+What is measured, and how, is `campaign`'s; here it is only counted and told.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from hw_sim.dose import tables
 from hw_sim.dose.applicators import APPLICATORS, PROBE, SPRAY, by_number
-from hw_sim.dose.campaign import (
+from hw_sim.dose.trials import (
     AIM_AGAIN_S,
     AIM_S,
     H_SIGMA,
@@ -29,7 +29,7 @@ from hw_sim.dose.campaign import (
     STOPWATCHES,
     Outcome,
 )
-from hw_sim.figures.figure import Figure, below, failed, markdown
+from hw_sim.figure_table import Figure, below, failed, markdown
 
 SHORT_BAR_MM = 0.3
 
@@ -334,7 +334,7 @@ def plot(outcomes: Sequence[Outcome], path: Path) -> None:
 
     import matplotlib as mpl
 
-    validate: Any = import_module("hw_sim.validate")  # its style
+    validate: Any = import_module("hw_sim.dose.validate")  # its style
     rows = [
         (label, colour, [100 * o.error for o in outcomes if o.strategy == name])
         for name, label, colour in _ROWS

@@ -29,13 +29,13 @@ import scipy.optimize as _optimize
 from numpy.typing import NDArray
 
 from hw_sim.dose.applicators import APPLICATORS, PROBE, SPRAY, Applicator
-from hw_sim.plant import Plant, PlantParams
-from hw_sim.plant.chill import COLD_C, FALL_K, RISE_K
-from hw_sim.plant.device import JetSpan
-from hw_sim.plant.dewar import DewarParams
-from hw_sim.plant.line import LineParams
-from hw_sim.plant.spray import exposure
-from hw_sim.plant.tissue import Exposure, expose
+from hw_sim.world.plant import Plant, PlantParams
+from hw_sim.world.plant.chill import COLD_C, FALL_K, RISE_K
+from hw_sim.world.plant.dewar import DewarParams
+from hw_sim.world.plant.jet import JetSpan
+from hw_sim.world.plant.line import LineParams
+from hw_sim.world.plant.spray import exposure
+from hw_sim.world.plant.tissue import Exposure, expose
 
 Floats = NDArray[np.float64]
 

@@ -25,8 +25,8 @@ from typing import Any
 
 from hw_sim.dose.applicators import APPLICATORS
 from hw_sim.dose.tables import MODEL, SKIN_C, SKIN_SEEN_C, TIMES_MS, VERSION, sensitivity
-from hw_sim.plant.nitrogen import BOILING_C
-from hw_sim.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
+from hw_sim.world.plant.nitrogen import BOILING_C
+from hw_sim.world.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
 
 TARGET = Path(__file__).resolve().parents[2] / "host_tools" / "phantom.json"
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hw_sim.dose.applicators import APPLICATORS, SPRAY, Applicator
 from hw_sim.dose.tables import SKIN_C, SKIN_SEEN_C, freeze
-from hw_sim.plant.tissue import SKIN, Tissue
+from hw_sim.world.plant.tissue import SKIN, Tissue
 
 Floats = NDArray[np.float64]
 

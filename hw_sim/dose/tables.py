@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hw_sim.dose import nozzle
 from hw_sim.dose.applicators import APPLICATORS, SPRAY, Applicator
-from hw_sim.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
+from hw_sim.world.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
 
 VERSION = 4
 """Of the tables; counted up whenever a figure in them changes."""

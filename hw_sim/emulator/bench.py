@@ -9,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from hw_sim import image as images
-from hw_sim.bench import FIRMWARE, NS_PER_MS, Hands
+from hw_sim.bench import FIRMWARE, NS_PER_MS, SimulatedBench
 from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
 from hw_sim.emulator.chip import FS_OFFSET, PINS, UNIQUE_ID, Chip, FlashWatcher, FlashWrite
 from hw_sim.emulator.usb import UsbHost
-from hw_sim.flash import BLOCK_BYTES, BLOCK_COUNT
-from hw_sim.plant import Plant, PlantParams
-from hw_sim.trace import Trace
-from hw_sim.wiring import GATE, SUPPLY, Wiring
+from hw_sim.image import micropython
+from hw_sim.image.flash import BLOCK_BYTES, BLOCK_COUNT
+from hw_sim.world.plant import Plant, PlantParams
+from hw_sim.world.trace import Trace
+from hw_sim.world.wiring import GATE, SUPPLY, Wiring
 
 FS_BYTES = BLOCK_COUNT * BLOCK_BYTES
 # Soldered to ground through a resistor (docs/hardware.md), so low when the chip lets go of them.
 _PULLED_DOWN = (GATE, SUPPLY)
 
 
-class EmulatedBench(Hands):
+class EmulatedBench(SimulatedBench):
     """An applicator whose processor runs MicroPython's own binary.
 
     `firmware_dir`: a folder as it lands on the board (main.py, cryo/…); default: the project's.
     `files`: what the board has instead, by path. `flash`: a file system image to start with
     instead of a fresh one. `mpy`: compile packages first, as a released board has them (compiling
     on the board takes the emulator half a minute). `trace`: collect every signal. `skin_sensor`:
-    the optional infrared thermometer is fitted. ImageMissing (hw_sim.image) if there is no
-    MicroPython image.
+    the optional infrared thermometer is fitted. ImageMissing (hw_sim.image.micropython) if there
+    is no MicroPython image.
     """
 
     settle_ms: float = 150  # real interpreter, real flash: two records before a new state is told
@@ -73,13 +73,13 @@ class EmulatedBench(Hands):
             self.clock, self.plant, seed=seed, noise_lsb=noise_lsb, skin_sensor=skin_sensor
         )
         self.wiring.power(False)
-        uf2 = (images.find_image() if image is None else image).read_bytes()
-        for offset, payload in images.uf2_blocks(uf2):
+        uf2 = (micropython.find_image() if image is None else image).read_bytes()
+        for offset, payload in micropython.uf2_blocks(uf2):
             self.chip.load_flash(offset, payload)
         if flash is None:
             if files is None:
-                files = images.firmware_files(firmware_dir or FIRMWARE, mpy=mpy)
-            flash = images.build_filesystem(dict(files))
+                files = micropython.firmware_files(firmware_dir or FIRMWARE, mpy=mpy)
+            flash = micropython.build_filesystem(dict(files))
         self.flash = flash
         self.usb = UsbHost(self.chip.rp2040.usb_ctrl)
         self.trace: Trace | None = Trace(self.wiring) if trace else None
@@ -139,7 +139,7 @@ class EmulatedBench(Hands):
 
     def files(self) -> dict[str, bytes]:
         """All files on the board. littlefs.LittleFSError when it would not mount."""
-        return images.read_filesystem(self.flash)
+        return micropython.read_filesystem(self.flash)
 
     def power_on(self) -> None:
         """Supply on; the chip begins to boot. Harmless when it is on."""

@@ -1,7 +1,7 @@
 """I2C0, SPI0, ADC and PWM of the emulated chip, wired to the parts.
 
-May import the standard library, `rp2040py`, `hw_sim.wiring` and `hw_sim.emulator.clock`. A byte
-on a bus takes its time: the processor stands still for it (`EmulatedClock.stall`) instead of
+May import the standard library, `rp2040py`, `hw_sim.world.wiring` and `hw_sim.emulator.clock`. A
+byte on a bus takes its time: the processor stands still for it (`EmulatedClock.stall`) instead of
 polling, so interrupts are taken up to one byte's time later than on the board.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 from rp2040py.peripherals.i2c import R_TX_EMPTY, I2CMode
 
 from hw_sim.emulator.clock import EmulatedClock
-from hw_sim.parts.i2c import I2cPart
-from hw_sim.wiring import Wiring, WiringError
+from hw_sim.world.parts.i2c import I2cPart
+from hw_sim.world.wiring import Wiring, WiringError
 
 _I2C_BITS = 9  # a byte and its acknowledge
 _NS_PER_CYCLE = 8  # of the system clock, which times the bus

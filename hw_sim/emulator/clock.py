@@ -1,7 +1,7 @@
 """Emulated time in whole nanoseconds, on top of the emulator's own alarms.
 
-May import the standard library, `rp2040py` and `hw_sim.clock`. The processor's clock is fixed at
-125 MHz in rp2040py, whatever the firmware asks of its PLLs.
+May import the standard library, `rp2040py` and `hw_sim.world.clock`. The processor's clock is
+fixed at 125 MHz in rp2040py, whatever the firmware asks of its PLLs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class EmulatedTimer:
 
 
 class EmulatedClock:
-    """`hw_sim.clock.ClockLike` for the parts; ns since the bench was made."""
+    """`hw_sim.world.clock.ClockLike` for the parts; ns since the bench was made."""
 
     def __init__(self, core: SimulationClock) -> None:
         self.core: IClock = core

@@ -191,19 +191,19 @@ def draw(card: Card, code: str) -> canvas.Canvas:
     """The picture of a card in a language."""
     assert words.use(LANGUAGES[code])
     view = view_of(card)
-    glass = canvas.Canvas()
-    glass.clear()
+    display = canvas.Canvas()
+    display.clear()
     enter, update = screens.SCREENS[card.screen]
-    enter(glass, view)
+    enter(display, view)
     seen = [-1] * 6
     for _ in range(CALLS):
-        update(glass, view, seen)
-    return glass
+        update(display, view, seen)
+    return display
 
 
-def dots(glass: canvas.Canvas) -> list[list[int]]:
+def dots(display: canvas.Canvas) -> list[list[int]]:
     """Its pixels, by row."""
-    return [[glass.page[y // 8][1 + x] >> (y % 8) & 1 for x in range(128)] for y in range(64)]
+    return [[display.page[y // 8][1 + x] >> (y % 8) & 1 for x in range(128)] for y in range(64)]
 
 
 def text(rows: list[list[int]]) -> str:

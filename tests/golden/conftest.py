@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from hw_sim.chip import framebuf
+from hw_sim.fakes import framebuf
 
 lent = sys.modules.setdefault("micropython", ModuleType("micropython"))
 lent.const = lambda value: value  # type: ignore[attr-defined]

@@ -27,10 +27,10 @@ def sheet(pictures: list[list[list[int]]]) -> Image.Image:
     rows = -(-len(pictures) // ACROSS)
     made = Image.new("RGB", (ACROSS * wide + GAP, rows * high + GAP), AROUND)
     for i, picture in enumerate(pictures):
-        glass = Image.new("RGB", (128, 64))
-        glass.putdata([ON if dot else OFF for row in picture for dot in row])
+        display = Image.new("RGB", (128, 64))
+        display.putdata([ON if dot else OFF for row in picture for dot in row])
         at = GAP + i % ACROSS * wide, GAP + i // ACROSS * high
-        made.paste(glass.resize((128 * SCALE, 64 * SCALE), Image.Resampling.NEAREST), at)
+        made.paste(display.resize((128 * SCALE, 64 * SCALE), Image.Resampling.NEAREST), at)
     return made
 
 
@@ -65,7 +65,11 @@ UPDATED = [
     for card in cards()
     if card.screen
     in (
-        screens.ARMED, screens.FREEZING, screens.PRECHILL, screens.PURGING, screens.THAWING,
+        screens.ARMED,
+        screens.FREEZING,
+        screens.PRECHILL,
+        screens.PURGING,
+        screens.THAWING,
         screens.MENU,
     )
 ]
@@ -75,8 +79,8 @@ UPDATED = [
 @pytest.mark.parametrize("card", UPDATED, ids=lambda card: card.name)
 def test_what_is_updated_is_what_would_be_drawn_anew(code: str, card: Card) -> None:
     """A screen that is brought up to date leaves no remains of what it showed before."""
-    glass = draw(card, code)
-    assert bytes(glass.buffer[0::129]) == b"\x40" * 8 + bytes(glass.buffer[-1:])
+    display = draw(card, code)
+    assert bytes(display.buffer[0::129]) == b"\x40" * 8 + bytes(display.buffer[-1:])
     again = canvas.Canvas()
     again.clear()
     view = view_of(card)
@@ -97,4 +101,4 @@ def test_what_is_updated_is_what_would_be_drawn_anew(code: str, card: Card) -> N
         setattr(view, name, value)
     for _ in range(12):
         update(again, view, seen)
-    assert text(dots(again)) == text(dots(glass))
+    assert text(dots(again)) == text(dots(display))

@@ -1,7 +1,7 @@
 """The screens of real courses of a treatment, pixel by pixel, in each language: H-09, H-06.
 
-They are brought about on the fast bench by `hw_sim.sights`, which the documentation's pictures
-are made of. To record them anew after a change, and look at the difference in git:
+They are brought about on the fast bench by `hw_sim.artwork.screen_tour`, which the documentation's
+pictures are made of. To record them anew after a change, and look at the difference in git:
 
     make test ARGS="tests/golden --record"
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim import sights
+from hw_sim.artwork import screen_tour as sights
 from tests.golden.cards import LANGUAGES, canvas, dots, screens
 
 SCREENS = Path(__file__).parent / "screens"
@@ -41,19 +41,19 @@ def test_no_recorded_screen_is_an_orphan() -> None:
 
 
 def test_no_picture_is_caught_half_sent() -> None:
-    """The temperature falls by a degree in 60 ms, and the glass gets it page by page. H-09"""
+    """The temperature falls by a degree in 60 ms, and the display gets it page by page. H-09"""
     whole = set()
     view = screens.View()
     enter, update = screens.SCREENS[screens.PURGING]
     for degrees in range(-200, 41):
-        glass = canvas.Canvas()
-        glass.clear()
+        display = canvas.Canvas()
+        display.clear()
         view.nozzle_c_x100 = 100 * degrees
-        enter(glass, view)
+        enter(display, view)
         seconds_then_degrees = [-1] * 6
-        update(glass, view, seconds_then_degrees)
-        update(glass, view, seconds_then_degrees)
-        whole.add(number(b"".join(bytes(row) for row in dots(glass))))
+        update(display, view, seconds_then_degrees)
+        update(display, view, seconds_then_degrees)
+        whole.add(number(b"".join(bytes(row) for row in dots(display))))
     walk = sights.Walk(cold=False)
     walk.hold("arm", 1200)
     while walk.told() == "SCREENING":

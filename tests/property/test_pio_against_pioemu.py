@@ -16,8 +16,8 @@ import adafruit_pioasm
 from hypothesis import example, given, settings, strategies as st
 from pioemu import State, emulate
 
-from hw_sim.chip import pio, pioasm
-from hw_sim.clock import Clock
+from hw_sim.fakes import pio, pioasm
+from hw_sim.world.clock import Clock
 
 GATE = 2
 ESTOP = 6

@@ -62,7 +62,7 @@ def imports_of(path: Path) -> frozenset[str]:
             if node.level:  # relative: only host_tools and hw_sim may use it
                 base = package[: len(package) - node.level + 1]
                 module = ".".join([*base, *([module] if module else [])])
-            if module in {"cryo", "hw_sim", "host_tools", "hw_sim.plant", "hw_sim.parts"}:
+            if module in {"cryo", "hw_sim", "host_tools"}:
                 names.update(f"{module}.{alias.name}" for alias in node.names)
             else:
                 names.add(module)

@@ -1,4 +1,4 @@
-"""Names cost memory that is never given back (hw_sim/image.py, `compiled`): H-12."""
+"""Names cost memory that is never given back (hw_sim/image/micropython.py, `compiled`): H-12."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from hw_sim import image
 from hw_sim.bench import FIRMWARE
+from hw_sim.image import micropython
 
 # Names that the compiled firmware brings along, some 120 of MicroPython's own among them. At some
 # 1330 of them the interpreter's table doubles (at 1260 that are not its own, 50 of which it makes
@@ -42,7 +42,7 @@ def names_of(mpy: bytes) -> set[str]:
 
 
 def test_the_firmware_has_not_too_many_names() -> None:
-    files = image.firmware_files(FIRMWARE, mpy=True)
+    files = micropython.firmware_files(FIRMWARE, mpy=True)
     found = {path: names_of(data) for path, data in files.items() if path.endswith(".mpy")}
     every = set().union(*found.values())
     assert {"App", "heap_free", "lang_zh"} <= every
@@ -69,8 +69,10 @@ class Thing:
 
 
 def test_private_names_are_shared_and_nothing_else_changes() -> None:
-    made = image.with_few_names(SOURCE).decode()
-    assert made == """\
+    made = micropython.with_few_names(SOURCE).decode()
+    assert (
+        made
+        == """\
 _SIZE = const(3)
 _2 = [1]
 TABLE = _2  # _table
@@ -87,6 +89,7 @@ class Thing:
     def _first(self):
         return self._first(_0)
 """
+    )
 
 
 @pytest.mark.parametrize("path", sorted(FIRMWARE.rglob("*.py")), ids=lambda path: path.name)
@@ -105,9 +108,7 @@ def test_no_function_has_a_name_of_its_own_that_the_module_has_too(path) -> None
         for node in ast.walk(row)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }  # fmt: skip
-    inside |= {
-        node.arg for row in tree.body for node in ast.walk(row) if isinstance(node, ast.arg)
-    }
+    inside |= {node.arg for row in tree.body for node in ast.walk(row) if isinstance(node, ast.arg)}
     private = {name for name in top if name.startswith("_")}
     assert not private & inside
     modules = {alias.asname or alias.name for row in tree.body

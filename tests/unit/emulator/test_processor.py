@@ -91,9 +91,8 @@ class Pair:
         return True
 
     def same(self) -> bool:
-        return (
-            _state(self.plain) == _state(self.ours)
-            and bytes(self.plain.sram[:0x8000]) == bytes(self.ours.sram[:0x8000])
+        return _state(self.plain) == _state(self.ours) and bytes(self.plain.sram[:0x8000]) == bytes(
+            self.ours.sram[:0x8000]
         )
 
 

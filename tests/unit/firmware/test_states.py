@@ -8,7 +8,7 @@ import pytest
 from cryo import treatment
 from PIL import Image
 
-from hw_sim import states
+from hw_sim.artwork import state_diagram as states
 from hw_sim.bench import FIRMWARE
 
 SOURCE = FIRMWARE / "cryo" / "treatment.py"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryo import describing, faults, languages, schema, words
 
-from hw_sim import make_fonts
+from hw_sim.artwork import make_fonts
 from hw_sim.bench import FIRMWARE, FastBench
 
 CRYO = FIRMWARE / "cryo"
@@ -77,7 +77,7 @@ def english_afterwards() -> Iterator[None]:
 def test_what_lies_on_the_device_is_made_from_the_texts(language: make_fonts.Language) -> None:
     path = CRYO / f"lang_{language.code}.py"
     assert path.read_text("utf-8") == make_fonts.room(language), (
-        "run: python -m hw_sim.make_fonts firmware/cryo"
+        "run: python -m hw_sim.artwork.make_fonts firmware/cryo"
     )
     glyphs = make_fonts.kept_glyphs(path, language.characters())
     assert path.with_suffix(".bin").read_bytes() == make_fonts.in_flash(language, glyphs)

@@ -14,7 +14,7 @@ from host_tools import prompt, release as releases, update
 from host_tools.cli import main
 from host_tools.errors import IntegrityError, LinkError, LinkTimeout, LocalError, Refused
 from host_tools.prompt import Inventory
-from hw_sim import release as built
+from hw_sim.image import release as built
 from tests.unit.host.fake_device import FakeDevice, SocketServer
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.dose import campaign, campaign_page
+from hw_sim.dose import campaign, campaign_page, trials
 from hw_sim.dose.applicators import APPLICATORS, PROBE, SPRAY, by_number
-from hw_sim.dose.campaign import Outcome, draw
-from hw_sim.plant.tissue import Exposure
+from hw_sim.dose.trials import Outcome, draw
+from hw_sim.world.plant.tissue import Exposure
 
 
 def outcome(number: int, error: float, strategy: str = "device", **other: float) -> Outcome:
@@ -31,10 +31,10 @@ def row(outcomes: list[Outcome], what: str) -> campaign_page.Figure:
 def test_a_treatment_is_the_same_whenever_it_is_drawn() -> None:
     assert draw(1, 7) == draw(1, 7)
     assert draw(1, 7) != draw(2, 7)
-    drawn = [draw(campaign.SEED, number) for number in range(campaign.COUNT)]
+    drawn = [draw(trials.SEED, number) for number in range(trials.COUNT)]
     assert {one.applicator for one in drawn} == {one.number for one in APPLICATORS}
     factors = [one.h_factor for one in drawn]
-    within = sum(abs(factor - 1.0) < campaign.H_SIGMA for factor in factors) / len(factors)
+    within = sum(abs(factor - 1.0) < trials.H_SIGMA for factor in factors) / len(factors)
     assert 0.58 < within < 0.78
 
 
@@ -77,7 +77,7 @@ def test_what_the_device_does_not_give_is_a_missed_bar() -> None:
 def test_a_probe_is_in_contact_only_while_the_valve_is_open() -> None:
     one = replace(draw(1, 1), applicator=6, h_factor=1.0)
     tip = [(t * 50_000_000, -100.0 - t) for t in range(100)]
-    exposed = campaign.touched(one, [], tip, 1_000_000_000, 3_000_000_000)
+    exposed = trials.touched(one, [], tip, 1_000_000_000, 3_000_000_000)
     rows = exposed.rows()
     assert rows[0] == (0.0, 1000.0, -120.0)
     assert rows[-1][:2] == (2.0, 0.0)
@@ -86,7 +86,7 @@ def test_a_probe_is_in_contact_only_while_the_valve_is_open() -> None:
 
 def test_a_warm_line_costs_the_stopwatch_more_than_a_cold_one() -> None:
     one = replace(draw(1, 1), applicator=2, line_c=20.0, mbar=500.0)
-    warm, cold = (campaign.with_stopwatch(one, name, 2.5, 3.0) for name in campaign.STOPWATCHES)
+    warm, cold = (trials.with_stopwatch(one, name, 2.5, 3.0) for name in trials.STOPWATCHES)
     assert warm.reached_mm < cold.reached_mm - 0.3
 
 
@@ -97,7 +97,7 @@ def test_a_whole_treatment(kind: int) -> None:
         one for one in (draw(3, i) for i in range(50))
         if by_number(one.applicator).kind == kind and one.applicator in (2, 4)
     )  # fmt: skip
-    told = campaign.with_device(one, "device", campaign.STRATEGIES["device"])
+    told = trials.with_device(one, "device", trials.STRATEGIES["device"])
     assert told.ended in ("DONE", "THAWING", "READY")
     assert told.purges >= 1
     assert 9.9 < told.seconds < 30.1
@@ -157,38 +157,42 @@ def test_kept_outcomes_count_for_this_firmware_and_seed_only(
 ) -> None:
     """One changed file of firmware or plant, or another seed: begun anew, and said."""
     some = [outcome(1, 0.1), outcome(2, 0.0)]
-    path = lines_of(tmp_path / "lines.jsonl", campaign.key(7), some, tail='{"number": 3, "str')
-    assert campaign.kept(path, 7) == some, "a line that was broken off is made again"
-    assert campaign.kept(path, 8) == []
+    path = lines_of(tmp_path / "lines.jsonl", trials.key(7), some, tail='{"number": 3, "str')
+    assert trials.kept(path, 7) == some, "a line that was broken off is made again"
+    assert trials.kept(path, 8) == []
     assert "begun anew" in capsys.readouterr().err
-    assert campaign.kept(tmp_path / "none.jsonl", 7) == []
+    assert trials.kept(tmp_path / "none.jsonl", 7) == []
     path.write_text("\n".join(json.dumps(asdict(one)) for one in some), encoding="utf-8")
-    assert campaign.kept(path, 7) == [], "lines without a key, as they once were"
+    assert trials.kept(path, 7) == [], "lines without a key, as they once were"
 
     copy = tmp_path / "root"
-    for name in ("firmware/cryo/dose.py", "hw_sim/plant/line.py", "hw_sim/dose/campaign_page.py"):
+    for name in (
+        "firmware/cryo/dose.py",
+        "hw_sim/world/plant/line.py",
+        "hw_sim/dose/campaign_page.py",
+    ):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / name).write_bytes((campaign.ROOT / name).read_bytes())
-    monkeypatch.setattr(campaign, "ROOT", copy)
-    keys = [campaign.key(7)]
-    for name in ("firmware/cryo/dose.py", "hw_sim/plant/line.py"):
+        (copy / name).write_bytes((trials.ROOT / name).read_bytes())
+    monkeypatch.setattr(trials, "ROOT", copy)
+    keys = [trials.key(7)]
+    for name in ("firmware/cryo/dose.py", "hw_sim/world/plant/line.py"):
         with (copy / name).open("a", encoding="utf-8") as file:
             file.write("# changed\n")
-        keys.append(campaign.key(7))
+        keys.append(trials.key(7))
     assert len(set(keys)) == 3
     (copy / "hw_sim/dose/campaign_page.py").write_text("", encoding="utf-8")
-    assert campaign.key(7) == keys[-1], "how it is told does not change what came out"
+    assert trials.key(7) == keys[-1], "how it is told does not change what came out"
 
 
 def test_two_processes_give_the_same_in_the_same_order() -> None:
     before = [outcome(i, 0.0) for i in range(6)]
     one, two = (
-        [asdict(o) for some in campaign.run(5, 6, campaign.STOPWATCHES, before, jobs) for o in some]
+        [asdict(o) for some in trials.run(5, 6, trials.STOPWATCHES, before, jobs) for o in some]
         for jobs in (1, 2)
     )
     assert one == two
     assert [(o["number"], o["strategy"]) for o in one] == [
-        (i, name) for i in range(6) for name in campaign.STOPWATCHES
+        (i, name) for i in range(6) for name in trials.STOPWATCHES
     ]
 
 
@@ -200,11 +204,11 @@ def test_the_command_goes_on_where_it_ended(
     asked = ["--count", "2", "--lines", str(lines), "--folder", str(tmp_path), "--only", "device"]
     runs: list[int] = []
 
-    def treated(one: campaign.Draw, strategy: str, _settings: dict[str, int]) -> Outcome:
+    def treated(one: trials.Draw, strategy: str, _settings: dict[str, int]) -> Outcome:
         runs.append(one.number)
         return outcome(one.number, 0.01, strategy)
 
-    monkeypatch.setattr(campaign, "with_device", treated)
+    monkeypatch.setattr(trials, "with_device", treated)
     assert campaign.main(asked) == 1, "no estimate: bars are missed"
     assert runs == [0, 1]
     first = lines.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hw_sim.chip import jsonmp
+from hw_sim.fakes import jsonmp
 from tests.unit.hw_sim.chip_programs import bench_with, printed
 
 # Expression: what the real interpreter printed (an exception: its name and arguments).

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hw_sim.chip.errors import NotModelled
-from hw_sim.chip.framebuf import MHLSB, MHMSB, MVLSB, FrameBuffer
+from hw_sim.fakes.errors import NotModelled
+from hw_sim.fakes.framebuf import MHLSB, MHMSB, MVLSB, FrameBuffer
 
 Picture = dict[tuple[int, int], int]
 WIDTH, HEIGHT, STRIDE = 21, 19, 24

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.chip.chip import BOOT_NS
-from hw_sim.chip.errors import FirmwareCrashed
-from hw_sim.flash import SimFlash
-from hw_sim.wiring import GATE
+from hw_sim.fakes.chip import BOOT_NS
+from hw_sim.fakes.errors import FirmwareCrashed
+from hw_sim.image.flash import SimFlash
+from hw_sim.world.wiring import GATE
 from tests.unit.hw_sim.chip_programs import bench_with, printed
 
 MS = 1_000_000

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.chip import framebuf, machine, rp2
-from hw_sim.chip.errors import (
+from hw_sim.fakes import framebuf, machine, rp2
+from hw_sim.fakes.errors import (
     BenchError,
     ChipMisuse,
     FirmwareCrashed,
     NotModelled,
     Spinning,
 )
-from hw_sim.chip.modules import Poll, Sha256, Stream
-from hw_sim.chip.names import CLASSES, MODULES
+from hw_sim.fakes.modules import Poll, Sha256, Stream
+from hw_sim.fakes.names import CLASSES, MODULES
 from tests.unit.hw_sim.chip_programs import bench_with, printed
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hw_sim.chip.usb import FIFO_BYTES, RING_BYTES, UsbCdc
-from hw_sim.clock import Clock
+from hw_sim.fakes.usb import FIFO_BYTES, RING_BYTES, UsbCdc
+from hw_sim.world.clock import Clock
 from tests.unit.hw_sim.chip_programs import bench_with
 
 MS = 1_000_000

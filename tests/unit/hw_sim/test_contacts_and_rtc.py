@@ -2,9 +2,9 @@
 
 import pytest
 
-from hw_sim.clock import Clock
-from hw_sim.parts.contacts import Button, EStop
-from hw_sim.parts.ds3231 import Ds3231
+from hw_sim.world.clock import Clock
+from hw_sim.world.parts.contacts import Button, EStop
+from hw_sim.world.parts.ds3231 import Ds3231
 
 MS = 1_000_000
 S = 1_000_000_000

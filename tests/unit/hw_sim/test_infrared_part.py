@@ -5,11 +5,11 @@ from textwrap import dedent
 
 import pytest
 
-from hw_sim.chip.errors import ChipMisuse
-from hw_sim.clock import Clock
-from hw_sim.parts.mlx90614 import Mlx90614, packet_error_code
-from hw_sim.plant import Plant, PlantParams, SkinParams
-from hw_sim.plant.line import LineParams
+from hw_sim.fakes.errors import ChipMisuse
+from hw_sim.world.clock import Clock
+from hw_sim.world.parts.mlx90614 import Mlx90614, packet_error_code
+from hw_sim.world.plant import Plant, PlantParams, SkinParams
+from hw_sim.world.plant.line import LineParams
 from tests.unit.hw_sim.chip_programs import printed
 
 MS = 1_000_000

@@ -11,8 +11,8 @@ from itertools import pairwise
 import pytest
 
 from hw_sim.bench import FastBench
-from hw_sim.panel.engine import Engine, Runner, Seat
-from hw_sim.panel.view import COLUMNS, SAMPLES, History, dots
+from hw_sim.web.engine import Engine, Runner, Seat
+from hw_sim.web.view import COLUMNS, SAMPLES, History, dots
 
 TURN_S = 0.004
 
@@ -233,7 +233,7 @@ def test_another_device_knows_nothing_of_the_first(ready: Driven) -> None:
 def test_a_firmware_that_fails_is_told_and_the_engine_goes_on(
     ready: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hw_sim.chip.errors import FirmwareCrashed
+    from hw_sim.fakes.errors import FirmwareCrashed
 
     def fail(ms: float) -> None:
         raise FirmwareCrashed("all is lost")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.panel.scenario import (
+from hw_sim.web.scenario import (
     LONGEST_NS,
     Recorder,
     Scenario,

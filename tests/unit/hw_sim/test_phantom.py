@@ -9,7 +9,7 @@ import pytest
 from hw_sim.dose import phantom
 from hw_sim.dose.applicators import APPLICATORS
 from hw_sim.dose.tables import TIMES_MS, VERSION
-from hw_sim.plant.tissue import SKIN
+from hw_sim.world.plant.tissue import SKIN
 
 DATA = json.loads(phantom.TARGET.read_text(encoding="utf-8"))
 TOLERANCE_UM = 20  # two steps of rounding: another processor's last bit

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.plant import Jet, JetSpan, Plant, PlantParams
-from hw_sim.plant.chill import COLD_C, chill_down, tables
-from hw_sim.plant.dewar import DewarParams
-from hw_sim.plant.line import LineParams
-from hw_sim.plant.nitrogen import boiling_k, flash_fraction
-from hw_sim.plant.valve import ValveParams
+from hw_sim.world.plant import Jet, JetSpan, Plant, PlantParams
+from hw_sim.world.plant.chill import COLD_C, chill_down, tables
+from hw_sim.world.plant.dewar import DewarParams
+from hw_sim.world.plant.line import LineParams
+from hw_sim.world.plant.nitrogen import boiling_k, flash_fraction
+from hw_sim.world.plant.valve import ValveParams
 
 MS = 1_000_000
 S = 1_000_000_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hw_sim.parts.ssd1306 import Ssd1306, Ssd1306UnknownCommand
+from hw_sim.world.parts.ssd1306 import Ssd1306, Ssd1306UnknownCommand
 
 # Initialisation of a 128 × 64 module, data sheet application note figure 2, horizontal addressing.
 INIT = bytes(

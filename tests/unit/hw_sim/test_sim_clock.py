@@ -2,7 +2,7 @@
 
 import pytest
 
-from hw_sim.clock import Clock
+from hw_sim.world.clock import Clock
 
 
 def test_due_calls_run_in_order_of_time_then_of_asking() -> None:

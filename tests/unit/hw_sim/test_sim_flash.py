@@ -8,8 +8,8 @@ import pytest
 from littlefs import LittleFS, lfs
 from littlefs.context import UserContext
 
-from hw_sim.flash import DISK_VERSION, GEOMETRY, Filesystem, SimFlash
-from hw_sim.image import read_filesystem
+from hw_sim.image.flash import DISK_VERSION, GEOMETRY, Filesystem, SimFlash
+from hw_sim.image.micropython import read_filesystem
 from tests.unit.hw_sim.chip_programs import bench_with
 
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from hw_sim.plant import Jet, Plant, PlantParams, SkinParams
-from hw_sim.plant.line import LineParams
-from hw_sim.plant.nitrogen import BOILING_C
-from hw_sim.plant.skin import Skin
-from hw_sim.plant.tissue import Exposure, Floats, Tissue, expose
+from hw_sim.world.plant import Jet, Plant, PlantParams, SkinParams
+from hw_sim.world.plant.line import LineParams
+from hw_sim.world.plant.nitrogen import BOILING_C
+from hw_sim.world.plant.skin import Skin
+from hw_sim.world.plant.tissue import Exposure, Floats, Tissue, expose
 
 MS = 1_000_000
 S = 1_000_000_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from hw_sim.plant import Plant
-from hw_sim.plant.device import JetSpan
-from hw_sim.plant.nitrogen import BOILING_C
-from hw_sim.plant.spray import exposure
-from hw_sim.plant.tissue import Exposure, expose
+from hw_sim.world.plant import Plant
+from hw_sim.world.plant.jet import JetSpan
+from hw_sim.world.plant.nitrogen import BOILING_C
+from hw_sim.world.plant.spray import exposure
+from hw_sim.world.plant.tissue import Exposure, expose
 
 MS = 1_000_000
 S = 1000 * MS

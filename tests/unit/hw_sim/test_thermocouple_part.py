@@ -2,10 +2,10 @@
 
 import pytest
 
-from hw_sim.clock import Clock
-from hw_sim.parts.max31856 import Max31856
-from hw_sim.parts.thermocouple import type_k_c, type_k_mv, type_t_mv
-from hw_sim.plant import Plant
+from hw_sim.world.clock import Clock
+from hw_sim.world.parts.max31856 import Max31856
+from hw_sim.world.parts.thermocouple import type_k_c, type_k_mv, type_t_mv
+from hw_sim.world.plant import Plant
 
 MS = 1_000_000
 S = 1_000_000_000

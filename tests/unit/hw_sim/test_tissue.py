@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_sim import validate
-from hw_sim.dose import tables
-from hw_sim.plant.nitrogen import BOILING_C
-from hw_sim.plant.tissue import Exposure, Tissue, expose, treat
+from hw_sim.dose import tables, validate
+from hw_sim.world.plant.nitrogen import BOILING_C
+from hw_sim.world.plant.tissue import Exposure, Tissue, expose, treat
 
 S = 1_000_000_000
 

@@ -5,11 +5,11 @@ Pins and curves are written out here once more from docs/hardware.md.
 
 import pytest
 
-from hw_sim.clock import Clock
-from hw_sim.mishaps import MISHAPS
-from hw_sim.parts.i2c import I2cPart
-from hw_sim.plant import Plant
-from hw_sim.wiring import Wiring, WiringError
+from hw_sim.world.clock import Clock
+from hw_sim.world.fault_injection import MISHAPS
+from hw_sim.world.parts.i2c import I2cPart
+from hw_sim.world.plant import Plant
+from hw_sim.world.wiring import Wiring, WiringError
 
 MS = 1_000_000
 S = 1_000_000_000

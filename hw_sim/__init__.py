@@ -1,1 +1,0 @@
-"""Simulated hardware: the unchanged firmware runs on it, in virtual time."""

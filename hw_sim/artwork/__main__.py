@@ -1,0 +1,106 @@
+"""Draws the documentation's pictures: a treatment, the states, all screens, and the quick card.
+
+`python -m hw_sim.artwork FOLDER` writes treatment.png, state_diagram.png, screens.png (English,
+below the states), screens-zh.png (Chinese), each screen alone in screens/, and quick-card.png. The
+same run gives the same bytes. May import the standard library, Pillow (lazily), `hw_sim.bench`,
+`hw_sim.demo`, `hw_sim.plotting` and its own package.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw_sim.artwork import state_diagram
+from hw_sim.artwork.quick_card import card
+from hw_sim.artwork.screen_tour import Sight, sights
+from hw_sim.bench import FIRMWARE
+from hw_sim.demo.picture import treatment
+from hw_sim.demo.treatment import Session
+from hw_sim.plotting import (
+    INK,
+    PAPER,
+    SOFT,
+    STYLE,
+    figure as figure_of,
+    load,
+    save,
+    screen,
+    snapshot,
+)
+
+# -- all screens ----------------------------------------------------------------------------------
+
+
+def screens(path: Path, shown: Sequence[Sight]) -> None:
+    """Draw screens with their titles into one PNG file, 1836 pixels wide."""
+    across, dot, gap, edge = 6, 2, 40, 50
+    wide, high = 128 * dot, 64 * dot + 84
+    rows = -(-len(shown) // across)
+    width = 2 * edge + across * wide + (across - 1) * gap
+    height = 2 * edge + rows * high - 16
+    with load().rc_context(STYLE):
+        figure = figure_of(width, height)
+        for i, sight in enumerate(shown):
+            x = edge + i % across * (wide + gap)
+            under = height - edge - i // across * high - 64 * dot
+            screen(figure, sight.pixels, x, under, dot)
+            figure.text(
+                x / width, (under - 18) / height, sight.title, fontsize=13.5, fontweight="bold",
+                color=INK, va="top",
+            )  # fmt: skip
+            figure.text(
+                x / width, (under - 40) / height, sight.words, fontsize=11.5, color=SOFT, va="top"
+            )
+        save(figure, path)
+
+
+def machine(path: Path, shown: Sequence[Sight]) -> None:
+    """Draw the states with their screens, and every way between them, to a PNG file."""
+    pixels = {sight.state: sight.pixels for sight in shown if sight.state}
+    pixels["BOOT"] = pixels["SELF_TEST"]  # the same screen
+    state_diagram.draw(path, state_diagram.read_machine(FIRMWARE / "cryo" / "treatment.py"), pixels)
+
+
+def one_below_another(path: Path, parts: Sequence[Path]) -> None:
+    """Put PNG files into one, each in the middle of its own height."""
+    from PIL import Image
+
+    images = [Image.open(part).convert("RGB") for part in parts]
+    whole = Image.new(
+        "RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER
+    )
+    top = 0
+    for image in images:
+        whole.paste(image, ((whole.width - image.width) // 2, top))
+        top += image.height
+    whole.save(path, optimize=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m hw_sim.artwork FOLDER`: the pictures of the documentation."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        print("usage: python -m hw_sim.artwork FOLDER", file=sys.stderr)
+        return 2
+    folder = Path(arguments[0])
+    session = Session()
+    for _ in session.moments():
+        pass
+    outcome = session.outcome()
+    treatment(folder / "treatment.png", session, outcome, planned_us=session.planned_us())
+    english = sights(1)
+    screens(folder / "screens.png", english)
+    screens(folder / "screens-zh.png", sights(2))
+    alone = folder / "screens"
+    alone.mkdir(exist_ok=True)
+    for sight in english:
+        snapshot(sight.pixels, alone / f"{sight.name}.png")
+    machine(folder / "states.png", english)
+    one_below_another(folder / "screens.png", [folder / "states.png", folder / "screens.png"])
+    card(folder / "quick-card.png", english)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

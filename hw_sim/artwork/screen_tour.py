@@ -1,0 +1,268 @@
+"""Every kind of screen, brought about on the fast bench as an operator would come to see it.
+
+The documentation's pictures are these, and so are the golden screens of tests/golden: what is
+shown is what the firmware draws in a real course of a treatment. May import the standard library
+and `bench` of hw_sim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from hw_sim.bench import FastBench
+from hw_sim.bench.operator import until_drawn
+
+_WARM_MS = 1500.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One screen: its name, what it is, what it tells, and its pixels (128 x 64, a byte each).
+
+    `state`: the state of the device, where this screen stands for it in the picture of the states.
+    """
+
+    name: str
+    title: str
+    words: str
+    pixels: bytes
+    text: str
+    state: str = ""
+
+
+class Walk:
+    """A device in somebody's hands."""
+
+    def __init__(self, language: int = 1, *, cold: bool = True) -> None:
+        self.bench = FastBench(noise_lsb=0.0)
+        self.bench.power_on()
+        self.bench.run_for(_WARM_MS)
+        if language != 1:
+            self.bench.ask("set", key="language", value=language)
+            self.bench.run_for(400)
+            self.bench.cut_power()
+            self.bench.run_for(300)
+            self.bench.power_on()
+            self.bench.run_for(_WARM_MS)
+        if cold:
+            self.chill()
+
+    def chill(self) -> None:
+        """The line as it is when one has just purged it."""
+        self.bench.plant.set_line(self.bench.clock.now_ns, wall_c=-190.0, tip_c=-190.0)
+        self.bench.run_for(400)
+
+    def told(self) -> str:
+        """The state that the device told last."""
+        states = [event["state"] for event in self.bench.events() if event["ev"] == "state"]
+        return states[-1] if states else ""
+
+    def hold(self, name: str, ms: float) -> None:
+        """Hold a button, let go, and wait until the screen has followed."""
+        self.bench.hold(name)
+        self.bench.run_for(ms)
+        self.bench.release(name)
+        self.bench.run_for(300)
+
+    def press(self, name: str, times: int = 1) -> None:
+        """Press a button, and wait until the screen has followed."""
+        for _ in range(times):
+            self.bench.press(name)
+            self.bench.run_for(300)
+
+    def until(self, state: str, ms: float = 40_000) -> None:
+        """Run until the device tells a state. RuntimeError if it never does."""
+        if not self.bench.run_until(lambda: self.told() == state, ms):
+            raise RuntimeError(f"not in {state} but in {self.told()}")
+        self.bench.run_for(200)
+
+    def arm(self) -> None:
+        """From READY to ARMED, by all that the device asks for on the way."""
+        self.hold("arm", 1200)
+        for _ in range(12):
+            if self.told() == "SCREENING":
+                self.press("select")
+            elif self.told() == "PRECHILL":
+                self.purge()
+            elif self.told() == "ARMED":
+                return
+        raise RuntimeError(f"not armed but in {self.told()}")
+
+    def purge(self) -> None:
+        """Hold TRIGGER until the purge has ended, and let go."""
+        self.bench.hold("trigger")
+        self.bench.run_for(300)
+        self.bench.run_until(lambda: self.bench.wiring.driven(2) == 0, 12_000, 5.0)
+        self.bench.run_for(300)
+        self.bench.release("trigger")
+        self.bench.run_for(400)
+
+    def see(self, name: str, title: str, words: str, state: str = "") -> Sight:
+        """What the screen shows now, as a whole picture."""
+        until_drawn(self.bench)
+        screen = self.bench.screen()
+        text = "\n".join(row.rstrip() for row in screen.text().splitlines()) + "\n"
+        return Sight(name, title, words, self.bench.wiring.screen.pixels(), text, state)
+
+
+def start(language: int) -> Iterator[Sight]:
+    """Power-on."""
+    walk = Walk(language, cold=False)
+    walk.bench.cut_power()
+    walk.bench.run_for(300)
+    walk.bench.power_on()
+    walk.bench.run_for(250)
+    yield walk.see("boot", "Start", "the device tests itself", "SELF_TEST")
+
+
+def ready(language: int) -> Iterator[Sight]:
+    """READY: what can be chosen."""
+    walk = Walk(language)
+    yield walk.see("ready", "Ready", "LN2 left, depth, time", "READY")
+    walk.press("select")
+    yield walk.see("ready_applicator", "Applicator", "SELECT goes to the next field")
+    walk.press("up")
+    yield walk.see("ready_no_dose", "No dose", "outside its range: refused")
+    walk.press("down")
+    walk.press("select")
+    walk.press("up", 2)
+    yield walk.see("ready_profile", "Profile", "brings depth, margin, cycles")
+    walk.press("select")
+    yield walk.see("ready_cycles", "Cycles", "freezes, with a thaw between")
+    walk.press("select")
+    walk.press("up", 3)
+    yield walk.see("ready_patient", "Patient", "a number, never a name")
+    walk.press("select")
+    walk.hold("select", 1200)
+    yield walk.see("menu", "Menu", "hold SELECT: volume ...")
+    walk.press("down", 4)
+    walk.press("select")
+    yield walk.see("information", "Information", "which device this is")
+
+
+def course(language: int) -> Iterator[Sight]:
+    """A treatment of two cycles with a warm line."""
+    walk = Walk(language, cold=False)
+    bench = walk.bench
+    bench.ask("set", key="observe_s", value=60)  # so that one need not wait for half an hour
+    bench.run_for(400)
+    walk.hold("select", 1200)
+    walk.press("select", 3)
+    walk.press("up")
+    walk.press("select", 2)
+    walk.hold("arm", 1200)
+    yield walk.see("screening", "Screening", "none of these: SELECT", "SCREENING")
+    walk.press("down")
+    yield walk.see("screening_marked", "One applies", "DOWN to it, then SELECT")
+    walk.press("select")
+    yield walk.see("stopped", "Stopped", "what must be avoided")
+    walk.press("select")
+    walk.hold("arm", 1200)
+    walk.press("select")
+    walk.press("down", 2)
+    walk.press("select")
+    yield walk.see("override", "Caution", "the physician goes on, or not")
+    walk.hold("select", 2300)
+    while walk.told() == "SCREENING":
+        walk.press("select")
+    yield walk.see("prechill", "Purge", "the line is warm: spray it out", "PRECHILL")
+    bench.hold("trigger")
+    bench.run_for(3000)
+    yield walk.see("purging", "Purging", "ends when liquid comes")
+    bench.run_until(lambda: bench.wiring.driven(2) == 0, 12_000, 5.0)
+    bench.run_for(300)
+    yield walk.see("purged", "Cold", "now let TRIGGER go")
+    bench.release("trigger")
+    walk.until("ARMED")
+    bench.run_for(2000)
+    yield walk.see("armed", "Armed", "for 60 s; ARM goes back", "ARMED")
+    bench.hold("trigger")
+    walk.until("FREEZING")
+    bench.run_for(3300)
+    bench.press("select")
+    bench.run_for(2700)
+    yield walk.see("freezing", "Freezing", "SELECT marks the ice field", "FREEZING")
+    walk.until("THAWING")
+    bench.release("trigger")
+    bench.run_for(21_000)
+    yield walk.see("thawing", "Thawing", "feel that it is soft again", "THAWING")
+    bench.run_for(45_000)
+    yield walk.see("thawing_may_end", "Thawed?", "SELECT says so")
+    walk.press("select")
+    yield walk.see("thawed", "Thawed", "nothing goes on by itself")
+    walk.arm()
+    bench.hold("trigger")
+    walk.until("DONE")
+    bench.release("trigger")
+    bench.run_for(300)
+    yield walk.see("done", "Complete", "delivered, coldest, cycles", "DONE")
+    walk.press("select")
+    yield walk.see("ready_observing", "Observing", "minutes left of the 30")
+    bench.run_for(62_000)
+    yield walk.see("observe", "30 min later", "a reminder, until SELECT")
+
+
+def others(language: int) -> Iterator[Sight]:
+    """What forbids, and what goes wrong."""
+    walk = Walk(language)
+    walk.bench.mishap("pressure_low")
+    walk.bench.run_for(4000)
+    yield walk.see("ready_low_pressure", "Cannot", "what stands against it")
+    walk.bench.hold("arm")
+    walk.bench.run_for(1200)
+    yield walk.see("refused", "Refused", "what it is, and must be")
+
+    walk = Walk(language, cold=False)
+    walk.bench.ask("set", key="patient_ref", value=7)
+    walk.bench.ask("set", key="trigger_mode", value=2)
+    walk.bench.run_for(400)
+    walk.hold("select", 1200)
+    walk.hold("arm", 1200)
+    while walk.told() == "SCREENING":
+        walk.press("select")
+    yield walk.see("pedal_prechill", "With a pedal", "pressed and let go")
+    walk.bench.press("trigger")
+    walk.bench.run_for(1500)
+    yield walk.see("pedal_purging", "... purging", "ends by itself")
+    walk.until("ARMED")
+    yield walk.see("pedal_armed", "... armed", "for patient 7")
+
+    walk = Walk(language)
+    walk.bench.ask("set", key="freeze_pressure_min_mbar", value=250)
+    walk.bench.run_for(400)
+    yield walk.see("confirm", "Confirm", "a host asks; a person decides")
+
+    walk = Walk(language)
+    walk.arm()
+    walk.bench.hold("trigger")
+    walk.until("FREEZING")
+    walk.bench.run_for(4400)
+    walk.bench.release("trigger")
+    walk.until("DONE")
+    yield walk.see("ended_early", "Ended early", "TRIGGER was let go")
+
+    walk = Walk(language)
+    walk.arm()
+    walk.bench.hold("trigger")
+    walk.until("FREEZING")
+    walk.bench.run_for(3000)
+    walk.bench.estop_open()
+    walk.bench.run_for(500)
+    yield walk.see("estop", "Emergency stop", "closed in hardware", "FAULT")
+    walk.bench.run_for(2000)
+    yield walk.see("estop_delivered", "... delivered", "every 2 s in turn")
+
+    walk = Walk(language)
+    walk.bench.mishap("thermocouple_open")
+    walk.bench.run_for(3000)
+    yield walk.see("sensor_fault", "A fault", "what is wrong, and what to do")
+
+
+Part = Callable[[int], Iterator[Sight]]
+PARTS: tuple[Part, ...] = (start, ready, course, others)
+
+
+def sights(language: int = 1) -> list[Sight]:
+    """Every kind of screen of the device, in the order in which one comes to them."""
+    return [sight for part in PARTS for sight in part(language)]

@@ -1,0 +1,263 @@
+"""The page in a browser, photographed and measured, for the documentation.
+
+    python -m hw_sim.artwork.web_page docs/panel.png       draw the picture
+    python -m hw_sim.artwork.web_page --measure [SECONDS] [OPTIONS of cryo panel]
+                                                        press to pixel, and memory over SECONDS
+
+Needs a Chromium and Playwright (of the group `test`). What is measured is this computer's, on that
+day. May import the standard library, Playwright, and nothing of hw_sim: it sees what a user sees.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PRESSES = 40
+"""In a round; of the first one, the first press is the page's first."""
+
+ROUNDS = 3
+ASKED_MS = 100.0
+_START_S = 90.0
+
+WATCH_PRESSES = """() => {
+  window.took = [];
+  const canvas = document.querySelector("cryo-front canvas");
+  let at = 0;
+  addEventListener("pointerdown", (event) => {
+    if (event.target.closest(".key")) at = event.timeStamp;
+  }, true);
+  new MutationObserver(() => requestAnimationFrame(() => {
+    if (at) { window.took.push(performance.now() - at); at = 0; }
+  })).observe(canvas, { attributeFilter: ["data-drawn"] });
+}"""
+"""Notes how long after the event of the mouse the canvas has been drawn anew, in ms."""
+
+
+STILL = """() => new Promise((still) => {
+  let waiting = setTimeout(still, 150);
+  cryoBench.addEventListener("glass", () => {
+    clearTimeout(waiting); waiting = setTimeout(still, 150);
+  });
+})"""
+"""Waits until the screen is not being drawn: its pages come one after the other."""
+
+
+@contextmanager
+def served(*options: str) -> Generator[tuple[str, int]]:
+    """The page, served by a process of its own: its address, and the process's number."""
+    command = [sys.executable, "-m", "host_tools", "panel", "--no-browser", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        until_s = time.monotonic() + _START_S
+        match = None
+        while match is None and time.monotonic() < until_s and process.poll() is None:
+            match = re.search(r"http://\S+", process.stdout.readline())
+        if match is None:
+            process.kill()
+            raise SystemExit("the page was not served")
+        try:
+            yield match.group(), process.pid
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+@contextmanager
+def opened(address: str, width: int = 1440, height: int = 790) -> Generator[Any]:
+    """The page in a Chromium without a window, the device READY."""
+    from playwright.sync_api import sync_playwright
+
+    path = next((p for n in ("chromium", "chromium-browser") if (p := shutil.which(n))), None)
+    if path is None:
+        raise SystemExit("there is no Chromium here: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(address)
+        page.wait_for_function("window.cryoBench?.front?.state === 'READY'", timeout=300_000)
+        yield page
+        browser.close()
+
+
+def until(page: Any, state: str, timeout_ms: float = 60_000) -> None:
+    """Wait for the device to tell that state."""
+    page.wait_for_function(
+        "state => cryoBench.front.state === state", arg=state, timeout=timeout_ms
+    )
+
+
+def to_armed(page: Any) -> None:
+    """By what the device asks for, with the keyboard."""
+    for _ in range(40):
+        state = page.evaluate("cryoBench.front.state")
+        if state == "READY":
+            page.keyboard.down("a")
+            page.wait_for_function("cryoBench.front.state !== 'READY'")
+            page.keyboard.up("a")
+        elif state == "SCREENING":
+            page.keyboard.press("Enter", delay=90)
+            page.wait_for_timeout(300)
+        elif state == "PRECHILL":
+            page.keyboard.press("n")
+            before = page.evaluate("cryoBench.plant.openings")
+            page.keyboard.down(" ")
+            page.wait_for_function(
+                "before => cryoBench.plant.openings > before && !cryoBench.plant.gate", arg=before
+            )
+            page.keyboard.up(" ")
+            page.keyboard.press("n")
+            page.wait_for_timeout(400)
+        elif state == "ARMED":
+            return
+    raise SystemExit("the device was not armed")
+
+
+def photograph(path: Path) -> None:
+    """A freeze under way, as the page shows it."""
+    with served("--web", "8980", "--tcp", "8990") as (address, _pid), opened(address) as page:
+        to_armed(page)
+        page.keyboard.down(" ")
+        until(page, "FREEZING")
+        page.wait_for_function("cryoBench.skin.m25_mm > 1.6")
+        page.evaluate(STILL)
+        page.screenshot(path=str(path))
+        page.keyboard.up(" ")
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process, MB (Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmRSS:\s+(\d+)", status)
+    return int(found.group(1)) / 1024 if found else 0.0
+
+
+def load() -> str:
+    """How busy the computer is, all programs together."""
+    return " ".join(f"{each:.1f}" for each in os.getloadavg())
+
+
+def press(page: Any, name: str) -> float:
+    """One press with the mouse; the bench's speed then. `took` in the page has its time."""
+    page.get_by_role("button", name=name + " button").hover()
+    before = page.evaluate("took.length")
+    page.mouse.down()
+    page.wait_for_function("before => took.length > before", arg=before, timeout=120_000)
+    page.mouse.up()
+    # However slow the bench: the button has come up, and its effect is over.
+    page.wait_for_function("!cryoBench.front.held.length", timeout=120_000)
+    page.wait_for_function(
+        "t => cryoBench.plant.t_ms > t + 150",
+        arg=page.evaluate("cryoBench.plant.t_ms"),
+        timeout=120_000,
+    )
+    return float(page.evaluate("cryoBench.plant.reached"))
+
+
+def spread(took: list[float]) -> str:
+    """A distribution in words."""
+    row = sorted(took)
+    return (
+        f"median {median(row):.0f}, 90 % {row[int(0.9 * len(row))]:.0f}, longest {row[-1]:.0f} ms; "
+        f"{sum(each > ASKED_MS for each in row)} of {len(row)} over {ASKED_MS:.0f}"
+    )
+
+
+def press_to_pixel(page: Any) -> None:
+    """From the event of the mouse to the frame that shows it, several times over."""
+    page.evaluate(WATCH_PRESSES)
+    page.wait_for_timeout(1000)
+    everything: list[float] = []
+    for number in range(1, ROUNDS + 1):
+        page.evaluate("took.length = 0")
+        before = load()
+        reached = [press(page, ("UP", "DOWN")[i % 2]) for i in range(PRESSES)]
+        took = page.evaluate("took")
+        everything += took
+        print(
+            f"press to pixel {number}: {spread(took)}; bench at {median(reached):.2f} x, "
+            f"load {before}, then {load()}",
+            flush=True,
+        )
+    print(f"press to pixel: {spread(everything)} (asked: every one within {ASKED_MS:.0f})")
+
+
+def treat(page: Any) -> None:
+    """One treatment from READY to READY."""
+    to_armed(page)
+    page.keyboard.down(" ")
+    until(page, "FREEZING")
+    page.wait_for_function("cryoBench.front.state !== 'FREEZING'", timeout=120_000)
+    page.keyboard.up(" ")
+    page.wait_for_timeout(300)
+    for _ in range(3):  # the summary; a thaw
+        if page.evaluate("cryoBench.front.state") == "READY":
+            break
+        page.keyboard.press("Enter", delay=100)
+        page.wait_for_timeout(400)
+    if page.evaluate("cryoBench.front.state") != "READY":
+        page.keyboard.press("a", delay=100)
+        until(page, "READY")
+    if page.evaluate("cryoBench.plant.level_permille") < 300:
+        page.get_by_role("button", name="Fill the dewar").click()
+        page.evaluate("document.activeElement.blur()")
+
+
+def memory(page: Any, pid: int, seconds: float) -> None:
+    """Of the server and of the page, while treatments go on one after another at 100 x."""
+    slider = page.locator(".pace .q-slider__track-container")
+    slider.press("PageUp")
+    slider.press("PageUp")
+    page.evaluate("document.activeElement.blur()")
+    session = page.context.new_cdp_session(page)
+    began_s = next_s = time.monotonic()
+    treatments = 0
+    while time.monotonic() - began_s < seconds:
+        if time.monotonic() >= next_s:
+            session.send("HeapProfiler.collectGarbage")
+            heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
+            counts = session.send("Memory.getDOMCounters")
+            print(
+                f"{time.monotonic() - began_s:6.0f} s  device's time "
+                f"{page.evaluate('cryoBench.plant.t_ms') / 60e3:6.1f} min  "
+                f"treatments {treatments:3d}  server {rss_mb(pid):6.1f} MB  "
+                f"page: heap {heap:5.1f} MB, {counts['nodes']} nodes, "
+                f"{counts['jsEventListeners']} listeners",
+                flush=True,
+            )
+            next_s += max(20.0, seconds / 30)
+        treat(page)
+        treatments += 1
+
+
+def measure(seconds: float, *options: str) -> None:
+    """Press to pixel at life's speed; then memory for so long, if at all."""
+    with (
+        served("--web", "8980", "--tcp", "8990", *options) as (address, pid),
+        opened(address) as page,
+    ):
+        press_to_pixel(page)
+        if seconds > 0:
+            memory(page, pid, seconds)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        rest = sys.argv[2:]
+        measure(float(rest[0]) if rest else 120.0, *rest[1:])
+    else:
+        photograph(Path(sys.argv[1]))

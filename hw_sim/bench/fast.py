@@ -1,0 +1,125 @@
+"""The fast bench: the unchanged firmware, from main.py on, under CPython in virtual time.
+
+The processor is the fake chip of `hw_sim.fakes`. Two runs of the same scenario are identical to
+the byte.
+
+May import the standard library, `hw_sim.world`, `hw_sim.fakes`, `hw_sim.image.flash` and
+`protocol`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hw_sim.bench.protocol import FIRMWARE, NS_PER_MS, SimulatedBench
+from hw_sim.fakes.chip import Chip
+from hw_sim.fakes.loader import Loader
+from hw_sim.image.flash import Filesystem, SimFlash
+from hw_sim.world.clock import Clock
+from hw_sim.world.plant import Plant, PlantParams
+from hw_sim.world.trace import Trace
+from hw_sim.world.wiring import Wiring
+
+
+class FastBench(SimulatedBench):
+    """An applicator whose processor is simulated: quick and exact in time, not in machine code.
+
+    `firmware_dir`: a folder as it lands on the board (main.py, cryo/…); default: the project's.
+    It is written to `flash` when that is blank, or when `reflash` is true. `seed` moves the
+    bounce of the buttons and the noise of the sensors. `trace`: collect every signal.
+    `crashes_raise`: an uncaught exception of the firmware comes out of `run_for`. `skin_sensor`:
+    the optional infrared thermometer is fitted.
+    """
+
+    capabilities = frozenset(
+        {"edges", "hang", "mishaps", "plant", "power", "screen", "time", "trace"}
+    )
+
+    def __init__(
+        self,
+        firmware_dir: Path | None = None,
+        *,
+        flash: SimFlash | None = None,
+        seed: int = 1,
+        plant: PlantParams | None = None,
+        noise_lsb: float = 1.0,
+        trace: bool = False,
+        reflash: bool = False,
+        crashes_raise: bool = True,
+        unique_id: bytes = bytes.fromhex("e661640843275b2c"),
+        skin_sensor: bool = False,
+    ) -> None:
+        self.firmware_dir = FIRMWARE if firmware_dir is None else firmware_dir
+        self.clock = Clock()
+        self.plant = Plant(plant) if plant is not None else Plant()
+        self.wiring = Wiring(
+            self.clock, self.plant, seed=seed, noise_lsb=noise_lsb, skin_sensor=skin_sensor
+        )
+        self.wiring.power(False)
+        self.flash = SimFlash() if flash is None else flash
+        sources = {
+            path.relative_to(self.firmware_dir).as_posix(): path
+            for path in sorted(self.firmware_dir.rglob("*"))
+            if path.suffix in (".py", ".bin")
+        }
+        if reflash or self.flash.blank:
+            self.write_files({name: path.read_bytes() for name, path in sources.items()})
+        self.chip = Chip(
+            self.clock,
+            self.wiring,
+            self.flash,
+            load=Loader,
+            sources=sources,
+            crashes_raise=crashes_raise,
+            unique_id=unique_id,
+        )
+        self.usb = self.chip.usb
+        self.trace: Trace | None = Trace(self.wiring) if trace else None
+        super().__init__(self.wiring, self.chip.run_to)
+
+    # -- supply and time ----------------------------------------------------------------------
+
+    def power_on(self) -> None:
+        """Supply on; the chip begins to boot. Harmless when it is on."""
+        self.chip.power_on()
+
+    def cut_power(self) -> None:
+        """Supply gone, at once. Only the flash (and the clock chip's battery) remain."""
+        self.chip.power_off()
+        self._line.clear()
+
+    def hang(self, ms: float) -> None:
+        """Stop the processor for `ms` the next time the firmware waits, as a runaway loop would.
+
+        PIO and watchdog go on.
+        """
+        boot = self.chip.boot
+        if boot is not None:
+            boot.hang_until_ns = self.clock.now_ns + round(ms * NS_PER_MS)
+
+    # -- files --------------------------------------------------------------------------------
+
+    def write_files(self, files: Mapping[str, bytes]) -> None:
+        """Put files on the board's flash, as a programmer would, in no virtual time."""
+        filesystem = Filesystem(self.flash)
+        for name, content in sorted(files.items()):
+            filesystem.write_file("/" + name, content)
+        self.flash.busy_ns = 0
+
+    def files(self) -> dict[str, bytes]:
+        """All files on the board."""
+        filesystem = Filesystem(SimFlash(self.flash.image()))
+        return {
+            path.lstrip("/"): filesystem.read_file(path) for path, _size in list(filesystem.files())
+        }
+
+    # -- link
+
+    def host_write(self, data: bytes) -> None:
+        """Send bytes to the device; what it does not take yet waits at the host."""
+        self.usb.host_write(data)
+
+    def host_read(self) -> bytes:
+        """Bytes from the device that nobody has read, `ask` and `events` included."""
+        return self.usb.host_read()

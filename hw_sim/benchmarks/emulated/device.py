@@ -1,0 +1,354 @@
+"""The whole firmware on the emulated board: start, memory, longest tick, log, and what it costs.
+
+May import the standard library and the rest of this package. Where something is measured inside
+the device, `main.py` makes a subclass of the application, which looks at the clock and at the heap
+and does nothing else.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import pstats
+import re
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hw_sim.bench import FIRMWARE
+from hw_sim.benchmarks.emulated.board import Device, Station
+from hw_sim.benchmarks.scenes import NotAsExpected
+from hw_sim.image import micropython
+
+SHORT_MS = 300
+_WINDOW = 4  # requests under way at once, as `cryo log pull` has them
+_MOST = 18
+_MAX_FREE = re.compile(rb"max free sz: (\d+)")
+_BLOCK_BYTES = 16
+
+# Lands on the board beside the application.
+_MEASURED = b"""
+import gc
+import micropython
+
+def measured(App):
+    class Measured(App):
+        ticks = 0
+        longest_us = 0
+
+        def tick(self, now_ms):
+            if not self.shot.phase:
+                App.tick(self, now_ms)
+                return
+            ticks_us = self.board.ticks_us
+            begin_us = ticks_us()
+            App.tick(self, now_ms)
+            spent_us = (ticks_us() - begin_us) & 0x3FFFFFFF
+            if not self.shot.phase:
+                return
+            self.ticks += 1
+            if spent_us > self.longest_us:
+                self.longest_us = spent_us
+
+        def _handle(self, request):
+            if request["op"] != "weigh":
+                return App._handle(self, request)
+            gc.collect()
+            free = gc.mem_free()
+            micropython.mem_info()
+            return {"ok": {"free": free, "ticks": self.ticks, "longest_us": self.longest_us}}
+
+    return Measured
+"""
+_MAKES_APP = b"app = App(Board())"
+_MAKES_MEASURED = b"from measured import measured; app = measured(App)(Board())"
+
+
+def measuring(firmware: Path) -> dict[str, bytes]:
+    """What differs on a board that is measured from within: `main.py`, and a subclass.
+
+    NotAsExpected when main.py does not make the application as it used to.
+    """
+    main = (firmware / "main.py").read_bytes()
+    if main.count(_MAKES_APP) != 1:
+        raise NotAsExpected(f"main.py has no {_MAKES_APP!r}")
+    return {
+        "main.py": main.replace(_MAKES_APP, _MAKES_MEASURED),
+        "measured.mpy": micropython.compiled(_MEASURED, "measured.py"),
+    }
+
+
+# -- start ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Start:
+    """From power to READY, the unchanged firmware."""
+
+    ready_ms: float
+    heap_free: int
+    """By `status`, right then: what has not been collected counts as used."""
+
+
+def start(firmware: Path = FIRMWARE) -> Start:
+    """Switch on a board with a fresh file system."""
+    device = Device(firmware)
+    ready_ms = device.switch_on()
+    return Start(ready_ms, int(device.ok("status")["heap_free"]))
+
+
+# -- memory and ticks -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The heap after so many treatments, collected first."""
+
+    treatments: int
+    free: int
+    largest: int
+    """The largest piece, bytes."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """The journal over the emulated USB port."""
+
+    records: int
+    seconds: float
+    """Emulated, from the first request to the last reply."""
+    received_bytes: int
+    requests: int
+    record_bytes: int = 64
+
+
+@dataclass(frozen=True)
+class Series:
+    """Many treatments on one board without a restart."""
+
+    weighed: tuple[Weighed, ...]
+    complete: int
+    """How many of them went to their end; the others ended with the trigger's release."""
+    seconds: float
+    pulled: Pulled
+    faults: tuple[int, ...]
+
+
+def _weigh(device: Device, treatments: int) -> Weighed:
+    free = int(device.ok("weigh")["free"])
+    device.bench.run_for(20)
+    device.bench.events()
+    pieces = [int(found[1]) for line in device.bench.noise if (found := _MAX_FREE.search(line))]
+    return Weighed(treatments, free, pieces[-1] * _BLOCK_BYTES)
+
+
+def series(
+    treatments: int,
+    weigh_at: tuple[int, ...],
+    complete_at: tuple[int, ...] = (),
+    tell: Callable[[str], None] = lambda _: None,
+    firmware: Path = FIRMWARE,
+) -> Series:
+    """So many treatments; all but those of `complete_at` (numbers from 1) end after 0.3 s."""
+    device = Device(firmware, files=measuring(firmware))
+    bench = device.bench
+    device.switch_on()
+    device.change("screening", 0)  # its pages would double what each treatment takes
+    began_ms = bench.now_ms
+    weighed: list[Weighed] = []
+    for number in range(1, treatments + 1):
+        device.arm()
+        device.open_valve()
+        if number in complete_at:
+            device.until("DONE", 35_000)
+        else:
+            bench.run_for(SHORT_MS)
+        bench.release("trigger")
+        device.until("DONE", 2_000)
+        device.finish()
+        if number in weigh_at:
+            weighed.append(_weigh(device, number))
+            tell(f"after {number} treatments {weighed[-1].free} B free")
+        if number % 10 == 0:
+            device.fill()
+    seconds = (bench.now_ms - began_ms) / 1000
+    faults = tuple(device.ok("status")["faults"])
+    complete = sum(number <= treatments for number in complete_at)
+    return Series(tuple(weighed), complete, seconds, pull(device), faults)
+
+
+def pull(device: Device) -> Pulled:
+    """All records, with as many requests under way as the host's `log pull` has."""
+    bench = device.bench
+    head = int(device.ok("hello")["log_head"])
+    bench.run_for(50)
+    device.bench.host_read()
+    began_ns = bench.clock.now_ns
+    data = bytearray()
+    asked: dict[int, int] = {}
+    number, following, got, requests = 900_000_000, 1, 0, 0
+    part = b""
+    while got < head:
+        while following <= head and len(asked) < _WINDOW:
+            number += 1
+            body = json.dumps(
+                {"id": number, "op": "log", "from": following, "max": _MOST},
+                separators=(",", ":"),
+            ).encode()
+            bench.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
+            asked[number] = following
+            following += _MOST
+            requests += 1
+        bench.run_for(1)
+        chunk = bench.host_read()
+        data += chunk
+        *lines, part = (part + chunk).split(b"\n")
+        for line in lines:
+            body, _, crc = line.rpartition(b"*")
+            if crc != b"%08x" % zlib.crc32(body):
+                raise NotAsExpected(f"not a line of the protocol: {line[:60]!r}")
+            reply: dict[str, Any] = json.loads(body)
+            if reply.get("id") in asked:
+                first = asked.pop(reply["id"])
+                page = reply["ok"]
+                got += len(page["records"])
+                rest = min(first + _MOST, head + 1) - page["next"]
+                if rest > 0:  # the page ended where one of the journal's files does
+                    number += 1
+                    body = json.dumps(
+                        {"id": number, "op": "log", "from": page["next"], "max": rest},
+                        separators=(",", ":"),
+                    ).encode()
+                    bench.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
+                    asked[number] = page["next"]
+                    requests += 1
+        if bench.clock.now_ns - began_ns > 120e9:
+            raise NotAsExpected(f"{got} of {head} records within 120 s")
+    return Pulled(head, (bench.clock.now_ns - began_ns) / 1e9, len(data), requests)
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Ticks of a shot, from the supply's rise until the valve is proved closed.
+
+    The one after that is not counted: it writes the record, and flash takes 45 ms.
+    """
+
+    count: int
+    longest_us: int
+    flood_bytes: int
+
+
+def freezing_ticks(freeze_ms: int = 3_000, firmware: Path = FIRMWARE) -> Ticks:
+    """The longest tick of a freeze with the link flooded, SELECT pressed in its midst."""
+    device = Device(firmware, files=measuring(firmware))
+    bench = device.bench
+    device.switch_on()
+    device.arm()
+    device.flood()
+    bench.run_for(50)
+    device.open_valve()
+    bench.run_for(freeze_ms / 2)
+    bench.press("select")
+    bench.run_for(freeze_ms / 2)
+    bench.release("trigger")
+    device.until("DONE", 2_000)
+    device.stop_flood()
+    found = device.ok("weigh")
+    return Ticks(int(found["ticks"]), int(found["longest_us"]), device.flood_bytes)
+
+
+# -- the link -------------------------------------------------------------------------------------
+
+
+def capacity(bytes_sent: int = 64_000, firmware: Path = FIRMWARE) -> float:
+    """Bytes a second that MicroPython sends over the emulated port when it does nothing else."""
+    station = Station(firmware)
+    bench = station.bench
+    bench.host_read()
+    station.order(f"capacity {bytes_sent}")
+    got = bytearray()
+
+    def some() -> bool:
+        got.extend(bench.host_read())
+        return bool(got)
+
+    def all_of_it() -> bool:
+        some()
+        return len(got) >= bytes_sent
+
+    if not bench.run_until(some, 1_000, 0.1):
+        raise NotAsExpected("nothing was sent")
+    began_ns, before = bench.clock.now_ns, len(got)
+    if not bench.run_until(all_of_it, 20_000, 0.5):
+        raise NotAsExpected(f"{len(got)} of {bytes_sent} bytes were sent")
+    return (len(got) - before) / ((bench.clock.now_ns - began_ns) / 1e9)
+
+
+# -- what it costs --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A whole treatment of 10 s, and the time of this computer that it took."""
+
+    emulated_s: float
+    wall_s: float
+    processor_s: float
+    cycles: int
+    """Of the emulated processor, while it was not asleep."""
+    dose_ms: int
+    armed_wall_s: float
+    """Of `wall_s`, until the device was armed: start and purge."""
+
+
+def _treatment(firmware: Path) -> tuple[float, int, int, float]:
+    """(emulated s, cycles awake, dose in ms, `time.perf_counter` when it was armed)."""
+    device = Device(firmware)
+    bench = device.bench
+    device.switch_on()
+    bench.press("up")
+    bench.press("down")
+    dose_ms = int(device.ok("status")["dose_ms"])
+    device.arm()
+    armed_s = time.perf_counter()
+    device.open_valve()
+    device.until("DONE", 35_000)
+    bench.release("trigger")
+    bench.run_for(100)
+    device.finish()
+    head = int(device.ok("hello")["log_head"])
+    device.ok("log", **{"from": 1, "max": head})
+    return bench.now_ms / 1000, int(bench.chip.rp2040.core.cycles), dose_ms, armed_s
+
+
+def cost(firmware: Path = FIRMWARE) -> Cost:
+    """Power-on, a press of UP and of DOWN, arming, the freeze to its end, READY, the records."""
+    began_s, processor_s = time.perf_counter(), time.process_time()
+    emulated_s, cycles, dose_ms, armed_s = _treatment(firmware)
+    return Cost(
+        emulated_s,
+        time.perf_counter() - began_s,
+        time.process_time() - processor_s,
+        cycles,
+        dose_ms,
+        armed_s - began_s,
+    )
+
+
+def profiled(top: int = 8, firmware: Path = FIRMWARE) -> tuple[tuple[str, float, int], ...]:
+    """The same under cProfile: where the time goes (own time, without what is called)."""
+    profile = cProfile.Profile()
+    profile.runcall(_treatment, firmware)
+    stats: Any = pstats.Stats(profile)
+    total = float(stats.total_tt)
+    rows: list[tuple[str, float, int]] = []
+    for (path, _line, name), (_, calls, own_s, _, _) in stats.stats.items():
+        place = Path(path)
+        where = "" if path == "~" else f"{place.parent.name}/{place.name}: "
+        rows.append((where + name.strip("<>"), own_s / total, int(calls)))
+    rows.sort(key=lambda row: -row[1])
+    return tuple(rows[:top])

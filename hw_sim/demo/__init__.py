@@ -1,0 +1,1 @@
+"""One scripted treatment, reported in the terminal (`make run`)."""

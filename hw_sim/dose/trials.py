@@ -1,0 +1,617 @@
+"""`make campaign`: what the whole device reaches over random treatments, as a table.
+
+Each treatment runs on the fast bench: the unchanged firmware from power-on, its buttons, its
+purge, its dose, against dewar, valve, line and nozzle. What the jet did then goes through the
+tissue model (`hw_sim.world.plant.spray`), with a coefficient, a spot and a skin that the device
+does not know. Beside it: the same without purge, a plain stopwatch, and the depth-controlled mode.
+Writes docs/campaign.md and docs/campaign.png (`campaign_page`); the same `--seed` gives the same
+treatments. Exit code: 0 every bar reached, 1 one was missed. 300 treatments take some twenty
+minutes of one processor; `--jobs 2` takes two, with the same results in the same order.
+
+Each outcome is kept as a line in build/, under a key over every file that it depends on. `--resume`
+goes on from there, and begins anew when a single one of those files has changed.
+
+May import NumPy and the rest of `hw_sim`. No constant of the firmware is known here: the device is
+asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import multiprocessing
+import random
+import struct
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hw_sim.bench import FastBench
+from hw_sim.dose.applicators import APPLICATORS, PROBE, by_number
+from hw_sim.world.plant import Plant, PlantParams, SkinParams
+from hw_sim.world.plant.dewar import DewarParams
+from hw_sim.world.plant.jet import JetSpan
+from hw_sim.world.plant.line import LineParams
+from hw_sim.world.plant.spray import exposure
+from hw_sim.world.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES = ROOT / "build" / "campaign.jsonl"
+COUNT = 300
+SEED = 20261122
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+
+# What is not known of a treatment once its applicator has been calibrated. Assumed: a phantom tells
+# the mean coefficient; what is left is the hand. A distance of 15 mm kept to 1.5 mm (one standard
+# deviation, with a spacer) moves the mass that arrives on a spot by 20 %, and h with its root.
+H_SIGMA = 0.10
+# Drawn for a second row of the table only; the bars do not ask for them.
+SPOT_SIGMA = 0.05
+MBAR = (350.0, 850.0)
+LINE_C = (-120.0, 35.0)
+SKIN_C = (30.0, 36.0)
+PERFUSION = (0.001, 0.003)
+AIM_S = (0.5, 6.0)
+AIM_AGAIN_S = 0.5
+STOPWATCH_S = 15.0
+FINENESS = 0.7
+"""The tissue's cells are 1.4 times the production grid's: 1.1 % off a grid of half its size."""
+COLD_LINE_C = -185.0
+TABLE_SKIN_C, PLAIN = 33.0, SKIN.perfusion_per_s
+"""The skin that the tables suppose."""
+MARGIN_UM = 500
+"""As most of the device's profiles have it."""
+MOST_PURGES = 8
+_SAME_TIP_K = 0.5
+_RECORD = struct.Struct("<IHBBII8i16s")  # docs/protocol.md, "Journal records"
+
+
+# -- what is drawn --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One random treatment. What the device knows: applicator and depth; nothing else."""
+
+    number: int
+    applicator: int
+    range_part: float
+    """Where in the applicator's range of depths the plan lies, 0…1."""
+    mbar: float
+    line_c: float
+    skin_c: float
+    perfusion_per_s: float
+    h_factor: float
+    spot_factor: float
+    warm_k_factor: float
+    frozen_k_factor: float
+    latent_factor: float
+    aim_s: float
+    """From the purge's end to the freeze."""
+
+    @property
+    def tissue(self) -> Tissue:
+        """This skin."""
+        low, high = SKIN.frozen_k_w_mk
+        return replace(
+            SKIN,
+            perfusion_per_s=self.perfusion_per_s,
+            warm_k_w_mk=SKIN.warm_k_w_mk * self.warm_k_factor,
+            frozen_k_w_mk=(low * self.frozen_k_factor, high * self.frozen_k_factor),
+            latent_j_kg=SKIN.latent_j_kg * self.latent_factor,
+        )
+
+
+def draw(seed: int, number: int) -> Draw:
+    """The `number`th treatment of this seed, whatever the others are."""
+    one = random.Random(f"{seed}/{number}")
+    return Draw(
+        number=number,
+        applicator=one.choice(APPLICATORS).number,
+        range_part=one.random(),
+        mbar=one.uniform(*MBAR),
+        line_c=one.uniform(*LINE_C),
+        skin_c=one.uniform(*SKIN_C),
+        perfusion_per_s=one.uniform(*PERFUSION),
+        h_factor=math.exp(one.gauss(0.0, H_SIGMA)),
+        spot_factor=math.exp(one.gauss(0.0, SPOT_SIGMA)),
+        warm_k_factor=one.uniform(1.0 - 0.149, 1.0 + 0.149),
+        frozen_k_factor=one.uniform(0.8, 1.2),
+        latent_factor=one.uniform(1.0 - 0.136, 1.0 + 0.136),
+        aim_s=one.uniform(*AIM_S),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one treatment under one strategy. Depths in mm; estimates None: there are none.
+
+    `reached_all_mm`: with spot and skin as drawn, too. `known_mm`: at the freeze's end, if this
+    very freeze of this very skin had had the calibrated coefficient: what a device could say that
+    knew everything else. `plain_mm`: the same on the tables' skin. `purges`: how often the line was
+    purged.
+    `warned`: a fault, or the device has said that it fell short of the lesion's base.
+    """
+
+    number: int
+    strategy: str
+    applicator: int
+    lesion_mm: float
+    plan_mm: float
+    seconds: float
+    reached_mm: float
+    at_end_mm: float
+    line_c: float
+    reached_all_mm: float | None = None
+    known_mm: float | None = None
+    plain_mm: float | None = None
+    estimate_mm: float | None = None
+    estimate_spread_mm: float | None = None
+    purges: int = 0
+    warned: bool = False
+    ended: str = ""
+
+    @property
+    def error(self) -> float:
+        """Reached over planned, less 1."""
+        return self.reached_mm / self.plan_mm - 1.0
+
+    @property
+    def error_all(self) -> float | None:
+        """The same, with spot and skin as drawn."""
+        if self.reached_all_mm is None:
+            return None
+        return self.reached_all_mm / self.plan_mm - 1.0
+
+    @property
+    def estimate_error(self) -> float | None:
+        """Estimated over reached at the end of the freeze, less 1; None: no estimate."""
+        if self.estimate_mm is None or self.at_end_mm <= 0.0:
+            return None
+        return self.estimate_mm / self.at_end_mm - 1.0
+
+    @property
+    def floor(self) -> float | None:
+        """What the coefficient alone makes of the estimate's error, all else known."""
+        if self.known_mm is None or self.at_end_mm <= 0.0:
+            return None
+        return self.known_mm / self.at_end_mm - 1.0
+
+    @property
+    def floor_control(self) -> float | None:
+        """And of a freeze that ends when all but the coefficient says that it has done its work."""
+        return None if not self.known_mm else self.at_end_mm / self.known_mm - 1.0
+
+    @property
+    def short_mm(self) -> float:
+        """By how much −25 °C stayed above the lesion's base; 0 when it did not."""
+        return max(0.0, self.lesion_mm - self.reached_mm)
+
+
+# -- the skin -------------------------------------------------------------------------------------
+
+
+def tissue_of(
+    one: Draw, exposed: Exposure, until_s: float, *, as_drawn: bool = False
+) -> TissueResult:
+    """The skin under what touched it: as the bars ask, or with spot and properties as drawn."""
+    spot_mm = by_number(one.applicator).spot_radius_mm
+    plain = replace(SKIN, perfusion_per_s=one.perfusion_per_s)
+    return expose(
+        exposed,
+        until_s=until_s,
+        spot_radius_mm=spot_mm * (one.spot_factor if as_drawn else 1.0),
+        skin_c=one.skin_c,
+        tissue=one.tissue if as_drawn else plain,
+        fineness=FINENESS,
+        sample_s=0.2,
+    )
+
+
+def touched(
+    one: Draw, spans: Sequence[JetSpan], tip: Sequence[tuple[int, float]], begin_ns: int,
+    end_ns: int,
+) -> Exposure:  # fmt: skip
+    """The spray's history, or the probe's contact from begin to end at its tip's temperature."""
+    applicator = by_number(one.applicator)
+    h = applicator.h_w_m2k * one.h_factor
+    if applicator.kind != PROBE:
+        return exposure(spans, h, zero_ns=begin_ns)
+    rows: list[tuple[float, float, float]] = []
+    for t_ns, c in tip:
+        if begin_ns <= t_ns < end_ns and (not rows or abs(c - rows[-1][2]) >= _SAME_TIP_K):
+            rows.append(((t_ns - begin_ns) * 1e-9 if rows else 0.0, h, c))
+    rows.append(((end_ns - begin_ns) * 1e-9, 0.0, 22.0))
+    time_s, hs, cs = zip(*rows, strict=True)
+    return Exposure(time_s, hs, cs)
+
+
+def plant_of(one: Draw) -> PlantParams:
+    """The flask and the line of this treatment."""
+    applicator = by_number(one.applicator)
+    return PlantParams(
+        dewar=DewarParams(regulated_mbar=one.mbar),
+        line=LineParams(orifice_mm=applicator.line_bore_mm),
+    )
+
+
+def skin_of(one: Draw) -> SkinParams:
+    """What the infrared sensor looks at."""
+    applicator = by_number(one.applicator)
+    return SkinParams(
+        h_w_m2k=applicator.h_w_m2k * one.h_factor,
+        spot_radius_mm=applicator.spot_radius_mm,
+        start_c=one.skin_c,
+        perfusion_per_s=one.perfusion_per_s,
+    )
+
+
+# -- the device -----------------------------------------------------------------------------------
+
+
+class Stopped(RuntimeError):
+    """The device did not come to a freeze; why."""
+
+
+class Operator:
+    """A hand on one device, which does what the panel says."""
+
+    def __init__(self, one: Draw, *, infrared: bool) -> None:
+        self.one = one
+        self.bench = FastBench(
+            seed=one.number + 1, plant=plant_of(one), skin_sensor=infrared, **BENCH
+        )
+        self.tip: list[tuple[int, float]] = []
+        self.purges = 0
+        self._kinds: list[list[Any]] = []
+
+    def ok(self, op: str, **arguments: Any) -> dict[str, Any]:
+        """A reply; Stopped when the device refuses."""
+        reply = self.bench.ask(op, **arguments)
+        if "ok" not in reply:
+            raise Stopped(f"{op} {arguments}: {reply.get('err')}")
+        return reply["ok"]
+
+    @property
+    def state(self) -> str:
+        """By the device's own word."""
+        return self.ok("status")["state"]
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a setting."""
+        return "ok" in self.bench.ask("get", key=key)
+
+    def get(self, key: str) -> int:
+        """A setting's value."""
+        return int(self.ok("get", key=key)["value"])
+
+    def change(self, key: str, value: int) -> None:
+        """Over the link, confirmed on the device where it asks for that."""
+        if self.get(key) == value:
+            return
+        if not self.ok("set", key=key, value=value)["applied"]:
+            self.bench.run_for(50)
+            self.hold("select", 1200)
+        if self.get(key) != value:
+            raise Stopped(f"{key} is not {value}")
+
+    def hold(self, button: str, ms: float) -> None:
+        """Press for `ms`, release, and let it come to rest."""
+        self.bench.hold(button)
+        self.bench.run_for(ms)
+        self.bench.release(button)
+        self.bench.run_for(60)
+
+    def start(self, settings: dict[str, int]) -> tuple[float, float]:
+        """Switch on and set; the lesion's depth and the planned one in mm."""
+        bench = self.bench
+        bench.power_on()
+        bench.run_for(250)
+        bench.run_until(lambda: self.state == "READY", 5000, 50)
+        number = self.one.applicator
+        rows = self.ok("describe", part="applicators")["rows"]
+        row = next(row for row in rows if row[0] == number)
+        low_um, high_um = int(row[2]), int(row[3])
+        for key, value in settings.items():
+            if self.has(key):
+                self.change(key, value)
+            elif value and key in NEEDED:
+                raise Stopped(f"this device has no {key}")
+        margin_um = self.get("margin_um") if self.has("margin_um") else 0
+        # What the panel can set: tenths of a millimetre of lesion, within what the table reaches.
+        low, high = -(-(low_um - margin_um) // 100), (high_um - margin_um) // 100
+        depth_um = round(low + self.one.range_part * (high - low)) * 100
+        self.change("applicator", number)
+        self.change("depth_um", depth_um)
+        return depth_um / 1000.0, (depth_um + margin_um) / 1000.0
+
+    def arm(self) -> None:
+        """READY to ARMED, by way of as many purges as it takes (eight at most)."""
+        bench = self.bench
+        bench.plant.set_line(bench.clock.now_ns, wall_c=self.one.line_c, tip_c=self.one.line_c)
+        self._until_armed()
+
+    def _until_armed(self) -> None:
+        for _ in range(MOST_PURGES):
+            if self.state == "READY":
+                self.hold("arm", 1200)
+            state = self.state
+            if state == "PRECHILL":
+                self._purge()
+                state = self.state
+            if state == "ARMED":
+                return
+            if state == "FAULT":  # no liquid in 10 s: read, and purge again
+                self.hold("select", 80)
+                self.bench.run_for(300)
+        raise Stopped(f"not armed but {self.state} after {self.purges} purges")
+
+    def _purge(self) -> None:
+        bench = self.bench
+        bench.plant.point(bench.clock.now_ns, at_skin=False)
+        self.purges += 1
+        closed = len(bench.valve_intervals())
+        bench.hold("trigger")
+        bench.run_until(lambda: len(bench.valve_intervals()) > closed, 12_000, 20)
+        bench.run_for(300)
+        bench.release("trigger")
+        bench.run_for(400)
+        bench.plant.point(bench.clock.now_ns, at_skin=True)
+
+    def freeze(self) -> tuple[int, int]:
+        """Aim, and hold TRIGGER until the valve closes; when the gate rose and fell, ns.
+
+        Who is told to purge once more has found the place by then: `AIM_AGAIN_S`.
+        """
+        bench = self.bench
+        bench.run_for(self.one.aim_s * 1000.0)
+        for _ in range(MOST_PURGES):
+            if self.state == "ARMED":
+                break
+            self._until_armed()
+            bench.run_for(AIM_AGAIN_S * 1000.0)
+        if self.state != "ARMED":
+            raise Stopped(f"{self.state} instead of ARMED")
+        plant = bench.plant
+        plant.new_skin(bench.clock.now_ns, skin_of(self.one))
+        closed = len(bench.valve_intervals())
+        self.tip.clear()
+        bench.hold("trigger")
+
+        def over() -> bool:
+            plant.advance(bench.clock.now_ns)
+            self.tip.append((bench.clock.now_ns, plant.nozzle_c))
+            return len(bench.valve_intervals()) > closed
+
+        done = bench.run_until(over, 31_000, 50)
+        bench.run_for(600)
+        bench.release("trigger")
+        bench.run_for(600)
+        if not done:
+            raise Stopped(f"the valve did not close; {self.state}")
+        return bench.valve_intervals()[closed]
+
+    def records(self) -> list[tuple[str, dict[str, int]]]:
+        """The journal: (kind, its values), oldest first."""
+        if not self._kinds:
+            page: dict[str, Any] = {"next": 0}
+            while page["next"] is not None:
+                page = self.ok("describe", part="records", **{"from": page["next"]})
+                self._kinds += page["rows"]
+        names = {
+            number: (name, [field[0] for field in fields]) for number, name, fields in self._kinds
+        }
+        out: list[tuple[str, dict[str, int]]] = []
+        head = self.ok("hello")["log_head"]
+        at = 1
+        while at <= head:
+            page = self.ok("log", **{"from": at, "max": 18})
+            texts = page["records"]
+            if not texts:
+                break
+            for text in texts:
+                fields = _RECORD.unpack(base64.b64decode(text))
+                name, keys = names.get(fields[2], ("", []))
+                out.append((name, dict(zip(keys, fields[6:14], strict=False))))
+            at += len(texts)
+        return out
+
+
+def with_device(one: Draw, strategy: str, settings: dict[str, int]) -> Outcome:
+    """A whole treatment by the firmware."""
+    operator = Operator(one, infrared=strategy in INFRARED)
+    lesion_mm, plan_mm = operator.start(settings)
+    operator.arm()
+    begin_ns, end_ns = operator.freeze()
+    bench = operator.bench
+    spans = bench.plant.jet_between(begin_ns, end_ns + 400 * NS_PER_MS)
+    seconds = (end_ns - begin_ns) * 1e-9
+    exposed = touched(one, spans, operator.tip, begin_ns, end_ns)
+    result = tissue_of(one, exposed, seconds + 0.4)
+    reached_all_mm = None
+    if strategy == "device":
+        reached_all_mm = tissue_of(one, exposed, seconds + 0.4, as_drawn=True).deepest_m25_mm
+    known_mm = plain_mm = None
+    if strategy == "depth mode":
+        known = replace(one, h_factor=1.0)
+        exposed = touched(known, spans, operator.tip, begin_ns, end_ns)
+        known_mm, plain_mm = (
+            told.at(told.depth_m25_mm, seconds)
+            for told in (
+                tissue_of(skin, exposed, seconds)
+                for skin in (known, replace(known, skin_c=TABLE_SKIN_C, perfusion_per_s=PLAIN))
+            )
+        )
+    records = operator.records()
+    estimate = next((v for name, v in reversed(records) if name == "estimate"), None)
+    estimate_mm = spread_mm = None
+    told_short = False
+    if estimate is not None:
+        estimate_mm = estimate["depth"] / 1000.0
+        spread_mm = estimate["spread"] / 1000.0
+        told_short = estimate["note"] == 1
+    state = operator.state
+    warned = state == "FAULT" or told_short
+    return Outcome(
+        number=one.number,
+        strategy=strategy,
+        applicator=one.applicator,
+        lesion_mm=lesion_mm,
+        plan_mm=plan_mm,
+        seconds=seconds,
+        reached_mm=result.deepest_m25_mm,
+        at_end_mm=result.at(result.depth_m25_mm, seconds),
+        line_c=one.line_c,
+        reached_all_mm=reached_all_mm,
+        known_mm=known_mm,
+        plain_mm=plain_mm,
+        estimate_mm=estimate_mm,
+        estimate_spread_mm=spread_mm,
+        purges=operator.purges,
+        warned=warned,
+        ended=state,
+    )
+
+
+def with_stopwatch(one: Draw, strategy: str, lesion_mm: float, plan_mm: float) -> Outcome:
+    """A hand-held flask: the same line, opened by a lever for `STOPWATCH_S`, whatever the depth.
+
+    Its line is as warm as this treatment's, or ("stopwatch, cold line") at liquid temperature.
+    """
+    plant = Plant(plant_of(one))
+    begin_ns = NS_PER_S
+    plant.advance(begin_ns)
+    line_c = one.line_c if strategy == "stopwatch" else COLD_LINE_C
+    plant.set_line(begin_ns, wall_c=line_c, tip_c=line_c)
+    plant.energise(begin_ns, True)
+    end_ns = begin_ns + round(STOPWATCH_S * NS_PER_S)
+    tip: list[tuple[int, float]] = []
+    for t_ns in range(begin_ns, end_ns, 50 * NS_PER_MS):
+        plant.advance(t_ns)
+        tip.append((t_ns, plant.nozzle_c))
+    plant.advance(end_ns)
+    plant.energise(end_ns, False)
+    plant.advance(end_ns + 400 * NS_PER_MS)
+    spans = plant.jet_between(begin_ns, end_ns + 400 * NS_PER_MS)
+    exposed = touched(one, spans, tip, begin_ns, end_ns)
+    result = tissue_of(one, exposed, STOPWATCH_S + 0.4)
+    return Outcome(
+        number=one.number,
+        strategy=strategy,
+        applicator=one.applicator,
+        lesion_mm=lesion_mm,
+        plan_mm=plan_mm,
+        seconds=STOPWATCH_S,
+        reached_mm=result.deepest_m25_mm,
+        at_end_mm=result.at(result.depth_m25_mm, STOPWATCH_S),
+        line_c=one.line_c,
+    )
+
+
+BENCH: dict[str, Any] = {}
+"""For every bench of the campaign, besides."""
+INFRARED = ("depth mode",)
+"""With the infrared sensor fitted."""
+NEEDED = ("skin_sensor", "depth_mode")
+# Other settings that a device does not have are left out.
+QUICK = {"screening": 0, "profile": 1, "cycles": 1, "target": 1, "margin_um": MARGIN_UM}
+STRATEGIES: dict[str, dict[str, int]] = {
+    "device": {**QUICK, "prechill": 1, "skin_sensor": 0, "depth_mode": 0},
+    "depth mode": {**QUICK, "prechill": 1, "skin_sensor": 1, "depth_mode": 1},
+    "no purge": {**QUICK, "prechill": 0, "skin_sensor": 0, "depth_mode": 0},
+}
+
+
+STOPWATCHES = ("stopwatch", "stopwatch, cold line")
+
+
+def treat_one(
+    one: Draw, strategies: Iterable[str], done: dict[tuple[int, str], Outcome]
+) -> Iterable[Outcome]:
+    """All strategies that are asked for, on one treatment; those in `done` are not repeated."""
+    for name in strategies:
+        if (one.number, name) in done:
+            continue
+        if name in STOPWATCHES:
+            same = done.get((one.number, "device"))
+            if same is None:
+                continue
+            outcome = with_stopwatch(one, name, same.lesion_mm, same.plan_mm)
+        else:
+            try:
+                outcome = with_device(one, name, STRATEGIES[name])
+            except Stopped as why:
+                print(f"{one.number} {name}: {why}", file=sys.stderr)
+                continue
+        done[one.number, name] = outcome
+        yield outcome
+
+
+# -- all of it ------------------------------------------------------------------------------------
+
+_DECIDES = (
+    "firmware/**/*.py",
+    "hw_sim/bench/*.py",
+    "hw_sim/fakes/*.py",
+    "hw_sim/image/flash.py",
+    "hw_sim/world/**/*.py",
+    "hw_sim/dose/applicators.py",
+    "hw_sim/dose/trials.py",
+)
+
+
+def key(seed: int) -> str:
+    """What the outcomes of a seed depend on: every file of firmware, bench, plant and campaign."""
+    digest = hashlib.sha256(f"seed {seed}\n".encode())
+    for pattern in _DECIDES:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def kept(path: Path, seed: int) -> list[Outcome]:
+    """The outcomes in a file of lines, if they are of this very firmware, plant and seed."""
+    if not path.exists():
+        return []
+    first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    try:
+        of = json.loads(first).get("key")
+    except ValueError:
+        of = None
+    if of != key(seed):
+        print(f"{path} is of another firmware, plant or seed: begun anew", file=sys.stderr)
+        return []
+    out: list[Outcome] = []
+    for text in lines:
+        try:
+            out.append(Outcome(**json.loads(text)))
+        except (ValueError, TypeError):  # the last line of a run that was broken off
+            break
+    return out
+
+
+def _treat(work: tuple[int, int, Sequence[str], list[Outcome]]) -> list[Outcome]:
+    seed, number, strategies, before = work
+    done = {(one.number, one.strategy): one for one in before}
+    return list(treat_one(draw(seed, number), strategies, done))
+
+
+def run(
+    seed: int, count: int, strategies: Sequence[str], before: Sequence[Outcome], jobs: int
+) -> Iterator[list[Outcome]]:
+    """The outcomes that `before` lacks, treatment by treatment, in order, whatever `jobs` is."""
+    by: dict[int, list[Outcome]] = {}
+    for one in before:
+        by.setdefault(one.number, []).append(one)
+    work = [(seed, number, strategies, by.get(number, [])) for number in range(count)]
+    if jobs == 1:
+        yield from map(_treat, work)
+        return
+    with multiprocessing.Pool(jobs) as pool:
+        yield from pool.imap(_treat, work)

@@ -1,0 +1,766 @@
+"""One PIO state machine, exactly.
+
+May import: the standard library and hw_sim.fakes.errors. Source: RP2040 data sheet, chapter 3.
+
+The interpreter executes PIO words one state-machine cycle at a time, except that it recognises a
+pass through a loop that only copies and counts down registers while its inputs stay the same; the
+state after any number of such passes is then computed at once, exactly. A 30 s count at 1 MHz
+costs microseconds.
+
+Not modelled: the two flip-flops of the input synchroniser (16 ns), `OUT EXEC`, `MOV EXEC`,
+autopush and autopull, OUT_STICKY and inline OUT enable, DMA. What needs them raises `NotModelled`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hw_sim.fakes.errors import NotModelled
+
+
+class Block(Protocol):
+    """What a state machine sees of the PIO block that it belongs to (`pio.Block`)."""
+
+    levels: list[int]
+    out: int
+    dirs: int
+    irq_flags: int
+
+    def decoded(self, side_count: int, side_optional: bool) -> list[Word]: ...
+    def decode(self, word: int, side_count: int, side_optional: bool) -> Word: ...
+    def irq_number(self, machine: Machine, index: int) -> int: ...
+
+
+MASK32 = 0xFFFFFFFF
+
+NEVER = 1 << 62  # a cycle that does not come
+_BUDGET = 5_000  # instructions without anything visible, before a forecast gives up
+
+# Kinds of instruction after decoding.
+JMP, WAIT, IN, OUT, PUSH, PULL, MOV, IRQ, SET = range(9)
+# Sources of a WAIT.
+WAIT_GPIO, WAIT_PIN, WAIT_IRQ = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Config:
+    """The registers of one state machine that the firmware fixes before it runs.
+
+    `divider` is in 1/256 of a system clock cycle. Pins are GPIO numbers.
+    """
+
+    divider: int = 256
+    wrap_target: int = 0
+    wrap_top: int = 31
+    side_count: int = 0  # including the enable bit
+    side_optional: bool = False
+    side_to_dirs: bool = False
+    side_base: int = 0
+    set_base: int = 0
+    set_count: int = 5
+    out_base: int = 0
+    out_count: int = 0
+    in_base: int = 0
+    jmp_pin: int = 0
+    in_right: bool = True
+    out_right: bool = True
+    push_thresh: int = 32
+    pull_thresh: int = 32
+    tx_depth: int = 4
+    rx_depth: int = 4
+
+
+Word = tuple[int, int, int, int, int]  # kind, a, b, delay, side (-1: none)
+
+
+class Machine:
+    """The state of one state machine, and how it moves on.
+
+    `cycle` counts ticks of its own divided clock: it is the number of the next tick. Pins are
+    never written here: `run` stops at the tick that changes one, with the change in `out`.
+    """
+
+    __slots__ = (
+        "block", "config", "cycle", "delay", "dir_mask", "dir_value", "fifo_cycle", "irq_set",
+        "isr", "isr_n", "latched", "loops", "misses", "osr", "osr_n", "out_mask", "out_value",
+        "pc", "quick", "rx", "stalled", "tx", "waiting_irq", "words", "x", "y",
+    )  # fmt: skip
+
+    def __init__(self, block: Block, config: Config) -> None:
+        self.block = block
+        self.config = config
+        self.cycle = 0
+        self.pc = 0
+        self.x = self.y = self.isr = self.osr = 0
+        self.isr_n = 0
+        self.osr_n = 32
+        self.delay = 0
+        self.tx: deque[int] = deque()
+        self.rx: deque[int] = deque()
+        self.latched: int | None = None
+        self.waiting_irq = False
+        self.stalled = False
+        self.out_mask = self.out_value = 0
+        self.dir_mask = self.dir_value = 0
+        self.irq_set = -1
+        self.fifo_cycle = NEVER  # the tick that first took from or gave to a FIFO
+        self.loops: dict[int, _Loop] = {}
+        self.misses: dict[int, int] = {}
+        self.words: list[Word] | None = None  # the program memory, decoded for this machine
+        self.quick: list[_Act | None] = []  # what most words do, without decoding
+
+    def copy(self) -> Machine:
+        other: Machine = Machine.__new__(Machine)
+        other.block = self.block
+        other.config = self.config
+        other.cycle = self.cycle
+        other.pc = self.pc
+        other.x = self.x
+        other.y = self.y
+        other.isr = self.isr
+        other.osr = self.osr
+        other.isr_n = self.isr_n
+        other.osr_n = self.osr_n
+        other.delay = self.delay
+        other.tx = self.tx.copy()
+        other.rx = self.rx.copy()
+        other.latched = self.latched
+        other.waiting_irq = self.waiting_irq
+        other.stalled = self.stalled
+        other.out_mask = other.out_value = other.dir_mask = other.dir_value = 0
+        other.irq_set = -1
+        other.fifo_cycle = NEVER
+        other.loops = self.loops
+        other.misses = self.misses
+        other.words = self.words
+        other.quick = self.quick
+        return other
+
+    def restart(self) -> None:
+        """SM_RESTART: shift counters, ISR, delay and stalls are cleared; X, Y, OSR, PC stay."""
+        self.isr = 0
+        self.isr_n = 0
+        self.osr_n = 32
+        self.delay = 0
+        self.latched = None
+        self.waiting_irq = False
+        self.stalled = False
+
+    # -- running
+
+    def run(self, limit: int) -> bool:
+        """Execute ticks below `limit`, up to the first that shows outside. True: it showed.
+
+        What showed is in out_mask/out_value, dir_mask/dir_value and irq_set (a flag's number, or
+        -1), for the caller to apply. False: `cycle` is `limit`, and nothing showed.
+        """
+        config = self.config
+        block = self.block
+        words = self.words
+        if words is None:
+            words = self.words = block.decoded(config.side_count, config.side_optional)
+            self.quick = [_quick(pc, word, config) for pc, word in enumerate(words)]
+        quick = self.quick
+        loops = self.loops
+        misses = self.misses
+        budget = _BUDGET
+        while self.cycle < limit:
+            if self.delay:
+                step = min(self.delay, limit - self.cycle)
+                self.delay -= step
+                self.cycle += step
+                continue
+            before = self.pc
+            act = quick[before]
+            if act is not None and self.latched is None:
+                act(self)
+                self.cycle += 1
+            else:
+                if self.latched is None:
+                    word = words[before]
+                else:
+                    word = block.decode(self.latched, config.side_count, config.side_optional)
+                self._step(word)
+                if self.stalled:
+                    if self.out_mask or self.dir_mask or self.irq_set >= 0:
+                        self.cycle += 1
+                        return True
+                    self.cycle = limit  # nothing in here can end the stall
+                    return False
+                self.cycle += 1
+                if self.out_mask or self.dir_mask or self.irq_set >= 0:
+                    return True
+            if self.pc <= before:
+                loop = loops.get(self.pc)
+                if loop is None or not loop.leap(self, limit):
+                    # Tracing in vain costs more than a pass: only the first time and every 16th.
+                    missed = misses.get(self.pc, 0)
+                    misses[self.pc] = missed + 1
+                    if not missed & 15:
+                        loop = _Loop.trace(self, words)
+                        if loop is not None:
+                            loops[self.pc] = loop
+                            loop.leap(self, limit)
+            budget -= 1
+            if not budget:
+                return False
+        return False
+
+    def settle(self) -> None:
+        """Try a latched (stalled) instruction again without a tick: the machine is disabled."""
+        if self.latched is not None:
+            config = self.config
+            self._step(self.block.decode(self.latched, config.side_count, config.side_optional))
+
+    def execute(self, instr: int) -> None:
+        """Execute one word at once, as a write to the INSTR register does."""
+        config = self.config
+        self.latched = instr
+        self.stalled = False
+        self.waiting_irq = False
+        self._step(self.block.decode(instr, config.side_count, config.side_optional))
+
+    # -- one instruction
+
+    def _step(self, word: Word) -> None:
+        """Execute `word`. Sets `stalled` if it has to be tried again."""
+        kind, a, b, delay, side = word
+        config = self.config
+        if side >= 0:
+            self._side(side, config)
+        jumped = False
+        if kind == JMP:
+            if a == 0:
+                taken = True
+            elif a == 6:
+                taken = self.block.levels[config.jmp_pin] != 0
+            elif a == 2:
+                taken = self.x != 0
+                self.x = (self.x - 1) & MASK32
+            elif a == 1:
+                taken = self.x == 0
+            elif a == 3:
+                taken = self.y == 0
+            elif a == 4:
+                taken = self.y != 0
+                self.y = (self.y - 1) & MASK32
+            elif a == 5:
+                taken = self.x != self.y
+            else:
+                taken = self.osr_n < config.pull_thresh
+            if taken:
+                self.pc = b
+                jumped = True
+        elif kind == SET:
+            self._write(a, b, config.set_base, config.set_count)
+        elif kind == MOV:
+            jumped = self._mov(a, b, config)
+        elif kind == PULL:
+            if not self._pull(a, b):
+                self.stalled = True
+                return
+        elif kind == PUSH:
+            if not self._push(a, b):
+                self.stalled = True
+                return
+        elif kind == WAIT:
+            if not self._wait(a, b, config):
+                self.stalled = True
+                return
+        elif kind == IN:
+            self._in(a, b, config)
+        elif kind == OUT:
+            jumped = self._out(a, b, config)
+        elif not self._irq(a, b):
+            self.stalled = True
+            return
+        self.stalled = False
+        self.delay = delay
+        if self.latched is not None:
+            self.latched = None
+            return  # the program counter moves only by a jump
+        if not jumped:
+            self.pc = config.wrap_target if self.pc == config.wrap_top else (self.pc + 1) & 31
+
+    def _side(self, value: int, config: Config) -> None:
+        bits = config.side_count - config.side_optional
+        if config.side_to_dirs:
+            self._show_dirs(config.side_base, bits, value)
+        else:
+            self._show_pins(config.side_base, bits, value)
+
+    def _show_pins(self, base: int, count: int, value: int) -> None:
+        mask = rotate((1 << count) - 1, base)
+        bits = rotate(value & ((1 << count) - 1), base)
+        if (self.block.out & mask) != bits or self.out_mask & mask:
+            self.out_mask |= mask
+            self.out_value = (self.out_value & ~mask) | bits
+
+    def _show_dirs(self, base: int, count: int, value: int) -> None:
+        mask = rotate((1 << count) - 1, base)
+        bits = rotate(value & ((1 << count) - 1), base)
+        if (self.block.dirs & mask) != bits or self.dir_mask & mask:
+            self.dir_mask |= mask
+            self.dir_value = (self.dir_value & ~mask) | bits
+
+    def _write(self, dest: int, value: int, base: int, count: int) -> None:
+        if dest == 0:
+            self._show_pins(base, count, value)
+        elif dest == 1:
+            self.x = value
+        elif dest == 2:
+            self.y = value
+        elif dest == 4:
+            self._show_dirs(base, count, value)
+
+    def _pins_in(self, base: int) -> int:
+        value = 0
+        for gp, level in enumerate(self.block.levels):
+            if level:
+                value |= 1 << gp
+        return (value >> base | value << (32 - base)) & MASK32
+
+    def _source(self, src: int, config: Config) -> int:
+        if src == 1:
+            return self.x
+        if src == 2:
+            return self.y
+        if src == 6:
+            return self.isr
+        if src == 7:
+            return self.osr
+        if src == 3:
+            return 0
+        if src == 0:
+            return self._pins_in(config.in_base)
+        return 0  # STATUS: MicroPython leaves its level at 0, below which no FIFO is
+
+    def _mov(self, dest: int, b: int, config: Config) -> bool:
+        value = self._source(b & 7, config)
+        if b & 0x08:
+            value ^= MASK32
+        elif b & 0x10:
+            value = int(f"{value:032b}"[::-1], 2)
+        if dest == 1:
+            self.x = value
+        elif dest == 2:
+            self.y = value
+        elif dest == 6:
+            self.isr = value
+            self.isr_n = 0
+        elif dest == 7:
+            self.osr = value
+            self.osr_n = 0
+        elif dest == 0:
+            self._show_pins(config.out_base, config.out_count, value)
+        elif dest == 5:
+            self.pc = value & 31
+            return True
+        else:
+            raise NotModelled("mov(exec, ...)")
+        return False
+
+    def _pull(self, if_empty: int, block: int) -> bool:
+        config = self.config
+        if if_empty and self.osr_n < config.pull_thresh:
+            return True
+        if self.tx:
+            self.osr = self.tx.popleft()
+            if self.fifo_cycle == NEVER:
+                self.fifo_cycle = self.cycle
+        elif block:
+            return False
+        else:
+            self.osr = self.x
+        self.osr_n = 0
+        return True
+
+    def _push(self, if_full: int, block: int) -> bool:
+        config = self.config
+        if if_full and self.isr_n < config.push_thresh:
+            return True
+        if len(self.rx) >= config.rx_depth:
+            if block:
+                return False
+        else:
+            self.rx.append(self.isr)
+            if self.fifo_cycle == NEVER:
+                self.fifo_cycle = self.cycle
+        self.isr = 0
+        self.isr_n = 0
+        return True
+
+    def _wait(self, a: int, index: int, config: Config) -> bool:
+        polarity, source = a >> 2, a & 3
+        if source == WAIT_IRQ:
+            flag = self.block.irq_number(self, index)
+            if (self.block.irq_flags >> flag & 1) != polarity:
+                return False
+            if polarity:
+                self.block.irq_flags &= ~(1 << flag)
+            return True
+        gp = index if source == WAIT_GPIO else (config.in_base + index) & 31
+        return self.block.levels[gp] == polarity
+
+    def _in(self, src: int, count: int, config: Config) -> None:
+        data = self._source(src, config) & ((1 << count) - 1)
+        if config.in_right:
+            self.isr = (self.isr >> count | data << (32 - count)) & MASK32
+        else:
+            self.isr = (self.isr << count | data) & MASK32
+        self.isr_n = min(32, self.isr_n + count)
+
+    def _out(self, dest: int, count: int, config: Config) -> bool:
+        mask = (1 << count) - 1
+        if config.out_right:
+            data = self.osr & mask
+            self.osr >>= count
+        else:
+            data = self.osr >> (32 - count) & mask
+            self.osr = self.osr << count & MASK32
+        self.osr_n = min(32, self.osr_n + count)
+        if dest == 5:
+            self.pc = data & 31
+            return True
+        if dest == 6:
+            self.isr = data
+            self.isr_n = count
+        elif dest == 7:
+            raise NotModelled("out(exec, ...)")
+        elif dest != 3:
+            self._write(dest, data, config.out_base, config.out_count)
+        return False
+
+    def _irq(self, a: int, index: int) -> bool:
+        flag = self.block.irq_number(self, index)
+        if a & 2:
+            self.block.irq_flags &= ~(1 << flag)
+            return True
+        if not self.waiting_irq:
+            self.block.irq_flags |= 1 << flag
+            self.irq_set = flag
+            if a & 1:
+                self.waiting_irq = True
+                return False
+            return True
+        if self.block.irq_flags >> flag & 1:
+            return False
+        self.waiting_irq = False
+        return True
+
+
+_Act = Callable[[Machine], None]
+
+
+def _quick(pc: int, word: Word, config: Config) -> _Act | None:
+    """A function that does what `word` at `pc` does, for words that never stall and never show.
+
+    It is `_step` for the commonest cases, and is proved together with it. None for the others.
+    """
+    kind, a, b, delay, side = word
+    if side >= 0 or delay:
+        return None
+    after = config.wrap_target if pc == config.wrap_top else (pc + 1) & 31
+    if kind == JMP:
+        return _quick_jump(a, b, after, config)
+    if kind == SET and a == 1:
+
+        def set_x(m: Machine) -> None:
+            m.x = b
+            m.pc = after
+
+        return set_x
+    if kind == MOV and a == 1 and b == 7:
+
+        def mov_x_osr(m: Machine) -> None:
+            m.x = m.osr
+            m.pc = after
+
+        return mov_x_osr
+    if kind == PULL and not a and not b:
+
+        def pull_noblock(m: Machine) -> None:
+            if m.tx:
+                m.osr = m.tx.popleft()
+                if m.fifo_cycle == NEVER:
+                    m.fifo_cycle = m.cycle
+            else:
+                m.osr = m.x
+            m.osr_n = 0
+            m.pc = after
+
+        return pull_noblock
+    return None
+
+
+def _quick_jump(condition: int, target: int, after: int, config: Config) -> _Act | None:
+    if condition == 0:
+
+        def always(m: Machine) -> None:
+            m.pc = target
+
+        return always
+    if condition == 1:
+
+        def not_x(m: Machine) -> None:
+            m.pc = after if m.x else target
+
+        return not_x
+    if condition == 2:
+
+        def x_dec(m: Machine) -> None:
+            if m.x:
+                m.x -= 1
+                m.pc = target
+            else:
+                m.x = MASK32
+                m.pc = after
+
+        return x_dec
+    if condition == 6:
+        gp = config.jmp_pin
+
+        def pin(m: Machine) -> None:
+            m.pc = target if m.block.levels[gp] else after
+
+        return pin
+    return None
+
+
+def rotate(value: int, by: int) -> int:
+    by &= 31
+    return (value << by | value >> (32 - by)) & MASK32
+
+
+# -- loops
+
+# A register's value as a function of what the registers held at the head of the loop: one of
+# them plus a constant, or a constant alone.
+_Form = tuple[str, int]  # ("x" | "y" | "isr" | "osr" | "", constant)
+_KEPT = 3
+_REGISTER = {"": 0, "x": 1, "y": 2, "isr": _KEPT, "osr": _KEPT}
+
+
+class _Loop:
+    """One way round a loop, as far as it only copies, counts down and tests.
+
+    Every such pass is an affine map of the registers with every factor 0 or 1. As long as each
+    test comes out as it did, n passes are the map n times, which is a multiplication (`leap`).
+    """
+
+    __slots__ = (
+        "compiled", "constant", "cycles", "dirs", "dx", "dy", "empty_tx", "isr", "isr_n", "osr",
+        "osr_n", "out", "pins", "tests",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.cycles = 0
+        self.tests: list[tuple[_Form, _Form, bool]] = []  # form, minus form, nonzero
+        self.pins: list[tuple[int, int]] = []
+        self.empty_tx = False
+        self.out: list[tuple[int, int]] = []
+        self.dirs: list[tuple[int, int]] = []
+        self.osr_n = 0
+        self.isr_n = 0
+        self.dx = self.dy = 0  # what one pass adds to X and Y
+        self.constant: list[tuple[bool, int]] = []  # X (True) or Y, and the value it keeps
+        # Registers of the two forms of a test, the constant between them, and what a pass adds.
+        self.compiled: list[tuple[int, int, int, bool, int]] = []
+        self.osr = self.isr = (_KEPT, 0)  # register that it is copied from, and what is added
+
+    @staticmethod
+    def trace(machine: Machine, words: Sequence[Word]) -> _Loop | None:
+        """Follow one pass from where `machine` is, without moving it. None: not such a loop."""
+        loop = _Loop()
+        config = machine.config
+        block = machine.block
+        head = pc = machine.pc
+        forms: dict[str, _Form] = {
+            "x": ("x", 0), "y": ("y", 0), "isr": ("isr", 0), "osr": ("osr", 0),
+        }  # fmt: skip
+        start = {"x": machine.x, "y": machine.y, "isr": machine.isr, "osr": machine.osr, "": 0}
+        loop.osr_n, loop.isr_n = machine.osr_n, machine.isr_n
+        osr_n, isr_n = machine.osr_n, machine.isr_n
+
+        def value(form: _Form) -> int:
+            return (start[form[0]] + form[1]) & MASK32
+
+        for _ in range(64):
+            kind, a, b, delay, side = words[pc]
+            loop.cycles += 1 + delay
+            if side >= 0:
+                bits = config.side_count - config.side_optional
+                if not loop.holds(block, config.side_to_dirs, config.side_base, bits, side):
+                    return None
+            jumped = False
+            if kind == JMP:
+                if a == 0:
+                    taken = True
+                elif a == 6:
+                    level = block.levels[config.jmp_pin]
+                    loop.pins.append((config.jmp_pin, level))
+                    taken = level != 0
+                elif a == 7:
+                    taken = osr_n < config.pull_thresh
+                elif a == 5:
+                    x, y = forms["x"], forms["y"]
+                    taken = value(x) != value(y)
+                    loop.tests.append((x, y, taken))
+                else:
+                    name = "x" if a < 3 else "y"
+                    form = forms[name]
+                    nonzero = value(form) != 0
+                    loop.tests.append((form, ("", 0), nonzero))
+                    taken = not nonzero
+                    if a in (2, 4):
+                        taken = nonzero
+                        forms[name] = (form[0], (form[1] - 1) & MASK32)
+                if taken:
+                    pc = b
+                    jumped = True
+            elif kind == SET and a in (1, 2):
+                forms["x" if a == 1 else "y"] = ("", b)
+            elif kind == SET:
+                if not loop.holds(block, a == 4, config.set_base, config.set_count, b):
+                    return None
+            elif kind == MOV and not b & 0x18 and b in (1, 2, 3, 6, 7) and a in (1, 2, 6, 7):
+                form = ("", 0) if b == 3 else forms[("", "x", "y", "", "", "", "isr", "osr")[b]]
+                forms[("", "x", "y", "", "", "", "isr", "osr")[a]] = form
+                if a == 6:
+                    isr_n = 0
+                elif a == 7:
+                    osr_n = 0
+            elif kind == PULL and not a and not b and not machine.tx:
+                loop.empty_tx = True
+                forms["osr"] = forms["x"]
+                osr_n = 0
+            elif kind == WAIT and a & 3 != WAIT_IRQ:
+                gp = b if a & 3 == WAIT_GPIO else (config.in_base + b) & 31
+                if block.levels[gp] != a >> 2:
+                    return None
+                loop.pins.append((gp, a >> 2))
+            else:
+                return None
+            if not jumped:
+                pc = config.wrap_target if pc == config.wrap_top else (pc + 1) & 31
+            if pc == head:
+                break
+        else:
+            return None
+        if (osr_n, isr_n) != (loop.osr_n, loop.isr_n):
+            return None
+        for name in ("x", "y"):
+            source, _offset = forms[name]
+            if source != name and not (source == "" and value(forms[name]) == start[name]):
+                return None
+        for name in ("isr", "osr"):
+            source, offset = forms[name]
+            if source == name and offset:
+                return None
+            if source in ("isr", "osr") and source != name:
+                return None
+        for form, other, _nonzero in loop.tests:
+            if form[0] in ("isr", "osr") or other[0] in ("isr", "osr"):
+                return None
+        loop.finish(forms)
+        return loop
+
+    def holds(self, block: Block, dirs: bool, base: int, count: int, value: int) -> bool:
+        """Does a write of pins in the loop change nothing? Note it, for `leap`."""
+        mask = rotate((1 << count) - 1, base)
+        bits = rotate(value & ((1 << count) - 1), base)
+        (self.dirs if dirs else self.out).append((mask, bits))
+        return (block.dirs if dirs else block.out) & mask == bits
+
+    def finish(self, forms: dict[str, _Form]) -> None:
+        """Put what `leap` needs into the form in which it needs it."""
+        steps: dict[str, int] = {"": 0}
+        for name in ("x", "y"):
+            source, offset = forms[name]
+            step = offset if source else 0
+            steps[name] = step - (1 << 32) if step >> 31 else step
+            if not source:
+                self.constant.append((name == "x", offset))
+        self.dx, self.dy = steps["x"], steps["y"]
+        self.compiled = [
+            (_REGISTER[a[0]], _REGISTER[b[0]], a[1] - b[1], nonzero, steps[a[0]] - steps[b[0]])
+            for a, b, nonzero in self.tests
+        ]
+        self.osr = (_REGISTER[forms["osr"][0]], forms["osr"][1])
+        self.isr = (_REGISTER[forms["isr"][0]], forms["isr"][1])
+
+    def leap(self, machine: Machine, limit: int) -> bool:
+        """Do as many whole passes as end by `limit` and go this way.
+
+        False: not even the first pass from here would.
+        """
+        if machine.osr_n != self.osr_n or machine.isr_n != self.isr_n:
+            return False
+        if self.empty_tx and machine.tx:
+            return False
+        block = machine.block
+        if self.pins:
+            levels = block.levels
+            for gp, level in self.pins:
+                if levels[gp] != level:
+                    return False
+        for mask, bits in self.out:
+            if block.out & mask != bits:
+                return False
+        for mask, bits in self.dirs:
+            if block.dirs & mask != bits:
+                return False
+        x, y = machine.x, machine.y
+        for is_x, value in self.constant:
+            if (x if is_x else y) != value:
+                return False
+        passes = (limit - machine.cycle) // self.cycles
+        for first, second, offset, nonzero, slope in self.compiled:
+            if first == 1:
+                offset += x
+            elif first == 2:
+                offset += y
+            if second == 1:
+                offset -= x
+            elif second == 2:
+                offset -= y
+            gap = offset & MASK32
+            if (gap != 0) != nonzero:
+                return False
+            if not slope:
+                continue
+            if not nonzero:
+                most = 1
+            elif slope < 0:
+                most = -(gap // slope)
+            else:
+                most = -((gap - (1 << 32)) // slope)
+            if most < passes:
+                passes = most
+        if passes > 0:
+            self._apply(machine, passes, x, y)
+        return True
+
+    def _apply(self, machine: Machine, passes: int, x: int, y: int) -> None:
+        # What ISR and OSR were last copied from is X or Y as it stood at the last pass's head.
+        before = passes - 1
+        source, offset = self.osr
+        if source == 1:
+            machine.osr = (x + before * self.dx + offset) & MASK32
+        elif source == 2:
+            machine.osr = (y + before * self.dy + offset) & MASK32
+        elif not source:
+            machine.osr = offset
+        source, offset = self.isr
+        if source == 1:
+            machine.isr = (x + before * self.dx + offset) & MASK32
+        elif source == 2:
+            machine.isr = (y + before * self.dy + offset) & MASK32
+        elif not source:
+            machine.isr = offset
+        machine.x = (x + passes * self.dx) & MASK32
+        machine.y = (y + passes * self.dy) & MASK32
+        machine.cycle += passes * self.cycles

@@ -1,0 +1,181 @@
+"""USB CDC: the serial port of the board, with the host's end of it.
+
+May import: hw_sim.world.clock and hw_sim.fakes.errors. Source: ports/rp2/mphalport.c and
+shared/runtime/sys_stdio_mphal.c of MicroPython 1.23, TinyUSB's CDC class.
+
+The device side has a receive ring of 512 bytes (511 of them usable) and a transmit FIFO of 256.
+What does not fit the ring waits at the host. A write waits for room in steps of up to 64 bytes,
+500 ms at most, and drops the rest. With no host attached a write is lost at once.
+
+Rates are those measured on the emulated chip: 220 kB/s to the host; to the device one packet of
+64 bytes every 64 µs. Not modelled: single packets on the wire, suspend, line coding, DTR bootloader
+tricks; what the device has written is at the host at once, only its room in the FIFO takes time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hw_sim.world.clock import Clock
+
+RING_BYTES = 511
+FIFO_BYTES = 256
+PACKET_BYTES = 64
+OUT_PACKET_NS = 64_000
+NS_PER_BYTE_IN = 4_545  # 220 kB/s
+TX_TIMEOUT_NS = 500_000_000
+ENUMERATION_NS = 15_000_000
+
+CTRL_C = 3
+
+
+class UsbCdc:
+    """One serial port. The upper half is the host's, the lower half the chip's.
+
+    `opened`: a program on the host has the port open. `reading`: that program (or the host's
+    driver) takes what comes; false lets the device's FIFO fill up. `resets` counts how often the
+    port has vanished because the device was reset or lost its power.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.opened = True
+        self.reading = True
+        self.resets = 0
+        self.received = bytearray()  # at the host
+        self.dropped_bytes = 0
+        self._waiting = bytearray()  # at the host, for the device
+        self._next_packet_ns = 0
+        self._ring = bytearray()
+        self._held = bytearray()  # in the device's FIFO, when the host does not read
+        self._drained_ns = 0  # when the FIFO will be empty, when the host reads
+        self._enumerated_ns: int | None = None
+        self.interrupt_char = -1
+        self.on_interrupt: Callable[[], None] | None = None
+
+    # -- the host
+
+    def host_write(self, data: bytes) -> None:
+        """Send bytes to the device. They wait here until it takes them; lost when it is off."""
+        if self._enumerated_ns is None:
+            return
+        if not self._waiting:
+            self._next_packet_ns = max(self._next_packet_ns, self.clock.now_ns)
+        self._waiting += data
+
+    def host_read(self) -> bytes:
+        """Everything that has come from the device."""
+        if self.reading and self._held:
+            self.received += self._held
+            self._held.clear()
+        data = bytes(self.received)
+        self.received.clear()
+        return data
+
+    @property
+    def host_waiting(self) -> int:
+        """Bytes that the device has not taken yet."""
+        return len(self._waiting)
+
+    # -- the chip
+
+    def plug(self) -> None:
+        """The chip has started: the host sees it after the enumeration."""
+        self._enumerated_ns = self.clock.now_ns + ENUMERATION_NS
+        self.interrupt_char = CTRL_C
+
+    def unplug(self) -> None:
+        """The chip is in reset or without power: whatever was under way is lost."""
+        if self._enumerated_ns is not None:
+            self.resets += 1
+        self._enumerated_ns = None
+        self._waiting.clear()
+        self._ring.clear()
+        self._held.clear()
+        self._drained_ns = 0
+
+    @property
+    def connected(self) -> bool:
+        """The device is enumerated and a host has the port open."""
+        at = self._enumerated_ns
+        return self.opened and at is not None and self.clock.now_ns >= at
+
+    def readable(self) -> bool:
+        """There is a byte to read."""
+        if self._waiting:
+            self._take()
+        return bool(self._ring)
+
+    def _take(self) -> None:
+        now_ns = self.clock.now_ns
+        ring, waiting = self._ring, self._waiting
+        while waiting and self._next_packet_ns <= now_ns and self.connected:
+            room = RING_BYTES - len(ring)
+            if room <= 0:
+                return
+            n = min(room, PACKET_BYTES, len(waiting))
+            packet = waiting[:n]
+            del waiting[:n]
+            self._next_packet_ns += OUT_PACKET_NS
+            if self.interrupt_char >= 0 and self.interrupt_char in packet:
+                for byte in packet:
+                    if byte != self.interrupt_char:
+                        ring.append(byte)
+                    elif self.on_interrupt is not None:
+                        self.on_interrupt()
+            else:
+                ring += packet
+        # A packet is sent when there is room for it, not at once for all the time there was none.
+        if self._next_packet_ns < now_ns - OUT_PACKET_NS:
+            self._next_packet_ns = now_ns
+
+    def read(self, n: int) -> bytes:
+        """Up to `n` bytes that are there."""
+        if self._waiting:
+            self._take()
+        ring = self._ring
+        data = bytes(ring[:n])
+        del ring[:n]
+        return data
+
+    def room(self) -> int:
+        """Free bytes in the transmit FIFO."""
+        if not self.reading:
+            return FIFO_BYTES - len(self._held)
+        if self._held:
+            self.received += self._held
+            self._held.clear()
+        left_ns = self._drained_ns - self.clock.now_ns
+        if left_ns <= 0:
+            return FIFO_BYTES
+        return FIFO_BYTES - -(-left_ns // NS_PER_BYTE_IN)
+
+    def writable(self) -> bool:
+        """POLLOUT: a host is there, and there is any room."""
+        return self.connected and self.room() > 0
+
+    def write(self, data: bytes, wait_until: Callable[[int], None]) -> int:
+        """Write, waiting in virtual time for room; the number of bytes that were taken."""
+        if not self.connected:
+            self.dropped_bytes += len(data)
+            return 0
+        at = 0
+        while at < len(data):
+            n = min(PACKET_BYTES, len(data) - at)
+            give_up_ns = self.clock.now_ns + TX_TIMEOUT_NS
+            while (room := self.room()) < n:
+                now_ns = self.clock.now_ns
+                if now_ns >= give_up_ns:
+                    self.dropped_bytes += len(data) - at
+                    return at
+                wait_ns = (n - room) * NS_PER_BYTE_IN if self.reading else 1_000_000
+                wait_until(min(now_ns + wait_ns, give_up_ns))
+            chunk = data[at : at + n]
+            if self.reading:
+                self.received += chunk
+                now_ns = self.clock.now_ns
+                self._drained_ns = max(self._drained_ns, now_ns) + n * NS_PER_BYTE_IN
+            else:
+                self._held += chunk
+            at += n
+        return at

@@ -1,0 +1,191 @@
+"""The web socket between a page and the bench: what has to be quick, both ways.
+
+Small frames, as they come: the screen's dots, lamps and tone at once, readings ten times a second.
+A page that is closed lets go of every button it held.
+
+May import the standard library, Starlette, and its own package, but the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from hw_sim.web.engine import Engine, Runner
+from hw_sim.web.scenario import BUTTONS
+from hw_sim.web.tissue_view import COLUMNS, ROWS, Skin, SkinWatch
+from hw_sim.web.training import Trainer
+from hw_sim.web.view import View
+
+FRAME_S = 0.012
+"""At most so often the page is sent the screen."""
+
+BRIEF_S = 0.003
+"""At most so often it is sent anything else: a lamp must not keep the screen waiting."""
+
+PLANT_S = 0.1
+HANDS = ("hold", "release", "estop_open", "estop_close", "aim_away", "aim_at_skin")
+"""What a page may do over the web socket."""
+
+
+class Live:
+    """All pages that look at one bench."""
+
+    def __init__(self, runner: Runner, engine: Engine, skin: SkinWatch) -> None:
+        self.runner = runner
+        self.engine = engine
+        self.skin = skin
+        self.trainer: Trainer | None = None
+        """The exercise that is under way, or was the last: one for all pages, as the bench is."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bells: set[asyncio.Event] = set()
+        engine.on_change = self.ring
+
+    def ring(self) -> None:
+        """Something has changed. From any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._ring)
+
+    def _ring(self) -> None:
+        for bell in self._bells:
+            bell.set()
+
+    async def serve(self, socket: WebSocket) -> None:
+        """One page, until it is closed. A page from elsewhere is not served."""
+        origin = socket.headers.get("origin", "")
+        if origin and origin.split("://", 1)[-1] != socket.headers.get("host", ""):
+            await socket.close(1008)
+            return
+        await socket.accept()
+        self._loop = asyncio.get_running_loop()
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        sender = asyncio.create_task(self._send(socket, bell))
+        held: set[str] = set()
+        try:
+            while True:
+                self._take(await socket.receive_text(), held)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._bells.discard(bell)
+            sender.cancel()
+            for name in held:  # a page that is gone holds nothing
+                self.runner.post(lambda engine, name=name: engine.act("release", name))
+
+    def _take(self, text: str, held: set[str]) -> None:
+        try:
+            do, what = json.loads(text)
+        except ValueError:
+            return
+        if do not in HANDS or (what in BUTTONS) != (do in ("hold", "release")):
+            return
+        if do == "hold":
+            held.add(what)
+        elif do == "release":
+            held.discard(what)
+        self.runner.post(lambda engine: engine.act(do, what))
+
+    async def _send(self, socket: WebSocket, bell: asyncio.Event) -> None:
+        session, glass, brightness, front, seen, taken, field = -1, b"", -1.0, {}, 0, 0, 0
+        plant_s = -1.0
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                bell.clear()
+                view = self.engine.view
+                if view.session != session:
+                    session, glass, front, taken = view.session, b"", {}, 0
+                    seen = field = 0
+                    await socket.send_text(json.dumps({"session": session}))
+                drawn = view.glass != glass or view.brightness != brightness
+                if drawn:
+                    glass, brightness = view.glass, view.brightness
+                    head = bytes((1, round(255 * brightness), 0, 0))
+                    await socket.send_bytes(head + glass)
+                now_front = _front(view)
+                changed = {k: v for k, v in now_front.items() if front.get(k, ...) != v}
+                if changed:
+                    front = now_front
+                    await socket.send_text(json.dumps({"front": changed}))
+                news = [e for e in list(self.engine.events) if e.number > seen]
+                if news:
+                    seen = news[-1].number
+                    rows = [(e.number, round(e.t_ms, 1), e.kind, e.words) for e in news]
+                    await socket.send_text(json.dumps({"log": rows}))
+                now_s = loop.time()
+                if now_s - plant_s >= PLANT_S:
+                    plant_s = now_s
+                    await socket.send_text(json.dumps({"plant": _plant(view)}))
+                    history = self.engine.history
+                    if history.taken != taken:
+                        first, floats = history.since(taken)
+                        taken = history.taken
+                        await socket.send_bytes(struct.pack("<BxxxI", 2, first) + floats)
+                    skin = self.skin.now
+                    if skin.number != field:
+                        field = skin.number
+                        await socket.send_text(json.dumps({"skin": _skin(skin)}))
+                        await socket.send_bytes(b"\3\0\0\0" + skin.field)
+                await asyncio.sleep(FRAME_S if drawn else BRIEF_S)
+                await bell.wait()
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # the page has gone while it was being sent something
+
+
+def _front(view: View) -> dict[str, Any]:
+    return {
+        "state": view.state,
+        "powered": view.powered,
+        "held": sorted(view.held),
+        "estop_open": view.estop_open,
+        "aimed_away": view.aimed_away,
+        "lamps": [round(each, 3) for each in view.lamps],
+        "tone_hz": view.tone_hz,
+        "volume": round(view.volume, 3),
+        "error": view.error,
+        "replaying": view.replaying,
+        "host": view.host,
+    }
+
+
+def _plant(view: View) -> dict[str, Any]:
+    p = view.plant
+    return {
+        "t_ms": round(view.t_ms),
+        "speed": view.speed,
+        "wanted": view.wanted,
+        "reached": round(view.reached, 2),
+        "paused": view.paused,
+        "nozzle_c": round(p.nozzle_c, 2),
+        "dewar_mbar": round(p.dewar_mbar, 1),
+        "level_permille": round(p.level_permille, 2),
+        "coil_ma": round(p.coil_ma, 1),
+        "flow_g_s": round(p.flow_g_s, 3),
+        "gate": p.gate,
+        "supply": p.supply,
+        "valve_open": p.valve_open,
+        "liquid": p.liquid,
+        "openings": view.openings,
+        "opened_ms": round(view.opened_ms, 3),
+    }
+
+
+def _skin(skin: Skin) -> dict[str, Any]:
+    return {
+        "columns": COLUMNS,
+        "rows": ROWS,
+        "mm": round(skin.mm, 4),
+        "t_s": round(skin.t_s, 2),
+        "spot_mm": skin.spot_mm,
+        "surface_c": round(skin.surface_c, 1),
+        "ice_mm": round(skin.ice_mm, 2),
+        "wide_mm": round(skin.wide_mm, 2),
+        "m25_mm": round(skin.m25_mm, 2),
+        "deepest_mm": round(skin.deepest_mm, 2),
+    }

@@ -1,0 +1,328 @@
+"""Faults to inject, by name.
+
+Each is something that breaks in the real world, with words for a person, and the way to mend it.
+Imports the standard library and `hw_sim.world.wiring`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hw_sim.world.wiring import (
+    ADC_COIL,
+    ADC_LEVEL,
+    ADC_PRESSURE,
+    Wiring,
+)
+
+_EMPTY_PERMILLE = 0.0
+_FULL_PERMILLE = 850.0
+_LOW_VSYS_MV = 4000.0
+_HEALTHY_VSYS_MV = 4850.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """`apply` breaks it, `undo` mends it; both are harmless when repeated."""
+
+    name: str
+    words: str
+    apply: Callable[[Wiring], None]
+    undo: Callable[[Wiring], None]
+
+
+MISHAPS: dict[str, Mishap] = {}
+
+
+def _add(
+    name: str, words: str, apply: Callable[[Wiring], None], undo: Callable[[Wiring], None]
+) -> None:
+    MISHAPS[name] = Mishap(name, words, apply, undo)
+
+
+def _attribute(name: str, words: str, part: str, attribute: str, broken: bool) -> None:
+    """A mishap that is one flag of one part: `broken`, or its opposite."""
+
+    def put(wiring: Wiring, value: bool) -> None:
+        setattr(getattr(wiring, part), attribute, value)
+
+    _add(name, words, lambda w: put(w, broken), lambda w: put(w, not broken))
+
+
+def _analog(name: str, words: str, channel: int, mv: float) -> None:
+    """A mishap that nails an analog pin to one voltage."""
+
+    def put(wiring: Wiring, value: float | None) -> None:
+        wiring.stuck_mv[channel] = value
+
+    _add(name, words, lambda w: put(w, mv), lambda w: put(w, None))
+
+
+def _button(name: str, words: str, button: str, closed: bool) -> None:
+    _add(
+        name,
+        words,
+        lambda w: w.buttons[button].stick(closed),
+        lambda w: w.buttons[button].unstick(),
+    )
+
+
+# -- nozzle thermocouple ----------------------------------------------------------------------
+_attribute(
+    "thermocouple_open",
+    "the thermocouple's wire is broken",
+    "thermocouple",
+    "open_circuit",
+    True,
+)
+_attribute(
+    "thermocouple_short",
+    "the thermocouple touches the supply: its input is out of range",
+    "thermocouple",
+    "out_of_range",
+    True,
+)
+_attribute(
+    "thermocouple_wires_touching",
+    "the thermocouple's wires touch at the plug: it reads room temperature, with no fault bit",
+    "thermocouple",
+    "wires_touching",
+    True,
+)
+_attribute(
+    "thermocouple_chip_missing",
+    "the MAX31856 does not answer: every byte reads 0",
+    "thermocouple",
+    "present",
+    False,
+)
+
+_attribute(
+    "thermocouple_loose",
+    "the thermocouple's bead has come off the nozzle: it feels half of the cold",
+    "thermocouple",
+    "loose",
+    True,
+)
+
+
+def _gain_error(part: float) -> Callable[[Wiring], None]:
+    def put(wiring: Wiring) -> None:
+        wiring.thermocouple.gain_error = part
+
+    return put
+
+
+_add(
+    "thermocouple_off",
+    "the thermocouple is of the poorest class: it reads 3 °C too warm at −190 °C",
+    _gain_error(-0.015),
+    _gain_error(0.0),
+)
+
+# -- infrared sensor at the skin (where it is fitted) -----------------------------------------
+_attribute(
+    "skin_sensor_missing",
+    "the infrared sensor does not answer",
+    "skin_sensor",
+    "present",
+    False,
+)
+
+
+def _dirt(part: float) -> Callable[[Wiring], None]:
+    def put(wiring: Wiring) -> None:
+        wiring.skin_sensor.dirt = part
+
+    return put
+
+
+_add(
+    "skin_sensor_dirty",
+    "frost and dirt cover half of the infrared sensor's window: it reads too near to the room",
+    _dirt(0.5),
+    _dirt(0.0),
+)
+_attribute(
+    "skin_sensor_error",
+    "the infrared sensor sets its error flag with every reading",
+    "skin_sensor",
+    "flags",
+    True,
+)
+
+# -- dewar ------------------------------------------------------------------------------------
+_add(
+    "dewar_empty",
+    "no liquid is left in the dewar",
+    lambda w: w.plant.fill(w.clock.now_ns, _EMPTY_PERMILLE),
+    lambda w: w.plant.fill(w.clock.now_ns, _FULL_PERMILLE),
+)
+_add(
+    "dewar_low",
+    "the dewar holds 80 ‰: too little to begin a treatment",
+    lambda w: w.plant.fill(w.clock.now_ns, 80.0),
+    lambda w: w.plant.fill(w.clock.now_ns, _FULL_PERMILLE),
+)
+_add(
+    "dewar_runs_out",
+    "the dewar holds liquid for ten seconds more, whatever the level probe showed before",
+    lambda w: w.plant.fill(w.clock.now_ns, 11.0),
+    lambda w: w.plant.fill(w.clock.now_ns, _FULL_PERMILLE),
+)
+_add(
+    "dewar_vacuum_lost",
+    "the flask has lost its vacuum: it boils off thirty times as fast and blows its relief valve",
+    lambda w: w.plant.set_dewar(w.clock.now_ns, boil_off_factor=30.0),
+    lambda w: w.plant.set_dewar(w.clock.now_ns, boil_off_factor=1.0),
+)
+_add(
+    "relief_leaks",
+    "the relief valve does not seat: the dewar works at half of its pressure",
+    lambda w: w.plant.set_dewar(w.clock.now_ns, relief_leaks=True),
+    lambda w: w.plant.set_dewar(w.clock.now_ns, relief_leaks=False),
+)
+_add(
+    "pressure_low",
+    "the lid leaks: the dewar does not hold its pressure",
+    lambda w: w.plant.set_dewar(w.clock.now_ns, vent_leak_per_s=0.5),
+    lambda w: w.plant.set_dewar(w.clock.now_ns, vent_leak_per_s=0.0),
+)
+_add(
+    "pressure_high",
+    "the pressure builder does not shut off and the relief valve is iced up",
+    lambda w: w.plant.set_dewar(w.clock.now_ns, regulator_stuck=True, relief_stuck=True),
+    lambda w: w.plant.set_dewar(w.clock.now_ns, regulator_stuck=False, relief_stuck=False),
+)
+_add(
+    "regulator_stuck",
+    "the pressure builder does not shut off; the relief valve holds",
+    lambda w: w.plant.set_dewar(w.clock.now_ns, regulator_stuck=True),
+    lambda w: w.plant.set_dewar(w.clock.now_ns, regulator_stuck=False),
+)
+_analog("level_probe_broken", "the level probe's wire is broken", ADC_LEVEL, 0.0)
+_analog("level_probe_shorted", "the level probe touches the supply", ADC_LEVEL, 3300.0)
+_analog("pressure_probe_broken", "the pressure sensor's wire is broken", ADC_PRESSURE, 0.0)
+_analog("pressure_probe_shorted", "the pressure sensor touches the supply", ADC_PRESSURE, 3300.0)
+
+# -- coil and valve ---------------------------------------------------------------------------
+
+
+def _valve(
+    name: str, words: str, apply: Callable[[Wiring], None], undo: Callable[[Wiring], None]
+) -> None:
+    def then_tell(fn: Callable[[Wiring], None]) -> Callable[[Wiring], None]:
+        def act(wiring: Wiring) -> None:
+            fn(wiring)
+            wiring.valve_changed()
+
+        return act
+
+    _add(name, words, then_tell(apply), then_tell(undo))
+
+
+_valve(
+    "coil_open",
+    "the coil's wire is broken: no current, the valve does not open",
+    lambda w: w.plant.set_valve(w.clock.now_ns, coil_open=True),
+    lambda w: w.plant.set_valve(w.clock.now_ns, coil_open=False),
+)
+_analog("coil_sensor_dead", "the coil current's amplifier gives 0 V", ADC_COIL, 0.0)
+_analog("coil_sensor_high", "the coil current's amplifier is stuck at its supply", ADC_COIL, 3300.0)
+_add(
+    "gate_switch_shorted",
+    "the low-side switch has failed shorted: SUPPLY alone energises the coil",
+    lambda w: w.short_switches(gate=True),
+    lambda w: w.short_switches(gate=False),
+)
+_add(
+    "supply_switch_shorted",
+    "the high-side switch has failed shorted: GATE alone energises the coil",
+    lambda w: w.short_switches(supply=True),
+    lambda w: w.short_switches(supply=False),
+)
+_valve(
+    "valve_stuck_open",
+    "ice holds the armature: once open, the valve does not close",
+    lambda w: w.plant.set_valve(w.clock.now_ns, stuck_open=True),
+    lambda w: w.plant.set_valve(w.clock.now_ns, stuck_open=False),
+)
+_valve(
+    "valve_stuck_closed",
+    "ice holds the armature: the valve does not open, though the coil takes its current",
+    lambda w: w.plant.set_valve(w.clock.now_ns, stuck_closed=True),
+    lambda w: w.plant.set_valve(w.clock.now_ns, stuck_closed=False),
+)
+_valve(
+    "valve_slow",
+    "the armature is stiff: it moves three times as late",
+    lambda w: w.plant.set_valve(w.clock.now_ns, slow_factor=3.0),
+    lambda w: w.plant.set_valve(w.clock.now_ns, slow_factor=1.0),
+)
+_valve(
+    "valve_icing",
+    "moist air has frosted the valve: it is slow, and locks after further cold use",
+    lambda w: w.plant.set_valve(w.clock.now_ns, moisture=1.0, ice=0.6),
+    lambda w: w.plant.set_valve(w.clock.now_ns, moisture=0.0, ice=0.0),
+)
+
+
+def _cool_line(wiring: Wiring) -> None:
+    """To the room's temperature, if it is warmer."""
+    plant = wiring.plant
+    room_c = plant.ambient_c
+    plant.set_line(
+        wiring.clock.now_ns,
+        wall_c=min(room_c, plant.line_c),
+        tip_c=min(room_c, plant.nozzle_c),
+        around_c=room_c,
+    )
+
+
+_add(
+    "line_warm",
+    "line and nozzle were warmed to 45 °C (heat gun, sun) and stay in warm air: gas comes for long",
+    lambda w: w.plant.set_line(w.clock.now_ns, wall_c=45.0, tip_c=45.0, around_c=45.0),
+    _cool_line,
+)
+_add(
+    "nozzle_spits",
+    "the nozzle is worn or frosted: it sputters with liquid too",
+    lambda w: w.plant.set_line(w.clock.now_ns, spitting=1.0),
+    lambda w: w.plant.set_line(w.clock.now_ns, spitting=0.0),
+)
+_add(
+    "nozzle_blocked",
+    "ice blocks the nozzle: hardly anything flows",
+    lambda w: w.plant.block_nozzle(w.clock.now_ns, 0.02),
+    lambda w: w.plant.block_nozzle(w.clock.now_ns, 1.0),
+)
+
+# -- board ------------------------------------------------------------------------------------
+_attribute("screen_missing", "the screen does not answer", "screen", "present", False)
+_attribute("rtc_missing", "the real-time clock does not answer", "rtc", "present", False)
+
+
+def _vsys(mv: float) -> Callable[[Wiring], None]:
+    def put(wiring: Wiring) -> None:
+        wiring.vsys_mv = mv
+
+    return put
+
+
+_add(
+    "supply_sag",
+    "the board's supply has sagged to 4.0 V",
+    _vsys(_LOW_VSYS_MV),
+    _vsys(_HEALTHY_VSYS_MV),
+)
+_add(
+    "estop_wire_broken",
+    "the wire of the emergency stop's loop is broken",
+    lambda w: w.estop.break_wire(True),
+    lambda w: w.estop.break_wire(False),
+)
+for _name in ("trigger", "up", "down", "select", "arm"):
+    _button(f"{_name}_stuck", f"the {_name.upper()} button stays pressed", _name, True)
+    _button(f"{_name}_dead", f"the {_name.upper()} button no longer makes contact", _name, False)

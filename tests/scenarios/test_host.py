@@ -1,0 +1,368 @@
+"""The host tools against the real firmware: everything that `cryo` does, on a bench."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host_tools import units
+from host_tools.cli import main
+from host_tools.description import PARTS
+from host_tools.device import Device
+from host_tools.errors import IntegrityError, NotConfirmed, PortLost, Refused
+from host_tools.export import write_csv
+from host_tools.link import Link
+from host_tools.pull import pull
+from host_tools.records import named_fields
+from host_tools.store import Store
+from hw_sim.bench import Bench, FastBench
+from tests.scenarios.conftest import arm, freezing, ready, treat
+
+STEP_MS = 1.0
+
+
+class BenchTransport:
+    """A port whose other end is a bench, in the bench's own time."""
+
+    url = "bench://"
+    slice_s = 0.05
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.gone_after: int | None = None
+        """The port goes away once this many bytes have been read."""
+        self._read = 0
+
+    def read_some(self) -> bytes:
+        if self.gone_after is not None and self._read > self.gone_after:
+            raise PortLost("the port bench:// has gone away")
+        bench = self._bench
+        end_ns = bench.clock.now_ns + round(self.slice_s * 1e9)
+        data = bench.host_read()
+        while not data and bench.clock.now_ns < end_ns:
+            bench.run_for(STEP_MS)
+            data = bench.host_read()
+        self._read += len(data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._bench.host_write(data)
+
+    def close(self) -> None:
+        pass
+
+
+def attach(bench: Bench) -> Device:
+    """A host on the bench's port, which has read what was said before it came."""
+    bench.events()
+    bench.host_read()
+    return Device(Link(BenchTransport(bench), first_id=1000))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "records.sqlite") as store:
+        yield store
+
+
+def test_the_device_describes_itself_in_full(bench: Bench) -> None:
+    """Every row can be read, and every unit of a setting can be typed as it is shown."""
+    device = attach(ready(bench, whole=True))
+    description = device.description()
+    assert set(description.tables) == set(PARTS)
+    assert all(table.rows for table in description.tables.values())
+    assert all(
+        len(row) == len(table.columns)
+        for table in description.tables.values()
+        for row in table.rows
+    )
+    values = device.get_all(description.settings)
+    for row, value in zip(description.settings, values, strict=True):
+        assert row.min <= row.default <= row.max
+        assert value.value == row.default
+        assert row.who in ("host", "device")
+        if description.part_of(row.key, row.unit) is None:
+            assert units.parse(units.show(value.value, row.unit), row.unit) == value.value
+    assert device.link.counts.bad_lines == 0
+    assert device.link.counts.resent == 0
+
+
+def test_a_setting_at_once_and_one_out_of_range(bench: Bench) -> None:
+    device = attach(ready(bench))
+    row = next(row for row in device.settings().settings if row.who == "host")
+    assert device.set(row.key, row.max).applied
+    assert device.get(row.key).value == row.max
+    with pytest.raises(Refused) as caught:
+        device.set(row.key, row.max + 1)
+    assert caught.value.code == "range"
+    assert caught.value.detail == {"min": row.min, "max": row.max, "unit": row.unit}
+    assert device.get(row.key).value == row.max
+    with pytest.raises(Refused, match="no setting"):
+        device.get("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("hands", "outcome"),
+    [
+        (lambda bench: bench.press("select", 1500), "confirmed"),
+        (lambda bench: bench.press("up"), "rejected"),
+        (lambda bench: None, "timed_out"),
+    ],
+    ids=["confirmed", "rejected", "timed out"],
+)
+def test_a_change_of_the_dose_needs_a_hand_at_the_device(
+    bench: Bench, hands: Callable[[Bench], None], outcome: str
+) -> None:
+    """H-13: `cryo set` tells what became of it, and only a confirmed change counts."""
+    device = attach(ready(bench))
+    reply = device.set("depth_um", 2500)
+    assert not reply.applied
+    assert (device.get("depth_um").value, device.get("depth_um").pending) == (2300, 2500)
+    hands(bench)
+    if outcome == "confirmed":
+        device.wait_confirmed(reply)
+        assert device.get("depth_um").value == 2500
+        return
+    with pytest.raises(NotConfirmed) as caught:
+        device.wait_confirmed(reply)
+    assert caught.value.outcome == outcome
+    assert device.get("depth_um").value == 2300
+    assert device.get("depth_um").pending is None
+
+
+def test_a_second_change_is_refused_while_one_waits(bench: Bench) -> None:
+    device = attach(ready(bench))
+    first = device.set("depth_um", 2500)
+    with pytest.raises(Refused) as caught:
+        device.set("depth_um", 2600)
+    assert caught.value.code == "busy"
+    assert device.set("depth_um", 2500) == first  # repeating is harmless
+
+
+def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Store) -> None:
+    """H-08: what was delivered is on the computer, verified, with names and units."""
+    ready(bench)
+    treat(bench)
+    device = attach(bench)
+    result = pull(device, store)
+    assert (result.new, result.repeated, result.resent) == (result.head, 0, 0)
+    serial = device.hello().serial
+    description = store.description(serial)
+    found = list(store.records(serial))
+    kinds = [description.kinds[record.kind].name for record in found]
+    assert kinds == [
+        "boot", "armed", "plan", "freeze_begin", "freeze_end", "estimate", "treatment_end",
+    ]  # fmt: skip
+    end = {item.name: item for item in named_fields(found[-3], description)}
+    assert end["cause"].meaning == "complete"
+    assert end["dose"].unit == "ms"
+    ((opened, closed),) = bench.valve_intervals()
+    assert abs(end["delivered_gate"].value * 1000 - (closed - opened)) <= 1000
+    out = io.BytesIO()
+    write_csv(out, serial, found, description)
+    rows = list(csv.DictReader(io.StringIO(out.getvalue().decode(), newline="")))
+    assert rows[-3]["cause (name)"] == "complete"
+    assert rows[-3]["dose [ms]"] == str(end["dose"].value)
+    assert store.verify(serial).good
+
+
+def test_a_freeze_in_between_is_left_alone_and_waited_for(bench: Bench, store: Store) -> None:
+    """H-12: while the valve is open the host gets `busy` and the short status, and waits."""
+    ready(bench)
+    arm(bench)
+    freezing(bench, 300)
+    device = attach(bench)
+    short = device.status()
+    assert set(short) == {"state", "remaining_ms", "elapsed_ms", "nozzle_c_x100", "valve"}
+    assert short["valve"] == "open"
+    with pytest.raises(Refused) as caught:
+        device.get("depth_um")
+    assert caught.value.code == "busy"
+    result = pull(device, store)
+    assert len(bench.valve_intervals()) == 1  # it waited until the end
+    opened, closed = bench.valve_intervals()[0]
+    assert closed - opened > 9e9
+    assert result.new == result.head
+    assert device.status()["state"] == "DONE"
+
+
+def test_the_clock(bench: Bench) -> None:
+    device = attach(ready(bench))
+    device.set_time(1_717_318_800)
+    bench.run_for(2000)
+    assert device.time().utc_s in (1_717_318_801, 1_717_318_802, 1_717_318_803)
+    with pytest.raises(Refused):
+        device.set_time(5)
+
+
+# -- the whole journal --------------------------------------------------------------------------
+
+SERIAL = "e661640843275b2c"  # of the bench's board
+COUNT = 10_000
+SEGMENT = 255
+
+
+def journal(count: int) -> list[bytes]:
+    """`count` records of one kind, chained by docs/protocol.md and by nothing of the firmware."""
+    chain = hashlib.sha256(b"cryodose-journal-1" + SERIAL.encode()).digest()[:16]
+    found: list[bytes] = []
+    for seq in range(1, count + 1):
+        body = struct.pack("<IHBBII8i", seq, 1, 13, 2, seq * 10, 0, seq, 1, 500, 0, 0, 0, 0, 0)
+        chain = hashlib.sha256(chain + body).digest()[:16]
+        found.append(body + chain)
+    return found
+
+
+def full_bench(records: list[bytes]) -> Bench:
+    """A device that has lived for a while. Only the fast bench can be given files."""
+    bench = FastBench()
+    device = attach(ready(bench))  # the first start
+    device.set("volume", 1)  # so that there are settings: without them the journal tells of a loss
+    bench.cut_power()
+    bench.write_files(
+        {
+            f"journal/{first + 1:08d}": b"".join(records[first : first + SEGMENT])
+            for first in range(0, len(records), SEGMENT)
+        }
+    )
+    bench.run_for(100)
+    return ready(bench)
+
+
+def test_ten_thousand_records_once_each(store: Store) -> None:
+    """Pulled, verified, stored; at most 1 % sent again. How long it takes: `make bench`."""
+    records = journal(COUNT)
+    device = attach(full_bench(records))
+    result = pull(device, store)
+    assert result.head >= COUNT
+    assert result.new == result.head
+    assert result.repeated <= COUNT // 100
+    assert result.resent <= result.requests // 100
+    assert [record.raw for record in store.records(SERIAL, 1, COUNT)] == records
+    assert store.verify(SERIAL).good
+    assert pull(device, store).received == 0
+
+
+def test_a_pull_broken_off_goes_on_where_it_stopped(store: Store) -> None:
+    """H-08: the port vanishes; what came is stored, the rest comes the next time."""
+    records = journal(2000)
+    bench = full_bench(records)
+    device = attach(bench)
+    transport = device.link.transport
+    assert isinstance(transport, BenchTransport)
+    transport.gone_after = 100_000
+    with pytest.raises(PortLost):
+        pull(device, store)
+    kept = store.last_seq(SERIAL)
+    assert 500 < kept < 1500
+    result = pull(attach(bench), store)
+    assert result.received == result.new == result.head - kept
+    assert store.verify(SERIAL).good
+
+
+def test_power_lost_in_a_pull(store: Store) -> None:
+    """The device starts anew in the middle; the same pull goes on."""
+    bench = full_bench(journal(2000))
+    device = attach(bench)
+    cut: list[int] = []
+
+    def progress(done: int, _: int) -> None:
+        if done > 700 and not cut:
+            cut.append(done)
+            bench.cut_power()
+            bench.run_for(500)
+            bench.power_on()
+
+    result = pull(device, store, progress=progress)
+    assert cut
+    assert result.new >= 2000
+    assert result.repeated <= 80
+    assert store.verify(SERIAL).good
+
+
+def test_a_record_damaged_in_flash_is_found_and_can_be_passed(store: Store) -> None:
+    """H-08: the pull stops before it, and says how to get the rest."""
+    records = journal(600)
+    records[300] = records[300][:20] + b"\xee" + records[300][21:]
+    device = attach(full_bench(records))
+    with pytest.raises(IntegrityError, match="record 301") as caught:
+        pull(device, store)
+    assert "--keep-broken" in caught.value.hint
+    assert store.last_seq(SERIAL) == 300
+    result = pull(device, store, keep_broken=True)
+    assert result.broken == [301]
+    assert store.last_seq(SERIAL) == result.head
+    assert len(store.verify(SERIAL).problems) == 1
+
+
+# -- the command, on sim:// ---------------------------------------------------------------------
+
+
+class Cryo:
+    """Runs `cryo` against a simulated device whose flash outlives each command."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.flash = folder / "flash.bin"
+        self._store = folder / "records.sqlite"
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, options: str = "", code: int = 0) -> Any:
+        url = f"sim://?flash={self.flash}{options}"
+        if arguments[0] == "log":
+            arguments = (*arguments, "--store", str(self._store))
+        assert main(["--json", "--port", url, *arguments]) == code
+        out, err = self._capsys.readouterr()
+        assert err == ""
+        return json.loads(out)
+
+
+@pytest.fixture
+def cryo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cryo:
+    return Cryo(tmp_path, capsys)
+
+
+def test_the_command_from_first_hello_to_verified_journal(cryo: Cryo) -> None:
+    assert cryo("info")["state"] == "READY"
+    assert cryo("set", "depth_um", "2.6mm")["outcome"] == "confirmed"
+    assert cryo("get", "depth_um")["value"] == 2600  # after a start: it was saved
+    refused = cryo("set", "depth_um", "9mm", code=1)["error"]
+    assert (refused["code"], refused["unit"]) == ("range", "um")
+    rejected = cryo("set", "depth_um", "2.7mm", options="&operator=reject", code=6)["error"]
+    assert rejected["outcome"] == "rejected"
+    nobody = cryo("set", "depth_um", "2.7mm", options="&operator=none", code=6)["error"]
+    assert nobody["outcome"] == "timed_out"
+    assert cryo("set", "applicator", "9", code=1)["error"]["code"] == "range"
+    assert cryo("time", "--set", "2024-06-02T11:00:00+02:00")["utc_s"] == 1_717_318_800
+    pulled = cryo("log", "pull")
+    assert pulled["new"] == pulled["head"] > 8
+    assert cryo("log", "verify")["good"] is True
+    kinds = {row["kind"] for row in cryo("log", "show", "--all")["records"]}
+    assert {"boot", "setting", "time_set"} <= kinds
+    again = cryo("log", "pull")
+    assert again["new"] == again["received"] == 1  # the start of this very session
+
+
+def test_the_same_commands_give_the_same_flash(tmp_path: Path, capsys: Any) -> None:
+    """The simulator is deterministic, and the host does not spoil that."""
+    images: list[bytes] = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        cryo = Cryo(folder, capsys)
+        cryo("set", "depth_um", "2.6mm")
+        cryo("get")
+        images.append(cryo.flash.read_bytes())
+    assert images[0] == images[1]
+
+
+def test_a_wrong_option_of_the_simulator_is_explained(capsys: Any) -> None:
+    assert main(["--port", "sim://?operator=drunk", "info"]) == 3
+    assert "operator is confirm, reject or none" in " ".join(capsys.readouterr().err.split())

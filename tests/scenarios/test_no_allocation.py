@@ -1,0 +1,92 @@
+"""While the valve is open nothing is allocated: the heap is locked, on MicroPython's own binary.
+
+H-01, H-12: the garbage collector has no reason to run in the midst of a freeze, also not because
+of what comes over the link. The application is unchanged; only `main.py` is another one, which
+locks the heap around each tick with the valve open.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
+
+from hw_sim.bench import FIRMWARE
+from hw_sim.emulator import EmulatedBench
+from hw_sim.image import micropython
+from tests.scenarios.conftest import (
+    ICE_FIELD,
+    cold_line,
+    freezing,
+    preset,
+    purge,
+    records,
+    switch_on,
+    until,
+)
+
+pytestmark = pytest.mark.emulated
+
+LOCKED_MAIN = b"""
+import gc
+import micropython
+micropython.kbd_intr(-1)
+gc.threshold(32768)  # while loading, as main.py has it
+from cryo.app import App
+from cryo.board import Board
+
+OPEN = 2
+
+class Locked(App):
+    ticks = 0
+    failures = 0
+
+    def tick(self, now_ms):
+        if self.shot.phase != OPEN:
+            App.tick(self, now_ms)
+            if self.ticks:
+                print("locked", self.ticks, "failed", self.failures)
+                self.ticks = 0
+            return
+        self.ticks += 1
+        micropython.heap_lock()
+        try:
+            App.tick(self, now_ms)
+        except MemoryError:
+            self.failures += 1
+        micropython.heap_unlock()
+
+app = Locked(Board())
+gc.threshold(-1)
+app.run()
+"""
+
+
+def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -> None:
+    files = dict(micropython.firmware_files(FIRMWARE, mpy=True))
+    files["main.py"] = LOCKED_MAIN
+    bench = EmulatedBench(files=files, image=micropython_image)
+    preset(bench, {18: 0})  # no checklist
+    switch_on(bench, "READY")
+    bench.hold("arm")
+    until(bench, "PRECHILL")
+    bench.release("arm")
+    bench.run_for(60)
+    cold_line(bench)  # so that the purge takes little more than a second
+    purge(bench)
+    freezing(bench, 300)
+    assert bench.ask("status")["ok"]["state"] == "FREEZING"
+    assert bench.ask("get", key="volume")["err"]["code"] == "busy"
+    bench.press("select")  # marks the ice field
+    bench.host_write(b"noise" * 30 + b"\n")
+    bench.run_for(1000)
+    bench.release("trigger")
+    until(bench, "DONE")
+    assert [r.kind for r in records(bench)].count(ICE_FIELD) == 1
+    told = [line.split() for line in bench.noise if line.startswith(b"locked")]
+    assert len(told) == 2  # the purge, and the freeze
+    for words in told:
+        assert int(words[1]) > 90
+        assert int(words[3]) == 0

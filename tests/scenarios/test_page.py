@@ -1,0 +1,450 @@
+"""The page in a real browser: Chromium without a window, and hands that press what is drawn.
+
+Skipped where there is no Chromium; the last lines of the run say so, and how to get it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from hw_sim.web.scenario import load
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+START_S = 60.0
+LATENCY_MS = 100.0
+
+
+@pytest.fixture(scope="module")
+def address(worker_id: str) -> Iterator[str]:
+    """Where the page is served, on the fast bench; each process of tests has ports of its own."""
+    web = 18_080 + 20 * int(worker_id.removeprefix("gw") if worker_id != "master" else 0)
+    command = [sys.executable, "-m", "host_tools", "panel", "--no-browser", "--web", str(web)]
+    # NiceGUI behaves differently when it finds itself within a test.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    with subprocess.Popen(
+        [*command, "--tcp", str(web + 10)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        found = ""
+        until_s = time.monotonic() + START_S
+        while not found and time.monotonic() < until_s and process.poll() is None:
+            line = process.stdout.readline()
+            match = re.search(r"http://\S+", line)
+            found = match.group() if match else ""
+        if not found:
+            process.kill()
+            assert process.stderr is not None
+            pytest.fail(f"the page was not served: {process.stderr.read()}")
+        yield found
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """The page, opened at a size; what went wrong in it is kept."""
+
+    def __init__(self, browser: Browser, address: str, width: int = 1440) -> None:
+        self.address = address
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        self.page: Page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+        self.page.goto(address)
+        self.page.wait_for_function("window.cryoBench?.front?.state")
+        if self.state != "READY":  # as another test has left it
+            self.new_device()
+
+    def new_device(self) -> None:
+        self.page.get_by_role("button", name="Session").click()
+        self.page.get_by_role("button", name="New device").click()
+        self.page.wait_for_function("cryoBench.front.state === 'READY'")
+        self.page.get_by_role("button", name="Close").click()
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:")):
+            self.strangers.append(request.url)
+
+    @property
+    def state(self) -> str:
+        return str(self.page.evaluate("cryoBench.front.state"))
+
+    def leaves(self, state: str) -> None:
+        self.page.wait_for_function("state => cryoBench.front.state !== state", arg=state)
+
+    def hundredfold(self) -> None:
+        """Time as fast as it goes."""
+        slider = self.page.locator(".pace .q-slider__track-container")
+        slider.press("PageUp")
+        slider.press("PageUp")
+        self.page.wait_for_function(
+            "document.querySelector('.pace-label').textContent.startsWith('100')"
+        )
+        self.page.evaluate("document.activeElement.blur()")
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    visit = Visit(browser, address)
+    yield visit
+    visit.page.close()
+    assert visit.complaints == []
+    assert visit.strangers == [], "everything comes from this computer"
+
+
+def to_armed(visit: Visit) -> None:
+    """By what the device asks for, with keys and mouse."""
+    page = visit.page
+    arm = page.get_by_role("button", name="ARM button")
+    for _ in range(30):
+        state = visit.state
+        if state == "READY":
+            arm.hover()
+            page.mouse.down()
+            visit.leaves("READY")
+            page.mouse.up()
+        elif state == "SCREENING":
+            page.keyboard.press("Enter", delay=90)
+            page.wait_for_timeout(250)
+        elif state == "PRECHILL":
+            before = page.evaluate("cryoBench.plant.openings")
+            page.keyboard.down(" ")
+            page.wait_for_function(
+                "before => cryoBench.plant.openings > before && !cryoBench.plant.gate", arg=before
+            )
+            page.keyboard.up(" ")
+            page.wait_for_timeout(300)
+        elif state == "ARMED":
+            return
+    pytest.fail(f"not armed, but {visit.state}")
+
+
+def test_from_the_first_button_to_the_record(visit: Visit) -> None:
+    page = visit.page
+    page.keyboard.press("ArrowUp", delay=90)
+    visit.hundredfold()
+    to_armed(visit)
+    page.keyboard.down(" ")
+    page.wait_for_function("cryoBench.front.state === 'FREEZING'")
+    visit.leaves("FREEZING")
+    page.keyboard.up(" ")
+    assert visit.state in ("DONE", "THAWING")
+    page.wait_for_function("cryoBench.skin.deepest_mm > 1")  # the skin was seen to freeze
+    page.get_by_role("button", name="Host", exact=True).click()
+    page.get_by_role("button", name="Read the journal").click()
+    page.wait_for_selector(".records")
+    journal = page.locator(".records").inner_text()
+    assert "freeze end" in journal
+    assert "complete" in journal
+    assert "its chain of hashes holds" in page.locator(".side").inner_text()
+
+
+def test_a_press_is_seen_within_100_ms(visit: Visit) -> None:
+    """From the event of the mouse to the canvas that has been drawn anew, in the browser."""
+    page = visit.page
+    page.evaluate(
+        """() => {
+          window.took = [];
+          const canvas = document.querySelector("cryo-front canvas");
+          let at = 0;
+          addEventListener("pointerdown", (event) => {
+            if (event.target.closest(".key")) at = event.timeStamp;
+          }, true);
+          new MutationObserver(() => requestAnimationFrame(() => {
+            if (at) { window.took.push(performance.now() - at); at = 0; }
+          })).observe(canvas, { attributeFilter: ["data-drawn"] });
+        }"""
+    )
+    visit.new_device()
+    page.wait_for_timeout(600)
+    for name in ("UP", "DOWN", "UP", "DOWN", "UP", "DOWN"):
+        before = page.evaluate("took.length")
+        page.get_by_role("button", name=f"{name} button").hover()
+        page.mouse.down()
+        page.wait_for_function("before => took.length > before", arg=before)
+        page.mouse.up()
+        page.wait_for_timeout(200)
+    took = page.evaluate("took")
+    print(f"press to pixel, ms: {[round(ms) for ms in took]}, median {median(took):.0f}")
+    # The quickest: a test shall not fail because another program has the processor.
+    assert min(took) <= LATENCY_MS, took
+
+
+def test_the_first_press_does_not_wait_for_the_sound(visit: Visit) -> None:
+    """A browser needs some 60 ms to begin with sound, and wants a gesture first."""
+    page = visit.page
+    page.evaluate(
+        """() => {
+          window.order = [];
+          const Real = window.AudioContext;
+          window.AudioContext = class extends Real {
+            constructor() { super(); window.order.push("sound"); }
+          };
+          const told = cryoBench.do;
+          cryoBench.do = (...what) => { window.order.push(what[0]); told.apply(cryoBench, what); };
+        }"""
+    )
+    before = page.evaluate("cryoBench.glass.join()")
+    page.get_by_role("button", name="UP button").hover()
+    page.mouse.down()
+    page.wait_for_function("before => cryoBench.glass.join() !== before", arg=before)
+    page.wait_for_function("order.includes('sound')")
+    page.mouse.up()
+    assert page.evaluate("order[0]") == "hold"
+
+
+def test_what_was_clicked_does_not_keep_the_keys(visit: Visit) -> None:
+    """After a switch in the drawer Space is TRIGGER, and Escape strikes the E-stop everywhere."""
+    page = visit.page
+    page.get_by_role("button", name="Mishaps").click()
+    switch = page.get_by_role("switch", name="The level probe's wire is broken")
+    switch.click()
+    page.wait_for_function("cryoBench.log.some(row => row[3] === 'level probe broken')")
+    page.keyboard.down(" ")
+    page.wait_for_function("cryoBench.front.held.includes('trigger')")
+    page.keyboard.up(" ")
+    page.wait_for_function("!cryoBench.front.held.length")
+    assert switch.get_attribute("aria-checked") == "true"
+    switch.focus()
+    page.keyboard.press(" ")  # reached with Tab it is a switch
+    page.wait_for_function("cryoBench.log.some(row => row[3] === 'level probe broken: mended')")
+    assert page.evaluate("cryoBench.front.held") == []
+    page.keyboard.press("Escape")
+    page.wait_for_function("cryoBench.front.estop_open")
+    page.keyboard.press("r")
+    page.wait_for_function("!cryoBench.front.estop_open")
+
+
+def test_the_nozzle_is_pointed_by_keys_as_in_any_group(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("radio", name="at the skin").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("cryoBench.front.aimed_away")
+    assert page.get_by_role("radio", name="pointed away").get_attribute("aria-checked") == "true"
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("!cryoBench.front.aimed_away")
+    assert page.evaluate("cryoBench.front.held") == []
+
+
+def test_a_finger_holds_a_button_and_two_fingers_two(browser: Browser, address: str) -> None:
+    context = browser.new_context(
+        viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(address)
+    page.wait_for_function("window.cryoBench?.front?.state")
+    session = context.new_cdp_session(page)
+
+    def touch(*names: str) -> None:
+        points: list[dict[str, float]] = []
+        for number, name in enumerate(names):
+            box = page.get_by_role("button", name=f"{name} button").bounding_box()
+            assert box is not None
+            points.append({"x": box["x"] + 20, "y": box["y"] + 20, "id": number})
+        kind = "touchStart" if points else "touchEnd"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("UP")
+    page.wait_for_function("cryoBench.front.held.join() === 'up'")
+    page.wait_for_timeout(900)  # longer than what a browser takes for a wish for a menu
+    assert page.evaluate("cryoBench.front.held.join()") == "up"
+    touch("UP", "DOWN")
+    page.wait_for_function("cryoBench.front.held.join() === 'down,up'")
+    touch()
+    page.wait_for_function("!cryoBench.front.held.length")
+    assert not page.locator(".hint").is_visible()  # of keys, which a telephone has not
+    context.close()
+
+
+def test_a_recording_is_saved_and_played_again_and_again(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    visit.new_device()
+    page.keyboard.press("ArrowUp", delay=90)
+    page.get_by_role("button", name="Session").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the recording").click()
+    path = tmp_path / "session.toml"
+    download.value.save_as(path)
+    assert [step.do for step in load(path).steps] == ["power_on", "hold", "release"]
+    for _ in range(2):
+        session = page.evaluate("cryoBench.session")
+        page.locator("input[type=file]").set_input_files(path)
+        page.wait_for_function("before => cryoBench.session > before", arg=session)
+        page.wait_for_function("cryoBench.log.some(row => row[3].startsWith('Replay'))")
+        page.wait_for_function("!cryoBench.front.replaying")
+
+
+def test_the_dewar_is_filled_by_a_button(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("button", name="Mishaps").click()
+    page.get_by_role("switch", name="The dewar holds 80").click()
+    page.wait_for_function("cryoBench.plant.level_permille < 100")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Fill the dewar").click()
+    page.wait_for_function("cryoBench.plant.level_permille > 800")
+
+
+def test_light_or_dark_and_sound_are_remembered(browser: Browser, address: str) -> None:
+    page = browser.new_page(color_scheme="light")
+    page.set_default_timeout(20_000)
+    for look in ("!", ""):
+        page.goto(address)
+        page.wait_for_function("window.cryoBench?.front?.state")
+        page.wait_for_function(f"{look}document.body.classList.contains('body--dark')")
+        if look:
+            page.get_by_role("button", name="Light or dark").click()
+            page.wait_for_function("document.body.classList.contains('body--dark')")
+            page.get_by_role("button", name="Sound").click()
+    sound = page.get_by_role("button", name="Sound")
+    assert sound.get_attribute("aria-pressed") == "false"
+    page.close()
+
+
+COUNTING = """
+import gc, signal
+from hw_sim.web import start
+from hw_sim.web.page import Page
+
+def count(*_):
+    gc.collect()
+    print("pages", sum(type(each) is Page for each in gc.get_objects()), flush=True)
+
+def say(web, _port):
+    print(web, flush=True)
+
+signal.signal(signal.SIGUSR1, count)
+start.main(show=False, web_port=18280, tcp_port=18290, started=say)
+"""
+
+
+@pytest.mark.slow
+def test_a_page_that_was_left_is_forgotten(browser: Browser) -> None:
+    """Each took 0.6 MB for good: the route of its upload, which is never dropped, kept it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    with subprocess.Popen(
+        [sys.executable, "-c", COUNTING],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            for _ in range(3):
+                page = browser.new_page()
+                page.goto(address)
+                page.wait_for_function("window.cryoBench?.front?.state")
+                page.close()
+            left = 3
+            until_s = time.monotonic() + START_S
+            while left and time.monotonic() < until_s:
+                time.sleep(1.0)
+                process.send_signal(signal.SIGUSR1)
+                left = int(process.stdout.readline().split()[1])
+            assert left == 0
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+def test_a_page_that_closes_lets_go_of_what_it_held(browser: Browser, visit: Visit) -> None:
+    other = Visit(browser, visit.address)
+    other.page.keyboard.down("ArrowUp")
+    visit.page.wait_for_function("cryoBench.front.held.includes('up')")
+    other.page.close()
+    visit.page.wait_for_function("!cryoBench.front.held.includes('up')")
+
+
+def test_the_estop_latches_and_escape_strikes_it(visit: Visit) -> None:
+    page = visit.page
+    stop = page.get_by_role("button", name="Emergency stop")
+    page.keyboard.press("Escape")
+    page.wait_for_function("cryoBench.front.state === 'FAULT'")
+    assert stop.get_attribute("aria-pressed") == "true"
+    stop.click()
+    page.wait_for_function("cryoBench.front.estop_open === false")
+    page.keyboard.down("Enter")
+    page.wait_for_function("cryoBench.front.state === 'READY'")
+    page.keyboard.up("Enter")
+
+
+def test_a_mishap_is_made_and_mended_in_the_drawer(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("button", name="Mishaps").click()
+    page.get_by_role("switch", name="No liquid is left in the dewar").click()
+    page.wait_for_function("cryoBench.plant.level_permille < 1")
+    page.get_by_role("button", name="Mend everything").click()
+    page.wait_for_function("cryoBench.plant.level_permille > 800")
+
+
+@pytest.mark.parametrize("width", [360, 768, 1240, 1440])
+def test_it_fits(browser: Browser, address: str, width: int) -> None:
+    visit = Visit(browser, address, width)
+    page = visit.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("UP", "DOWN", "SELECT", "ARM", "TRIGGER"):
+        box = page.get_by_role("button", name=f"{name} button").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["height"] >= 40
+        assert box["width"] >= 40
+    screen = page.locator("cryo-front canvas").bounding_box()
+    assert screen is not None
+    assert screen["width"] >= 240
+    for reached, wanted in ((0.13, 1), (1, 1)):  # the longest that the clock says
+        said = page.evaluate(
+            """([reached, wanted]) => {
+              const bar = document.querySelector(".bar"), before = bar.clientHeight;
+              Object.assign(cryoBench.plant, { t_ms: 36e6, speed: 100, wanted, reached });
+              cryoBench.tell("plant");
+              return [document.querySelector("cryo-clock").textContent,
+                      document.documentElement.scrollWidth, bar.clientHeight - before];
+            }""",
+            [reached, wanted],
+        )
+        assert ("0.13 × · all this computer can do" in said[0]) == (reached < 1)
+        assert ("while you work" in said[0]) == (reached == 1)
+        assert said[1] <= width
+        assert said[2] == 0  # or the page moves under the hand
+    page.get_by_role("button", name="Mishaps").click()
+    page.wait_for_timeout(400)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+    assert visit.complaints == []

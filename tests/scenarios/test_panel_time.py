@@ -1,0 +1,138 @@
+"""How soon a press is seen, how long a tick is while the valve is open, and what memory is left:
+measured on MicroPython's own binary, on the emulated chip.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
+
+from hw_sim.bench import FIRMWARE
+from hw_sim.emulator import EmulatedBench
+from hw_sim.image import micropython
+from tests.scenarios.conftest import arm, freezing, ready, until
+
+pytestmark = pytest.mark.emulated
+
+SEEN_MS = 50
+TICK_US = 10_000
+HEAP_FREE = 90_000
+
+# The application as it is, but for a stop-watch around each tick and a look at the heap.
+WATCHED_MAIN = b"""
+import gc, micropython, time
+micropython.kbd_intr(-1)
+gc.threshold(32768)  # while loading, as main.py has it
+from cryo import languages, treatment, words
+from cryo.app import App
+from cryo.board import Board
+
+OPEN = 2
+
+class Watched(App):
+    worst_us = 0
+    ticks = 0
+    seen = -1
+
+    def tick(self, now_ms):
+        opened = self.shot.phase == OPEN
+        begin_us = time.ticks_us()
+        App.tick(self, now_ms)
+        if opened:
+            self.ticks += 1
+            self.worst_us = max(self.worst_us, time.ticks_diff(time.ticks_us(), begin_us))
+        elif self.ticks:
+            print("open", self.ticks, self.worst_us)
+            self.ticks = self.worst_us = 0
+        state = self.treatment.state
+        if state != self.seen and self.link.idle():
+            self.seen = state
+            if state == treatment.READY:
+                for number in range(len(languages.CODES), 0, -1):
+                    words.use(number)
+                    gc.collect()
+                    print("heap", gc.mem_free())
+
+app = Watched(Board())
+gc.threshold(-1)
+app.run()
+"""
+
+
+def glass(bench: EmulatedBench, name: str) -> bytes:
+    """The screen's memory; for the ice field only the place of its seconds (the rest counts)."""
+    ram = bench.screen().ram()
+    return b"".join(ram[128 * page + 80 : 128 * page + 112] for page in (4, 5)) if name else ram
+
+
+def seen_after_ms(
+    bench: EmulatedBench, button: str, place: str = "", *, released: bool = False
+) -> float:
+    """From a contact's closing until the glass is another one.
+
+    `released`: from its opening; what a short press of SELECT does waits for that, as a long one
+    means something else.
+    """
+    before = glass(bench, place)
+    bench.hold(button)
+    if released:
+        bench.run_for(80)
+        bench.release(button)
+    begin_ms = bench.now_ms
+    assert bench.run_until(lambda: glass(bench, place) != before, 500, 0.5), "nothing is seen"
+    passed_ms = bench.now_ms - begin_ms
+    bench.release(button)
+    bench.run_for(100)
+    return passed_ms
+
+
+def test_a_press_is_seen_and_no_tick_is_long(micropython_image: Path) -> None:
+    """H-09, H-11: 50 ms from the press to the glass; 10 ms a tick while the valve is open."""
+    files = dict(micropython.firmware_files(FIRMWARE, mpy=True))
+    files["main.py"] = WATCHED_MAIN
+    bench = EmulatedBench(files=files, image=micropython_image)
+    ready(bench, whole=True)
+    bench.run_for(500)
+    seen: dict[str, float] = {}
+    for language in (1, 2):
+        bench.ask("set", key="language", value=language)
+        bench.run_for(500)
+        for name in ("up", "down", "select"):
+            key = f"{name}, language {language}"
+            seen[key] = seen_after_ms(bench, name, released=name == "select")
+        for _ in range(4):
+            bench.press("select")  # round to the depth
+        bench.hold("select")
+        bench.run_for(1_200)
+        bench.release("select")
+        bench.run_for(200)
+        for name in ("down", "up", "select", *["down"] * 4, "select", "arm", "arm"):
+            key = f"menu, {name}, language {language}"
+            passed_ms = seen_after_ms(bench, name, released=name == "select")
+            seen[key] = max(passed_ms, seen.get(key, 0.0))
+    for op, part in (("describe", "settings"), ("describe", "items"), ("plan", "")):
+        bench.ask(op, **({"part": part} if part else {}))
+
+    arm(bench)
+    freezing(bench, 1_200)
+    seen["ice field"] = seen_after_ms(bench, "select", "ice field")
+    bench.run_for(3_000)
+    bench.release("trigger")
+    until(bench, "DONE")
+    bench.run_for(500)
+    bench.press("select")
+    until(bench, "READY")
+    bench.run_for(2_000)
+    bench.events()  # all that was told
+    told = [line.split() for line in bench.noise]
+    print(seen, told)
+    worst = [int(words[2]) for words in told if words[0] == b"open"]
+    heap = [int(words[1]) for words in told if words[0] == b"heap"]
+    assert max(seen.values()) <= SEEN_MS, seen
+    assert len(worst) >= 2, "the purge, and the freeze"
+    assert max(worst) <= TICK_US, worst
+    assert len(heap) >= 4, "in each language, before and after all of that"
+    assert min(heap) >= HEAP_FREE, heap

@@ -1,0 +1,51 @@
+"""The names that the fakes are held to are those of the real interpreter.
+
+`hw_sim.fakes.names` was written from what MicroPython's own `dir()` told; here it is asked again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
+
+from hw_sim.emulator import EmulatedBench
+from hw_sim.fakes.names import CLASSES, MODULES
+
+pytestmark = pytest.mark.emulated
+
+# Loading these from the image's frozen files takes long, and the fakes do not have them.
+LEFT_OUT = {"asyncio"}
+PROGRAM = """
+import time
+HIDDEN = {"__class__", "__dict__", "__name__", "__bases__"}
+time.sleep_ms(100)
+for line in open("names"):
+    name, *known = line.split()
+    module, _, rest = name.partition(".")
+    thing = __import__(module)
+    if rest:
+        thing = getattr(thing, rest)
+    real = set(dir(thing)) - HIDDEN
+    for word in real ^ set(known):
+        print("differs:", name, word)
+print("compared")
+"""
+
+
+def test_the_fakes_names_are_the_real_interpreters(micropython_image: Path) -> None:
+    names = {k: v for k, v in {**MODULES, **CLASSES}.items() if k not in LEFT_OUT}
+    lines = "".join(f"{name} {' '.join(sorted(known))}\n" for name, known in sorted(names.items()))
+    files = {"main.py": PROGRAM.encode(), "names": lines.encode()}
+    bench = EmulatedBench(files=files, image=micropython_image)
+    bench.power_on()
+    said = bytearray()
+
+    def done() -> bool:
+        said.extend(bench.host_read())
+        return b"compared" in said or b"Error" in said
+
+    assert bench.run_until(done, 20_000), bytes(said)
+    assert said.replace(b"\r", b"").split(b"\n")[0] == b"compared", said.decode()

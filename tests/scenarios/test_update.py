@@ -1,0 +1,168 @@
+"""`cryo update` with the real mpremote, on real MicroPython on the emulated board.
+
+The command runs as a program of its own; bytes are carried between its pseudo-terminal and the
+board's USB port. Nothing here knows how the update is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
+
+from hw_sim.emulator import EmulatedBench
+from hw_sim.image import micropython, release
+
+pytestmark = pytest.mark.emulated
+
+STEP_MS = 2.0
+WALL_S = 240.0
+
+
+class Cable:
+    """A USB cable between the emulated board and a pseudo-terminal."""
+
+    def __init__(self, bench: EmulatedBench) -> None:
+        self.bench = bench
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.port = os.ttyname(self._slave)
+        self._to_host = b""
+        self.sent = bytearray()  # everything that went to the board
+
+    def close(self) -> None:
+        os.close(self._master)
+        os.close(self._slave)
+
+    def carry(self) -> None:
+        """Whatever waits at either end, and a little emulated time."""
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._master, 4096)
+            self.sent += data
+            self.bench.host_write(data)
+        self.bench.run_for(STEP_MS)
+        self._to_host += self.bench.host_read()
+        if self._to_host:
+            with contextlib.suppress(BlockingIOError):
+                self._to_host = self._to_host[os.write(self._master, self._to_host) :]
+
+    def run(
+        self, folder: Path, until: Callable[[str], bool] = lambda _: False
+    ) -> tuple[int | None, str, str]:
+        """`cryo update` to its end, or until its progress says so (then it is killed)."""
+        command = [sys.executable, "-m", "host_tools", "--port", self.port, "--timeout", "2.5"]
+        errors = folder.parent / "stderr.txt"
+        with (
+            errors.open("w") as stderr,
+            subprocess.Popen(
+                [*command, "update", str(folder)],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                start_new_session=True,
+            ) as process,
+        ):
+            end_s = time.monotonic() + WALL_S
+            began_s, began_ms = time.monotonic(), self.bench.now_ms
+            while process.poll() is None and time.monotonic() < end_s:
+                if self.bench.now_ms - began_ms > 1000 * (time.monotonic() - began_s):
+                    time.sleep(0.002)  # the board is not to run faster than life
+                self.carry()
+                if until(errors.read_text()):
+                    break
+            ended = process.poll()
+            if ended is None:
+                os.killpg(process.pid, 9)
+            assert process.stdout is not None
+            return ended, process.stdout.read(), errors.read_text()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    release.build(tmp_path / "image")
+    return tmp_path / "image"
+
+
+@contextlib.contextmanager
+def cable_to(bench: EmulatedBench) -> Iterator[Cable]:
+    cable = Cable(bench)
+    try:
+        yield cable
+    finally:
+        cable.close()
+
+
+def prompt_comes(bench: EmulatedBench) -> bool:
+    """After power-on: is MicroPython's prompt there, and does it compute?"""
+    if not bench.run_until(lambda: bench.usb.attached, 500):
+        return False
+    bench.run_for(100)
+    bench.host_read()
+    bench.host_write(b"print(6 * 7)\r")
+    seen = bytearray()
+
+    def computed() -> bool:
+        seen.extend(bench.host_read())
+        return b"\r\n42\r\n>>> " in seen
+
+    return bench.run_until(computed, 500)
+
+
+def code_on(bench: EmulatedBench) -> dict[str, bytes]:
+    return {
+        name: data
+        for name, data in bench.files().items()
+        if name.endswith((".py", ".mpy")) or name == release.MANIFEST or name.startswith("cryo/")
+    }
+
+
+def test_update_interrupted_then_repeated(micropython_image: Path, folder: Path) -> None:
+    """An older device is updated; the first try is killed while it copies, and power fails."""
+    shipped = release.shipped_files()
+    source = (release.FIRMWARE / "cryo" / "sounder.py").read_bytes()
+    older = shipped | {
+        "cryo/sounder.mpy": micropython.compiled(source + b"\nOLD = 1\n", "cryo/sounder.py"),
+        "cryo/gone.py": b"raise RuntimeError\n",
+        "manifest.json": b"{}\n",
+        "kept.txt": b"data, not code",
+    }
+    bench = EmulatedBench(files=older, image=micropython_image)
+    bench.power_on()
+    assert bench.run_until(
+        lambda: any(event.get("state") == "READY" for event in bench.events()), 5000, step_ms=10
+    )
+    with cable_to(bench) as cable:
+
+        def halfway(said: str) -> bool:
+            _, found, part = cable.sent.partition(b"'cryo/sounder.mpy','wb'")
+            return bool(found) and part.count(b"w(b") >= 3
+
+        ended, _, said = cable.run(folder, halfway)
+        assert ended is None, said
+        bench.cut_power()
+        assert "main.py" not in bench.files()
+        assert bench.files()["cryo/sounder.mpy"] != shipped["cryo/sounder.mpy"]
+        bench.power_on()
+        assert prompt_comes(bench)
+
+        ended, printed, said = cable.run(folder)
+        assert ended == 0, said
+    assert f"firmware {json.loads(shipped['manifest.json'])['version']}" in printed
+    assert "READY" in printed
+    assert code_on(bench) == shipped
+    files: dict[str, Any] = bench.files()
+    assert files["kept.txt"] == b"data, not code"
+    assert any(name.startswith("journal/") for name in files)
+    assert bench.valve_intervals() == []
