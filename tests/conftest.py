@@ -126,6 +126,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_sessionfinish() -> None:
     """Close the firmware's file of texts, if a test has had its rooms draw or speak."""
-    words = sys.modules.get("cryo.words")
-    if words is not None and words._now.file:
-        words._now.file.close()
+    texts = sys.modules.get("cryo.texts")
+    if texts is not None and texts._now.file:
+        texts._now.file.close()

@@ -15,33 +15,33 @@ import sys
 from micropython import const
 
 from cryo import (
-    asking,
     board as board_room,
     buttons,
     calibration,
     commands,
     estimate,
     faults,
-    freezing,
     handling,
     interlocks,
     journal,
-    observing,
-    preparing,
+    observation,
+    presenter,
     profiles,
     schema,
     settings,
     shot,
     sounder,
-    tally,
-    thawing,
-    treatment,
-    views,
-    words,
+    state_freezing,
+    state_prechill,
+    state_screening,
+    state_thawing,
+    summary,
+    texts,
+    transitions,
 )
 from cryo.board import TICK_MS
+from cryo.display import Panel
 from cryo.link import Link
-from cryo.panel import Panel
 from cryo.sensors import Sensors
 from cryo.valve import Valve
 
@@ -92,7 +92,7 @@ class App:
         self.tables = calibration.Tables()
         self.estimate = estimate.Estimate()
         self.journal = journal.Journal(board.serial)
-        self.treatment = treatment.Treatment(now_ms)
+        self.treatment = transitions.Treatment(now_ms)
         self.panel = Panel(board.screen)
         self.sounder = sounder.Sounder(board.buzzer)
         self.lights = sounder.Lights(board.green, board.yellow, board.red)
@@ -102,9 +102,9 @@ class App:
         self.worst_tick_us = 0
         self.cycles = 1
         self.cycle = 0
-        self.tally = tally.Tally()
-        self.answers = asking.Answers()
-        self.observation = observing.Observation()
+        self.tally = summary.Tally()
+        self.answers = state_screening.Answers()
+        self.observation = observation.Observation()
         self.menu = None  # over READY, while it is open; False: left, and its room to be dropped
         self.let_go = False  # press-press: the pedal has been let go since it started
         self.thawed = False  # THAWING: a person, or the skin sensor, has said so
@@ -124,7 +124,7 @@ class App:
         self.clock_source = commands.CLOCK_NONE
         self.treatment_seq = 0
         self.begun = False  # the shot of this FREEZING has been started
-        self.purge = preparing.NO_PURGE
+        self.purge = state_prechill.NO_PURGE
         self.closed_ms = now_ms  # when the valve was last seen open
         self.closed_for_ms = 0  # counts up from there, and stops at interlocks.STUCK_AFTER_MS
         self.changed = [0] * len(schema.SETTINGS)  # value in flash of what the panel changed
@@ -221,10 +221,10 @@ class App:
         elif self.faults.present:
             self.faults.set_present(faults.ESTOP, False)
         one_shot = self.shot
-        if self.treatment.state == treatment.FREEZING:
-            freezing.step(self, now_ms, raw, estop_closed)
+        if self.treatment.state == transitions.FREEZING:
+            state_freezing.step(self, now_ms, raw, estop_closed)
         elif self.purge:
-            preparing.step(self, now_ms, raw, estop_closed)
+            state_prechill.step(self, now_ms, raw, estop_closed)
         else:
             self._attend(now_ms, slot)
         self.sounder.step(now_ms)
@@ -274,31 +274,31 @@ class App:
         state = self.treatment.state
         if slot == 1:
             self._watch(now_ms, state)
-            if state == treatment.READY:
-                observing.step(self, now_ms)
-        if self.faults.fresh and state != treatment.SELF_TEST:
+            if state == transitions.READY:
+                observation.step(self, now_ms)
+        if self.faults.fresh and state != transitions.SELF_TEST:
             self.report_faults(now_ms)
             state = self.treatment.state
         if not keys.down and not keys.released and slot != 3:
             return
-        if state == treatment.READY:
+        if state == transitions.READY:
             handling.ready(self, now_ms, keys)
-        elif state == treatment.ARMED:
+        elif state == transitions.ARMED:
             handling.armed(self, now_ms, keys)
-        elif state == treatment.SCREENING:
-            asking.step(self, now_ms, keys)
-        elif state == treatment.THAWING:
-            thawing.thawing(self, now_ms, keys)
-        elif state == treatment.PRECHILL:
-            preparing.prechill(self, now_ms, keys)
-        elif state == treatment.DONE:
+        elif state == transitions.SCREENING:
+            state_screening.step(self, now_ms, keys)
+        elif state == transitions.THAWING:
+            state_thawing.thawing(self, now_ms, keys)
+        elif state == transitions.PRECHILL:
+            state_prechill.prechill(self, now_ms, keys)
+        elif state == transitions.DONE:
             if keys.clicked & buttons.SELECT:
-                self.event(treatment.ACKNOWLEDGED)
+                self.event(transitions.ACKNOWLEDGED)
             elif keys.pressed & buttons.ARM:
-                self.event(treatment.ARM_PRESSED)
-        elif state == treatment.FAULT:
+                self.event(transitions.ARM_PRESSED)
+        elif state == transitions.FAULT:
             handling.fault(self, now_ms, keys)
-        elif state == treatment.SELF_TEST:
+        elif state == transitions.SELF_TEST:
             handling.self_test(self, now_ms, keys)
 
     def _watch(self, now_ms, state):
@@ -309,7 +309,7 @@ class App:
             self.closed_for_ms = min(
                 (now_ms - self.closed_ms) & _TICKS_MASK, interlocks.STUCK_AFTER_MS
             )
-        if state == treatment.SELF_TEST or state == treatment.BOOT:
+        if state == transitions.SELF_TEST or state == transitions.BOOT:
             return
         fault = interlocks.closed_but(sensors, self.closed_for_ms)
         if fault:
@@ -356,21 +356,21 @@ class App:
                 {"ev": "fault", "fault": number, "name": faults.row_of(number)[1], "active": True}
             )
             number = self.faults.take_fresh()
-        if state == treatment.ARMED or state == treatment.PRECHILL:
+        if state == transitions.ARMED or state == transitions.PRECHILL:
             self.record(journal.DISARMED, self.treatment_seq, journal.DISARM_FAULT)
-        elif state == treatment.SCREENING:
-            asking.abandon(self)
-        tally.close(self, tally.FAULT)
+        elif state == transitions.SCREENING:
+            state_screening.abandon(self)
+        summary.close(self, summary.FAULT)
         handling.leave_menu(self)
         if self.settings.pending >= 0:
             handling.settle(self, now_ms, "rejected")
         if self.tables.pending is not None:
-            commands.borrow("tables").settle(self, "rejected")
-            commands.give_back("tables")
+            commands.borrow("calibration_commands").settle(self, "rejected")
+            commands.give_back("calibration_commands")
         self.refused_ms = -1
         self.second = -1
-        self.event(treatment.FAULTED)
-        views.show_state(self)
+        self.event(transitions.FAULTED)
+        presenter.show_state(self)
         self.sound_alarm(now_ms)
 
     def sound_alarm(self, now_ms):
@@ -389,16 +389,16 @@ class App:
             return
         self.buttons.spend()  # H-04
         state = machine.state
-        if machine.was == treatment.FAULT:
+        if machine.was == transitions.FAULT:
             self.sounder.stop()
-        if state != treatment.FAULT:  # else `sound_alarm` shows how grave it is
+        if state != transitions.FAULT:  # else `sound_alarm` shows how grave it is
             self.lights.show(_LIGHTS[state])
-        views.show_state(self)
+        presenter.show_state(self)
         self.link.event(
             {
                 "ev": "state",
-                "state": treatment.STATES[state],
-                "was": treatment.STATES[machine.was],
+                "state": transitions.STATES[state],
+                "was": transitions.STATES[machine.was],
                 "uptime_ms": self.uptime_ms,
             }
         )
@@ -422,7 +422,7 @@ class App:
         handling.leave_menu(self)
         self.sounder.play(sounder.ARMED, self._now_ms)
         self.buttons.spend()
-        views.show_state(self)
+        presenter.show_state(self)
 
     def change(self, index, value, now_ms):
         """Put a value chosen on the panel in force; it is saved and recorded a little later."""
@@ -436,7 +436,7 @@ class App:
 
     def observe_left_ms(self):
         """What is left of an observation, ms; -1 = there is none."""
-        return observing.left_ms(self)
+        return observation.left_ms(self)
 
     def take_profile(self, now_ms):
         """Put depth, margin and cycles of the profile in force."""
@@ -449,7 +449,7 @@ class App:
         """What a new value changes at once, beside `settings.values`."""
         if index == schema.LANGUAGE:
             self.flash_used = True
-            words.use(value)
+            texts.use(value)
         elif index == schema.PATIENT_REF:
             self.observation.patient_ms = self.uptime_ms
         elif index == schema.VOLUME:
@@ -470,8 +470,8 @@ class App:
             self.save_panel_changes(by)
         else:
             self._take_effect(index, value)
-        if self.treatment.state == treatment.READY and self.refused_ms < 0:
-            views.show_state(self)
+        if self.treatment.state == transitions.READY and self.refused_ms < 0:
+            presenter.show_state(self)
         return True
 
     def save_panel_changes(self, by=BY_PANEL):

@@ -1,14 +1,14 @@
 """Calibrated tables in flash: each takes a shipped one's place. Two slots; rejects, never clamps.
 
-May import binascii, struct, micropython.const, cryo's dose, slots. Controls: H-06 (a table that
-does not check out, or that no such applicator can have, is not used), H-07 (such a table makes its
-slot invalid).
+May import binascii, struct, micropython.const, cryo's dose, redundant_file. Controls: H-06 (a
+table that does not check out, or that no such applicator can have, is not used), H-07 (such a
+table makes its slot invalid).
 
 A table is a tuple: applicator's number, h in W/m2K, spread in permille, ms until the skin is at -65
 C, version of the model, number of the calibration run, date (s since 1970 UTC), author, depths
 in um at dose.TIMES_MS of target 1, and of target 2.
 
-They lie in two slots (slots.py), a table an entry.
+They lie in two slots (redundant_file.py), a table an entry.
 """
 
 import binascii
@@ -16,7 +16,7 @@ import struct
 
 from micropython import const
 
-from cryo import dose, slots
+from cryo import dose, redundant_file
 
 _TABLE = "<HHHHHII16s28H"
 _TABLE_SIZE = const(90)
@@ -170,7 +170,7 @@ def _decode(entries, count):
     return tables
 
 
-class Calibration(slots.Slots):
+class Calibration(redundant_file.Slots):
     """`tables`: those in force, at most one for each applicator."""
 
     def __init__(self):

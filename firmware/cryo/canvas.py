@@ -1,6 +1,6 @@
 """The picture: 128 x 64 pixels in pages of eight rows, drawn here, sent page by page.
 
-May import framebuf, micropython, cryo's fonts, words. Controls: H-09.
+May import framebuf, micropython, cryo's fonts, texts. Controls: H-09.
 
 The buffer holds each page behind the control byte that the SSD1306 wants before pixel data, so
 a page goes out as it lies, without a copy; `framebuf` takes the odd width as its stride. Text
@@ -12,7 +12,7 @@ import framebuf
 import micropython
 from micropython import const
 
-from cryo import fonts, words
+from cryo import fonts, texts
 
 WIDTH = const(128)
 PAGES = const(8)
@@ -100,7 +100,7 @@ class Canvas:
                 continue
             if x + 16 > WIDTH:
                 break
-            wide = words.font_of(code)
+            wide = texts.font_of(code)
             if wide:
                 self.glyph(wide, 0, x, page, invert)
             x += 16

@@ -1,9 +1,9 @@
 """The link's requests: one row each, name -> handler, and the states in which it is allowed.
 
 May import binascii, gc, sys, micropython.const and cryo's dose, faults, journal, languages,
-profiles, schema, treatment; loads describing and tables by their names. Controls: H-12 (no
-request can open the valve or end an interlock), H-13 (what changes a dose or a limit only asks; the
-operator confirms at the device).
+profiles, schema, transitions; loads metadata and calibration_commands by their names. Controls:
+H-12 (no request can open the valve or end an interlock), H-13 (what changes a dose or a limit only
+asks; the operator confirms at the device).
 
 A handler takes the application and the request and returns a whole reply without its `id`.
 """
@@ -22,7 +22,7 @@ from cryo import (
     languages,
     profiles,
     schema,
-    treatment,
+    transitions,
 )
 
 _PROTOCOL = const(1)
@@ -66,7 +66,7 @@ def _hello(app, request):
         protocol=_PROTOCOL,
         micropython=app.board.micropython,
         boot=app.journal.boot,
-        state=treatment.STATES[app.treatment.state],
+        state=transitions.STATES[app.treatment.state],
         log_head=app.journal.head,
     )
 
@@ -86,16 +86,16 @@ def give_back(name):
 
 def _describe(app, request):
     app.flash_used = True  # the length of this tick says nothing
-    reply = borrow("describing").describe(app, request)
-    give_back("describing")
+    reply = borrow("metadata").describe(app, request)
+    give_back("metadata")
     return reply
 
 
 def _of_tables(app, request, handler):
     app.flash_used = True
-    reply = getattr(borrow("tables"), handler)(app, request)
+    reply = getattr(borrow("calibration_commands"), handler)(app, request)
     if app.tables.pending is None:
-        give_back("tables")
+        give_back("calibration_commands")
     return reply
 
 
@@ -188,7 +188,7 @@ def _status(app, request):
     nozzle = sensors.nozzle
     latched = app.faults.latched
     return ok(
-        state=treatment.STATES[app.treatment.state],
+        state=transitions.STATES[app.treatment.state],
         state_ms=app.state_ms(),
         depth_um=values[schema.DEPTH_UM],
         applicator=values[schema.APPLICATOR],
@@ -250,7 +250,7 @@ def _time(app, request):
             return _out_of(
                 app.CLOCK_FIRST_S, app.CLOCK_LAST_S, "s", "utc_s must lie in the years 2024 to 2099"
             )
-        if app.treatment.state != treatment.READY:
+        if app.treatment.state != transitions.READY:
             return refusal("state", "the clock is set in READY only")
         app.set_clock(utc_s)
     return ok(utc_s=app.utc_s(), source=CLOCK_SOURCES[app.clock_source])
@@ -284,11 +284,11 @@ def handle(app, request):
     op = request.get("op")
     for row in COMMANDS:
         if row[0] == op:
-            if row[1] == _IN_READY and app.treatment.state != treatment.READY:
+            if row[1] == _IN_READY and app.treatment.state != transitions.READY:
                 return refusal(
                     "state",
                     "%s is allowed in READY only; the device is in %s"
-                    % (op, treatment.STATES[app.treatment.state]),
+                    % (op, transitions.STATES[app.treatment.state]),
                 )
             if isinstance(row[2], str):
                 return _of_tables(app, request, row[2])

@@ -46,7 +46,7 @@ PRIORITIES = ("low", "medium", "high")
 CLEARS = ("select", "estop", "power")
 
 # number, name (16 characters at most), priority, clearing rule. What the panel says of each stands
-# in its language's data; what the link says, in describing.py
+# in its language's data; what the link says, in metadata.py
 FAULTS = (
     (ESTOP, "EMERGENCY STOP", HIGH, ESTOP_RULE),
     (SETTINGS_LOST, "SETTINGS LOST", MEDIUM, ACK),

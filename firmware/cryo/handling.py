@@ -1,34 +1,32 @@
 """What the operator's buttons do in each state but FREEZING.
 
-Works on an App. May import micropython.const and cryo's asking, buttons, commands, dose, faults,
-freezing, interlocks, journal, observing, preparing, profiles, schema, screens, sounder, treatment,
-views,
-words; loads menu by its name.
-Controls: H-04 (only ARM held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and
-what it must be), H-13 (a change that matters is confirmed here), H-15 (a fault is cleared by a
-person), H-17 (self-test).
+Works on an App. May import micropython.const and cryo's state_screening, buttons, commands, dose,
+faults, state_freezing, interlocks, journal, observation, state_prechill, profiles, schema,
+screens, sounder, transitions, presenter, texts; loads menu by its name. Controls: H-04 (only ARM
+held, then TRIGGER), H-06 and H-10 (arming is refused with the reading and what it must be), H-13
+(a change that matters is confirmed here), H-15 (a fault is cleared by a person), H-17 (self-test).
 """
 
 from micropython import const
 
 from cryo import (
-    asking,
     buttons,
     commands,
     dose,
     faults,
-    freezing,
     interlocks,
     journal,
-    observing,
-    preparing,
+    observation,
+    presenter,
     profiles,
     schema,
     screens,
     sounder,
-    treatment,
-    views,
-    words,
+    state_freezing,
+    state_prechill,
+    state_screening,
+    texts,
+    transitions,
 )
 
 _TICKS_MASK = const(0x3FFFFFFF)
@@ -62,7 +60,7 @@ def self_test(app, now_ms, keys):
     if app.faults.latched:
         app.report_faults(now_ms)
     else:
-        app.event(treatment.PASSED)
+        app.event(transitions.PASSED)
 
 
 def ready(app, now_ms, keys):
@@ -73,18 +71,18 @@ def ready(app, now_ms, keys):
     if app.tables.pending is not None:
         _confirming_table(app, now_ms, keys)
         return
-    if preparing.refusal(app, now_ms, keys):
+    if state_prechill.refusal(app, now_ms, keys):
         return
     if app.observation.over:
         leave_menu(app)
-    if observing.reminding(app, keys):
+    if observation.reminding(app, keys):
         return
     if app.menu:
         if app.menu.step(app, now_ms, keys):
             app.menu = False
             app.sounder.play(sounder.CLICK, now_ms)
             keys.spend()  # H-04: ARM led back; to arm, it is held anew
-            views.show_state(app)
+            presenter.show_state(app)
         return
     view = app.panel.view
     if keys.repeat & (buttons.UP | buttons.DOWN):
@@ -92,7 +90,7 @@ def ready(app, now_ms, keys):
     elif keys.clicked & buttons.SELECT:
         view.field = view.field + 1 if view.field < screens.FIELD_PATIENT else screens.FIELD_DEPTH
         app.sounder.play(sounder.CLICK, now_ms)
-        views.show_state(app)
+        presenter.show_state(app)
     elif keys.held & buttons.ARM:
         _arm(app, now_ms)
     elif keys.held & buttons.SELECT:
@@ -100,11 +98,11 @@ def ready(app, now_ms, keys):
         app.menu = commands.borrow("menu").Menu(app, now_ms)
         app.sounder.play(sounder.CLICK, now_ms)
         keys.spend()
-        views.show_state(app)
+        presenter.show_state(app)
     elif keys.down == 0:
         if not app.panel.canvas.dirty:  # first READY is seen, then there is time
             leave_menu(app)
-        views.refresh_ready(app)
+        presenter.refresh_ready(app)
 
 
 def leave_menu(app):
@@ -149,7 +147,7 @@ def _turn(app, now_ms, step):
     if index == schema.PROFILE:
         app.take_profile(now_ms)
     app.sounder.play(sounder.CLICK, now_ms)
-    views.show_state(app)
+    presenter.show_state(app)
 
 
 def _confirming(app, now_ms, keys):
@@ -162,12 +160,12 @@ def _confirming(app, now_ms, keys):
 
 
 def _confirming_table(app, now_ms, keys):
-    why = commands.borrow("tables").confirming(app, now_ms, keys)
+    why = commands.borrow("calibration_commands").confirming(app, now_ms, keys)
     if why:
-        commands.give_back("tables")
+        commands.give_back("calibration_commands")
         app.sounder.play(sounder.CLICK if why == "confirmed" else sounder.REFUSED, now_ms)
         app.buttons.spend()
-        views.show_state(app)
+        presenter.show_state(app)
 
 
 def settle(app, now_ms, why):
@@ -195,7 +193,7 @@ def settle(app, now_ms, why):
     )  # fmt: skip
     app.sounder.play(sounder.CLICK if confirmed else sounder.REFUSED, now_ms)
     app.buttons.spend()
-    views.show_state(app)
+    presenter.show_state(app)
 
 
 def _arm(app, now_ms):
@@ -211,9 +209,9 @@ def _arm(app, now_ms):
     most_ms = dose.most_ms(planned_ms) if by_depth else planned_ms
     planned_us = _gate_us(most_ms, values)
     if not app.valve.allowed(planned_us):
-        preparing.refuse(
-            app, now_ms, words.say(words.NO_DOSE), words.say(words.OVER_30_S),
-            words.say(words.WITH_LAGS),
+        state_prechill.refuse(
+            app, now_ms, texts.say(texts.NO_DOSE), texts.say(texts.OVER_30_S),
+            texts.say(texts.WITH_LAGS),
         )  # fmt: skip
         return
     app.dose_ms = planned_ms
@@ -227,12 +225,12 @@ def _arm(app, now_ms):
     app.treatment_seq = 0
     app.tally.reset()
     app.panel.view.planned_ms = planned_ms
-    if not preparing.permitted(app, now_ms):
+    if not state_prechill.permitted(app, now_ms):
         return
-    if asking.due(app):
-        asking.begin(app)
+    if state_screening.due(app):
+        state_screening.begin(app)
     else:
-        preparing.go_on(app, now_ms, treatment.ARM_HELD)
+        state_prechill.go_on(app, now_ms, transitions.ARM_HELD)
 
 
 def _gate_us(time_ms, values):
@@ -248,13 +246,13 @@ def _refuse_depth(app, now_ms, values):
     """The depth is out of this applicator's reach: say which one reaches it, or the range. H-06"""
     other = dose.reaching(profiles.plan_um(values), values[schema.TARGET])
     if other > 0:
-        preparing.refuse(
-            app, now_ms, words.say(words.NO_DOSE), words.say(words.APPLICATOR_REACHES),
-            words.applicator(other),
+        state_prechill.refuse(
+            app, now_ms, texts.say(texts.NO_DOSE), texts.say(texts.APPLICATOR_REACHES),
+            texts.applicator(other),
         )  # fmt: skip
     else:
-        preparing.refuse(
-            app, now_ms, words.say(words.NO_DOSE), words.say(words.DEPTH_MUST_BE),
+        state_prechill.refuse(
+            app, now_ms, texts.say(texts.NO_DOSE), texts.say(texts.DEPTH_MUST_BE),
             app.panel.view.range_text,
         )  # fmt: skip
 
@@ -263,18 +261,18 @@ def armed(app, now_ms, keys):
     """ARMED: TRIGGER freezes; ARM, or waiting too long, goes back."""
     timeout_s = app.settings.values[schema.ARM_TIMEOUT_S]
     if keys.pressed & buttons.ARM:
-        preparing.disarm(app, treatment.ARM_PRESSED, journal.DISARM_BUTTON)
-    elif preparing.must_purge(app):
+        state_prechill.disarm(app, transitions.ARM_PRESSED, journal.DISARM_BUTTON)
+    elif state_prechill.must_purge(app):
         # Armed for so long that the line has warmed: a trigger now would give gas. H-02
-        app.event(treatment.MUST_CHILL)
+        app.event(transitions.MUST_CHILL)
         app.sounder.play(sounder.REFUSED, now_ms)
     elif keys.pressed & buttons.TRIGGER:
         if _too_soon(app):
             app.sounder.play(sounder.REFUSED, now_ms)
         else:
-            freezing.begin(app, now_ms)
+            state_freezing.begin(app, now_ms)
     elif app.state_ms() >= timeout_s * 1000:
-        preparing.disarm(app, treatment.TIMED_OUT, journal.DISARM_TIME)
+        state_prechill.disarm(app, transitions.TIMED_OUT, journal.DISARM_TIME)
     else:
         view = app.panel.view
         view.timeout_s = timeout_s - app.state_ms() // 1000
@@ -285,7 +283,7 @@ def _too_soon(app):
     """A pedal pressed just as the purge ended by itself was meant to end the purge. H-22"""
     return (
         app.settings.values[schema.TRIGGER_MODE] == schema.PRESS
-        and app.treatment.was == treatment.PRECHILL
+        and app.treatment.was == transitions.PRECHILL
         and app.state_ms() < _PEDAL_MS
     )
 
@@ -313,12 +311,12 @@ def fault(app, now_ms, keys):
                 app.link.event({"ev": "fault", "fault": row[0], "name": row[1], "active": False})
         if not found.latched:
             app.summary = False
-            app.event(treatment.CLEARED)
+            app.event(transitions.CLEARED)
             return
         app.sound_alarm(now_ms)
-        views.show_state(app)
+        presenter.show_state(app)
     elif app.state_ms() // 2000 != app.second:
         # The words of the fault, and what of the freeze was delivered, take turns.
         app.second = app.state_ms() // 2000
         if app.summary:
-            views.show_state(app)
+            presenter.show_state(app)

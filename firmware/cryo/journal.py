@@ -58,7 +58,7 @@ OBSERVATION = const(20)
 ESTIMATE = const(21)
 TABLE = const(22)
 
-# The fields of each kind: describing.py
+# The fields of each kind: metadata.py
 
 
 def _size(path):

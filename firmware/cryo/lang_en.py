@@ -3,7 +3,7 @@
 Pure; imports nothing. Controls: H-09 (what to do, in the operator's language).
 
 A number in place of a table: where it begins in the .bin.
-How it is read is said in words.py.
+How it is read is said in texts.py.
 """
 
 TABLES = (

@@ -5,7 +5,7 @@ Pure; imports nothing. Controls: H-09 (what to do, in the operator's language).
 Glyphs, in the order of CODES, in the .bin beside it: from GNU Unifont 15.0,
 SIL OFL 1.1, docs/licences.md.
 A number in place of a table: where it begins in the .bin.
-How it is read is said in words.py.
+How it is read is said in texts.py.
 """
 
 TABLES = (

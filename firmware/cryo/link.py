@@ -1,6 +1,6 @@
 """The link's two ends: bytes in, at most one request a tick, replies and events out.
 
-May import micropython.const, json, binascii, cryo's frame, treatment. Controls: H-12 (work a
+May import micropython.const, json, binascii, cryo's frame, transitions. Controls: H-12 (work a
 tick is bounded; nothing on the link can open the valve, delay the loop while it is open, or
 allocate then).
 

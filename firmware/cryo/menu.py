@@ -2,13 +2,13 @@
 
 Loaded by handling.py when SELECT is held, and dropped when it is left: it lies over READY, whose
 state it does not change. Works on an App. May import micropython.const and cryo's buttons, dose,
-languages, schema, screens, sounder, words. Controls: H-13 (nothing here changes a dose or a limit),
+languages, schema, screens, sounder, texts. Controls: H-13 (nothing here changes a dose or a limit),
 H-04 (nothing here arms: ARM leads back), H-18 (the patient's number is taken away), H-09.
 """
 
 from micropython import const
 
-from cryo import VERSION, buttons, dose, languages, schema, screens, sounder, words
+from cryo import VERSION, buttons, dose, languages, schema, screens, sounder, texts
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _IDLE_MS = const(30000)  # nobody presses: back to READY
@@ -91,7 +91,7 @@ class Menu:
             value = 0
         if line == _INFORMATION:
             self._telling = True
-        elif values[index] == value or line == _LANGUAGE and not words.use(value):
+        elif values[index] == value or line == _LANGUAGE and not texts.use(value):
             app.sounder.play(sounder.REFUSED, now_ms)
             return
         else:
@@ -110,8 +110,8 @@ class Menu:
             view.title = "Cryodose " + VERSION
             view.lines = [
                 app.board.serial.decode(),
-                words.say(words.TABLE) + " %d" % dose.version_of(values[schema.APPLICATOR]),
-                words.say(words.LOG_FREE) + " %d %%" % self._free_percent,
+                texts.say(texts.TABLE) + " %d" % dose.version_of(values[schema.APPLICATOR]),
+                texts.say(texts.LOG_FREE) + " %d %%" % self._free_percent,
             ]
             app.show(screens.INFORMATION)
             return
@@ -146,16 +146,16 @@ def _said(app, line):
     """Name and value of a line."""
     values = app.settings.values
     if line == _VOLUME:
-        return words.setting(schema.SETTINGS[schema.VOLUME][0]), "%d/%d" % (
+        return texts.setting(schema.SETTINGS[schema.VOLUME][0]), "%d/%d" % (
             values[schema.VOLUME], schema.SETTINGS[schema.VOLUME][4],
         )  # fmt: skip
     if line == _BRIGHTNESS:
-        return words.setting(schema.SETTINGS[schema.CONTRAST][0]), "%d/%d" % (
+        return texts.setting(schema.SETTINGS[schema.CONTRAST][0]), "%d/%d" % (
             _brightness(values), len(_BRIGHTNESSES),
         )  # fmt: skip
     if line == _LANGUAGE:
-        return words.say(words.LANGUAGE), words.say(words.LANGUAGE_NAME)
+        return texts.say(texts.LANGUAGE), texts.say(texts.LANGUAGE_NAME)
     if line == _PATIENT:
         patient_ref = values[schema.PATIENT_REF]
-        return words.say(words.PATIENT), "#%d" % patient_ref if patient_ref else "--"
-    return words.say(words.INFORMATION), ">"
+        return texts.say(texts.PATIENT), "#%d" % patient_ref if patient_ref else "--"
+    return texts.say(texts.INFORMATION), ">"

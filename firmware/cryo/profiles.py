@@ -5,7 +5,7 @@ depth is aimed at and which doses are possible), H-02 (the margin below the lesi
 
 A profile brings depth, margin and cycles; they are taken over when it is chosen, and can be changed
 afterwards. The practice's own figures are settings (rows `..._depth_um`, `..._margin_um`,
-`..._cycles` of schema.py); names and sources stand in describing.py. No source gives the depth of
+`..._cycles` of schema.py); names and sources stand in metadata.py. No source gives the depth of
 a lesion by its name: depths and margins are assumed, and a physician has to set them.
 """
 

@@ -52,7 +52,7 @@ WHO = ("host", "device")
 
 DEPTH_STEP_UM = const(100)
 
-# number, key, unit, min, max, default, who. What each is for stands in describing.py
+# number, key, unit, min, max, default, who. What each is for stands in metadata.py
 SETTINGS = (
     (1, "depth_um", "um", 500, 10000, 2300, DEVICE),
     (2, "applicator", "number", 1, 7, 1, DEVICE),

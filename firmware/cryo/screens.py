@@ -1,7 +1,7 @@
 """What each screen shows. Every screen is a pair of functions with the same signature:
 `enter(canvas, view)` draws all of it, `update(canvas, view, seen)` redraws what has changed.
 
-Pure drawing; may import micropython.const, cryo's canvas, fonts, words. Controls: H-09 (state,
+Pure drawing; may import micropython.const, cryo's canvas, fonts, texts. Controls: H-09 (state,
 number and next action can be read at arm's length), H-06 (what will be done is shown before it is).
 
 Four lines of 16 columns, or two lines and one row of large digits. What is to be done next stands
@@ -12,7 +12,7 @@ drawn yet). Updates allocate nothing, and FREEZING's draws one piece a call.
 
 from micropython import const
 
-from cryo import fonts, words
+from cryo import fonts, texts
 
 BOOT = const(0)
 READY = const(1)
@@ -224,7 +224,7 @@ def _right(canvas, page, string, invert=0):
 
 def _boot_enter(canvas, view):
     canvas.title("CRYODOSE", 0)
-    canvas.centred(fonts.TEXT, 3, words.say(words.SELF_TEST))
+    canvas.centred(fonts.TEXT, 3, texts.say(texts.SELF_TEST))
     canvas.centred(fonts.SMALL, 7, view.version)
 
 
@@ -266,7 +266,7 @@ def _ready_enter(canvas, view):
         canvas.title(view.hint)
     else:
         _nitrogen(canvas, view)
-        _right(canvas, 0, words.say(words.HOLD_ARM))
+        _right(canvas, 0, texts.say(texts.HOLD_ARM))
     _dose_row(canvas, view)
     field = view.field
     if field == FIELD_DEPTH:
@@ -283,11 +283,11 @@ def _ready_enter(canvas, view):
     elif field == FIELD_PROFILE:
         _field(canvas, view.profile_name)
     elif field == FIELD_CYCLES:
-        _field(canvas, "%d " % view.cycles + words.say(words.CYCLES))
+        _field(canvas, "%d " % view.cycles + texts.say(texts.CYCLES))
     elif view.patient_ref:
-        _field(canvas, words.say(words.PATIENT) + " %d" % view.patient_ref)
+        _field(canvas, texts.say(texts.PATIENT) + " %d" % view.patient_ref)
     else:
-        _field(canvas, words.say(words.NO_PATIENT))
+        _field(canvas, texts.say(texts.NO_PATIENT))
 
 
 def _nitrogen(canvas, view):
@@ -330,13 +330,13 @@ def _of_cycles(canvas, x, page, view):
 
 
 def _armed_enter(canvas, view):
-    canvas.title(words.say(words.PRESS_PEDAL if view.pedal else words.HOLD_TRIGGER))  # H-22
+    canvas.title(texts.say(texts.PRESS_PEDAL if view.pedal else texts.HOLD_TRIGGER))  # H-22
     _dose_row(canvas, view)
     # Whose treatment it is, where that is known. H-18
     if view.patient_ref:
         x = canvas.text(fonts.TEXT, 0, 6, "#%d" % view.patient_ref)
     else:
-        x = canvas.text(fonts.TEXT, 4, 6, words.say(words.ARMED))
+        x = canvas.text(fonts.TEXT, 4, 6, texts.say(texts.ARMED))
     _of_cycles(canvas, x + 6, 6, view)
 
 
@@ -401,9 +401,9 @@ def _freezing_update(canvas, view, seen):
 
 
 def _done_enter(canvas, view):
-    title = words.say(words.COMPLETE if view.complete else words.ENDED_EARLY)
+    title = texts.say(texts.COMPLETE if view.complete else texts.ENDED_EARLY)
     if view.short:
-        title = words.say(words.TOO_SHALLOW)
+        title = texts.say(texts.TOO_SHALLOW)
     before = view.interruptions if view.complete else view.interruptions - 1
     if before > 0:
         title += " !%d" % before  # so often was it interrupted before
@@ -414,10 +414,10 @@ def _done_enter(canvas, view):
     _degrees(canvas, 64, 4, view.nozzle_min_c_x100)
     _letter(canvas, _BIG_C, 104, 4)
     if view.cycles < 2:
-        _bottom(canvas, words.say(words.SELECT_OK))
+        _bottom(canvas, texts.say(texts.SELECT_OK))
     else:
         _of_cycles(canvas, 0, 6, view)
-        _right(canvas, 6, words.say(words.SELECT_OK))
+        _right(canvas, 6, texts.say(texts.SELECT_OK))
 
 
 def _lines_enter(canvas, view):
@@ -427,7 +427,7 @@ def _lines_enter(canvas, view):
 
 
 def _confirm_enter(canvas, view):
-    canvas.title(words.say(words.HOLD_SELECT_OK))
+    canvas.title(texts.say(texts.HOLD_SELECT_OK))
     name = view.confirm_key
     cut = name.find("\n")
     if cut < 0:
@@ -455,7 +455,7 @@ def _screening_enter(canvas, view):
     invert = 0xFF if view.item < 0 else 0
     canvas.pixels.fill_rect(0, 0, 128, 16, 1 if invert else 0)
     canvas.touch(0, 2)
-    question = words.say(words.THIS_APPLIES if view.item >= 0 else words.NONE_APPLIES)
+    question = texts.say(texts.THIS_APPLIES if view.item >= 0 else texts.NONE_APPLIES)
     canvas.text(fonts.TEXT, 0, 0, question, invert)
     canvas.text(fonts.TEXT, 104, 0, "%d/%d" % (view.page, view.pages), invert)
     for i in range(view.items):
@@ -463,28 +463,28 @@ def _screening_enter(canvas, view):
 
 
 def _override_enter(canvas, view):
-    canvas.title(words.say(words.CAUTION))
+    canvas.title(texts.say(texts.CAUTION))
     canvas.centred(fonts.TEXT, 2, view.item_words[0])
-    canvas.centred(fonts.TEXT, 4, words.say(words.PHYSICIAN))
-    _bottom(canvas, words.say(words.HOLD_SELECT_2S))
+    canvas.centred(fonts.TEXT, 4, texts.say(texts.PHYSICIAN))
+    _bottom(canvas, texts.say(texts.HOLD_SELECT_2S))
 
 
 def _stopped_enter(canvas, view):
-    canvas.title(words.say(words.DO_NOT_TREAT))
+    canvas.title(texts.say(texts.DO_NOT_TREAT))
     canvas.centred(fonts.TEXT, 2, view.item_words[0])
-    canvas.centred(fonts.TEXT, 4, words.say(words.ASK_PHYSICIAN))
-    _bottom(canvas, words.say(words.SELECT_BACK))
+    canvas.centred(fonts.TEXT, 4, texts.say(texts.ASK_PHYSICIAN))
+    _bottom(canvas, texts.say(texts.SELECT_BACK))
 
 
 def _prechill_enter(canvas, view):
-    canvas.title(words.say(words.POINT_AWAY))
+    canvas.title(texts.say(texts.POINT_AWAY))
     canvas.glyph(fonts.ICON, _DEGREE, 66, 2)
     _letter(canvas, _BIG_C, 72, 2)
     _of_cycles(canvas, 104, 2, view)
     if not view.cold:
-        _bottom(canvas, words.say(words.PEDAL_PRESSED if view.pedal else words.TRIGGER_HELD))
+        _bottom(canvas, texts.say(texts.PEDAL_PRESSED if view.pedal else texts.TRIGGER_HELD))
     elif view.pressed:  # a pedal may have been let go long ago: then ARMED is next, by itself
-        _bottom(canvas, words.say(words.LET_PEDAL_GO if view.pedal else words.LET_GO))
+        _bottom(canvas, texts.say(texts.LET_PEDAL_GO if view.pedal else texts.LET_GO))
 
 
 def _temperature_update(canvas, view, seen):
@@ -501,11 +501,11 @@ def _prechill_update(canvas, view, seen):
 
 
 def _purging_enter(canvas, view):
-    canvas.title(words.say(words.POINT_AWAY))
+    canvas.title(texts.say(texts.POINT_AWAY))
     canvas.glyph(fonts.ICON, _DEGREE, 66, 2)
     _letter(canvas, _BIG_C, 72, 2)
     _letter(canvas, _S, 118, 4)
-    _bottom(canvas, words.say(words.PEDAL_STOPS if view.pedal else words.KEEP_HOLDING))
+    _bottom(canvas, texts.say(texts.PEDAL_STOPS if view.pedal else texts.KEEP_HOLDING))
 
 
 def _purging_update(canvas, view, seen):
@@ -523,7 +523,7 @@ def _purging_update(canvas, view, seen):
 
 def _thawing_enter(canvas, view):
     # What comes next is told by `_thawing_update`, as it changes while this screen is shown.
-    canvas.title(words.say(words.THAWED if view.thawed else words.THAWING), 0)
+    canvas.title(texts.say(texts.THAWED if view.thawed else texts.THAWING), 0)
     canvas.pixels.fill_rect(36, 24, 4, 4, 1)  # the colon
     canvas.pixels.fill_rect(36, 36, 4, 4, 1)
     _of_cycles(canvas, 104, 2, view)
@@ -546,10 +546,10 @@ def _thawing_update(canvas, view, seen):
             canvas.pixels.fill_rect(0, 48, 128, 16, 0)
             canvas.touch(6, 2)
             if wait_s:
-                canvas.text(fonts.TEXT, 20, 6, words.say(words.WAIT))
+                canvas.text(fonts.TEXT, 20, 6, texts.say(texts.WAIT))
             else:
                 _bottom(
-                    canvas, words.say(words.HOLD_ARM_NEXT if view.thawed else words.SELECT_THAWED)
+                    canvas, texts.say(texts.HOLD_ARM_NEXT if view.thawed else texts.SELECT_THAWED)
                 )
         seen[1] = wait_s
         if wait_s:
@@ -558,7 +558,7 @@ def _thawing_update(canvas, view, seen):
 
 
 def _menu_enter(canvas, view):
-    canvas.text(fonts.TEXT, 0, 0, words.say(words.ARM_BACK))
+    canvas.text(fonts.TEXT, 0, 0, texts.say(texts.ARM_BACK))
     for i in range(view.items):
         _menu_line(canvas, view, i)
 
@@ -583,10 +583,10 @@ def _menu_update(canvas, view, seen):
 
 
 def _observe_enter(canvas, view):
-    canvas.title(words.say(words.OBSERVED))
-    canvas.centred(fonts.TEXT, 2, words.say(words.LOOK_AT_SKIN))
-    canvas.centred(fonts.TEXT, 4, words.say(words.BLISTERS))
-    _bottom(canvas, words.say(words.SELECT_OK))
+    canvas.title(texts.say(texts.OBSERVED))
+    canvas.centred(fonts.TEXT, 2, texts.say(texts.LOOK_AT_SKIN))
+    canvas.centred(fonts.TEXT, 4, texts.say(texts.BLISTERS))
+    _bottom(canvas, texts.say(texts.SELECT_OK))
 
 
 # enter, update; by number

@@ -1,7 +1,7 @@
-"""Settings in two slots (slots.py), each with CRC, version and generation; rejects, never clamps.
+"""Settings as an A/B pair (redundant_file.py): CRC, version and generation; rejects, never clamps.
 
-May import struct, cryo's schema, slots. Controls: H-07 (a slot with a value out of its range is not
-used), H-13 (a change that matters waits for confirmation on the device).
+May import struct, cryo's schema, redundant_file. Controls: H-07 (a slot with a value out of its
+range is not used), H-13 (a change that matters waits for confirmation on the device).
 
 An entry: (number u16, value i32) of a setting. Numbers are permanent (schema.py): a slot written
 by an older or newer firmware is read entry by entry; what is missing takes its default, what
@@ -10,7 +10,7 @@ is out of its range makes the slot invalid.
 
 import struct
 
-from cryo import schema, slots
+from cryo import redundant_file, schema
 
 _ENTRY = "<Hi"
 _ENTRY_SIZE = 6
@@ -40,7 +40,7 @@ def _decode(entries, count):
     return values
 
 
-class Settings(slots.Slots):
+class Settings(redundant_file.Slots):
     """`values[schema.KEY]` are the settings in force."""
 
     def __init__(self):

@@ -1,7 +1,7 @@
 """The start, up to the first tick. Loaded by app.py for the start, and dropped after it.
 
 Works on an App. May import gc and cryo's board, commands, faults, journal, schema, screens,
-shot, slots, treatment, valve, words. Controls: H-11 (a freeze that has no end in the
+shot, redundant_file, transitions, valve, texts. Controls: H-11 (a freeze that has no end in the
 journal is found and bounded), H-07, H-08 (what is wrong with settings or journal is a fault, not a
 silence), H-18 (the patient's number is forgotten).
 """
@@ -15,12 +15,12 @@ from cryo import (
     commands,
     faults,
     journal,
+    redundant_file,
     schema,
     screens,
     shot,
-    slots,
-    treatment,
-    words,
+    texts,
+    transitions,
 )
 from cryo.valve import DEAD_MAN_MS
 
@@ -41,17 +41,17 @@ def start(app):
     if app.clock_s:
         app.clock_source = commands.CLOCK_RTC
     app.settings.load()
-    if app.tables.stored.load() == slots.LOST:
+    if app.tables.stored.load() == redundant_file.LOST:
         app.faults.latch(faults.TABLES_LOST, False)  # H-06: the shipped tables are in force
     board.feed()
     _start_journal(app, cause, doing, number)
     board.feed()
     app.settings.values[schema.PATIENT_REF] = 0  # H-18: nobody's, until somebody has chosen
-    words.use(app.settings.values[schema.LANGUAGE])
+    texts.use(app.settings.values[schema.LANGUAGE])
     app.panel.contrast(app.settings.values[schema.CONTRAST])
     app.sounder.volume(app.settings.values[schema.VOLUME])
     app.link.event({"ev": "boot", "fw": VERSION, "boot": app.journal.boot, "state": "BOOT"})
-    app.event(treatment.STARTED)
+    app.event(transitions.STARTED)
     gc.collect()
 
 
@@ -65,13 +65,13 @@ def _start_journal(app, cause, doing, number):
         free = book.free_records()
     except OSError:
         app.faults.latch(faults.JOURNAL_FAILED, False)
-    if app.settings.outcome == slots.EMPTY and book.head:
+    if app.settings.outcome == redundant_file.EMPTY and book.head:
         # Records but no settings: this device has run before, and has lost them. H-07
-        app.settings.outcome = slots.LOST
-    if app.settings.outcome == slots.LOST:
+        app.settings.outcome = redundant_file.LOST
+    if app.settings.outcome == redundant_file.LOST:
         # The defaults are saved when they have been acknowledged, not before: H-07
         app.faults.latch(faults.SETTINGS_LOST, False)
-    elif app.settings.outcome != slots.LOADED and not app.settings.save():
+    elif app.settings.outcome != redundant_file.LOADED and not app.settings.save():
         app.faults.latch(faults.JOURNAL_FAILED, False)
     if book.torn_bytes or book.broken_seq:
         app.faults.latch(faults.JOURNAL_DAMAGED, False)

@@ -4,7 +4,7 @@
     python -m hw_sim.artwork.make_fonts firmware/cryo
 
 Fonts are from Spleen (BSD 2-clause), characters that are not ASCII from GNU Unifont (SIL OFL 1.1),
-the texts from hw_sim/languages/*.toml, and the numbers of the words from firmware/cryo/words.py.
+the texts from hw_sim/languages/*.toml, and the numbers of the words from firmware/cryo/texts.py.
 Only glyphs that the texts use are taken. The result is committed; tests hold it to the texts.
 
 May import the standard library only. Run by a developer, never by the build. `--texts` leaves the
@@ -163,8 +163,8 @@ class Language:
 
 
 def word_numbers(firmware: Path) -> dict[str, int]:
-    """The public numbers of firmware/cryo/words.py."""
-    tree = ast.parse((firmware / "words.py").read_text(encoding="utf-8"))
+    """The public numbers of firmware/cryo/texts.py."""
+    tree = ast.parse((firmware / "texts.py").read_text(encoding="utf-8"))
     return {
         node.targets[0].id: ast.literal_eval(node.value.args[0])
         for node in tree.body
@@ -231,7 +231,7 @@ def languages(folder: Path, firmware: Path) -> list[Language]:
 
 
 def packed(texts: tuple[str, ...]) -> list[bytes]:
-    """A table as words.py reads it: where each text begins and the last ends, then the texts."""
+    """A table as texts.py reads it: where each text begins and the last ends, then the texts."""
     encoded = [text.encode() for text in texts]
     at = 2 * (len(texts) + 1)
     offsets = [at]
@@ -279,7 +279,7 @@ def room(language: Language) -> str:
         lines.append("Glyphs, in the order of CODES, in the .bin beside it: from GNU Unifont 15.0,")
         lines.append("SIL OFL 1.1, docs/licences.md.")
     lines.append("A number in place of a table: where it begins in the .bin.")
-    lines.append("How it is read is said in words.py.")
+    lines.append("How it is read is said in texts.py.")
     lines.append('"""\n\nTABLES = (')
     places = places_in_flash(language)
     for number, table in enumerate(language.tables):
@@ -336,7 +336,7 @@ def main(arguments: list[str]) -> int:
     """Write the rooms into a folder (firmware/cryo)."""
     only_texts = "--texts" in arguments
     places = [a for a in arguments if a != "--texts"]
-    if len(places) != 1 or not (Path(places[0]) / "words.py").is_file():
+    if len(places) != 1 or not (Path(places[0]) / "texts.py").is_file():
         print("usage: python -m hw_sim.artwork.make_fonts [--texts] firmware/cryo", file=sys.stderr)
         return 2
     folder = Path(places[0])

@@ -1,6 +1,6 @@
 """The treatment's states as one picture: each with its screen, and every way from one to another.
 
-The ways are read from the firmware's own table (`TRANSITIONS` in treatment.py), so the picture
+The ways are read from the firmware's own table (`TRANSITIONS` in transitions.py), so the picture
 cannot say what the device does not do. May import the standard library, matplotlib and NumPy
 (lazily), and `glass` of hw_sim.
 """
@@ -74,7 +74,7 @@ class Machine:
 
 
 def read_machine(path: Path) -> Machine:
-    """The states and ways of a treatment.py. ValueError when a table is missing."""
+    """The states and ways of a transitions.py. ValueError when a table is missing."""
     numbers: dict[str, int] = {}
     tables: dict[str, Any] = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:

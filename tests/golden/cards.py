@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryo import canvas, faults, languages, screens, words
+from cryo import canvas, faults, languages, screens, texts
 
 LANGUAGES = {code: number + 1 for number, code in enumerate(languages.CODES)}
 CALLS = 12  # of a screen's update: FREEZING draws one piece a call
@@ -25,49 +25,49 @@ class Card:
 
 
 def _refused() -> dict[str, Any]:
-    lines = [words.fault(faults.PRESSURE, 0), "146 mbar", words.say(words.NEEDS) + " 300-900"]
-    return {"title": words.say(words.CANNOT_ARM), "lines": lines}
+    lines = [texts.fault(faults.PRESSURE, 0), "146 mbar", texts.say(texts.NEEDS) + " 300-900"]
+    return {"title": texts.say(texts.CANNOT_ARM), "lines": lines}
 
 
 def _fault(number: int) -> Callable[[], dict[str, Any]]:
     return lambda: {
-        "title": words.fault(number, 0),
-        "lines": [words.fault(number, part) for part in (1, 2, 3)],
+        "title": texts.fault(number, 0),
+        "lines": [texts.fault(number, part) for part in (1, 2, 3)],
     }
 
 
 def _items(first: int) -> Callable[[], dict[str, Any]]:
-    return lambda: {"item_words": [words.item(first + i) for i in range(3)], "items": 3}
+    return lambda: {"item_words": [texts.item(first + i) for i in range(3)], "items": 3}
 
 
 def _confirm() -> dict[str, Any]:
     said = {"confirm_old": "200", "confirm_new": "250", "confirm_unit": " mbar"}
-    return {"confirm_key": words.setting(11), **said}
+    return {"confirm_key": texts.setting(11), **said}
 
 
 def _confirm_short() -> dict[str, Any]:
-    old, new = words.applicator(1), words.applicator(2)
-    return {"confirm_key": words.setting(2), "confirm_old": old, "confirm_new": new}
+    old, new = texts.applicator(1), texts.applicator(2)
+    return {"confirm_key": texts.setting(2), "confirm_old": old, "confirm_new": new}
 
 
 def _confirm_wide() -> dict[str, Any]:
     said = {"confirm_old": "1000", "confirm_new": "1100", "confirm_unit": " mbar"}
-    return {"confirm_key": words.setting(12), **said}
+    return {"confirm_key": texts.setting(12), **said}
 
 
 def _confirm_table() -> dict[str, Any]:
-    name = words.say(words.NEW_TABLE) + "\n" + words.applicator(2)
+    name = texts.say(texts.NEW_TABLE) + "\n" + texts.applicator(2)
     return {"confirm_key": name, "confirm_new": "1.6-3.2 mm #12"}
 
 
 def _menu() -> dict[str, Any]:
-    names = [words.setting(4), words.say(words.LANGUAGE), words.say(words.PATIENT)]
-    values = ["2/3", words.say(words.LANGUAGE_NAME), "#99999"]
+    names = [texts.setting(4), texts.say(texts.LANGUAGE), texts.say(texts.PATIENT)]
+    values = ["2/3", texts.say(texts.LANGUAGE_NAME), "#99999"]
     return {"item_words": names, "item_values": values, "items": 3}
 
 
 def _information() -> dict[str, Any]:
-    lines = [words.say(words.TABLE) + " 1000999", words.say(words.LOG_FREE) + " 100 %"]
+    lines = [texts.say(texts.TABLE) + " 1000999", texts.say(texts.LOG_FREE) + " 100 %"]
     return {"title": "Cryodose 1.2.3", "lines": ["e661640843275b2c", *lines]}
 
 
@@ -86,11 +86,11 @@ def cards() -> Iterator[Card]:
     )
     yield Card("ready, nitrogen not known", screens.READY, {"shots_left": -1})
     yield Card(
-        "ready, cannot", screens.READY, {"": lambda: {"hint": words.fault(faults.PRESSURE, 0)}}
+        "ready, cannot", screens.READY, {"": lambda: {"hint": texts.fault(faults.PRESSURE, 0)}}
     )
     yield Card(
         "ready, no dose", screens.READY,
-        {"dose_ms": -1, "": lambda: {"hint": words.say(words.CHANGE_DEPTH)}},
+        {"dose_ms": -1, "": lambda: {"hint": texts.say(texts.CHANGE_DEPTH)}},
     )  # fmt: skip
     yield Card("ready: applicator", screens.READY, {"field": screens.FIELD_APPLICATOR})
     yield Card("ready: profile", screens.READY, {"field": screens.FIELD_PROFILE})
@@ -175,9 +175,9 @@ def view_of(card: Card) -> screens.View:
         "timeout_s": 57,
         "shots_left": 9,
         "pages": 5,
-        "applicator": words.applicator(1),
-        "profile_name": words.profile(6),
-        "range_text": f"1.0 {words.say(words.TO)} 2.1 mm",
+        "applicator": texts.applicator(1),
+        "profile_name": texts.profile(6),
+        "range_text": f"1.0 {texts.say(texts.TO)} 2.1 mm",
         **card.says,
     }
     for key, value in said.items():
@@ -189,7 +189,7 @@ def view_of(card: Card) -> screens.View:
 
 def draw(card: Card, code: str) -> canvas.Canvas:
     """The picture of a card in a language."""
-    assert words.use(LANGUAGES[code])
+    assert texts.use(LANGUAGES[code])
     view = view_of(card)
     display = canvas.Canvas()
     display.clear()

@@ -33,8 +33,8 @@ def record(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(autouse=True)
 def english_afterwards() -> Iterator[None]:
     """Closes a language's file of glyphs. CPython's collector would go through all tests for it."""
-    from cryo import words  # not before `micropython` has been lent
+    from cryo import texts  # not before `micropython` has been lent
 
-    words.gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]
+    texts.gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]
     yield
-    words.use(1)
+    texts.use(1)

@@ -39,7 +39,7 @@ def test_docstring_says_what_the_file_may_import(path: Path) -> None:
     assert said, "the docstring does not say what the file may import"
     words = set(re.findall(r"\w+", said.group().lower()))
     if "cryo's tables" in said.group():
-        words |= {"dose", "faults", "journal", "schema", "treatment"}
+        words |= {"dose", "faults", "journal", "schema", "transitions"}
     everything = "every room" in said.group() or path.name == "main.py"
     for module in imports_of(path):
         if everything and module.startswith("cryo."):

@@ -30,7 +30,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "languages": frozenset(),
     "lang_en": frozenset(),
     "lang_zh": frozenset(),
-    "words": PURE | {"gc", "sys"},  # it also loads a lang_* by its name
+    "texts": PURE | {"gc", "sys"},  # it also loads a lang_* by its name
     "faults": PURE,
     "schema": PURE,
     "buttons": PURE,
@@ -39,41 +39,42 @@ ROOMS: dict[str, frozenset[str]] = {
     "dose": PURE,
     "estimate": PURE,
     "profiles": PURE,
-    "screening": PURE,
-    "treatment": PURE,
+    "checklist": PURE,
+    "transitions": PURE,
     "interlocks": PURE,
     "valve": frozenset({"rp2", "micropython"}),
     "shot": PURE,
-    "slots": PURE | {"binascii", "os"},
+    "redundant_file": PURE | {"binascii", "os"},
     "settings": PURE,
     "calibration": PURE | {"binascii"},
     "journal": PURE | {"hashlib", "os"},
     "link": PURE | {"binascii", "json"},
-    "commands": PURE | {"binascii", "gc", "sys"},  # it also loads `describing` and `tables` by name
-    "tables": PURE,
-    "describing": PURE,
+    "commands": PURE
+    | {"binascii", "gc", "sys"},  # it also loads `metadata` and `calibration_commands` by name
+    "calibration_commands": PURE,
+    "metadata": PURE,
     "canvas": PURE | {"framebuf"},
     "screens": PURE,
-    "panel": PURE,
+    "display": PURE,
     "sounder": PURE,
     "drivers": PURE,
     "board": PURE | {"machine", "time", "sys", "select", "binascii"},
-    "changes": PURE,
+    "value_format": PURE,
     "menu": PURE,
-    "views": PURE,
-    "tally": PURE,
-    "preparing": PURE | {"gc"},
-    "observing": PURE,
-    "asking": PURE,
-    "thawing": PURE,
-    "freezing": PURE,
+    "presenter": PURE,
+    "summary": PURE,
+    "state_prechill": PURE | {"gc"},
+    "observation": PURE,
+    "state_screening": PURE,
+    "state_thawing": PURE,
+    "state_freezing": PURE,
     "handling": PURE,
     "startup": PURE | {"gc"},
     "app": PURE | {"gc", "sys"},
 }
 # The control path: what decides whether the valve may be open.
 CONTROL_PATH = (
-    "buttons", "sensors", "interlocks", "dose", "estimate", "treatment", "shot", "valve",
+    "buttons", "sensors", "interlocks", "dose", "estimate", "transitions", "shot", "valve",
 )  # fmt: skip
 
 OUR_PACKAGES = ("hw_sim", "host_tools", "tests")

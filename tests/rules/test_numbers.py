@@ -46,11 +46,11 @@ def tables() -> dict[str, dict[str, str]]:
     return {
         "faults": by_constant("faults", "FAULTS"),
         "settings": by_number(table("schema", "SETTINGS")),
-        "record kinds": by_number(table("describing", "KINDS")),
-        "states": by_position(table("treatment", "STATES")),
+        "record kinds": by_number(table("metadata", "KINDS")),
+        "states": by_position(table("transitions", "STATES")),
         "freeze end causes": by_position(table("shot", "CAUSES")),
-        "screening items": by_number(table("describing", "ITEMS")),
-        "profiles": {str(row[0]): row[1] for row in table("describing", "PROFILES")},
+        "screening items": by_number(table("metadata", "ITEMS")),
+        "profiles": {str(row[0]): row[1] for row in table("metadata", "PROFILES")},
         "applicators": by_number(table("applicators", "APPLICATORS")),
     }
 
@@ -67,7 +67,7 @@ def test_every_table_is_registered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("faults", "FAULTS"), ("schema", "SETTINGS"), ("describing", "KINDS")]
+    ("module", "name"), [("faults", "FAULTS"), ("schema", "SETTINGS"), ("metadata", "KINDS")]
 )
 def test_numbers_and_names_are_unique(module: str, name: str) -> None:
     rows = table(module, name)
@@ -77,7 +77,7 @@ def test_numbers_and_names_are_unique(module: str, name: str) -> None:
 
 def test_record_kinds_have_at_most_eight_arguments() -> None:
     """The record has room for eight (docs/protocol.md)."""
-    assert all(len(row[2]) <= 8 for row in table("describing", "KINDS"))
+    assert all(len(row[2]) <= 8 for row in table("metadata", "KINDS"))
 
 
 def git(*arguments: str) -> str:

@@ -26,7 +26,7 @@ WATCHED_MAIN = b"""
 import gc, micropython, time
 micropython.kbd_intr(-1)
 gc.threshold(32768)  # while loading, as main.py has it
-from cryo import languages, treatment, words
+from cryo import languages, transitions, texts
 from cryo.app import App
 from cryo.board import Board
 
@@ -50,9 +50,9 @@ class Watched(App):
         state = self.treatment.state
         if state != self.seen and self.link.idle():
             self.seen = state
-            if state == treatment.READY:
+            if state == transitions.READY:
                 for number in range(len(languages.CODES), 0, -1):
-                    words.use(number)
+                    texts.use(number)
                     gc.collect()
                     print("heap", gc.mem_free())
 

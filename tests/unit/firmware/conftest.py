@@ -11,6 +11,6 @@ if "micropython" not in sys.modules:
     lent.const = lambda value: value  # type: ignore[attr-defined]
     sys.modules["micropython"] = lent
 
-from cryo import words
+from cryo import texts
 
-words.gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]
+texts.gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryo import calibration, dose, slots
+from cryo import calibration, dose, redundant_file
 from hypothesis import given, strategies as st
 
 AUTHOR = "A. Technician"
@@ -123,14 +123,14 @@ def test_a_noisy_table_is_refused_or_usable(noise: list[int], percent: int) -> N
 
 def test_a_table_comes_back_as_it_was_and_is_in_force(flash: Path) -> None:
     first = calibration.Calibration()
-    assert first.load() == slots.EMPTY
+    assert first.load() == redundant_file.EMPTY
     assert first.store(table(1))
     assert first.store(table(3, 0.9))
     assert first.store(table(1, 1.2, run=18))
     for row in dose.APPLICATORS:
         dose.use(row[dose.NUMBER], None, 0)
     second = calibration.Calibration()
-    assert second.load() == slots.LOADED
+    assert second.load() == redundant_file.LOADED
     assert second.generation == 3
     assert second.of(1) == table(1, 1.2, run=18)
     assert second.of(3) == table(3, 0.9)
@@ -159,13 +159,13 @@ def test_one_spoilt_slot_leaves_the_other_and_two_leave_the_shipped_tables(flash
             spoilt[draw.randrange(len(spoilt))] ^= 1 << draw.randrange(8)
             (flash / name).write_bytes(spoilt)
             again = calibration.Calibration()
-            assert again.load() == slots.ONE_SLOT_BAD
+            assert again.load() == redundant_file.ONE_SLOT_BAD
             assert again.of(1) == (table(1) if name == "tables_a.bin" else table(1, 1.2))
         (flash / name).write_bytes(good[name])
     for name in SLOTS:
         (flash / name).write_bytes(good[name][:-1])
     again = calibration.Calibration()
-    assert again.load() == slots.LOST
+    assert again.load() == redundant_file.LOST
     assert dose.version_of(1) == dose.TABLE_VERSION
 
 
@@ -192,7 +192,7 @@ def test_a_save_that_breaks_off_changes_nothing(
     assert dose.max_um(1) == table(1)[8][-1]
     assert {n: (flash / n).read_bytes() for n in before} == before
     again = calibration.Calibration()
-    assert again.load() == slots.LOADED
+    assert again.load() == redundant_file.LOADED
     assert again.of(1) == table(1)
 
 
@@ -201,6 +201,6 @@ def test_a_slot_of_another_format_is_not_read(flash: Path) -> None:
     made.store(table(1))
     (name,) = [path.name for path in flash.iterdir()]
     (flash / name).write_bytes(b"")
-    assert calibration.Calibration().load() == slots.LOST
+    assert calibration.Calibration().load() == redundant_file.LOST
     (flash / name).write_bytes(b"CRYO" + bytes(12))
-    assert calibration.Calibration().load() == slots.LOST
+    assert calibration.Calibration().load() == redundant_file.LOST

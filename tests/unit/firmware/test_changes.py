@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from cryo import changes, languages, schema, words
+from cryo import languages, schema, texts, value_format
 
 from tests.unit.firmware.test_words import columns, lines
 
@@ -14,7 +14,7 @@ from tests.unit.firmware.test_words import columns, lines
 def english_afterwards() -> Iterator[None]:
     """Closes a language's file of glyphs."""
     yield
-    words.use(1)
+    texts.use(1)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def english_afterwards() -> Iterator[None]:
     ],
 )
 def test_a_value_as_it_is_said(key: str, value: int, text: str) -> None:
-    assert words.use(1)
-    assert "".join(changes.said(schema.index_of(key), value)) == text
+    assert texts.use(1)
+    assert "".join(value_format.said(schema.index_of(key), value)) == text
 
 
 @pytest.mark.parametrize("number", range(1, len(languages.CODES) + 1))
@@ -54,14 +54,14 @@ def test_a_value_as_it_is_said(key: str, value: int, text: str) -> None:
 )
 def test_every_change_fits_on_the_glass(number: int, index: int) -> None:
     """From any of its ends to any other, with its unit: as screens.py sets it."""
-    assert words.use(number)
+    assert texts.use(number)
     row = schema.SETTINGS[index]
-    name = lines(words.setting(row[0]))
+    name = lines(texts.setting(row[0]))
     values = {row[3], row[4], row[5], row[4] - 1, (row[3] + row[4]) // 2}
     for old in values:
         for value in values - {old}:
-            before, unit = changes.said(index, old)
-            after, same = changes.said(index, value)
+            before, unit = value_format.said(index, old)
+            after, same = value_format.said(index, value)
             assert unit == same
             assert before != after
             if len(name) == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cryo import describing, faults, schema
+from cryo import faults, metadata, schema
 from hypothesis import given, strategies as st
 
 numbers = st.sampled_from([row[0] for row in faults.FAULTS])
@@ -17,7 +17,7 @@ def test_every_fault_has_a_name_a_rule_and_words(row: tuple) -> None:
     assert priority in (faults.LOW, faults.MEDIUM, faults.HIGH)
     assert clears in (faults.ACK, faults.ESTOP_RULE, faults.POWER)
     assert 0 < len(name) <= 16
-    assert [all(texts) for texts in describing.FAULT_TEXTS if texts[0] == number] == [True]
+    assert [all(row) for row in metadata.FAULT_TEXTS if row[0] == number] == [True]
 
 
 @pytest.mark.parametrize("row", schema.SETTINGS, ids=lambda row: row[1])
@@ -27,7 +27,7 @@ def test_every_setting_has_a_default_in_its_range(row: tuple) -> None:
     assert schema.index_of(key) == schema.index_of_number(number)
     assert who in (schema.HOST, schema.DEVICE)
     assert unit
-    assert [bool(text) for of, text in describing.HELPS if of == number] == [True]
+    assert [bool(text) for of, text in metadata.HELPS if of == number] == [True]
 
 
 @given(st.lists(st.tuples(numbers, st.booleans()), max_size=10))

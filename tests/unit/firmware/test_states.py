@@ -5,27 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cryo import treatment
+from cryo import transitions
 from PIL import Image
 
 from hw_sim.artwork import state_diagram as states
 from hw_sim.bench import FIRMWARE
 
-SOURCE = FIRMWARE / "cryo" / "treatment.py"
+SOURCE = FIRMWARE / "cryo" / "transitions.py"
 
 
 def test_every_transition_is_a_way_and_there_is_no_other() -> None:
     machine = states.read_machine(SOURCE)
-    assert machine.states == treatment.STATES
+    assert machine.states == transitions.STATES
     told = {
-        (treatment.STATES[begin], treatment.EVENTS[event], treatment.STATES[end])
-        for begin, event, end in treatment.TRANSITIONS
-        if begin != treatment.ANY
+        (transitions.STATES[begin], transitions.EVENTS[event], transitions.STATES[end])
+        for begin, event, end in transitions.TRANSITIONS
+        if begin != transitions.ANY
     }
     drawn = {(way.begin, event, way.end) for way in machine.ways for event in way.events}
     assert drawn == told
     assert len(machine.ways) == len({(way.begin, way.end) for way in machine.ways})
-    assert machine.faulted == treatment.EVENTS[treatment.FAULTED]
+    assert machine.faulted == transitions.EVENTS[transitions.FAULTED]
 
 
 def test_every_state_has_its_place() -> None:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cryo import describing, faults, languages, schema, words
+from cryo import faults, languages, metadata, schema, texts
 
 from hw_sim.artwork import make_fonts
 from hw_sim.bench import FIRMWARE, FastBench
@@ -70,7 +70,7 @@ def lines(text: str, most: int = 16) -> list[str]:
 def english_afterwards() -> Iterator[None]:
     """Closes a language's file of glyphs."""
     yield
-    words.use(1)
+    texts.use(1)
 
 
 @each_language
@@ -86,26 +86,26 @@ def test_what_lies_on_the_device_is_made_from_the_texts(language: make_fonts.Lan
 
 @each_language
 def test_a_language_lacks_nothing(language: make_fonts.Language) -> None:
-    assert words.use(language.number)
+    assert texts.use(language.number)
     for name, number in WORDS.items():
-        assert words.say(number).strip(), name
+        assert texts.say(number).strip(), name
     for number in NUMBERS["faults"]:
-        assert all(words.fault(int(number), part) for part in (0, 1, 2)), number
+        assert all(texts.fault(int(number), part) for part in (0, 1, 2)), number
     for row in schema.SETTINGS:
-        assert words.setting(row[0]), row[1]
+        assert texts.setting(row[0]), row[1]
     for number in NUMBERS["applicators"]:
-        assert words.applicator(int(number)), number
-    for row in describing.PROFILES:
-        assert words.profile(row[0]), row[1]
-    for row in describing.ITEMS:
-        assert words.item(row[0]), row[1]
+        assert texts.applicator(int(number)), number
+    for row in metadata.PROFILES:
+        assert texts.profile(row[0]), row[1]
+    for row in metadata.ITEMS:
+        assert texts.item(row[0]), row[1]
 
 
 @each_language
 def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
-    assert words.use(language.number)
+    assert texts.use(language.number)
     for name, number in WORDS.items():
-        text = words.say(number)
+        text = texts.say(number)
         assert columns(text) <= NARROWER.get(name, 16), f"{name}: {text}"
     _, of_faults, profiles, items, applicators, settings = language.tables
     for text in (*of_faults, *profiles, *items):
@@ -116,32 +116,32 @@ def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
     for text in settings:
         assert len(lines(text)) <= 2, text
     for setting in (4, 5):  # in the menu, with 2/3
-        assert columns(words.setting(setting)) <= 12, setting
-    assert columns(words.say(words.LANGUAGE) + words.say(words.LANGUAGE_NAME)) <= 15
+        assert columns(texts.setting(setting)) <= 12, setting
+    assert columns(texts.say(texts.LANGUAGE) + texts.say(texts.LANGUAGE_NAME)) <= 15
 
 
 @each_language
 def test_every_character_has_its_glyph(language: make_fonts.Language) -> None:
-    assert words.use(language.number)
+    assert texts.use(language.number)
     used = language.characters()
     drawn = set()
     for position, character in enumerate(used):
-        assert words.position_of(ord(character)) == position
-        width, pages, _, picture = words.font_of(ord(character))
+        assert texts.position_of(ord(character)) == position
+        width, pages, _, picture = texts.font_of(ord(character))
         assert (width, pages, len(picture)) == (16, 2, 32)
         assert any(picture), f"{character} is blank"
         drawn.add(bytes(picture))
     assert len(drawn) == len(used), "two characters look the same"
     for code in (0x2603, 0xFFFF, 127):
-        assert words.position_of(code) == -1
-        assert words.font_of(code) is None
+        assert texts.position_of(code) == -1
+        assert texts.font_of(code) is None
 
 
 def test_english_is_what_link_and_journal_call_it() -> None:
-    assert words.use(1)
-    for row, (number, what, action) in zip(faults.FAULTS, describing.FAULT_TEXTS, strict=True):
+    assert texts.use(1)
+    for row, (number, what, action) in zip(faults.FAULTS, metadata.FAULT_TEXTS, strict=True):
         assert row[0] == number
-        name, wrong, first, second = (words.fault(number, part) for part in range(4))
+        name, wrong, first, second = (texts.fault(number, part) for part in range(4))
         assert (name, wrong, f"{first} {second}".strip()) == (row[1], what, action)
 
 
@@ -185,8 +185,8 @@ def test_the_list_of_what_to_do_names_every_fault() -> None:
 @each_language
 def test_every_fault_says_what_to_do(language: make_fonts.Language, row: tuple) -> None:
     """H-09: what to do first, and then what ends the fault: SELECT, or service."""
-    assert words.use(language.number)
-    do = " ".join(words.fault(row[0], part) for part in (2, 3))
+    assert texts.use(language.number)
+    do = " ".join(texts.fault(row[0], part) for part in (2, 3))
     assert TO_DO[row[0]][language.number - 1] in do
     calls_service = "service" in do or "維修" in do
     vents = "vent" in do.lower() or "洩壓" in do
@@ -199,39 +199,39 @@ def test_the_operators_guide_lists_every_fault(row: tuple) -> None:
     guide = (FIRMWARE.parent / "docs" / "operator.md").read_text("utf-8")
     (line,) = [line for line in guide.splitlines() if line.startswith(f"| **{row[1]}**")]
     for number in range(1, len(languages.CODES) + 1):
-        assert words.use(number)
-        assert words.fault(row[0], 0) in line
-    assert words.use(1)
-    assert " ".join(words.fault(row[0], part) for part in (2, 3)).strip() in line
+        assert texts.use(number)
+        assert texts.fault(row[0], 0) in line
+    assert texts.use(1)
+    assert " ".join(texts.fault(row[0], part) for part in (2, 3)).strip() in line
     assert f"| {faults.PRIORITIES[row[2]]} |" in line
 
 
 def test_using_a_language_frees_the_other_one() -> None:
-    assert words.use(2)
-    assert words.say(words.ARMED) == "已備妥"
-    assert words.use(1)
-    assert words.font_of(ord("已")) is None
-    assert words.say(words.ARMED) == "ARMED"
+    assert texts.use(2)
+    assert texts.say(texts.ARMED) == "已備妥"
+    assert texts.use(1)
+    assert texts.font_of(ord("已")) is None
+    assert texts.say(texts.ARMED) == "ARMED"
     with pytest.raises(AttributeError):
         import_module("cryo").lang_zh  # noqa: B018
-    assert not words.use(0)
-    assert not words.use(len(languages.CODES) + 1)
-    assert words.say(words.ARMED) == "ARMED", "an unknown language changes nothing"
+    assert not texts.use(0)
+    assert not texts.use(len(languages.CODES) + 1)
+    assert texts.say(texts.ARMED) == "ARMED", "an unknown language changes nothing"
 
 
 def test_what_flash_does_not_give_is_empty() -> None:
     """H-09: and the name of a fault then comes from the firmware itself (views.py)."""
-    assert words.use(1)
-    assert words.fault(1, 0) == "EMERGENCY STOP"
-    words._now.file.close()
-    words._now.file = io.BytesIO(b"")  # of no length
-    assert words.fault(1, 0) == words.setting(1) == ""
-    assert words.use(2)  # and `english_afterwards` opens the file anew
+    assert texts.use(1)
+    assert texts.fault(1, 0) == "EMERGENCY STOP"
+    texts._now.file.close()
+    texts._now.file = io.BytesIO(b"")  # of no length
+    assert texts.fault(1, 0) == texts.setting(1) == ""
+    assert texts.use(2)  # and `english_afterwards` opens the file anew
 
 
 def test_what_has_no_text_is_empty() -> None:
-    assert words.use(1)
-    assert words.say(-1) == words.say(1000) == words.fault(200, 0) == words.profile(99) == ""
+    assert texts.use(1)
+    assert texts.say(-1) == texts.say(1000) == texts.fault(200, 0) == texts.profile(99) == ""
 
 
 def test_packed_offsets_are_two_bytes() -> None:
@@ -254,13 +254,13 @@ def third(text: str) -> str:
 MAIN = b"""
 import time
 time.sleep_ms(20)
-from cryo import canvas, fonts, words
+from cryo import canvas, fonts, texts
 c = canvas.Canvas()
 c.clear()
-print(words.use(3), words.say(words.ARMED), words.fault(10, 0), words.setting(27))
-text = words.say(words.HOLD_ARM)
+print(texts.use(3), texts.say(texts.ARMED), texts.fault(10, 0), texts.setting(27))
+text = texts.say(texts.HOLD_ARM)
 c.text(fonts.TEXT, 0, 0, text)
-print(text.encode(), bytes(c.page[0][1:17]) == words.font_of(ord(text[0]))[3][:16])
+print(text.encode(), bytes(c.page[0][1:17]) == texts.font_of(ord(text[0]))[3][:16])
 """
 
 

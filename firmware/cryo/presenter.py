@@ -1,23 +1,23 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
 Works on an App. May import cryo's buttons, commands, dose, faults, interlocks, profiles,
-schema, screening, screens, treatment, words; loads changes by its name.
+schema, checklist, screens, transitions, texts; loads value_format by its name.
 Controls: H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows
 old and new).
 """
 
 from cryo import (
     buttons,
+    checklist,
     commands,
     dose,
     faults,
     interlocks,
     profiles,
     schema,
-    screening,
     screens,
-    treatment,
-    words,
+    texts,
+    transitions,
 )
 
 
@@ -25,7 +25,7 @@ def show_state(app, cold=False):
     """Fill the view for the present state and show its screen; `cold`: the purge has done."""
     state = app.treatment.state
     app.second = -1
-    if state == treatment.READY:
+    if state == transitions.READY:
         _fill_ready(app)
         if app.settings.pending >= 0 or app.tables.pending is not None:
             app.show(screens.CONFIRM)
@@ -35,22 +35,22 @@ def show_state(app, cold=False):
             app.menu.show(app)
         else:
             app.show(screens.READY)
-    elif state == treatment.SCREENING:
+    elif state == transitions.SCREENING:
         _show_question(app)
-    elif state == treatment.PRECHILL:
+    elif state == transitions.PRECHILL:
         _show_purge(app, cold)
-    elif state == treatment.ARMED:
+    elif state == transitions.ARMED:
         app.show(screens.ARMED)
-    elif state == treatment.FREEZING:
+    elif state == transitions.FREEZING:
         app.show(screens.FREEZING)
-    elif state == treatment.THAWING:
+    elif state == transitions.THAWING:
         _show_thaw(app)
-    elif state == treatment.DONE:
+    elif state == transitions.DONE:
         view = app.panel.view
         view.cycle = app.tally.complete
         view.cycles = app.cycles
         app.show(screens.DONE)
-    elif state == treatment.FAULT:
+    elif state == transitions.FAULT:
         _fill_fault(app)
         app.show(screens.FAULT)
     else:
@@ -62,16 +62,16 @@ def _show_question(app):
     answers = app.answers
     view = app.panel.view
     if answers.doubt:
-        view.item_words[0] = words.item(answers.doubt)
-        stops = screening.ITEMS[answers.doubt - 1][1] == screening.AVOID
+        view.item_words[0] = texts.item(answers.doubt)
+        stops = checklist.ITEMS[answers.doubt - 1][1] == checklist.AVOID
         app.show(screens.STOPPED if stops else screens.OVERRIDE)
         return
     view.page = answers.page + 1
-    view.pages = screening.PAGES
+    view.pages = checklist.PAGES
     view.item = answers.item
-    view.items = screening.on_page(answers.page)
+    view.items = checklist.on_page(answers.page)
     for i in range(view.items):
-        view.item_words[i] = words.item(screening.ITEMS[answers.page * screening.A_PAGE + i][0])
+        view.item_words[i] = texts.item(checklist.ITEMS[answers.page * checklist.A_PAGE + i][0])
     app.show(screens.SCREENING)
 
 
@@ -85,12 +85,12 @@ def _fill_ready(app):
     view.dose_ms = profiles.dose_ms(values)
     view.cycles = values[schema.CYCLES]
     view.cycle = 1
-    view.applicator = words.applicator(values[schema.APPLICATOR])
-    view.profile_name = words.profile(values[schema.PROFILE])
+    view.applicator = texts.applicator(values[schema.APPLICATOR])
+    view.profile_name = texts.profile(values[schema.PROFILE])
     low = profiles.low_step_um(values) // 100
     high = profiles.high_step_um(values) // 100
     view.range_text = "%d.%d %s %d.%d mm" % (
-        low // 10, low % 10, words.say(words.TO), high // 10, high % 10,
+        low // 10, low % 10, texts.say(texts.TO), high // 10, high % 10,
     )  # fmt: skip
     view.patient_ref = values[schema.PATIENT_REF]
     view.pedal = values[schema.TRIGGER_MODE] == schema.PRESS
@@ -104,19 +104,19 @@ def _fill_ready(app):
     elif app.settings.pending >= 0:
         index = app.settings.pending
         app.flash_used = True  # the length of this tick says nothing
-        said = commands.borrow("changes").said
-        view.confirm_key = words.setting(schema.SETTINGS[index][0])
+        said = commands.borrow("value_format").said
+        view.confirm_key = texts.setting(schema.SETTINGS[index][0])
         view.confirm_old, view.confirm_unit = said(index, values[index])
         view.confirm_new = said(index, app.settings.pending_value)[0]
-        commands.give_back("changes")
+        commands.give_back("value_format")
 
 
 def _hint(app):
     """What stands against arming, in words; nothing when nothing does."""
     cause = interlocks.against_arming(app.sensors, app.settings.values)
     if cause:
-        return words.fault(cause, 0)
-    return "" if app.panel.view.dose_ms >= 0 else words.say(words.CHANGE_DEPTH)
+        return texts.fault(cause, 0)
+    return "" if app.panel.view.dose_ms >= 0 else texts.say(texts.CHANGE_DEPTH)
 
 
 def refresh_ready(app):
@@ -173,13 +173,13 @@ def tell_thaw(app):
 def _fill_fault(app):
     view = app.panel.view
     number = app.faults.first
-    what = words.fault(number, 1)
+    what = texts.fault(number, 1)
     if app.summary and app.state_ms() // 2000 % 2:
         delivered = view.delivered_ms // 100
         planned = (view.planned_ms + 50) // 100
         what = "%d.%d %s %d.%d s" % (
-            delivered // 10, delivered % 10, words.say(words.OF), planned // 10, planned % 10,
+            delivered // 10, delivered % 10, texts.say(texts.OF), planned // 10, planned % 10,
         )  # fmt: skip
     # Its name at least, if flash should not give the words. H-09
-    view.title = words.fault(number, 0) or faults.row_of(number)[1]
-    view.lines = [what, words.fault(number, 2), words.fault(number, 3)]
+    view.title = texts.fault(number, 0) or faults.row_of(number)[1]
+    view.lines = [what, texts.fault(number, 2), texts.fault(number, 3)]

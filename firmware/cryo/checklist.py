@@ -15,7 +15,7 @@ LIST_VERSION = const(1)
 AVOID = const(1)  # stops the treatment
 CAUTION = const(2)  # goes on only if the physician says so: SELECT held 2 s
 
-# number (never reused; bit number - 1 in the record), kind. Names and sources: describing.py
+# number (never reused; bit number - 1 in the record), kind. Names and sources: metadata.py
 ITEMS = (
     (1, AVOID),  # diabetic neuropathy
     (2, AVOID),  # severe circulatory or peripheral vascular disease

@@ -1,8 +1,8 @@
 """On the way to ARMED: what forbids it, and PRECHILL, which purges the line until liquid comes.
 
 Works on an App. May import gc, micropython.const and cryo's board, buttons, dose, faults,
-interlocks, journal, profiles, schema, screens, shot, sounder, tally, treatment, views,
-words. Controls: H-06, H-10 (arming is
+interlocks, journal, profiles, schema, screens, shot, sounder, summary, transitions, presenter,
+texts. Controls: H-06, H-10 (arming is
 refused with the reading and what it must be), H-02 (a freeze is timed with
 liquid from its first millisecond), H-21 (the purge points away: said before, held, bounded),
 H-08 (its beginning is in flash before the valve opens), H-04, H-15 (a purge is never a freeze: it
@@ -22,15 +22,15 @@ from cryo import (
     faults,
     interlocks,
     journal,
+    presenter,
     profiles,
     schema,
     screens,
     shot,
     sounder,
-    tally,
-    treatment,
-    views,
-    words,
+    summary,
+    texts,
+    transitions,
 )
 
 _TICKS_MASK = const(0x3FFFFFFF)
@@ -64,8 +64,8 @@ def permitted(app, now_ms):
     if profiles.shots_left(values, level, app.dose_ms) < app.cycles - app.cycle + 1:
         # A freeze that is sure to end for want of nitrogen is not begun. H-10, H-02
         refuse(
-            app, now_ms, words.fault(faults.LEVEL_LOW, 0), "%d %%" % (level // 10),
-            words.say(words.NEEDS) + " %d x %d s" % (app.cycles, (app.dose_ms + 999) // 1000),
+            app, now_ms, texts.fault(faults.LEVEL_LOW, 0), "%d %%" % (level // 10),
+            texts.say(texts.NEEDS) + " %d x %d s" % (app.cycles, (app.dose_ms + 999) // 1000),
         )  # fmt: skip
         return False
     if app.free_records() < journal.ROOM_TO_ARM:
@@ -87,15 +87,15 @@ def _refuse_for(app, now_ms, cause, values):
         reading = "%d mV" % sensors.vsys_mv()
         needs = "%d mV" % values[schema.ARM_SUPPLY_MIN]
     else:
-        refuse(app, now_ms, words.fault(cause, 0), words.fault(cause, 1))
+        refuse(app, now_ms, texts.fault(cause, 0), texts.fault(cause, 1))
         return
-    refuse(app, now_ms, words.fault(cause, 0), reading, words.say(words.NEEDS) + " " + needs)
+    refuse(app, now_ms, texts.fault(cause, 0), reading, texts.say(texts.NEEDS) + " " + needs)
 
 
 def refuse(app, now_ms, what, why, needs=""):
     """Say why not, in up to three lines."""
     view = app.panel.view
-    view.title = words.say(words.CANNOT_ARM)
+    view.title = texts.say(texts.CANNOT_ARM)
     view.lines = [what, why, needs]
     app.refused_ms = now_ms
     app.sounder.play(sounder.REFUSED, now_ms)
@@ -110,7 +110,7 @@ def refusal(app, now_ms, keys):
     if keys.pressed or (now_ms - app.refused_ms) & _TICKS_MASK > _REFUSED_MS:
         app.refused_ms = -1
         keys.spend()
-        views.show_state(app)
+        presenter.show_state(app)
     return True
 
 
@@ -118,7 +118,7 @@ def go_on(app, now_ms, event):
     """Everything else is answered: to ARMED by `event`, or to PRECHILL if the nozzle is warm."""
     gc.collect()
     if must_purge(app):
-        app.event(treatment.MUST_CHILL)
+        app.event(transitions.MUST_CHILL)
     else:
         enter_armed(app, now_ms, event)
 
@@ -184,7 +184,7 @@ def _use_number(app, values):
 
 def disarm(app, event, reason):
     """Back to READY before a freeze, by the operator or by time."""
-    tally.close(app, tally.STOPPED if event == treatment.ARM_PRESSED else tally.TIMED_OUT)
+    summary.close(app, summary.STOPPED if event == transitions.ARM_PRESSED else summary.TIMED_OUT)
     app.record(journal.DISARMED, app.treatment_seq, reason)
     app.event(event)
 
@@ -193,20 +193,20 @@ def prechill(app, now_ms, keys):
     """PRECHILL with the valve closed: TRIGGER purges; ARM, or waiting too long, goes back."""
     view = app.panel.view
     if keys.pressed & buttons.ARM:
-        disarm(app, treatment.ARM_PRESSED, journal.DISARM_BUTTON)
+        disarm(app, transitions.ARM_PRESSED, journal.DISARM_BUTTON)
     elif view.cold:
         # The trigger that purged must be let go before one can freeze. H-21
         if rewarmed(app):
             app.treatment.begin_anew(now_ms)
-            views.show_state(app)
+            presenter.show_state(app)
         elif not keys.down & buttons.TRIGGER:
-            enter_armed(app, now_ms, treatment.COLD)
+            enter_armed(app, now_ms, transitions.COLD)
     elif keys.pressed & buttons.TRIGGER:
         _begin(app)
     elif app.state_ms() >= app.settings.values[schema.ARM_TIMEOUT_S] * 1000:
-        disarm(app, treatment.TIMED_OUT, journal.DISARM_TIME)
+        disarm(app, transitions.TIMED_OUT, journal.DISARM_TIME)
     else:
-        views.tell_purge(app)
+        presenter.tell_purge(app)
 
 
 def _begin(app):
@@ -224,7 +224,7 @@ def _begin(app):
     )
     app.let_go = False
     app.purge = RECORDED
-    views.show_state(app)
+    presenter.show_state(app)
 
 
 def step(app, now_ms, raw, estop_closed):
@@ -247,7 +247,7 @@ def step(app, now_ms, raw, estop_closed):
         return
     app.board.leave_behind(board_room.PURGING, one_shot.elapsed_ms)
     if app.slot % 5 == 0 and one_shot.phase == shot.OPEN:
-        views.tell_purge(app)
+        presenter.tell_purge(app)
 
 
 def _end(app, now_ms):
@@ -278,9 +278,9 @@ def _end(app, now_ms):
         gc.collect()
         app.treatment.begin_anew(now_ms)
         app.sounder.play(sounder.COLD, now_ms)
-        views.show_state(app, True)
+        presenter.show_state(app, True)
     else:
         # Let go too early: the operator may go on, or go back.
         app.treatment.begin_anew(now_ms)
         app.sounder.play(sounder.ENDED_EARLY, now_ms)
-        views.show_state(app)
+        presenter.show_state(app)

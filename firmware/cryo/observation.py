@@ -1,13 +1,13 @@
 """After a treatment: 30 min of observation beside READY, and whose the next treatment is.
 
-Works on an App. May import micropython.const and cryo's buttons, journal, schema, sounder, views.
-Controls: H-18 (a patient's number does not outlive the visit), H-09 (the end of the observation is
-heard until somebody has answered).
+Works on an App. May import micropython.const and cryo's buttons, journal, schema, sounder,
+presenter. Controls: H-18 (a patient's number does not outlive the visit), H-09 (the end of the
+observation is heard until somebody has answered).
 """
 
 from micropython import const
 
-from cryo import buttons, journal, schema, sounder, views
+from cryo import buttons, journal, presenter, schema, sounder
 
 _FORGET_MS = const(3600000)  # since the number was chosen or last used
 
@@ -53,7 +53,7 @@ def step(app, now_ms):
     if seen.treatment_seq and not left_ms(app):
         if not seen.over:
             seen.over = True
-            views.show_state(app)
+            presenter.show_state(app)
         elif app.uptime_ms - seen.reminded_ms < sounder.REMIND_EVERY_MS:
             return
         seen.reminded_ms = app.uptime_ms
@@ -61,7 +61,7 @@ def step(app, now_ms):
     elif app.settings.values[schema.PATIENT_REF]:
         if app.uptime_ms - seen.patient_ms > _FORGET_MS:
             app.change(schema.PATIENT_REF, 0, now_ms)
-            views.show_state(app)
+            presenter.show_state(app)
 
 
 def reminding(app, keys):
@@ -74,7 +74,7 @@ def reminding(app, keys):
         seen.treatment_seq = 0
         seen.over = False
         app.sounder.stop()
-        views.show_state(app)
+        presenter.show_state(app)
     return not keys.held & buttons.ARM
 
 

@@ -1,9 +1,9 @@
 """What follows a freeze: the next cycle's THAWING, or the end of the treatment.
 
-Works on an App. May import micropython.const and cryo's buttons, journal, preparing, schema,
-sounder, tally, treatment, views. Controls: H-15 (after a thaw nothing goes on by itself: a person
-says that it is over, and holds ARM), H-01 (no second freeze on tissue that is still frozen: a
-shortest thaw).
+Works on an App. May import micropython.const and cryo's buttons, journal, state_prechill, schema,
+sounder, summary, transitions, presenter. Controls: H-15 (after a thaw nothing goes on by itself: a
+person says that it is over, and holds ARM), H-01 (no second freeze on tissue that is still frozen:
+a shortest thaw).
 """
 
 from micropython import const
@@ -11,12 +11,12 @@ from micropython import const
 from cryo import (
     buttons,
     journal,
-    preparing,
+    presenter,
     schema,
     sounder,
-    tally,
-    treatment,
-    views,
+    state_prechill,
+    summary,
+    transitions,
 )
 
 _BY_OPERATOR = const(1)
@@ -33,23 +33,23 @@ def freeze_ended(app, now_ms):
     if app.panel.view.complete and app.cycle < app.cycles:
         app.thawed = False
         app.warm_looks = 0
-        app.event(treatment.CYCLE_ENDED)
+        app.event(transitions.CYCLE_ENDED)
         app.sounder.play(sounder.COMPLETE, now_ms)
         return
     complete = app.panel.view.complete
-    tally.close(app, tally.COMPLETE if complete else tally.ENDED_EARLY)
-    app.event(treatment.SHOT_ENDED)
+    summary.close(app, summary.COMPLETE if complete else summary.ENDED_EARLY)
+    app.event(transitions.SHOT_ENDED)
     app.sounder.play(sounder.COMPLETE if complete else sounder.ENDED_EARLY, now_ms)
 
 
 def thawing(app, now_ms, keys):
     """THAWING: SELECT says that it is over; then ARM held leads to the next freeze."""
-    if preparing.refusal(app, now_ms, keys):
+    if state_prechill.refusal(app, now_ms, keys):
         return
     if keys.clicked & buttons.ARM:
         _record(app, _BY_STOP)
-        tally.close(app, tally.STOPPED)
-        app.event(treatment.STOPPED)
+        summary.close(app, summary.STOPPED)
+        app.event(transitions.STOPPED)
         app.sounder.play(sounder.ENDED_EARLY, now_ms)
     elif app.thawed:
         if keys.held & buttons.ARM:
@@ -63,8 +63,8 @@ def thawing(app, now_ms, keys):
         _is_thawed(app, now_ms, _BY_SKIN)
     elif keys.held & buttons.ARM:
         app.sounder.play(sounder.REFUSED, now_ms)
-    if app.treatment.state == treatment.THAWING and app.slot == 3:
-        views.tell_thaw(app)
+    if app.treatment.state == transitions.THAWING and app.slot == 3:
+        presenter.tell_thaw(app)
 
 
 def _is_thawed(app, now_ms, by):
@@ -72,7 +72,7 @@ def _is_thawed(app, now_ms, by):
     _record(app, by)
     app.thawed = True
     app.sounder.play(sounder.CLICK if by == _BY_OPERATOR else sounder.COLD, now_ms)
-    views.show_state(app)
+    presenter.show_state(app)
 
 
 def _skin_warm(app):
@@ -97,7 +97,7 @@ def _record(app, by):
 def _next(app, now_ms):
     """ARM was held: the next cycle, if everything still permits it."""
     app.cycle += 1
-    if preparing.permitted(app, now_ms):
-        preparing.go_on(app, now_ms, treatment.ARM_HELD)
+    if state_prechill.permitted(app, now_ms):
+        state_prechill.go_on(app, now_ms, transitions.ARM_HELD)
     else:
         app.cycle -= 1

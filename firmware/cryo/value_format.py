@@ -1,13 +1,13 @@
 """A setting's value as the operator thinks of it: 2.5 mm, 12 %, off, the applicator's name.
 Loaded by views.py while a host's question is on the screen, and dropped again.
 
-Pure; may import micropython.const and cryo's dose, schema, words. Controls: H-13 (what a change
+Pure; may import micropython.const and cryo's dose, schema, texts. Controls: H-13 (what a change
 means can be read by the one who confirms it).
 """
 
 from micropython import const
 
-from cryo import dose, schema, words
+from cryo import dose, schema, texts
 
 _MM = const(1000)  # um
 _PERCENT = const(10)  # permille
@@ -18,15 +18,15 @@ def said(index, value):
     """(value, unit) of a setting, as texts; the unit may be empty."""
     unit = schema.SETTINGS[index][2]
     if index == schema.APPLICATOR:
-        return words.applicator(value), ""
+        return texts.applicator(value), ""
     if index == schema.PROFILE:
-        return words.profile(value), ""
+        return texts.profile(value), ""
     if index == schema.TRIGGER_MODE:
-        return words.say(words.HOLD if value == schema.HOLD else words.PRESS), ""
+        return texts.say(texts.HOLD if value == schema.HOLD else texts.PRESS), ""
     if index == schema.TARGET:
         return "%d" % (dose.TARGETS[value - 1][1] // 100), " C"
     if unit == "on/off":
-        return words.say(words.ON if value else words.OFF), ""
+        return texts.say(texts.ON if value else texts.OFF), ""
     if unit == "um":
         return _decimal(value, _MM), " mm"
     if unit == "us":

@@ -2,13 +2,13 @@
 
 Loaded by commands.py for one `describe` request at a time, and dropped again, since it is large.
 May import micropython.const and cryo's commands, dose, faults, journal, profiles, schema,
-screening,
-treatment. Controls: H-09 (units and names go with every number).
+checklist,
+transitions. Controls: H-09 (units and names go with every number).
 """
 
 from micropython import const
 
-from cryo import commands, dose, faults, journal, profiles, schema, screening, treatment
+from cryo import checklist, commands, dose, faults, journal, profiles, schema, transitions
 
 _ROWS_BYTES = const(1500)  # of JSON in one `describe` reply
 _ALLOWED = ("valve closed (status: always)", "READY")
@@ -408,7 +408,7 @@ def _fault_rows(app):
 
 
 def _state_rows(app):
-    return [(number, name) for number, name in enumerate(treatment.STATES)]
+    return [(number, name) for number, name in enumerate(transitions.STATES)]
 
 
 def _applicator_rows(app):
@@ -429,7 +429,7 @@ def _profile_rows(app):
 
 
 def _item_rows(app):
-    return [(row[0], row[1], _ITEM_KINDS[screening.ITEMS[row[0] - 1][1]], row[2]) for row in ITEMS]
+    return [(row[0], row[1], _ITEM_KINDS[checklist.ITEMS[row[0] - 1][1]], row[2]) for row in ITEMS]
 
 
 def _record_rows(app):

@@ -2,7 +2,7 @@
 Loaded by commands.py when it is needed, and dropped again.
 
 Works on an App. May import micropython.const and cryo's buttons, calibration, commands, dose,
-journal, schema, words.
+journal, schema, texts.
 Controls: H-13 (a table changes doses: it is in force only after the operator has confirmed it),
 H-06 (what is refused is refused with its reason, before anybody is asked), H-12.
 
@@ -11,7 +11,7 @@ A handler takes the application and the request and returns a whole reply withou
 
 from micropython import const
 
-from cryo import buttons, calibration, dose, journal, schema, words
+from cryo import buttons, calibration, dose, journal, schema, texts
 from cryo.commands import is_integer, ok, refusal
 
 _TICKS_MASK = const(0x3FFFFFFF)
@@ -163,14 +163,14 @@ def _ask(app, table):
     if len(table) > 1:
         low = (table[8][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
         high = (table[8][-1] + 50) // 100
-        tables.confirm_key = words.say(words.NEW_TABLE)
+        tables.confirm_key = texts.say(texts.NEW_TABLE)
         tables.confirm_text = "%d.%d-%d.%d mm #%d" % (
             low // 10, low % 10, high // 10, high % 10, table[5],
         )  # fmt: skip
     else:
-        tables.confirm_key = words.say(words.SHIPPED_TABLE)
-        tables.confirm_text = words.say(words.NO_CALIBRATION)
-    tables.confirm_key += "\n" + words.applicator(table[0])
+        tables.confirm_key = texts.say(texts.SHIPPED_TABLE)
+        tables.confirm_text = texts.say(texts.NO_CALIBRATION)
+    tables.confirm_key += "\n" + texts.applicator(table[0])
     app.ask_confirmation(-1, 0)
     return ok(applicator=table[0], applied=False, confirm=_HOW, expires_s=app.CONFIRM_S)
 

@@ -1,7 +1,7 @@
 """SCREENING: the checklist before a treatment, page by page, and what its answers lead to.
 
-Works on an App. May import micropython.const and cryo's buttons, journal, preparing, schema,
-screening, sounder, treatment, views. Controls: H-19 ('avoid' stops; 'caution' needs
+Works on an App. May import micropython.const and cryo's buttons, journal, state_prechill, schema,
+checklist, sounder, transitions, presenter. Controls: H-19 ('avoid' stops; 'caution' needs
 the physician's own long hold, one for each; all of it is recorded), H-23 (an override is no slip),
 H-18 (answers belong to one patient, for an hour at most).
 
@@ -13,13 +13,13 @@ from micropython import const
 
 from cryo import (
     buttons,
+    checklist,
     journal,
-    preparing,
+    presenter,
     schema,
-    screening,
     sounder,
-    treatment,
-    views,
+    state_prechill,
+    transitions,
 )
 
 _VALID_MS = const(3600000)  # for the same patient, since this power-on
@@ -69,18 +69,18 @@ def due(app):
 def begin(app):
     """From READY: the first page."""
     app.answers.reset()
-    app.event(treatment.MUST_ASK)
+    app.event(transitions.MUST_ASK)
 
 
 def step(app, now_ms, keys):
     """SCREENING: one tick."""
-    if preparing.refusal(app, now_ms, keys):
+    if state_prechill.refusal(app, now_ms, keys):
         return
     answers = app.answers
     if keys.pressed & buttons.ARM:
-        _leave(app, _LEFT, treatment.ARM_PRESSED)
+        _leave(app, _LEFT, transitions.ARM_PRESSED)
     elif app.state_ms() > _IDLE_MS:
-        _leave(app, TIMED_OUT, treatment.TIMED_OUT)
+        _leave(app, TIMED_OUT, transitions.TIMED_OUT)
     elif answers.doubt:
         _doubting(app, now_ms, keys)
     elif keys.repeat & (buttons.UP | buttons.DOWN):
@@ -88,10 +88,10 @@ def step(app, now_ms, keys):
     elif keys.clicked & buttons.SELECT:
         app.sounder.play(sounder.CLICK, now_ms)
         if answers.item >= 0:
-            answers.doubt = screening.ITEMS[answers.page * screening.A_PAGE + answers.item][0]
+            answers.doubt = checklist.ITEMS[answers.page * checklist.A_PAGE + answers.item][0]
             answers.present |= 1 << (answers.doubt - 1)
             _show_anew(app, now_ms)
-        elif answers.page + 1 < screening.PAGES:
+        elif answers.page + 1 < checklist.PAGES:
             answers.page += 1
             _show_anew(app, now_ms)
         else:
@@ -101,7 +101,7 @@ def step(app, now_ms, keys):
 def _move(app, now_ms, by):
     answers = app.answers
     item = answers.item + by
-    if item < -1 or item >= screening.on_page(answers.page):
+    if item < -1 or item >= checklist.on_page(answers.page):
         app.sounder.play(sounder.REFUSED, now_ms)
         return
     answers.item = item
@@ -112,16 +112,16 @@ def _move(app, now_ms, by):
 def _show_anew(app, now_ms):
     app.treatment.begin_anew(now_ms)
     app.buttons.spend()  # H-23: one press answers one screen
-    views.show_state(app)
+    presenter.show_state(app)
 
 
 def _doubting(app, now_ms, keys):
     """An item applies: 'avoid' has stopped; 'caution' waits for the physician."""
     answers = app.answers
     bit = 1 << (answers.doubt - 1)
-    if screening.ITEMS[answers.doubt - 1][1] == screening.AVOID:
+    if checklist.ITEMS[answers.doubt - 1][1] == checklist.AVOID:
         if keys.clicked & buttons.SELECT:
-            _leave(app, STOPPED, treatment.STOPPED)
+            _leave(app, STOPPED, transitions.STOPPED)
     elif keys.held_long & buttons.SELECT:
         answers.overridden |= bit
         app.sounder.play(sounder.ARMED, now_ms)
@@ -143,13 +143,13 @@ def _back(app, now_ms):
 
 def _answered(app, now_ms):
     """The last page: on towards ARMED, if everything still permits it."""
-    if not preparing.permitted(app, now_ms):
+    if not state_prechill.permitted(app, now_ms):
         return
     answers = app.answers
     _record(app, _OVERRIDDEN if answers.overridden else NOTHING)
     answers.patient_ref = app.settings.values[schema.PATIENT_REF]
     answers.at_ms = app.uptime_ms
-    preparing.go_on(app, now_ms, treatment.ANSWERED)
+    state_prechill.go_on(app, now_ms, transitions.ANSWERED)
 
 
 def _leave(app, outcome, event):
@@ -166,7 +166,7 @@ def _record(app, outcome):
         answers.overridden,
         outcome,
         app.settings.values[schema.PATIENT_REF],
-        screening.LIST_VERSION,
+        checklist.LIST_VERSION,
     )
 
 

@@ -1,7 +1,7 @@
 """FREEZING: the record first, then the shot, the countdown, and the record of its end.
 
 Works on an App. May import micropython.const and cryo's board, buttons, dose, faults, journal,
-observing, preparing, schema, shot, sounder, thawing, treatment.
+observation, state_prechill, schema, shot, sounder, state_thawing, transitions.
 Controls: H-08 (no freeze without the record of its beginning in flash), H-01 (the raw trigger
 contact ends it; the estimate ends it early, never late), H-02 (a freeze that fell short is told),
 H-15.
@@ -17,13 +17,13 @@ from cryo import (
     dose,
     faults,
     journal,
-    observing,
-    preparing,
+    observation,
     schema,
     shot,
     sounder,
-    thawing,
-    treatment,
+    state_prechill,
+    state_thawing,
+    transitions,
 )
 
 # The estimate may stay so far above the lesion's base before it is told: half of what no freeze may
@@ -63,19 +63,19 @@ def begin(app, now_ms):
     app.ice_at_ms = -1
     app.panel.view.ice_ms = -1
     app.panel.view.remaining_ms = app.dose_ms
-    app.event(treatment.TRIGGER_PRESSED)
+    app.event(transitions.TRIGGER_PRESSED)
 
 
 def step(app, now_ms, raw, estop_closed):
     """One tick of FREEZING; `raw` is this tick's undebounced button mask."""
     one_shot = app.shot
-    trigger = preparing.wanted(app, raw)  # H-01, H-22
+    trigger = state_prechill.wanted(app, raw)  # H-01, H-22
     if not app.begun:
         _start_shot(app, now_ms, trigger, estop_closed)
         return
     if app.buttons.pressed & buttons.SELECT and one_shot.phase == shot.OPEN:
         app.journal.add(
-            journal.ICE_FIELD, treatment.FREEZING, app.uptime_ms,
+            journal.ICE_FIELD, transitions.FREEZING, app.uptime_ms,
             app.treatment_seq, app.cycle, one_shot.elapsed_ms,
         )  # fmt: skip
         app.ice_at_ms = one_shot.elapsed_ms
@@ -120,7 +120,7 @@ def _start_shot(app, now_ms, trigger, estop_closed):
         _end(app, now_ms)
         return
     app.begun = True
-    app.shot.begin(app.planned_us, now_ms, not preparing.rewarmed(app))
+    app.shot.begin(app.planned_us, now_ms, not state_prechill.rewarmed(app))
     app.sounder.play(sounder.START, now_ms)
 
 
@@ -168,7 +168,7 @@ def _end(app, now_ms):
     view.delivered_ms = max(0, delivered_us + lag_us) // 1000 if delivered_us else 0
     app.tally.add(one_shot, view.delivered_ms)
     if delivered_us:
-        observing.begin(app)
+        observation.begin(app)
     view.nozzle_min_c_x100 = app.tally.nozzle_min_c_x100
     view.interruptions = app.tally.interruptions
     if cause == shot.ESTOP:
@@ -181,7 +181,7 @@ def _end(app, now_ms):
     if app.faults.fresh:
         app.report_faults(now_ms)
         return
-    thawing.freeze_ended(app, now_ms)
+    state_thawing.freeze_ended(app, now_ms)
     if app.short:
         app.sounder.play(sounder.ALARM_LOW, now_ms)
 
