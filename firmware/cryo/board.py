@@ -1,8 +1,8 @@
 """The board: the only room that knows pins, `machine` and the clock (but for main.py, which has to
 ask for maintenance before this room can be trusted to load).
 
-May import machine, micropython, time, sys, select, binascii, cryo.drivers. Controls: H-04
-(the valve's pins are left alone here: only valve.py drives them), H-11 (watchdog, and what it
+May import binascii, machine, micropython.const, select, sys, time and cryo's drivers. Controls:
+H-04 (the valve's pins are left alone here: only valve.py drives them), H-11 (watchdog, and what it
 leaves behind for the next start), H-12 (the link's bytes are taken one by one, never waited for).
 
 Pins: docs/hardware.md.

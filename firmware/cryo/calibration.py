@@ -32,6 +32,18 @@ _GROWTH_LEAST = const(1050)
 _GROWTH_MOST = const(1900)
 _BEND_UM = const(25)  # how far a point may lie below the line between its neighbours
 
+# Columns of a calibrated table
+OF = const(0)  # the applicator's number
+H = const(1)  # from here on as in NUMBERS
+SPREAD = const(2)
+SKIN_MS = const(3)
+MODEL = const(4)
+RUN = const(5)
+UTC_S = const(6)
+BY = const(7)  # its author
+UM = const(8)  # the curve of each target, dose.BENIGN first
+UM_COLD = const(9)
+
 # key, least, most: the numbers that come with a table
 NUMBERS = (
     ("h_w_m2k", 100, 20000),
@@ -85,23 +97,23 @@ def refuse_curve(number, target, depths):
 
 def refuse(table):
     """Why a table cannot be used, or an empty text. H-06"""
-    number = table[0]
+    number = table[OF]
     for i in range(len(NUMBERS)):
         key, low, high = NUMBERS[i]
-        if not low <= table[1 + i] <= high:
+        if not low <= table[H + i] <= high:
             return "%s takes %d...%d" % (key, low, high)
-    author = table[7]
+    author = table[BY]
     if not 0 < len(author) <= AUTHOR:
         return "author takes 1...%d characters" % AUTHOR
     for code in author.encode():  # as in canvas.py
         if not 32 <= code < 127:
             return "author takes ASCII only"
     for target in (dose.BENIGN, dose.ALL_CELLS):
-        why = refuse_curve(number, target, table[7 + target])
+        why = refuse_curve(number, target, table[UM - 1 + target])
         if why:
             return why
     for i in range(_POINTS):
-        if table[9][i] > table[8][i]:
+        if table[UM_COLD][i] > table[UM][i]:
             return "the colder isotherm lies deeper after %d ms" % dose.TIMES_MS[i]
     return ""
 
@@ -123,20 +135,25 @@ def row_of(table):
     """The row for `dose.use`: what of the applicator is fixed as shipped, the rest by the table."""
     row = None
     for shipped in dose.APPLICATORS:
-        if shipped[dose.NUMBER] == table[0]:
+        if shipped[dose.NUMBER] == table[OF]:
             row = shipped
-    said = "calibrated %s, run %d, model %d, %s" % (_day(table[6]), table[5], table[4], table[7])
+    said = "calibrated %s, run %d, model %d, %s" % (
+        _day(table[UTC_S]),
+        table[RUN],
+        table[MODEL],
+        table[BY],
+    )
     return (
         row[: dose.H]
-        + (table[1], table[2], table[3], table[8], table[9], said)
+        + (table[H], table[SPREAD], table[SKIN_MS], table[UM], table[UM_COLD], said)
         + row[dose.REWARMED :]
     )
 
 
 def _encode_table(table):
     return struct.pack(
-        _TABLE, table[0], table[1], table[2], table[3], table[4], table[5], table[6],
-        table[7].encode(), *(table[8] + table[9])
+        _TABLE, table[OF], table[H], table[SPREAD], table[SKIN_MS], table[MODEL], table[RUN],
+        table[UTC_S], table[BY].encode(), *(table[UM] + table[UM_COLD])
     )  # fmt: skip
 
 
@@ -186,13 +203,13 @@ class Calibration(redundant_file.Slots):
     def of(self, number):
         """The calibrated table of an applicator, or None."""
         for table in self.tables:
-            if table[0] == number:
+            if table[OF] == number:
                 return table
         return None
 
     def store(self, table):
         """Save a table that `refuse` passes, and put it in force. False: the flash refused."""
-        return self._replace(table[0], table)
+        return self._replace(table[OF], table)
 
     def remove(self, number):
         """Forget an applicator's table: the shipped one is in force. False: the flash refused."""
@@ -217,7 +234,7 @@ class Calibration(redundant_file.Slots):
             if table is None:
                 dose.use(row[dose.NUMBER], None, 0)
             else:
-                dose.use(table[0], row_of(table), dose.CALIBRATED_VERSION + table[5])
+                dose.use(table[OF], row_of(table), dose.CALIBRATED_VERSION + table[RUN])
 
 
 class Tables:

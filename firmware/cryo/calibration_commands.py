@@ -1,21 +1,18 @@
 """Calibrated tables over the link: read, stage curve by curve, offer, confirm on the device.
 Loaded by commands.py when it is needed, and dropped again.
 
-Works on an App. May import micropython.const and cryo's buttons, calibration, commands, dose,
-journal, schema, texts.
-Controls: H-13 (a table changes doses: it is in force only after the operator has confirmed it),
-H-06 (what is refused is refused with its reason, before anybody is asked), H-12.
+Works on an App. May import micropython.const and cryo's calibration, confirm, dose, journal,
+replies, schema, texts. Controls: H-13 (a table changes doses: it is in force only after the
+operator has confirmed it), H-06 (what is refused is refused with its reason, before anybody is
+asked), H-12.
 
 A handler takes the application and the request and returns a whole reply without its `id`.
 """
 
 from micropython import const
 
-from cryo import buttons, calibration, dose, journal, schema, texts
-from cryo.commands import is_integer, ok, refusal
-
-_TICKS_MASK = const(0x3FFFFFFF)
-_HOW = "hold SELECT on the device for 1 s"
+from cryo import calibration, confirm, dose, journal, schema, texts
+from cryo.replies import is_integer, ok, out_of, refusal
 
 _CONFIRMED = const(3)  # as a setting's record says it
 _REJECTED = const(4)
@@ -49,10 +46,10 @@ def read(app, request):
         h_w_m2k=row[dose.H],
         spread_permille=row[dose.SPREAD],
         skin_ms=row[dose.SKIN_MS],
-        model=None if table is None else table[4],
-        run=None if table is None else table[5],
-        utc_s=None if table is None else table[6],
-        author=None if table is None else table[7],
+        model=None if table is None else table[calibration.MODEL],
+        run=None if table is None else table[calibration.RUN],
+        utc_s=None if table is None else table[calibration.UTC_S],
+        author=None if table is None else table[calibration.BY],
         times_ms=dose.TIMES_MS,
         um=row[dose.CURVE],
         um_cold=row[dose.CURVE + 1],
@@ -118,11 +115,10 @@ def plan(app, request):
         if not is_integer(value):
             return refusal("type", "%s must be an integer" % key)
         row = schema.SETTINGS[index]
-        if not row[3] <= value <= row[4]:
-            return {
-                "err": {"code": "range", "text": "%s takes %d...%d" % (key, row[3], row[4]),
-                        "min": row[3], "max": row[4], "unit": row[2]}
-            }  # fmt: skip
+        low = row[schema.MIN]
+        high = row[schema.MAX]
+        if not low <= value <= high:
+            return out_of(low, high, row[schema.UNIT], "%s takes %d...%d" % (key, low, high))
         asked[key] = value
     applicator = asked["applicator"]
     target = asked["target"]
@@ -132,7 +128,7 @@ def plan(app, request):
     other = dose.reaching(plan_um, target)
     return ok(
         name=row[dose.NAME],
-        isotherm_c_x100=dose.TARGETS[target - 1][1],
+        isotherm_c_x100=dose.TARGETS[target - 1][dose.C_X100],
         plan_um=plan_um,
         dose_ms=time_ms if time_ms > 0 else None,
         spread_um=dose.spread_um(applicator, plan_um),
@@ -157,44 +153,38 @@ def remove(app, request):
 
 def _ask(app, table):
     tables = app.tables
-    if app.settings.pending >= 0 or (tables.pending is not None and tables.pending != table):
+    if app.confirm.index >= 0 or (tables.pending is not None and tables.pending != table):
         return refusal("busy", "another change waits for confirmation on the device")
     tables.pending = table
     if len(table) > 1:
-        low = (table[8][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
-        high = (table[8][-1] + 50) // 100
+        low = (table[calibration.UM][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
+        high = (table[calibration.UM][-1] + 50) // 100
         tables.confirm_key = texts.say(texts.NEW_TABLE)
         tables.confirm_text = "%d.%d-%d.%d mm #%d" % (
-            low // 10, low % 10, high // 10, high % 10, table[5],
+            low // 10, low % 10, high // 10, high % 10, table[calibration.RUN],
         )  # fmt: skip
     else:
         tables.confirm_key = texts.say(texts.SHIPPED_TABLE)
         tables.confirm_text = texts.say(texts.NO_CALIBRATION)
-    tables.confirm_key += "\n" + texts.applicator(table[0])
-    app.ask_confirmation(-1, 0)
-    return ok(applicator=table[0], applied=False, confirm=_HOW, expires_s=app.CONFIRM_S)
-
-
-def confirming(app, now_ms, keys):
-    """READY with a table that waits: why it was decided just now, or an empty text."""
-    if keys.held & buttons.SELECT:
-        return settle(app, "confirmed")
-    if keys.pressed & ~buttons.SELECT:
-        return settle(app, "rejected")
-    if (now_ms - app.pending_ms) & _TICKS_MASK > app.CONFIRM_S * 1000:
-        return settle(app, "timed_out")
-    return ""
+    tables.confirm_key += "\n" + texts.applicator(table[calibration.OF])
+    confirm.ask(app, -1, 0)
+    return ok(
+        applicator=table[calibration.OF],
+        applied=False,
+        confirm=confirm.HOW,
+        expires_s=confirm.TIMEOUT_S,
+    )
 
 
 def settle(app, why):
-    """The operator's word (or silence) on the table that waits. H-13"""
+    """Apply, reject or time out the table that waits; what it came to. H-13"""
     tables = app.tables
     table = tables.pending
     tables.pending = None
-    number = table[0]
+    number = table[calibration.OF]
     whole = len(table) > 1
     if why == "confirmed":
-        app.flash_used = True
+        app.clock.exclude()
         stored = tables.stored
         if not (stored.store(table) if whole else stored.remove(number)):
             why = "storage"
@@ -203,16 +193,12 @@ def settle(app, why):
         journal.TABLE,
         number,
         _CONFIRMED if confirmed else _REJECTED,
-        table[1] if whole else 0,
-        table[5] if whole else 0,
-        table[6] if whole else 0,
-        table[8][dose.TIMES_MS.index(dose.MIN_MS)] if whole else 0,
-        table[8][-1] if whole else 0,
-        _signed(calibration.crc(table)) if whole else 0,
+        table[calibration.H] if whole else 0,
+        table[calibration.RUN] if whole else 0,
+        table[calibration.UTC_S] if whole else 0,
+        table[calibration.UM][dose.TIMES_MS.index(dose.MIN_MS)] if whole else 0,
+        table[calibration.UM][-1] if whole else 0,
+        journal.signed(calibration.crc(table)) if whole else 0,
     )
     app.link.event({"ev": "table", "applicator": number, "applied": confirmed, "why": why})
     return why
-
-
-def _signed(word):
-    return word - 0x100000000 if word >= 0x80000000 else word

@@ -1,6 +1,6 @@
 """The picture: 128 x 64 pixels in pages of eight rows, drawn here, sent page by page.
 
-May import framebuf, micropython, cryo's fonts, texts. Controls: H-09.
+May import framebuf, micropython, micropython.const and cryo's fonts, texts. Controls: H-09.
 
 The buffer holds each page behind the control byte that the SSD1306 wants before pixel data, so
 a page goes out as it lies, without a copy; `framebuf` takes the odd width as its stride. Text

@@ -1,7 +1,7 @@
 """What is asked before a treatment: contraindications and cautions, as data.
 
-Pure; may import micropython.const. Controls: H-19 (a patient is treated in spite of a
-contraindication).
+Pure; may import micropython.const and cryo's schema. Controls: H-19 (a patient is treated in spite
+of a contraindication), H-18 (answers belong to one patient, for an hour at most).
 
 The list is the clinical brief's. It says 'avoid' of diabetic neuropathy and 'caution' of
 chemotherapy; of the others it says only that a physician decides. How those are sorted here is
@@ -9,6 +9,8 @@ assumed: 'avoid' where cold or the wound itself is the danger, 'caution' elsewhe
 """
 
 from micropython import const
+
+from cryo import schema
 
 LIST_VERSION = const(1)
 
@@ -33,6 +35,12 @@ ITEMS = (
     (14, CAUTION),  # chemotherapy
 )
 
+# Columns of ITEMS
+ITEM = const(0)
+KIND = const(1)
+
+_VALID_MS = const(3600000)  # for the same patient, since this power-on
+
 A_PAGE = const(3)
 PAGES = const(5)
 
@@ -41,3 +49,29 @@ def on_page(page):
     """How many items page 0...PAGES - 1 has."""
     left = len(ITEMS) - page * A_PAGE
     return left if left < A_PAGE else A_PAGE
+
+
+class Answers:
+    """Whom the last complete checklist cleared. Made once."""
+
+    def __init__(self):
+        self.patient_ref = 0  # 0 = nobody
+        self._at_ms = 0  # uptime
+
+    def cleared(self, patient_ref, uptime_ms):
+        """A complete checklist has cleared this patient (0 = nobody, and whoever it was before)."""
+        self.patient_ref = patient_ref
+        self._at_ms = uptime_ms
+
+    def holds(self, patient_ref, uptime_ms):
+        """Whether this patient has been cleared, and not too long ago. H-18"""
+        if not patient_ref or patient_ref != self.patient_ref:
+            return False
+        return uptime_ms - self._at_ms <= _VALID_MS
+
+
+def due(answers, values, uptime_ms):
+    """Whether the checklist has to be answered before this patient is treated. H-19"""
+    if not values[schema.SCREENING]:
+        return False
+    return not answers.holds(values[schema.PATIENT_REF], uptime_ms)

@@ -1,61 +1,38 @@
 """The link's requests: one row each, name -> handler, and the states in which it is allowed.
 
-May import binascii, gc, sys, micropython.const and cryo's dose, faults, journal, languages,
-profiles, schema, transitions; loads metadata and calibration_commands by their names. Controls:
-H-12 (no request can open the valve or end an interlock), H-13 (what changes a dose or a limit only
-asks; the operator confirms at the device).
+May import binascii, gc, micropython.const and cryo's clock, confirm, faults, journal, on_demand,
+profiles, replies, schema, setting_changes, transitions; loads metadata and calibration_commands on
+demand. Controls: H-12 (no request can open the valve or end an interlock), H-13 (what changes a
+dose or a limit only asks; the operator confirms at the device).
 
 A handler takes the application and the request and returns a whole reply without its `id`.
 """
 
 import binascii
 import gc
-import sys
 
 from micropython import const
 
 from cryo import (
     VERSION,
-    dose,
+    clock,
+    confirm,
     faults,
     journal,
-    languages,
+    on_demand,
     profiles,
     schema,
+    setting_changes,
     transitions,
 )
+from cryo.replies import is_integer, ok, out_of, refusal
 
 _PROTOCOL = const(1)
 
 _ALWAYS = const(0)
 _IN_READY = const(1)
 
-CLOCK_NONE = const(0)
-CLOCK_HOST = const(1)
-CLOCK_RTC = const(2)
-CLOCK_SOURCES = ("none", "host", "rtc")
-
 _LOG_MOST = const(18)  # records a reply: 18 x 91 characters and the rest stay below 2048 bytes
-
-
-def ok(**fields):
-    """An `ok` reply."""
-    return {"ok": fields}
-
-
-def refusal(code, text):
-    """An `err` reply."""
-    return {"err": {"code": code, "text": text}}
-
-
-def _out_of(low, high, unit, text):
-    """The refusal of a value outside low...high."""
-    return {"err": {"code": "range", "text": text, "min": low, "max": high, "unit": unit}}
-
-
-def is_integer(value):
-    """Whether a value of a request is an integer."""
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _hello(app, request):
@@ -66,37 +43,21 @@ def _hello(app, request):
         protocol=_PROTOCOL,
         micropython=app.board.micropython,
         boot=app.journal.boot,
-        state=transitions.STATES[app.treatment.state],
+        state=app.name_of(app.machine.state),
         log_head=app.journal.head,
     )
 
 
-def borrow(name):
-    """The room cryo.`name`, which is loaded when it is needed."""
-    __import__("cryo." + name)
-    return sys.modules["cryo." + name]
-
-
-def give_back(name):
-    """Drop a borrowed room: kept, such rooms would fill a tenth of the memory."""
-    del sys.modules["cryo." + name]
-    delattr(sys.modules["cryo"], name)
-    gc.collect()
-
-
 def _describe(app, request):
-    app.flash_used = True  # the length of this tick says nothing
-    reply = borrow("metadata").describe(app, request)
-    give_back("metadata")
-    return reply
+    app.clock.exclude()
+    with on_demand.loaded("metadata") as metadata:
+        return metadata.describe(app, request)
 
 
 def _of_tables(app, request, handler):
-    app.flash_used = True
-    reply = getattr(borrow("calibration_commands"), handler)(app, request)
-    if app.tables.pending is None:
-        give_back("calibration_commands")
-    return reply
+    app.clock.exclude()
+    with on_demand.loaded("calibration_commands") as calibration_commands:
+        return getattr(calibration_commands, handler)(app, request)
 
 
 def _index(request):
@@ -116,37 +77,10 @@ def _get(app, request):
         return refused
     settings = app.settings
     return ok(
-        key=schema.SETTINGS[index][1],
+        key=schema.SETTINGS[index][schema.KEY],
         value=settings.values[index],
-        pending=settings.pending_value if settings.pending == index else None,
+        pending=app.confirm.value if app.confirm.index == index else None,
     )
-
-
-def out_of_range(app, index, value):
-    """The refusal of a value that its setting cannot take, or None.
-
-    A depth must also lie in the fitted applicator's table. H-06
-    """
-    row = schema.SETTINGS[index]
-    low = row[3]
-    high = row[4]
-    of = row[1]
-    if index == schema.DEPTH_UM:
-        applicator = app.settings.values[schema.APPLICATOR]
-        low = profiles.low_um(app.settings.values)
-        high = profiles.high_um(app.settings.values)
-        of = "depth_um with applicator %d" % applicator
-    elif index == schema.LANGUAGE:
-        high = len(languages.CODES)
-    if low <= value <= high:
-        return None
-    text = "%s takes %d...%d %s" % (of, low, high, row[2])
-    if index == schema.DEPTH_UM:
-        values = app.settings.values
-        other = dose.reaching(value + values[schema.MARGIN_UM], values[schema.TARGET])
-        if other > 0:
-            text += "; applicator %d reaches it" % other
-    return _out_of(low, high, row[2], text)
 
 
 def _set(app, request):
@@ -156,30 +90,25 @@ def _set(app, request):
     value = request.get("value")
     if not is_integer(value):
         return refusal("type", "value must be an integer, in the setting's unit")
-    refused = out_of_range(app, index, value)
+    refused = setting_changes.out_of_range(app.settings.values, index, value)
     if refused:
-        return refused
+        return out_of(*refused)
     row = schema.SETTINGS[index]
-    settings = app.settings
-    if settings.values[index] == value and settings.pending != index:
-        return ok(key=row[1], value=value, applied=True)
-    if row[6] == schema.DEVICE:
-        waits = settings.pending >= 0 and (
-            settings.pending != index or settings.pending_value != value
-        )
+    key = row[schema.KEY]
+    pending = app.confirm
+    if app.settings.values[index] == value and pending.index != index:
+        return ok(key=key, value=value, applied=True)
+    if row[schema.BY] == schema.DEVICE:
+        waits = pending.index >= 0 and (pending.index != index or pending.value != value)
         if waits or app.tables.pending is not None:
             return refusal("busy", "another change waits for confirmation on the device")
-        app.ask_confirmation(index, value)
+        confirm.ask(app, index, value)
         return ok(
-            key=row[1],
-            value=value,
-            applied=False,
-            confirm="hold SELECT on the device for 1 s",
-            expires_s=app.CONFIRM_S,
+            key=key, value=value, applied=False, confirm=confirm.HOW, expires_s=confirm.TIMEOUT_S
         )
-    if not app.apply_setting(index, value, app.BY_HOST):
+    if not setting_changes.apply(app, index, value, setting_changes.BY_HOST):
         return refusal("storage", "the device could not save the setting; nothing changed")
-    return ok(key=row[1], value=value, applied=True)
+    return ok(key=key, value=value, applied=True)
 
 
 def _status(app, request):
@@ -188,11 +117,11 @@ def _status(app, request):
     nozzle = sensors.nozzle
     latched = app.faults.latched
     return ok(
-        state=transitions.STATES[app.treatment.state],
+        state=app.name_of(app.machine.state),
         state_ms=app.state_ms(),
         depth_um=values[schema.DEPTH_UM],
         applicator=values[schema.APPLICATOR],
-        dose_ms=app.panel.view.dose_ms,
+        dose_ms=profiles.dose_ms(values),
         remaining_ms=app.shot.remaining_ms(),
         nozzle_c_x100=nozzle.c_x100 if nozzle.valid else None,
         pressure_mbar=sensors.pressure_mbar.value if sensors.pressure_mbar.valid else None,
@@ -201,11 +130,13 @@ def _status(app, request):
         coil_ma=sensors.coil_ma.value,
         estop="closed" if app.board.estop_closed() else "open",
         valve="open" if app.valve.is_open() else "closed",
-        faults=[row[0] for row in faults.FAULTS if latched & (1 << (row[0] - 1))],
+        faults=[
+            row[faults.NUMBER] for row in faults.FAULTS if latched & (1 << (row[faults.NUMBER] - 1))
+        ],
         log_head=app.journal.head,
-        uptime_ms=app.uptime_ms,
-        overruns=app.overruns,
-        worst_tick_us=app.worst_tick_us,
+        uptime_ms=app.clock.uptime_ms,
+        overruns=app.clock.overruns,
+        worst_tick_us=app.clock.worst_tick_us,
         dropped_lines=app.link.dropped(),
         heap_free=gc.mem_free(),
     )
@@ -222,7 +153,7 @@ def _log(app, request):
     if start < book.first() or start > book.head + 1:
         low = book.first()
         high = book.head + 1
-        return _out_of(low, high, "sequence number", "from takes %d...%d" % (low, high))
+        return out_of(low, high, "sequence number", "from takes %d...%d" % (low, high))
     try:
         data = book.read_many(start, min(most, _LOG_MOST))
         anchor = book.chain_before(start)
@@ -246,14 +177,24 @@ def _time(app, request):
         utc_s = request["utc_s"]
         if not is_integer(utc_s):
             return refusal("type", "utc_s must be an integer")
-        if not app.CLOCK_FIRST_S <= utc_s <= app.CLOCK_LAST_S:
-            return _out_of(
-                app.CLOCK_FIRST_S, app.CLOCK_LAST_S, "s", "utc_s must lie in the years 2024 to 2099"
+        if not clock.FIRST_S <= utc_s <= clock.LAST_S:
+            return out_of(
+                clock.FIRST_S, clock.LAST_S, "s", "utc_s must lie in the years 2024 to 2099"
             )
-        if app.treatment.state != transitions.READY:
+        if app.machine.state != transitions.READY:
             return refusal("state", "the clock is set in READY only")
-        app.set_clock(utc_s)
-    return ok(utc_s=app.utc_s(), source=CLOCK_SOURCES[app.clock_source])
+        _set_clock(app, utc_s)
+    return ok(utc_s=app.clock.utc_s(), source=clock.SOURCES[app.clock.source])
+
+
+def _set_clock(app, utc_s):
+    """Set the clock from the host; recorded with the time before. H-20"""
+    old = app.clock.utc_s()
+    if old == utc_s:
+        return
+    app.clock.set_utc(utc_s, clock.HOST)
+    app.board.clock.write(utc_s)
+    app.record(journal.TIME_SET, journal.signed(old), journal.signed(utc_s))
 
 
 def _maintenance(app, request):
@@ -261,7 +202,7 @@ def _maintenance(app, request):
     return ok(text="the application ends; this port becomes MicroPython's REPL after a restart")
 
 
-# op, states in which it is allowed, handler (or the name of one in tables.py)
+# op, states in which it is allowed, handler (or the name of one in calibration_commands.py)
 COMMANDS = (
     ("hello", _ALWAYS, _hello),
     ("describe", _ALWAYS, _describe),
@@ -283,16 +224,17 @@ def handle(app, request):
     """Answer a request (a dict with a valid `id`)."""
     op = request.get("op")
     for row in COMMANDS:
-        if row[0] == op:
-            if row[1] == _IN_READY and app.treatment.state != transitions.READY:
+        name, allowed, handler = row
+        if name == op:
+            if allowed == _IN_READY and app.machine.state != transitions.READY:
                 return refusal(
                     "state",
                     "%s is allowed in READY only; the device is in %s"
-                    % (op, transitions.STATES[app.treatment.state]),
+                    % (op, app.name_of(app.machine.state)),
                 )
-            if isinstance(row[2], str):
-                return _of_tables(app, request, row[2])
-            return row[2](app, request)
+            if isinstance(handler, str):
+                return _of_tables(app, request, handler)
+            return handler(app, request)
     if not isinstance(op, str):
         return refusal("bad_request", "op is missing, or is not a string")
     return refusal("unknown_op", "no such request; describe commands lists them")

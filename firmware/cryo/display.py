@@ -1,23 +1,29 @@
-"""The operator's screen: shows one of `screens`, and sends what changed, a page or two a tick.
+"""The OLED: shows one of `screens`, and sends the pages that changed, one or two a tick.
 
-May import micropython.const, cryo's canvas, screens. Controls: H-09, H-14 (a screen that does
+May import micropython.const, cryo's canvas, screens, view. Controls: H-09, H-14 (a screen that does
 not answer is reported; nothing waits for it).
 """
 
 from micropython import const
 
-from cryo import screens
+from cryo import screens, view
 from cryo.canvas import PAGES, Canvas
+
+# Display.request: the greater one counts
+NOTHING = const(0)
+REFRESH = const(1)
+MARK = const(2)
+REDRAW = const(3)
 
 _SILENT_MOST = const(3)
 _REFRESH_TICKS = const(62)  # a page is sent again: all of them in 5 s, so a disturbed screen heals
 
 
-class Panel:
+class Display:
     """`failed` becomes True when the screen has not answered three times in a row."""
 
     def __init__(self, driver):
-        self.view = screens.View()
+        self.view = view.View()
         self.failed = False
         self.canvas = Canvas()
         self._driver = driver
@@ -27,6 +33,21 @@ class Panel:
         self._ticks = 0
         self._refreshed = 0
         self.urgent = 0  # 2: a piece has just been drawn; 1: it is sent before all else
+        self.request = NOTHING  # what the presenter is asked for in this tick
+
+    def redraw(self):
+        """Ask for the screen of the present state, from its beginning."""
+        self.request = REDRAW
+
+    def mark(self):
+        """Ask for the mark of the ice field, before anything else is sent."""
+        if self.request < MARK:
+            self.request = MARK
+
+    def refresh(self):
+        """Ask for what has changed on the present screen."""
+        if self.request < REFRESH:
+            self.request = REFRESH
 
     def start(self):
         """Set the screen up and clear it before it lights. Takes 30 ms."""
@@ -43,8 +64,8 @@ class Panel:
             self._driver.contrast(value)
 
     def show(self, screen):
-        """Show a screen from its beginning. Only pages that it changes are sent: a press is
-        seen the sooner, the fewer there are."""
+        """Show a screen from its beginning. Only the pages that it changes are sent, to keep the
+        latency from button to screen low."""
         self._shown = screen
         self.urgent = 0
         seen = self._seen

@@ -24,6 +24,7 @@ NO_APPLICATOR = const(-2)
 
 BENIGN = const(1)  # -25 C at the depth asked for: benign lesions
 ALL_CELLS = const(2)  # -50 C: no cell survives
+C_X100 = const(1)  # column of TARGETS
 TARGETS = ((BENIGN, -2500, "benign"), (ALL_CELLS, -5000, "all cells"))
 
 # Columns of an applicator's row

@@ -45,6 +45,12 @@ POWER = const(2)  # only by switching off and on
 PRIORITIES = ("low", "medium", "high")
 CLEARS = ("select", "estop", "power")
 
+# Columns of FAULTS
+NUMBER = const(0)
+NAME = const(1)
+PRIORITY = const(2)
+RULE = const(3)
+
 # number, name (16 characters at most), priority, clearing rule. What the panel says of each stands
 # in its language's data; what the link says, in metadata.py
 FAULTS = (
@@ -115,24 +121,24 @@ class FaultSet:
         if not self.fresh:
             return 0
         for row in FAULTS:
-            bit = 1 << (row[0] - 1)
+            bit = 1 << (row[NUMBER] - 1)
             if self.fresh & bit:
                 self.fresh &= ~bit
-                return row[0]
+                return row[NUMBER]
         return 0
 
     def clear(self, rule):
         """Clear what the operator's action `rule` may clear; return the mask that went."""
         gone = 0
         for row in FAULTS:
-            bit = 1 << (row[0] - 1)
-            if self.latched & bit and not self.present & bit and row[3] == rule:
+            bit = 1 << (row[NUMBER] - 1)
+            if self.latched & bit and not self.present & bit and row[RULE] == rule:
                 gone |= bit
         self.latched &= ~gone
         self.fresh &= ~gone
         self.first = 0
         for row in FAULTS:
-            if self.latched & (1 << (row[0] - 1)):
-                self.first = row[0]
+            if self.latched & (1 << (row[NUMBER] - 1)):
+                self.first = row[NUMBER]
                 break
         return gone

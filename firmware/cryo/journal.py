@@ -68,6 +68,11 @@ def _size(path):
         return -1
 
 
+def signed(word):
+    """A 32-bit word as the signed argument that a record holds."""
+    return word - 0x100000000 if word >= 0x80000000 else word
+
+
 class Journal:
     """Appends to and reads from the journal directory."""
 

@@ -1,8 +1,7 @@
 """The link's two ends: bytes in, at most one request a tick, replies and events out.
 
-May import micropython.const, json, binascii, cryo's frame, transitions. Controls: H-12 (work a
-tick is bounded; nothing on the link can open the valve, delay the loop while it is open, or
-allocate then).
+May import binascii, json, micropython.const and cryo's frame. Controls: H-12 (work a tick is
+bounded; nothing on the link can open the valve, delay the loop while it is open, or allocate then).
 
 While the valve is open the link has a short path of its own: a fixed reply to `status`, `busy`
 to everything else, both written into a buffer made once, and sent byte by byte only while

@@ -1,6 +1,6 @@
 """The menu over READY: what the device's owner sets without a host, and what the device is.
 
-Loaded by handling.py when SELECT is held, and dropped when it is left: it lies over READY, whose
+Loaded by state_ready.py when SELECT is held, and dropped when it is left: it lies over READY, whose
 state it does not change. Works on an App. May import micropython.const and cryo's buttons, dose,
 languages, schema, screens, sounder, texts. Controls: H-13 (nothing here changes a dose or a limit),
 H-04 (nothing here arms: ARM leads back), H-18 (the patient's number is taken away), H-09.
@@ -47,7 +47,7 @@ class Menu:
                 self._telling = False
                 keys.spend()  # this press has done what it was for
                 app.sounder.play(sounder.CLICK, now_ms)
-                self.show(app)
+                app.display.redraw()
         elif keys.pressed & buttons.ARM or keys.held & buttons.SELECT:
             return True
         elif keys.repeat & (buttons.UP | buttons.DOWN):
@@ -65,9 +65,9 @@ class Menu:
         self._line = line
         app.sounder.play(sounder.CLICK, now_ms)
         if self._first() == first:
-            self._update(app)
+            app.display.refresh()
         else:
-            self.show(app)
+            app.display.redraw()
 
     def _first(self):
         """The line that is shown on top."""
@@ -79,7 +79,7 @@ class Menu:
         line = self._line
         if line == _VOLUME:
             index = schema.VOLUME
-            value = values[index] % schema.SETTINGS[index][4] + 1
+            value = values[index] % schema.SETTINGS[index][schema.MAX] + 1
         elif line == _BRIGHTNESS:
             index = schema.CONTRAST
             value = _BRIGHTNESSES[_brightness(values) % len(_BRIGHTNESSES)]
@@ -95,16 +95,16 @@ class Menu:
             app.sounder.play(sounder.REFUSED, now_ms)
             return
         else:
-            app.change(index, value, now_ms)
+            app.changes.change(app, index, value)
         app.sounder.play(sounder.CLICK, now_ms)
         if self._telling or line == _LANGUAGE:
-            self.show(app)
+            app.display.redraw()
         else:
-            self._update(app)
+            app.display.refresh()
 
     def show(self, app):
         """Fill the view and show it."""
-        view = app.panel.view
+        view = app.display.view
         if self._telling:
             values = app.settings.values
             view.title = "Cryodose " + VERSION
@@ -113,21 +113,21 @@ class Menu:
                 texts.say(texts.TABLE) + " %d" % dose.version_of(values[schema.APPLICATOR]),
                 texts.say(texts.LOG_FREE) + " %d %%" % self._free_percent,
             ]
-            app.show(screens.INFORMATION)
+            app.display.show(screens.INFORMATION)
             return
         view.pages = _LINES
         view.items = _SHOWN
         for i in range(_SHOWN):
             view.item_words[i], view.item_values[i] = _said(app, self._first() + i)
         self._point(view)
-        app.show(screens.MENU)
+        app.display.show(screens.MENU)
 
-    def _update(self, app):
-        """Another line, or another value in it."""
-        view = app.panel.view
+    def update(self, app):
+        """Another line, or another value in it: fill the view with it."""
+        view = app.display.view
         self._point(view)
         view.item_words[view.item], view.item_values[view.item] = _said(app, self._line)
-        app.panel.update()
+        app.display.update()
 
     def _point(self, view):
         view.page = self._line + 1
@@ -146,11 +146,11 @@ def _said(app, line):
     """Name and value of a line."""
     values = app.settings.values
     if line == _VOLUME:
-        return texts.setting(schema.SETTINGS[schema.VOLUME][0]), "%d/%d" % (
-            values[schema.VOLUME], schema.SETTINGS[schema.VOLUME][4],
+        return texts.setting(schema.SETTINGS[schema.VOLUME][schema.NUMBER]), "%d/%d" % (
+            values[schema.VOLUME], schema.SETTINGS[schema.VOLUME][schema.MAX],
         )  # fmt: skip
     if line == _BRIGHTNESS:
-        return texts.setting(schema.SETTINGS[schema.CONTRAST][0]), "%d/%d" % (
+        return texts.setting(schema.SETTINGS[schema.CONTRAST][schema.NUMBER]), "%d/%d" % (
             _brightness(values), len(_BRIGHTNESSES),
         )  # fmt: skip
     if line == _LANGUAGE:

@@ -1,14 +1,13 @@
 """What the device says of itself over the link: its tables, with words that only a host reads.
 
 Loaded by commands.py for one `describe` request at a time, and dropped again, since it is large.
-May import micropython.const and cryo's commands, dose, faults, journal, profiles, schema,
-checklist,
-transitions. Controls: H-09 (units and names go with every number).
+May import micropython.const and cryo's checklist, commands, dose, faults, journal, profiles,
+replies, schema, transitions. Controls: H-09 (units and names go with every number).
 """
 
 from micropython import const
 
-from cryo import checklist, commands, dose, faults, journal, profiles, schema, transitions
+from cryo import checklist, commands, dose, faults, journal, profiles, replies, schema, transitions
 
 _ROWS_BYTES = const(1500)  # of JSON in one `describe` reply
 _ALLOWED = ("valve closed (status: always)", "READY")
@@ -392,7 +391,10 @@ def _text(texts, number):
 
 
 def _setting_rows(app):
-    return [row[:6] + (schema.WHO[row[6]], _text(HELPS, row[0])) for row in schema.SETTINGS]
+    return [
+        row[: schema.BY] + (schema.WHO[row[schema.BY]], _text(HELPS, row[0]))
+        for row in schema.SETTINGS
+    ]
 
 
 def _command_rows(app):
@@ -408,7 +410,7 @@ def _fault_rows(app):
 
 
 def _state_rows(app):
-    return [(number, name) for number, name in enumerate(transitions.STATES)]
+    return [(state, app.name_of(state)) for state in range(transitions.FAULT + 1)]
 
 
 def _applicator_rows(app):
@@ -429,7 +431,10 @@ def _profile_rows(app):
 
 
 def _item_rows(app):
-    return [(row[0], row[1], _ITEM_KINDS[checklist.ITEMS[row[0] - 1][1]], row[2]) for row in ITEMS]
+    return [
+        (row[0], row[1], _ITEM_KINDS[checklist.ITEMS[row[0] - 1][checklist.KIND]], row[2])
+        for row in ITEMS
+    ]
 
 
 def _record_rows(app):
@@ -456,15 +461,15 @@ PARTS = (
 def describe(app, request):
     """A page of one part's rows."""
     start = request.get("from", 0)
-    if not commands.is_integer(start) or start < 0:
-        return commands.refusal("bad_request", "from must be an integer, 0 or more")
+    if not replies.is_integer(start) or start < 0:
+        return replies.refusal("bad_request", "from must be an integer, 0 or more")
     part = None
     for row in PARTS:
         if row[0] == request.get("part"):
             part = row
     if part is None:
         names = ", ".join([row[0] for row in PARTS])
-        return commands.refusal("bad_request", "part must be one of " + names)
+        return replies.refusal("bad_request", "part must be one of " + names)
     rows = part[1](app)
     page = []
     size = 0
@@ -475,4 +480,4 @@ def describe(app, request):
             following = i
             break
         page.append(rows[i])
-    return commands.ok(part=part[0], columns=part[2], rows=page, next=following)
+    return replies.ok(part=part[0], columns=part[2], rows=page, next=following)

@@ -1,13 +1,13 @@
 """After a treatment: 30 min of observation beside READY, and whose the next treatment is.
 
-Works on an App. May import micropython.const and cryo's buttons, journal, schema, sounder,
-presenter. Controls: H-18 (a patient's number does not outlive the visit), H-09 (the end of the
-observation is heard until somebody has answered).
+Works on an App. May import micropython.const and cryo's buttons, journal, schema, sounder.
+Controls: H-18 (a patient's number does not outlive the visit), H-09 (the end of the observation is
+heard until somebody has answered).
 """
 
 from micropython import const
 
-from cryo import buttons, journal, presenter, schema, sounder
+from cryo import buttons, journal, schema, sounder
 
 _FORGET_MS = const(3600000)  # since the number was chosen or last used
 
@@ -21,65 +21,62 @@ class Observation:
 
     def __init__(self):
         self.treatment_seq = 0  # 0 = none
-        self.from_ms = 0  # uptime
         self.over = False  # the time is over, and nobody has answered yet
-        self.reminded_ms = 0  # uptime
-        self.patient_ms = 0  # uptime at which the patient's number was last chosen or used
+        self._from_ms = 0  # uptime
+        self._reminded_ms = 0  # uptime
+        self._patient_ms = 0  # uptime at which the patient's number was last chosen or used
 
+    def chosen(self, uptime_ms):
+        """The patient's number has been chosen, or used."""
+        self._patient_ms = uptime_ms
 
-def begin(app):
-    """A freeze has delivered something: the observation begins anew."""
-    seen = app.observation
-    if seen.treatment_seq and seen.treatment_seq != app.treatment_seq:
-        _record(app, _NEXT)
-    seen.treatment_seq = app.treatment_seq if app.settings.values[schema.OBSERVE_S] else 0
-    seen.from_ms = app.uptime_ms
-    seen.patient_ms = app.uptime_ms
-    seen.over = False
+    def begin(self, app):
+        """A freeze has delivered something: the observation begins anew."""
+        seq = app.summary.seq
+        uptime_ms = app.clock.uptime_ms
+        if self.treatment_seq and self.treatment_seq != seq:
+            self._record(app, _NEXT)
+        self.treatment_seq = seq if app.settings.values[schema.OBSERVE_S] else 0
+        self._from_ms = uptime_ms
+        self._patient_ms = uptime_ms
+        self.over = False
 
+    def left_ms(self, app):
+        """What is left of it, ms; -1 = there is none."""
+        if not self.treatment_seq:
+            return -1
+        observe_ms = app.settings.values[schema.OBSERVE_S] * 1000
+        left = observe_ms - (app.clock.uptime_ms - self._from_ms)
+        return left if left > 0 else 0
 
-def left_ms(app):
-    """What is left of it, ms; -1 = there is none."""
-    seen = app.observation
-    if not seen.treatment_seq:
-        return -1
-    left = app.settings.values[schema.OBSERVE_S] * 1000 - (app.uptime_ms - seen.from_ms)
-    return left if left > 0 else 0
+    def watch(self, app):
+        """READY, ten times a second."""
+        uptime_ms = app.clock.uptime_ms
+        if self.treatment_seq and not self.left_ms(app):
+            if not self.over:
+                self.over = True
+                app.display.redraw()
+            elif uptime_ms - self._reminded_ms < sounder.REMIND_EVERY_MS:
+                return
+            self._reminded_ms = uptime_ms
+            app.sounder.play(sounder.OBSERVED, app.clock.now_ms)
+        elif app.settings.values[schema.PATIENT_REF]:
+            if uptime_ms - self._patient_ms > _FORGET_MS:
+                app.changes.change(app, schema.PATIENT_REF, 0)
+                app.display.redraw()
 
+    def reminding(self, app, keys):
+        """Whether the end of an observation is on the screen; SELECT answers it, and ARM held."""
+        if not self.over:
+            return False
+        if keys.clicked & buttons.SELECT or keys.held & buttons.ARM:
+            self._record(app, _SEEN)
+            self.treatment_seq = 0
+            self.over = False
+            app.sounder.stop()
+            app.display.redraw()
+        return not keys.held & buttons.ARM
 
-def step(app, now_ms):
-    """READY, ten times a second."""
-    seen = app.observation
-    if seen.treatment_seq and not left_ms(app):
-        if not seen.over:
-            seen.over = True
-            presenter.show_state(app)
-        elif app.uptime_ms - seen.reminded_ms < sounder.REMIND_EVERY_MS:
-            return
-        seen.reminded_ms = app.uptime_ms
-        app.sounder.play(sounder.OBSERVED, now_ms)
-    elif app.settings.values[schema.PATIENT_REF]:
-        if app.uptime_ms - seen.patient_ms > _FORGET_MS:
-            app.change(schema.PATIENT_REF, 0, now_ms)
-            presenter.show_state(app)
-
-
-def reminding(app, keys):
-    """Whether the end of an observation is on the screen; SELECT answers it, and ARM held."""
-    seen = app.observation
-    if not seen.over:
-        return False
-    if keys.clicked & buttons.SELECT or keys.held & buttons.ARM:
-        _record(app, _SEEN)
-        seen.treatment_seq = 0
-        seen.over = False
-        app.sounder.stop()
-        presenter.show_state(app)
-    return not keys.held & buttons.ARM
-
-
-def _record(app, outcome):
-    seen = app.observation
-    app.record(
-        journal.OBSERVATION, seen.treatment_seq, outcome, (app.uptime_ms - seen.from_ms) // 1000
-    )
+    def _record(self, app, outcome):
+        observed_s = (app.clock.uptime_ms - self._from_ms) // 1000
+        app.record(journal.OBSERVATION, self.treatment_seq, outcome, observed_s)

@@ -1,185 +1,310 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
-Works on an App. May import cryo's buttons, commands, dose, faults, interlocks, profiles,
-schema, checklist, screens, transitions, texts; loads value_format by its name.
-Controls: H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows
-old and new).
+Works on an App. May import micropython.const and cryo's arming, buttons, checklist, confirm,
+display, dose, faults, interlocks, on_demand, profiles, schema, screens, sounder, state_freezing,
+state_prechill, state_ready, state_screening, state_thawing, states, texts, transitions, VERSION;
+loads value_format on demand. Controls: H-09, H-06 (a depth without a dose shows the range, not a
+number), H-13 (a change shows old and new).
+
+The only writer of the view, once a tick, after everything has been decided (the open menu, loaded
+on demand, fills in its own lines). Nothing here is allocated while the valve is open.
 """
 
+from micropython import const
+
 from cryo import (
+    VERSION,
+    arming,
     buttons,
     checklist,
-    commands,
+    confirm,
+    display,
     dose,
     faults,
     interlocks,
+    on_demand,
     profiles,
     schema,
     screens,
+    sounder,
+    state_freezing,
+    state_prechill,
+    state_ready,
+    state_screening,
+    state_thawing,
+    states,
     texts,
     transitions,
 )
 
-
-def show_state(app, cold=False):
-    """Fill the view for the present state and show its screen; `cold`: the purge has done."""
-    state = app.treatment.state
-    app.second = -1
-    if state == transitions.READY:
-        _fill_ready(app)
-        if app.settings.pending >= 0 or app.tables.pending is not None:
-            app.show(screens.CONFIRM)
-        elif app.observation.over:
-            app.show(screens.OBSERVE)
-        elif app.menu:
-            app.menu.show(app)
-        else:
-            app.show(screens.READY)
-    elif state == transitions.SCREENING:
-        _show_question(app)
-    elif state == transitions.PRECHILL:
-        _show_purge(app, cold)
-    elif state == transitions.ARMED:
-        app.show(screens.ARMED)
-    elif state == transitions.FREEZING:
-        app.show(screens.FREEZING)
-    elif state == transitions.THAWING:
-        _show_thaw(app)
-    elif state == transitions.DONE:
-        view = app.panel.view
-        view.cycle = app.tally.complete
-        view.cycles = app.cycles
-        app.show(screens.DONE)
-    elif state == transitions.FAULT:
-        _fill_fault(app)
-        app.show(screens.FAULT)
-    else:
-        app.show(screens.BOOT)
+_COUNTED_S = const(5)  # the last seconds of a freeze are heard
+_FAULT_MS = const(2000)  # the words of a fault, and what was delivered, take turns
 
 
-def _show_question(app):
-    """A page of the checklist, or the item of it that applies."""
-    answers = app.answers
-    view = app.panel.view
-    if answers.doubt:
-        view.item_words[0] = texts.item(answers.doubt)
-        stops = checklist.ITEMS[answers.doubt - 1][1] == checklist.AVOID
-        app.show(screens.STOPPED if stops else screens.OVERRIDE)
+class _Shown:
+    def __init__(self):
+        self.second = -1  # of a countdown, or the turn of a fault's words
+
+
+_shown = _Shown()
+
+
+def step(app):
+    """One tick: bring the screen up to what was asked for in it."""
+    request = app.display.request
+    if not request:
         return
-    view.page = answers.page + 1
-    view.pages = checklist.PAGES
-    view.item = answers.item
-    view.items = checklist.on_page(answers.page)
-    for i in range(view.items):
-        view.item_words[i] = texts.item(checklist.ITEMS[answers.page * checklist.A_PAGE + i][0])
-    app.show(screens.SCREENING)
+    app.display.request = display.NOTHING
+    if request == display.REDRAW:
+        show(app)
+    elif request == display.MARK:
+        app.display.view.ice_ms = 0
+        app.display.hurry()
+    else:
+        _refresh(app)
 
 
-def _fill_ready(app):
+def show(app):
+    """Fill the view for the present state and show its screen from the beginning."""
+    state = app.machine.state
+    view = app.display.view
+    screen = states.STATES[state][states.SCREEN]
+    _shown.second = -1
+    if app.refusal.lines:
+        view.title = texts.say(texts.CANNOT_ARM)
+        view.lines = app.refusal.lines
+        screen = screens.REFUSED
+    elif state == transitions.READY:
+        screen = _fill_ready(app, view)
+        if screen == screens.MENU:
+            return  # which fills in its own lines
+    elif state == transitions.SCREENING:
+        screen = _fill_question(view)
+    elif state == transitions.PRECHILL:
+        screen = _fill_purge(app, view)
+    elif state == transitions.ARMED:
+        view.timeout_s = app.settings.values[schema.ARM_TIMEOUT_S]
+    elif state == transitions.FREEZING:
+        _fill_freezing(app, view)
+    elif state == transitions.THAWING:
+        _fill_thaw(app, view)
+    elif state == transitions.DONE:
+        _fill_done(app, view)
+    elif state == transitions.FAULT:
+        _fill_fault(app, view)
+    else:
+        view.version = VERSION
+    app.display.show(screen)
+
+
+def _refresh(app):
+    """Bring what has changed on the present screen up to date."""
+    state = app.machine.state
+    view = app.display.view
+    if state == transitions.FREEZING:
+        _count_down(app, view)
+    elif state == transitions.PRECHILL:
+        view.purge_ms = app.shot.elapsed_ms if app.demand.kind else 0
+        view.nozzle_c_x100 = app.sensors.nozzle.c_x100
+        app.display.update()
+    elif state == transitions.READY:
+        _refresh_ready(app, view)
+    elif state == transitions.ARMED:
+        timeout_s = app.settings.values[schema.ARM_TIMEOUT_S]
+        view.timeout_s = timeout_s - app.state_ms() // 1000
+        app.display.update()
+    elif state == transitions.THAWING:
+        view.thaw_ms = app.state_ms()
+        _fill_skin(app, view)
+        app.display.update()
+    elif state == transitions.FAULT:
+        _refresh_fault(app)
+
+
+# -- READY ----------------------------------------------------------------------------------------
+
+
+def _fill_ready(app, view):
+    """The plan, and the screen that lies on top."""
     values = app.settings.values
-    view = app.panel.view
+    view.field = state_ready.scratch.field
     view.depth_um = values[schema.DEPTH_UM]
     view.margin_um = values[schema.MARGIN_UM]
     view.plan_um = profiles.plan_um(values)
     view.spread_um = dose.spread_um(values[schema.APPLICATOR], view.plan_um)
     view.dose_ms = profiles.dose_ms(values)
+    view.planned_ms = view.dose_ms
     view.cycles = values[schema.CYCLES]
     view.cycle = 1
     view.applicator = texts.applicator(values[schema.APPLICATOR])
     view.profile_name = texts.profile(values[schema.PROFILE])
-    low = profiles.low_step_um(values) // 100
-    high = profiles.high_step_um(values) // 100
-    view.range_text = "%d.%d %s %d.%d mm" % (
-        low // 10, low % 10, texts.say(texts.TO), high // 10, high % 10,
-    )  # fmt: skip
+    view.range_text = arming.range_text(values)
     view.patient_ref = values[schema.PATIENT_REF]
     view.pedal = values[schema.TRIGGER_MODE] == schema.PRESS
-    view.shots_left = _shots_left(app)
-    view.observe_ms = app.observe_left_ms()
-    view.hint = _hint(app)
-    if app.tables.pending is not None:
+    view.shots_left = _shots_left(app, view)
+    view.observe_ms = app.observation.left_ms(app)
+    view.hint = _hint(app, view)
+    if confirm.waiting(app):
+        _fill_confirm(app, view)
+        return screens.CONFIRM
+    if app.observation.over:
+        return screens.OBSERVE
+    menu = state_ready.scratch.menu
+    if menu:
+        menu.show(app)
+        return screens.MENU
+    return screens.READY
+
+
+def _fill_confirm(app, view):
+    """The change that the operator is asked about: its name, the old value, the new one. H-13"""
+    index = app.confirm.index
+    if index < 0:
         view.confirm_key = app.tables.confirm_key
         view.confirm_old = view.confirm_unit = ""
         view.confirm_new = app.tables.confirm_text
-    elif app.settings.pending >= 0:
-        index = app.settings.pending
-        app.flash_used = True  # the length of this tick says nothing
-        said = commands.borrow("value_format").said
-        view.confirm_key = texts.setting(schema.SETTINGS[index][0])
-        view.confirm_old, view.confirm_unit = said(index, values[index])
-        view.confirm_new = said(index, app.settings.pending_value)[0]
-        commands.give_back("value_format")
+        return
+    app.clock.exclude()
+    with on_demand.loaded("value_format") as value_format:
+        value = app.settings.values[index]
+        view.confirm_key = texts.setting(schema.SETTINGS[index][schema.NUMBER])
+        view.confirm_old, view.confirm_unit = value_format.said(index, value)
+        view.confirm_new = value_format.said(index, app.confirm.value)[0]
 
 
-def _hint(app):
-    """What stands against arming, in words; nothing when nothing does."""
+def _hint(app, view):
+    """Why arming is inhibited, as display text; empty if it is permitted."""
     cause = interlocks.against_arming(app.sensors, app.settings.values)
     if cause:
         return texts.fault(cause, 0)
-    return "" if app.panel.view.dose_ms >= 0 else texts.say(texts.CHANGE_DEPTH)
+    return "" if view.dose_ms >= 0 else texts.say(texts.CHANGE_DEPTH)
 
 
-def refresh_ready(app):
-    """Readings and minutes change while nobody presses: the screen must follow."""
-    view = app.panel.view
-    if view.hint != _hint(app) or view.shots_left != _shots_left(app):
-        show_state(app)
-    elif view.observe_ms // 60000 != app.observe_left_ms() // 60000:
-        show_state(app)
-
-
-def _shots_left(app):
-    """How many freezes of this dose the dewar holds; -1 when it cannot be told."""
+def _shots_left(app, view):
+    """How many freezes of this dose the dewar holds; -1 if unknown."""
     level = app.sensors.level_permille
-    dose_ms = app.panel.view.dose_ms
-    if not level.valid or dose_ms < 0:
+    if not level.valid or view.dose_ms < 0:
         return -1
-    return profiles.shots_left(app.settings.values, level.value, dose_ms)
+    return profiles.shots_left(app.settings.values, level.value, view.dose_ms)
 
 
-def _show_purge(app, cold):
-    view = app.panel.view
+def _refresh_ready(app, view):
+    """Readings and minutes change while nobody presses: the screen must follow."""
+    menu = state_ready.scratch.menu
+    if menu:
+        menu.update(app)
+    elif view.hint != _hint(app, view) or view.shots_left != _shots_left(app, view):
+        show(app)
+    elif view.observe_ms // 60000 != app.observation.left_ms(app) // 60000:
+        show(app)
+
+
+# -- on the way to a freeze -----------------------------------------------------------------------
+
+
+def _fill_question(view):
+    """A page of the checklist, or the item of it that applies."""
+    scratch = state_screening.scratch
+    if scratch.doubt:
+        view.item_words[0] = texts.item(scratch.doubt)
+        kind = checklist.ITEMS[scratch.doubt - 1][checklist.KIND]
+        return screens.STOPPED if kind == checklist.AVOID else screens.OVERRIDE
+    view.page = scratch.page + 1
+    view.pages = checklist.PAGES
+    view.item = scratch.item
+    view.items = checklist.on_page(scratch.page)
+    first = scratch.page * checklist.A_PAGE
+    for i in range(view.items):
+        view.item_words[i] = texts.item(checklist.ITEMS[first + i][checklist.ITEM])
+    return screens.SCREENING
+
+
+def _fill_purge(app, view):
     view.purge_ms = 0
-    view.cold = cold
+    view.cold = state_prechill.scratch.cold
     view.pressed = app.buttons.down & buttons.TRIGGER
     view.nozzle_c_x100 = app.sensors.nozzle.c_x100
-    app.show(screens.PURGING if app.purge else screens.PRECHILL)
+    return screens.PURGING if app.demand.kind else screens.PRECHILL
 
 
-def tell_purge(app):
-    """What changes while the line is purged, or waits to be. Allocates nothing."""
-    view = app.panel.view
-    view.purge_ms = app.shot.elapsed_ms if app.purge else 0
-    view.nozzle_c_x100 = app.sensors.nozzle.c_x100
-    app.panel.update()
+# -- the freeze, and after it ---------------------------------------------------------------------
 
 
-def _show_thaw(app):
-    view = app.panel.view
-    view.cycle = app.cycle
-    view.cycles = app.cycles
-    view.thawed = app.thawed
+def _fill_freezing(app, view):
+    plan = app.plan
+    view.planned_ms = plan.dose_ms
+    view.remaining_ms = plan.dose_ms
+    view.target_um = plan.target_um
+    view.estimate_um = 0
+    view.short = False
+    view.ice_ms = -1
+
+
+def _count_down(app, view):
+    # The screen counts the dose, the gate the dose corrected for the valve's lags: both
+    # begin and end together to within some ms.
+    elapsed_ms = app.shot.elapsed_ms
+    left_ms = app.plan.dose_ms - elapsed_ms
+    scratch = state_freezing.scratch
+    view.remaining_ms = left_ms if left_ms > 0 else 0
+    view.estimate_um = scratch.estimate.depth_um
+    if scratch.ice_at_ms >= 0:
+        view.ice_ms = elapsed_ms - scratch.ice_at_ms
+    app.display.update()
+    second = view.remaining_ms // 1000
+    if second != _shown.second:
+        if second < _COUNTED_S and _shown.second >= 0:
+            app.sounder.play(sounder.COUNT, app.clock.now_ms)
+        _shown.second = second
+
+
+def _fill_thaw(app, view):
+    view.cycle = app.summary.cycle
+    view.cycles = app.plan.cycles
+    view.thawed = state_thawing.scratch.thawed
     view.thaw_min_ms = app.settings.values[schema.THAW_MIN_S] * 1000
     view.thaw_ms = app.state_ms()
-    app.show(screens.THAWING)
+    _fill_skin(app, view)
 
 
-def tell_thaw(app):
-    """The thaw goes on."""
-    app.panel.view.thaw_ms = app.state_ms()
-    app.panel.update()
+def _fill_skin(app, view):
+    view.skin_c_x100 = app.sensors.skin.c_x100
+    view.skin_valid = app.sensors.skin.valid
 
 
-def _fill_fault(app):
-    view = app.panel.view
+def _fill_done(app, view):
+    summary = app.summary
+    view.complete = summary.last_complete
+    view.short = state_freezing.scratch.short
+    view.planned_ms = app.plan.dose_ms
+    view.delivered_ms = summary.last_ms
+    view.nozzle_min_c_x100 = summary.nozzle_min_c_x100
+    view.interruptions = summary.interruptions
+    view.cycle = summary.complete
+    view.cycles = app.plan.cycles
+
+
+# -- FAULT ----------------------------------------------------------------------------------------
+
+
+def _fill_fault(app, view):
     number = app.faults.first
     what = texts.fault(number, 1)
-    if app.summary and app.state_ms() // 2000 % 2:
-        delivered = view.delivered_ms // 100
-        planned = (view.planned_ms + 50) // 100
+    if app.summary.to_show and app.state_ms() // _FAULT_MS % 2:
+        delivered = app.summary.last_ms // 100
+        planned = (app.plan.dose_ms + 50) // 100
         what = "%d.%d %s %d.%d s" % (
             delivered // 10, delivered % 10, texts.say(texts.OF), planned // 10, planned % 10,
         )  # fmt: skip
     # Its name at least, if flash should not give the words. H-09
-    view.title = texts.fault(number, 0) or faults.row_of(number)[1]
+    view.title = texts.fault(number, 0) or faults.row_of(number)[faults.NAME]
     view.lines = [what, texts.fault(number, 2), texts.fault(number, 3)]
+
+
+def _refresh_fault(app):
+    """The words of the fault, and what of the freeze was delivered, take turns."""
+    turn = app.state_ms() // _FAULT_MS
+    if turn != _shown.second:
+        if app.summary.to_show:
+            show(app)
+        _shown.second = turn

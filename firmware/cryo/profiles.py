@@ -44,7 +44,7 @@ def dose_ms(values):
 def low_um(values):
     """Shallowest lesion depth that the applicator in force can treat, um."""
     low = dose.min_um(values[schema.APPLICATOR], values[schema.TARGET]) - values[schema.MARGIN_UM]
-    first = schema.SETTINGS[schema.DEPTH_UM][3]
+    first = schema.SETTINGS[schema.DEPTH_UM][schema.MIN]
     return low if low > first else first
 
 

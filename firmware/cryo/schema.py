@@ -52,7 +52,16 @@ WHO = ("host", "device")
 
 DEPTH_STEP_UM = const(100)
 
-# number, key, unit, min, max, default, who. What each is for stands in metadata.py
+# Columns of SETTINGS
+NUMBER = const(0)
+KEY = const(1)
+UNIT = const(2)
+MIN = const(3)
+MAX = const(4)
+DEFAULT = const(5)
+BY = const(6)  # who may change it
+
+# What each is for stands in metadata.py
 SETTINGS = (
     (1, "depth_um", "um", 500, 10000, 2300, DEVICE),
     (2, "applicator", "number", 1, 7, 1, DEVICE),
@@ -109,7 +118,7 @@ SETTINGS = (
 def index_of(key):
     """Position of a setting's row, or -1."""
     for i in range(len(SETTINGS)):
-        if SETTINGS[i][1] == key:
+        if SETTINGS[i][KEY] == key:
             return i
     return -1
 
@@ -117,7 +126,7 @@ def index_of(key):
 def index_of_number(number):
     """Position of the row with this permanent number, or -1."""
     for i in range(len(SETTINGS)):
-        if SETTINGS[i][0] == number:
+        if SETTINGS[i][NUMBER] == number:
             return i
     return -1
 
@@ -125,4 +134,4 @@ def index_of_number(number):
 def in_range(index, value):
     """Whether a value lies in a setting's range."""
     row = SETTINGS[index]
-    return row[3] <= value <= row[4]
+    return row[MIN] <= value <= row[MAX]

@@ -1,18 +1,18 @@
 """What each screen shows. Every screen is a pair of functions with the same signature:
 `enter(canvas, view)` draws all of it, `update(canvas, view, seen)` redraws what has changed.
 
-Pure drawing; may import micropython.const, cryo's canvas, fonts, texts. Controls: H-09 (state,
+Pure drawing; may import micropython.const and cryo's fonts, texts, view. Controls: H-09 (state,
 number and next action can be read at arm's length), H-06 (what will be done is shown before it is).
 
 Four lines of 16 columns, or two lines and one row of large digits. What is to be done next stands
 on the top line where the device waits for a hold, else on the bottom line. `view` is filled by
-`views`; `seen` is a list of small integers that belongs to the screen while it is shown (-1 = not
-drawn yet). Updates allocate nothing, and FREEZING's draws one piece a call.
+`presenter`; `seen` is a list of small integers that belongs to the screen while it is shown (-1 =
+not drawn yet). Updates allocate nothing, and FREEZING's draws one piece a call.
 """
 
 from micropython import const
 
-from cryo import fonts, texts
+from cryo import fonts, texts, view as fields
 
 BOOT = const(0)
 READY = const(1)
@@ -31,13 +31,6 @@ THAWING = const(13)
 MENU = const(14)
 OBSERVE = const(15)
 INFORMATION = const(16)
-
-# READY's fields in the order in which SELECT goes through them
-FIELD_DEPTH = const(0)
-FIELD_APPLICATOR = const(1)
-FIELD_PROFILE = const(2)
-FIELD_CYCLES = const(3)
-FIELD_PATIENT = const(4)
 
 _BAR_X = const(70)
 _BAR_WIDTH = const(56)
@@ -64,61 +57,6 @@ _ZERO = const(16)
 _BIG_C = const(35)
 _M = const(77)
 _S = const(83)
-
-
-class View:
-    """What the screens may know. Integers in the unit of their names; words as strings."""
-
-    def __init__(self):
-        self.version = ""
-        self.depth_um = 0
-        self.dose_ms = 0  # negative: the depth is outside the applicator's table
-        self.applicator = ""
-        self.range_text = ""  # the table's range in words
-        self.hint = ""  # what stands against arming; "" = nothing
-        self.field = FIELD_DEPTH
-        self.profile_name = ""
-        self.cycles = 1  # freezes of this treatment
-        self.cycle = 1  # the present one
-        self.margin_um = 0
-        self.plan_um = 0  # lesion depth + margin
-        self.spread_um = 0  # 1 sigma of the depth that a dose reaches
-        self.patient_ref = 0  # 0 = none
-        self.shots_left = -1  # freezes of this dose that the dewar holds; -1 = unknown
-        self.observe_ms = -1  # left of an observation; -1 = none
-        self.remaining_ms = 0
-        self.planned_ms = 0
-        self.delivered_ms = 0
-        self.complete = False
-        self.interruptions = 0
-        self.nozzle_min_c_x100 = 0
-        self.timeout_s = 0
-        self.estimate_um = -1  # -1 = no estimate
-        self.target_um = 0  # the depth that ends the freeze; 0 = time ends it
-        self.short = False  # complete, and yet short of the lesion's base by the estimate
-        self.ice_ms = -1  # since the ice field was marked; -1 = not marked
-        self.nozzle_c_x100 = 0
-        self.cold = False  # the nozzle is at liquid temperature
-        self.purge_ms = 0  # since it began
-        self.pedal = False  # TRIGGER is a pedal: pressed and let go
-        self.pressed = False  # TRIGGER is down
-        self.thaw_ms = 0
-        self.thaw_min_ms = 0
-        self.thawed = False  # the operator has said so: ARM goes on
-        self.skin_c_x100 = 0
-        self.skin_valid = False
-        self.page = 1  # of `pages` of the screening
-        self.pages = 1
-        self.item = -1  # which of the lines is chosen; -1 = none
-        self.items = 0  # how many lines of `item_words` there are
-        self.item_words = [""] * 3
-        self.item_values = [""] * 3  # right of them
-        self.title = ""
-        self.lines = [""] * 3
-        self.confirm_key = ""
-        self.confirm_old = ""  # "" = there is none
-        self.confirm_new = ""
-        self.confirm_unit = ""
 
 
 def _nothing(canvas, view, seen):
@@ -269,20 +207,20 @@ def _ready_enter(canvas, view):
         _right(canvas, 0, texts.say(texts.HOLD_ARM))
     _dose_row(canvas, view)
     field = view.field
-    if field == FIELD_DEPTH:
+    if field == fields.FIELD_DEPTH:
         canvas.pixels.fill_rect(0, 46, 44, 2, 1)
         canvas.touch(5, 1)
         if view.dose_ms < 0:
             _bottom(canvas, view.range_text)
         else:
             _beside(canvas, view)
-    elif field == FIELD_APPLICATOR:
+    elif field == fields.FIELD_APPLICATOR:
         if view.dose_ms < 0:
             canvas.glyph(fonts.ICON, _DOWN, 120, 4)
         _field(canvas, view.applicator)
-    elif field == FIELD_PROFILE:
+    elif field == fields.FIELD_PROFILE:
         _field(canvas, view.profile_name)
-    elif field == FIELD_CYCLES:
+    elif field == fields.FIELD_CYCLES:
         _field(canvas, "%d " % view.cycles + texts.say(texts.CYCLES))
     elif view.patient_ref:
         _field(canvas, texts.say(texts.PATIENT) + " %d" % view.patient_ref)
@@ -514,7 +452,7 @@ def _purging_update(canvas, view, seen):
         seen[1] = seconds
         _digits(canvas, 98, 4, seconds, 2)
         return
-    # Four times a second: the glass takes 80 ms for new digits, and then they can be read.
+    # Four times a second: the OLED needs 80 ms to redraw the digits, and then they can be read.
     quarter = view.purge_ms // 250
     if seen[2] != quarter:
         seen[2] = quarter

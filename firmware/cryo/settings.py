@@ -1,7 +1,7 @@
 """Settings as an A/B pair (redundant_file.py): CRC, version and generation; rejects, never clamps.
 
 May import struct, cryo's schema, redundant_file. Controls: H-07 (a slot with a value out of its
-range is not used), H-13 (a change that matters waits for confirmation on the device).
+range is not used).
 
 An entry: (number u16, value i32) of a setting. Numbers are permanent (schema.py): a slot written
 by an older or newer firmware is read entry by entry; what is missing takes its default, what
@@ -15,19 +15,17 @@ from cryo import redundant_file, schema
 _ENTRY = "<Hi"
 _ENTRY_SIZE = 6
 
-CONFIRM_S = 60
-
 
 def _encode(values):
     entries = b""
     for i in range(len(values)):
-        entries += struct.pack(_ENTRY, schema.SETTINGS[i][0], values[i])
+        entries += struct.pack(_ENTRY, schema.SETTINGS[i][schema.NUMBER], values[i])
     return entries
 
 
 def _decode(entries, count):
     """The values of a slot's entries, or None when one is out of its range."""
-    values = [row[5] for row in schema.SETTINGS]
+    values = [row[schema.DEFAULT] for row in schema.SETTINGS]
     for k in range(count):
         at = k * _ENTRY_SIZE
         number, value = struct.unpack(_ENTRY, entries[at : at + _ENTRY_SIZE])
@@ -45,9 +43,7 @@ class Settings(redundant_file.Slots):
 
     def __init__(self):
         super().__init__("settings", b"CRYO", _ENTRY_SIZE)
-        self.values = [row[5] for row in schema.SETTINGS]
-        self.pending = -1  # index of the setting that waits for confirmation, or -1
-        self.pending_value = 0
+        self.values = [row[schema.DEFAULT] for row in schema.SETTINGS]
 
     def load(self):
         """Read both slots; take the newer valid one, else defaults. Returns the outcome."""

@@ -1,26 +1,23 @@
 """The start, up to the first tick. Loaded by app.py for the start, and dropped after it.
 
-Works on an App. May import gc and cryo's board, commands, faults, journal, schema, screens,
-shot, redundant_file, transitions, valve, texts. Controls: H-11 (a freeze that has no end in the
-journal is found and bounded), H-07, H-08 (what is wrong with settings or journal is a fault, not a
-silence), H-18 (the patient's number is forgotten).
+Works on an App. May import cryo's board, clock, faults, journal, presenter, redundant_file, schema,
+shot, texts, valve. Controls: H-11 (a freeze that has no end in the journal is found and bounded),
+H-07, H-08 (what is wrong with settings or journal is a fault, not a silence), H-18 (the patient's
+number is forgotten).
 """
-
-import gc
 
 from cryo import (
     VERSION,
     VERSION_NUMBER,
-    board as board_room,
-    commands,
+    board as board_module,
+    clock,
     faults,
     journal,
+    presenter,
     redundant_file,
     schema,
-    screens,
     shot,
     texts,
-    transitions,
 )
 from cryo.valve import DEAD_MAN_MS
 
@@ -30,16 +27,15 @@ def start(app):
     board = app.board
     cause = board.reset_cause()
     doing, number = board.left_behind()
-    board.leave_behind(board_room.RUNNING, 0)
+    board.leave_behind(board_module.RUNNING, 0)
     board.start_watchdog()
-    app.panel.view.version = VERSION
-    app.panel.start()
-    app.show(screens.BOOT)
-    app.panel.step(8)
+    app.display.start()
+    presenter.show(app)
+    app.display.step(8)
     board.feed()
-    app.clock_s = board.clock.read()
-    if app.clock_s:
-        app.clock_source = commands.CLOCK_RTC
+    utc_s = board.clock.read()
+    if utc_s:
+        app.clock.set_utc(utc_s, clock.RTC)
     app.settings.load()
     if app.tables.stored.load() == redundant_file.LOST:
         app.faults.latch(faults.TABLES_LOST, False)  # H-06: the shipped tables are in force
@@ -48,11 +44,9 @@ def start(app):
     board.feed()
     app.settings.values[schema.PATIENT_REF] = 0  # H-18: nobody's, until somebody has chosen
     texts.use(app.settings.values[schema.LANGUAGE])
-    app.panel.contrast(app.settings.values[schema.CONTRAST])
+    app.display.contrast(app.settings.values[schema.CONTRAST])
     app.sounder.volume(app.settings.values[schema.VOLUME])
     app.link.event({"ev": "boot", "fw": VERSION, "boot": app.journal.boot, "state": "BOOT"})
-    app.event(transitions.STARTED)
-    gc.collect()
 
 
 def _start_journal(app, cause, doing, number):
@@ -79,18 +73,18 @@ def _start_journal(app, cause, doing, number):
         app.faults.latch(faults.JOURNAL_FULL, True)
     app.record(
         journal.BOOT, cause, VERSION_NUMBER, app.settings.generation,
-        app.settings.outcome, free, app.clock_source,
+        app.settings.outcome, free, app.clock.source,
     )  # fmt: skip
-    if cause == board_room.WATCHDOG_RESET:
-        if doing == board_room.CRASHED:
+    if cause == board_module.WATCHDOG_RESET:
+        if doing == board_module.CRASHED:
             app.faults.latch(faults.INTERNAL, False)
-        elif doing != board_room.NOTHING:
+        elif doing != board_module.NOTHING:
             app.faults.latch(faults.WATCHDOG, False)
     if unfinished:
-        told = cause == board_room.WATCHDOG_RESET and (
-            doing == board_room.FREEZING
-            or doing == board_room.PURGING
-            or doing == board_room.CRASHED
+        told = cause == board_module.WATCHDOG_RESET and (
+            doing == board_module.FREEZING
+            or doing == board_module.PURGING
+            or doing == board_module.CRASHED
         )
         if unfinished[0] == journal.FREEZE_BEGIN:
             _freeze_lost(app, unfinished[1], cause, number if told else -1)
@@ -104,7 +98,7 @@ def _bounds_us(elapsed_ms, planned_us):
     if elapsed_ms < 0:
         return 0, planned_us
     # The last word, and what the dead-man allows after it.
-    most_us = (elapsed_ms + board_room.TICK_MS + DEAD_MAN_MS) * 1000
+    most_us = (elapsed_ms + board_module.TICK_MS + DEAD_MAN_MS) * 1000
     return min(elapsed_ms * 1000, planned_us), min(most_us, planned_us)
 
 

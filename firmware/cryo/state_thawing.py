@@ -1,23 +1,13 @@
-"""What follows a freeze: the next cycle's THAWING, or the end of the treatment.
+"""THAWING: between two cycles. A person says that the thaw is over; ARM held leads to the next.
 
-Works on an App. May import micropython.const and cryo's buttons, journal, state_prechill, schema,
-sounder, summary, transitions, presenter. Controls: H-15 (after a thaw nothing goes on by itself: a
-person says that it is over, and holds ARM), H-01 (no second freeze on tissue that is still frozen:
-a shortest thaw).
+Works on an App. May import micropython.const and cryo's arming, buttons, journal, schema, sounder,
+transitions. Controls: H-15 (after a thaw nothing goes on by itself: a person says that it is over,
+and holds ARM), H-01 (no second freeze on tissue that is still frozen: a shortest thaw).
 """
 
 from micropython import const
 
-from cryo import (
-    buttons,
-    journal,
-    presenter,
-    schema,
-    sounder,
-    state_prechill,
-    summary,
-    transitions,
-)
+from cryo import arming, buttons, journal, schema, sounder, transitions
 
 _BY_OPERATOR = const(1)
 _BY_SKIN = const(2)
@@ -25,54 +15,60 @@ _BY_STOP = const(3)
 
 _NO_SKIN = const(100000)
 _SKIN_THAWED_C_X100 = const(100)  # its surface is above freezing, by more than the sensor's step
-_SKIN_LOOKS = const(30)  # so many looks in a row, ten a second
+_SKIN_SAMPLES = const(30)  # in a row, ten a second
 
 
-def freeze_ended(app, now_ms):
-    """After a freeze without a fault: the thaw before the next cycle, or the end."""
-    if app.panel.view.complete and app.cycle < app.cycles:
-        app.thawed = False
-        app.warm_looks = 0
-        app.event(transitions.CYCLE_ENDED)
-        app.sounder.play(sounder.COMPLETE, now_ms)
-        return
-    complete = app.panel.view.complete
-    summary.close(app, summary.COMPLETE if complete else summary.ENDED_EARLY)
-    app.event(transitions.SHOT_ENDED)
-    app.sounder.play(sounder.COMPLETE if complete else sounder.ENDED_EARLY, now_ms)
+class _Scratch:
+    def __init__(self):
+        self.thawed = False  # a person, or the skin sensor, has said so
+        self.warm_samples = 0  # of the skin, in a row
 
 
-def thawing(app, now_ms, keys):
-    """THAWING: SELECT says that it is over; then ARM held leads to the next freeze."""
-    if state_prechill.refusal(app, now_ms, keys):
-        return
+scratch = _Scratch()
+
+
+def enter(app, event):
+    """A freeze has just ended."""
+    scratch.thawed = False
+    scratch.warm_samples = 0
+
+
+def step(app, now_ms):
+    """One tick: SELECT says that the thaw is over; then ARM held leads to the next freeze."""
+    keys = app.buttons
+    if app.refusal.shown(app, keys):
+        return 0
+    event = 0
     if keys.clicked & buttons.ARM:
         _record(app, _BY_STOP)
-        summary.close(app, summary.STOPPED)
-        app.event(transitions.STOPPED)
-        app.sounder.play(sounder.ENDED_EARLY, now_ms)
-    elif app.thawed:
+        event = transitions.STOPPED
+    elif scratch.thawed:
         if keys.held & buttons.ARM:
-            _next(app, now_ms)
+            event = _next(app)
     elif app.state_ms() < app.settings.values[schema.THAW_MIN_S] * 1000:
         if keys.clicked & buttons.SELECT or keys.held & buttons.ARM:
             app.sounder.play(sounder.REFUSED, now_ms)
     elif keys.clicked & buttons.SELECT:
         _is_thawed(app, now_ms, _BY_OPERATOR)
-    elif app.slot == 3 and _skin_warm(app):
+    elif app.clock.slot == 3 and _skin_warm(app):
         _is_thawed(app, now_ms, _BY_SKIN)
     elif keys.held & buttons.ARM:
         app.sounder.play(sounder.REFUSED, now_ms)
-    if app.treatment.state == transitions.THAWING and app.slot == 3:
-        presenter.tell_thaw(app)
+    if app.clock.slot == 3:
+        app.display.refresh()
+    return event
+
+
+def leave(app, event):
+    """Nothing to end."""
 
 
 def _is_thawed(app, now_ms, by):
     """The thaw is over; ARM held, and nothing else, leads on. H-15"""
     _record(app, by)
-    app.thawed = True
+    scratch.thawed = True
     app.sounder.play(sounder.CLICK if by == _BY_OPERATOR else sounder.COLD, now_ms)
-    presenter.show_state(app)
+    app.display.redraw()
 
 
 def _skin_warm(app):
@@ -80,24 +76,27 @@ def _skin_warm(app):
     skin = app.sensors.skin
     fitted = app.settings.values[schema.SKIN_SENSOR] and skin.valid
     if not fitted or skin.c_x100 < _SKIN_THAWED_C_X100:
-        app.warm_looks = 0
+        scratch.warm_samples = 0
         return False
-    app.warm_looks += 1
-    return app.warm_looks >= _SKIN_LOOKS
+    scratch.warm_samples += 1
+    return scratch.warm_samples >= _SKIN_SAMPLES
 
 
 def _record(app, by):
-    if app.thawed:
+    if scratch.thawed:
         return
     skin = app.sensors.skin
-    seen = skin.c_x100 if app.settings.values[schema.SKIN_SENSOR] and skin.valid else _NO_SKIN
-    app.record(journal.THAW, app.treatment_seq, app.cycle, app.state_ms(), by, seen)
+    fitted = app.settings.values[schema.SKIN_SENSOR] and skin.valid
+    app.record(
+        journal.THAW, app.summary.seq, app.summary.cycle, app.state_ms(), by,
+        skin.c_x100 if fitted else _NO_SKIN,
+    )  # fmt: skip
 
 
-def _next(app, now_ms):
+def _next(app):
     """ARM was held: the next cycle, if everything still permits it."""
-    app.cycle += 1
-    if state_prechill.permitted(app, now_ms):
-        state_prechill.go_on(app, now_ms, transitions.ARM_HELD)
-    else:
-        app.cycle -= 1
+    app.summary.turn(1)
+    if arming.permitted(app):
+        return arming.go_on(app, transitions.ARM_HELD)
+    app.summary.turn(-1)
+    return 0

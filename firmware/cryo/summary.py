@@ -1,4 +1,4 @@
-"""What has been delivered of the treatment that runs, and the record that closes it.
+"""The treatment that runs: its number, its cycle, what has been delivered, and its closing record.
 
 Works on an App. May import micropython.const and cryo's journal, schema. Controls: H-08 (what a
 treatment came to is a record of its own), H-02 (a cycle counts when it was complete, and only
@@ -17,28 +17,50 @@ FAULT = const(4)
 TIMED_OUT = const(5)
 
 
-class Tally:
+class Summary:
     """What has been delivered of the treatment that runs. Made once."""
 
     def __init__(self):
+        self.seq = 0  # of the record `armed`, by which all others name the treatment; 0 = not yet
+        self.cycle = 0  # the present one, from 1
         self.begun = False  # a freeze has been begun, and the treatment is not closed
         self.complete = 0  # cycles
         self.interruptions = 0
         self.delivered_ms = 0
+        self.last_ms = 0  # delivered by the last freeze
+        self.last_complete = False
         self.nozzle_min_c_x100 = 0
+        self.to_show = False  # the fault screen also shows what was delivered
 
     def reset(self):
-        """A new treatment has been armed."""
+        """A new treatment is being armed."""
+        self.seq = 0
+        self.cycle = 1
         self.begun = False
         self.complete = 0
         self.interruptions = 0
         self.delivered_ms = 0
         self.nozzle_min_c_x100 = 0
 
+    def number(self, seq):
+        """The treatment's record has been queued under this number."""
+        self.seq = seq
+
+    def shown(self):
+        """A fault that comes now does not concern the last freeze."""
+        self.to_show = False
+
+    def turn(self, by):
+        """Go on to another cycle (+1), or back again when it is not permitted (-1)."""
+        self.cycle += by
+
     def add(self, one_shot, delivered_ms):
         """A freeze has ended, in whatever way; `delivered_ms` of flow."""
         self.begun = True
-        if one_shot.complete() and not one_shot.fault:
+        self.to_show = True
+        self.last_ms = delivered_ms
+        self.last_complete = one_shot.complete()
+        if self.last_complete and not one_shot.fault:
             self.complete += 1
         else:
             self.interruptions += 1
@@ -50,18 +72,18 @@ class Tally:
 
 def close(app, why):
     """Record what the treatment came to, once, if there was a freeze. H-08"""
-    told = app.tally
-    if not told.begun:
+    summary = app.summary
+    if not summary.begun:
         return
-    told.begun = False
+    summary.begun = False
     app.record(
         journal.TREATMENT_END,
-        app.treatment_seq,
+        summary.seq,
         why,
-        app.cycles,
-        told.complete,
-        told.delivered_ms,
-        told.nozzle_min_c_x100,
-        told.interruptions,
+        app.plan.cycles,
+        summary.complete,
+        summary.delivered_ms,
+        summary.nozzle_min_c_x100,
+        summary.interruptions,
         app.settings.values[schema.PATIENT_REF],
     )

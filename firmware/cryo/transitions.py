@@ -1,11 +1,12 @@
-"""The treatment machine: one table of transitions.
+"""States, events, and the one table of ways between them.
 
 Pure; may import micropython.const. Controls: H-04 (only the listed ways lead to FREEZING),
 H-15 (nothing leads back into FREEZING but a new arming), H-03 (a fault wins from anywhere),
 H-02 (a nozzle that is not cold leads to PRECHILL, not to ARMED).
 
-The machine says which state is true now. It touches no hardware and reads no clock: `App`
-hands events in and acts on the state. Numbers of states are recorded and never reused.
+The machine says which state is true now. It touches no hardware and reads no clock: a state's step
+returns an event, and `App` alone takes the way. What is recorded and sounded on a way is named here
+(fourth column) and done in actions.py. Numbers of states are recorded and never reused.
 """
 
 from micropython import const
@@ -21,20 +22,7 @@ THAWING = const(7)
 DONE = const(8)
 FAULT = const(9)
 
-STATES = (
-    "BOOT",
-    "SELF_TEST",
-    "READY",
-    "SCREENING",
-    "PRECHILL",
-    "ARMED",
-    "FREEZING",
-    "THAWING",
-    "DONE",
-    "FAULT",
-)
-
-# Events
+# Events; 0 = none
 STARTED = const(1)  # the board is set up
 PASSED = const(2)  # the self-test passed
 ARM_HELD = const(3)  # ARM held 1 s, and every interlock permits
@@ -72,48 +60,65 @@ EVENTS = (
     "screening answered",
 )
 
+# What is recorded and sounded on a way: indices into actions.ACTIONS
+_QUIET = const(0)
+_REPORT_FAULTS = const(1)
+_ARM = const(2)  # the plan's record, the first time
+_DISARM_BUTTON = const(3)
+_DISARM_TIME = const(4)
+_REWARMED = const(5)
+_FREEZE = const(6)  # the record that a freeze begins
+_NEXT_CYCLE = const(7)
+_END = const(8)  # the treatment's own record, after its last freeze
+_STOP = const(9)  # the same, between two cycles
+
 ANY = const(-1)
 
-# (state, event, next state)
+# Columns of TRANSITIONS
+_FROM = const(0)
+_EVENT = const(1)
+TO = const(2)
+ACTION = const(3)
+
 TRANSITIONS = (
-    (ANY, FAULTED, FAULT),
-    (BOOT, STARTED, SELF_TEST),
-    (SELF_TEST, PASSED, READY),
-    (READY, ARM_HELD, ARMED),
-    (READY, MUST_CHILL, PRECHILL),
-    (READY, MUST_ASK, SCREENING),
-    (SCREENING, ANSWERED, ARMED),
-    (SCREENING, MUST_CHILL, PRECHILL),
-    (SCREENING, ARM_PRESSED, READY),
-    (SCREENING, TIMED_OUT, READY),
-    (SCREENING, STOPPED, READY),
-    (PRECHILL, COLD, ARMED),
-    (PRECHILL, ARM_PRESSED, READY),
-    (PRECHILL, TIMED_OUT, READY),
-    (ARMED, MUST_CHILL, PRECHILL),
-    (ARMED, ARM_PRESSED, READY),
-    (ARMED, TIMED_OUT, READY),
-    (ARMED, TRIGGER_PRESSED, FREEZING),
-    (FREEZING, SHOT_ENDED, DONE),
-    (FREEZING, CYCLE_ENDED, THAWING),
-    (THAWING, ARM_HELD, ARMED),
-    (THAWING, MUST_CHILL, PRECHILL),
-    (THAWING, STOPPED, DONE),
-    (DONE, ACKNOWLEDGED, READY),
-    (DONE, ARM_PRESSED, READY),
-    (FAULT, CLEARED, READY),
+    (ANY, FAULTED, FAULT, _REPORT_FAULTS),
+    (BOOT, STARTED, SELF_TEST, _QUIET),
+    (SELF_TEST, PASSED, READY, _QUIET),
+    (READY, ARM_HELD, ARMED, _ARM),
+    (READY, MUST_CHILL, PRECHILL, _QUIET),
+    (READY, MUST_ASK, SCREENING, _QUIET),
+    (SCREENING, ANSWERED, ARMED, _ARM),
+    (SCREENING, MUST_CHILL, PRECHILL, _QUIET),
+    (SCREENING, ARM_PRESSED, READY, _QUIET),
+    (SCREENING, TIMED_OUT, READY, _QUIET),
+    (SCREENING, STOPPED, READY, _QUIET),
+    (PRECHILL, COLD, ARMED, _ARM),
+    (PRECHILL, ARM_PRESSED, READY, _DISARM_BUTTON),
+    (PRECHILL, TIMED_OUT, READY, _DISARM_TIME),
+    (ARMED, MUST_CHILL, PRECHILL, _REWARMED),
+    (ARMED, ARM_PRESSED, READY, _DISARM_BUTTON),
+    (ARMED, TIMED_OUT, READY, _DISARM_TIME),
+    (ARMED, TRIGGER_PRESSED, FREEZING, _FREEZE),
+    (FREEZING, SHOT_ENDED, DONE, _END),
+    (FREEZING, CYCLE_ENDED, THAWING, _NEXT_CYCLE),
+    (THAWING, ARM_HELD, ARMED, _ARM),
+    (THAWING, MUST_CHILL, PRECHILL, _QUIET),
+    (THAWING, STOPPED, DONE, _STOP),
+    (DONE, ACKNOWLEDGED, READY, _QUIET),
+    (DONE, ARM_PRESSED, READY, _QUIET),
+    (FAULT, CLEARED, READY, _QUIET),
 )
 
 
-def next_state(state, event):
-    """The state after `event`, or the same state when the table has no such row."""
+def way(state, event):
+    """The row of TRANSITIONS that `event` takes from `state`, or None."""
     for row in TRANSITIONS:
-        if row[1] == event and (row[0] == state or row[0] == ANY):
-            return row[2]
-    return state
+        if row[_EVENT] == event and (row[_FROM] == state or row[_FROM] == ANY):
+            return row
+    return None
 
 
-class Treatment:
+class Machine:
     """Holds the state, the one before it, and when it was entered."""
 
     def __init__(self, now_ms):
@@ -121,16 +126,12 @@ class Treatment:
         self.was = BOOT
         self.since_ms = now_ms
 
-    def handle(self, event, now_ms):
-        """Take an event; return True when the state changed."""
-        state = next_state(self.state, event)
-        if state == self.state:
-            return False
+    def enter(self, state, now_ms):
+        """The new state; its time counts from now."""
         self.was = self.state
         self.state = state
         self.since_ms = now_ms
-        return True
 
     def begin_anew(self, now_ms):
-        """The state stays; its time is counted from now."""
+        """The state stays; its time counts from now."""
         self.since_ms = now_ms

@@ -16,7 +16,7 @@ _MS = const(1000)  # us
 
 def said(index, value):
     """(value, unit) of a setting, as texts; the unit may be empty."""
-    unit = schema.SETTINGS[index][2]
+    unit = schema.SETTINGS[index][schema.UNIT]
     if index == schema.APPLICATOR:
         return texts.applicator(value), ""
     if index == schema.PROFILE:
@@ -24,7 +24,7 @@ def said(index, value):
     if index == schema.TRIGGER_MODE:
         return texts.say(texts.HOLD if value == schema.HOLD else texts.PRESS), ""
     if index == schema.TARGET:
-        return "%d" % (dose.TARGETS[value - 1][1] // 100), " C"
+        return "%d" % (dose.TARGETS[value - 1][dose.C_X100] // 100), " C"
     if unit == "on/off":
         return texts.say(texts.ON if value else texts.OFF), ""
     if unit == "um":

@@ -60,9 +60,7 @@ def machine(path: Path, shown: Sequence[Sight]) -> None:
     """Draw the states with their screens, and every way between them, to a PNG file."""
     pixels = {sight.state: sight.pixels for sight in shown if sight.state}
     pixels["BOOT"] = pixels["SELF_TEST"]  # the same screen
-    state_diagram.draw(
-        path, state_diagram.read_machine(FIRMWARE / "cryo" / "transitions.py"), pixels
-    )
+    state_diagram.draw(path, state_diagram.read_machine(FIRMWARE / "cryo"), pixels)
 
 
 def one_below_another(path: Path, parts: Sequence[Path]) -> None:

@@ -1,8 +1,8 @@
 """The treatment's states as one picture: each with its screen, and every way from one to another.
 
-The ways are read from the firmware's own table (`TRANSITIONS` in transitions.py), so the picture
-cannot say what the device does not do. May import the standard library, matplotlib and NumPy
-(lazily), and `glass` of hw_sim.
+The ways are read from the firmware's own tables (`TRANSITIONS` in transitions.py, `STATES` in
+states.py), so the picture cannot say what the device does not do. May import the standard library,
+matplotlib and NumPy (lazily), and `hw_sim.plotting`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hw_sim import plotting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ANY = -1
 
 # Where each state stands: column and row.
 PLACES = {
@@ -73,36 +72,47 @@ class Machine:
         return [state for state in self.states if state in on_a_way]
 
 
-def read_machine(path: Path) -> Machine:
-    """The states and ways of a transitions.py. ValueError when a table is missing."""
-    numbers: dict[str, int] = {}
-    tables: dict[str, Any] = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
-            continue
-        name, value = node.targets[0].id, node.value
-        if isinstance(value, ast.Call):
-            numbers[name] = ast.literal_eval(value.args[0])
-        elif name in ("STATES", "EVENTS"):
-            tables[name] = ast.literal_eval(value)
-        elif name == "TRANSITIONS":
-            assert isinstance(value, ast.Tuple)
-            rows = [row.elts for row in value.elts if isinstance(row, ast.Tuple)]
-            tables[name] = [[numbers[ast.unparse(cell)] for cell in row] for row in rows]
-    if tables.keys() != {"STATES", "EVENTS", "TRANSITIONS"}:
-        raise ValueError(f"{path}: has only {sorted(tables)}")
-    states: tuple[str, ...] = tables["STATES"]
-    events: tuple[str, ...] = tables["EVENTS"]
-    transitions: list[list[int]] = tables["TRANSITIONS"]
+def _constants(tree: ast.Module) -> dict[str, int]:
+    """The numbers that a module binds by `const`."""
+    return {
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value.args[0])
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and node.value.args
+    }
+
+
+def _rows(tree: ast.Module, name: str) -> list[list[ast.expr]]:
+    """The rows of a table of tuples. ValueError when there is none of that name."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            assert isinstance(node.value, ast.Tuple)
+            return [row.elts for row in node.value.elts if isinstance(row, ast.Tuple)]
+    raise ValueError(f"no table {name}")
+
+
+def read_machine(cryo: Path) -> Machine:
+    """The states and ways of the firmware in folder `cryo`. ValueError when a table is missing."""
+    transitions = ast.parse((cryo / "transitions.py").read_text(encoding="utf-8"))
+    numbers = _constants(transitions)
+    names = {
+        ast.unparse(row[0]).removeprefix("transitions."): str(ast.literal_eval(row[1]))
+        for row in _rows(ast.parse((cryo / "states.py").read_text(encoding="utf-8")), "STATES")
+    }
+    events = next(
+        ast.literal_eval(node.value)
+        for node in transitions.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EVENTS"
+    )
     found: dict[tuple[str, str], list[str]] = {}
     faulted = ""
-    for begin, event, end in transitions:
-        if begin == ANY:
-            faulted = events[event]
+    for row in _rows(transitions, "TRANSITIONS"):
+        begin, event, end = (ast.unparse(cell) for cell in row[:3])
+        if begin == "ANY":
+            faulted = events[numbers[event]]
         else:
-            found.setdefault((states[begin], states[end]), []).append(events[event])
+            found.setdefault((names[begin], names[end]), []).append(events[numbers[event]])
     ways = tuple(Way(begin, end, tuple(by)) for (begin, end), by in found.items())
-    return Machine(states, ways, faulted)
+    return Machine(tuple(names.values()), ways, faulted)
 
 
 Point = tuple[float, float]

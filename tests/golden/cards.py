@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryo import canvas, faults, languages, screens, texts
+from cryo import canvas, faults, languages, screens, texts, view as fields
 
 LANGUAGES = {code: number + 1 for number, code in enumerate(languages.CODES)}
 CALLS = 12  # of a screen's update: FREEZING draws one piece a call
@@ -92,13 +92,13 @@ def cards() -> Iterator[Card]:
         "ready, no dose", screens.READY,
         {"dose_ms": -1, "": lambda: {"hint": texts.say(texts.CHANGE_DEPTH)}},
     )  # fmt: skip
-    yield Card("ready: applicator", screens.READY, {"field": screens.FIELD_APPLICATOR})
-    yield Card("ready: profile", screens.READY, {"field": screens.FIELD_PROFILE})
-    yield Card("ready: cycles", screens.READY, {"field": screens.FIELD_CYCLES, "cycles": 2})
+    yield Card("ready: applicator", screens.READY, {"field": fields.FIELD_APPLICATOR})
+    yield Card("ready: profile", screens.READY, {"field": fields.FIELD_PROFILE})
+    yield Card("ready: cycles", screens.READY, {"field": fields.FIELD_CYCLES, "cycles": 2})
     yield Card(
-        "ready: patient", screens.READY, {"field": screens.FIELD_PATIENT, "patient_ref": 9999}
+        "ready: patient", screens.READY, {"field": fields.FIELD_PATIENT, "patient_ref": 9999}
     )
-    yield Card("ready: no patient", screens.READY, {"field": screens.FIELD_PATIENT})
+    yield Card("ready: no patient", screens.READY, {"field": fields.FIELD_PATIENT})
     for page in range(5):
         says: dict[str, Any] = {"page": page + 1, "": _items(1 + 3 * page)}
         yield Card(f"screening {page + 1}", screens.SCREENING, says)
@@ -158,9 +158,9 @@ def cards() -> Iterator[Card]:
         yield Card(f"fault {row[0]}, {row[1]}", screens.FAULT, {"": _fault(row[0])})
 
 
-def view_of(card: Card) -> screens.View:
+def view_of(card: Card) -> fields.View:
     """The view of a card, in the language in use."""
-    view = screens.View()
+    view = fields.View()
     said = {
         "version": "1.2.3",
         "depth_um": 2300,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hw_sim.artwork import screen_tour as sights
-from tests.golden.cards import LANGUAGES, canvas, dots, screens
+from tests.golden.cards import LANGUAGES, canvas, dots, fields, screens
 
 SCREENS = Path(__file__).parent / "screens"
 
@@ -43,7 +43,7 @@ def test_no_recorded_screen_is_an_orphan() -> None:
 def test_no_picture_is_caught_half_sent() -> None:
     """The temperature falls by a degree in 60 ms, and the display gets it page by page. H-09"""
     whole = set()
-    view = screens.View()
+    view = fields.View()
     enter, update = screens.SCREENS[screens.PURGING]
     for degrees in range(-200, 41):
         display = canvas.Canvas()

@@ -40,7 +40,7 @@ def test_docstring_says_what_the_file_may_import(path: Path) -> None:
     words = set(re.findall(r"\w+", said.group().lower()))
     if "cryo's tables" in said.group():
         words |= {"dose", "faults", "journal", "schema", "transitions"}
-    everything = "every room" in said.group() or path.name == "main.py"
+    everything = "every module" in said.group() or path.name == "main.py"
     for module in imports_of(path):
         if everything and module.startswith("cryo."):
             continue

@@ -41,13 +41,24 @@ def by_constant(module: str, name: str) -> dict[str, str]:
     raise AssertionError(f"{module}.py has no {name}")
 
 
+def state_names() -> dict[str, str]:
+    """Number -> name, from the rows of states.py (whose other columns are functions)."""
+    for node in tree_of(CRYO / "states.py").body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "STATES":
+            assert isinstance(node.value, ast.Tuple)
+            rows = [row.elts for row in node.value.elts if isinstance(row, ast.Tuple)]
+            names = {ast.unparse(row[0]).split(".")[1]: ast.literal_eval(row[1]) for row in rows}
+            return {str(table("transitions", key)): name for key, name in names.items()}
+    raise AssertionError("states.py has no STATES")
+
+
 def tables() -> dict[str, dict[str, str]]:
     """The firmware's own numbers, by the register's headings."""
     return {
         "faults": by_constant("faults", "FAULTS"),
         "settings": by_number(table("schema", "SETTINGS")),
         "record kinds": by_number(table("metadata", "KINDS")),
-        "states": by_position(table("transitions", "STATES")),
+        "states": state_names(),
         "freeze end causes": by_position(table("shot", "CAUSES")),
         "screening items": by_number(table("metadata", "ITEMS")),
         "profiles": {str(row[0]): row[1] for row in table("metadata", "PROFILES")},

@@ -162,7 +162,7 @@ def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Pa
 def test_a_program_that_fails_once_in_a_while_goes_on(tmp_path: Path) -> None:
     """Each start lasted: the third error is not taken for a copy that never worked."""
     tick = '        """One tick."""\n'
-    late = "        if self.uptime_ms > 2500:\n            self.gone(now_ms)\n"
+    late = "        if self.clock.uptime_ms > 2500:\n            self.gone(now_ms)\n"
     firmware = firmware_with(tmp_path, "cryo/app.py", tick, tick + late)
     bench = FastBench(firmware)
     bench.power_on()

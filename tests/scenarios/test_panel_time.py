@@ -47,7 +47,7 @@ class Watched(App):
         elif self.ticks:
             print("open", self.ticks, self.worst_us)
             self.ticks = self.worst_us = 0
-        state = self.treatment.state
+        state = self.machine.state
         if state != self.seen and self.link.idle():
             self.seen = state
             if state == transitions.READY:

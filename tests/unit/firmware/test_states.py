@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,18 @@ from PIL import Image
 from hw_sim.artwork import state_diagram as states
 from hw_sim.bench import FIRMWARE
 
-SOURCE = FIRMWARE / "cryo" / "transitions.py"
+SOURCE = FIRMWARE / "cryo"
+
+NUMBERS = json.loads((Path(__file__).parents[2] / "rules" / "numbers.json").read_text("utf-8"))
 
 
 def test_every_transition_is_a_way_and_there_is_no_other() -> None:
     machine = states.read_machine(SOURCE)
-    assert machine.states == transitions.STATES
+    assert set(machine.states) == set(NUMBERS["states"].values())
+    names = machine.states
     told = {
-        (transitions.STATES[begin], transitions.EVENTS[event], transitions.STATES[end])
-        for begin, event, end in transitions.TRANSITIONS
+        (names[begin], transitions.EVENTS[event], names[end])
+        for begin, event, end, _action in transitions.TRANSITIONS
         if begin != transitions.ANY
     }
     drawn = {(way.begin, event, way.end) for way in machine.ways for event in way.events}

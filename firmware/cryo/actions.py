@@ -1,0 +1,103 @@
+"""What is recorded and sounded on a way between two states: the fourth column of TRANSITIONS.
+
+Works on an App, before the state is left. May import cryo's arming, faults, journal, sounder,
+state_freezing, summary, transitions. Controls: H-08 (no freeze without the record of its beginning;
+what a treatment came to is a record of its own), H-09 (each way is heard), H-02 (a freeze that fell
+short sounds otherwise).
+"""
+
+from cryo import arming, faults, journal, sounder, state_freezing, summary, transitions
+
+
+def _quiet(app, now_ms):
+    pass
+
+
+def _report_faults(app, now_ms):
+    """Record and announce what was latched; a treatment that was under way has ended."""
+    state = app.machine.state
+    latched = app.faults
+    number = latched.take_fresh()
+    while number:
+        app.record(journal.FAULT, number, app.sensors.nozzle.fault, state)
+        app.link.event(
+            {"ev": "fault", "fault": number, "name": faults.row_of(number)[faults.NAME],
+             "active": True}
+        )  # fmt: skip
+        number = latched.take_fresh()
+    if state == transitions.ARMED or state == transitions.PRECHILL:
+        app.record(journal.DISARMED, app.summary.seq, journal.DISARM_FAULT)
+    summary.close(app, summary.FAULT)
+
+
+def _arm(app, now_ms):
+    arming.record_plan(app)
+    app.sounder.play(sounder.ARMED, now_ms)
+
+
+def _disarm(app, why, reason):
+    summary.close(app, why)
+    app.record(journal.DISARMED, app.summary.seq, reason)
+
+
+def _disarm_by_button(app, now_ms):
+    _disarm(app, summary.STOPPED, journal.DISARM_BUTTON)
+
+
+def _disarm_by_time(app, now_ms):
+    _disarm(app, summary.TIMED_OUT, journal.DISARM_TIME)
+
+
+def _rewarmed(app, now_ms):
+    app.sounder.play(sounder.REFUSED, now_ms)
+
+
+def _freeze(app, now_ms):
+    """First the record that a freeze begins, then (next tick) the freeze. H-08"""
+    sensors = app.sensors
+    plan = app.plan
+    app.record(
+        journal.FREEZE_BEGIN,
+        app.summary.seq,
+        app.summary.cycle,
+        plan.dose_ms,
+        plan.planned_us,
+        sensors.nozzle.c_x100,
+        sensors.pressure_mbar.value,
+        sensors.level_permille.value,
+        sensors.vsys_mv(),
+    )
+
+
+def _freeze_ended(app, now_ms, tune):
+    app.sounder.play(sounder.ALARM_LOW if state_freezing.scratch.short else tune, now_ms)
+
+
+def _next_cycle(app, now_ms):
+    _freeze_ended(app, now_ms, sounder.COMPLETE)
+
+
+def _end(app, now_ms):
+    complete = app.summary.last_complete
+    summary.close(app, summary.COMPLETE if complete else summary.ENDED_EARLY)
+    _freeze_ended(app, now_ms, sounder.COMPLETE if complete else sounder.ENDED_EARLY)
+
+
+def _stop(app, now_ms):
+    summary.close(app, summary.STOPPED)
+    app.sounder.play(sounder.ENDED_EARLY, now_ms)
+
+
+# In the order of the numbers in transitions.py
+ACTIONS = (
+    _quiet,
+    _report_faults,
+    _arm,
+    _disarm_by_button,
+    _disarm_by_time,
+    _rewarmed,
+    _freeze,
+    _next_cycle,
+    _end,
+    _stop,
+)

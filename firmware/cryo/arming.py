@@ -1,0 +1,203 @@
+"""The way to ARMED: the plan, what inhibits arming, and the record of the plan.
+
+Works on an App. May import gc, micropython.const and cryo's checklist, dose, faults, interlocks,
+journal, profiles, schema, setting_changes, sounder, texts, transitions. Controls: H-06, H-10
+(arming is refused with the reading and what it must be), H-02 (a nozzle that is not cold leads to
+PRECHILL), H-18 (the patient's number), H-01 (a gate time over the ceiling is refused).
+"""
+
+import gc
+
+from micropython import const
+
+from cryo import (
+    checklist,
+    dose,
+    faults,
+    interlocks,
+    journal,
+    profiles,
+    schema,
+    setting_changes,
+    sounder,
+    texts,
+    transitions,
+)
+
+_REFUSED_MS = const(3000)
+
+
+class Refusal:
+    """Why arming was refused, for as long as it is shown. Made once."""
+
+    def __init__(self):
+        self.lines = None  # what, why and what it must be; None = nothing is shown
+        self._since_ms = 0
+
+    def begin(self, now_ms, lines):
+        """Show it from now on."""
+        self.lines = lines
+        self._since_ms = now_ms
+
+    def clear(self):
+        """It is not shown any more."""
+        self.lines = None
+
+    def shown(self, app, keys):
+        """Whether it is on the screen; any press, or time, takes it away."""
+        if self.lines is None:
+            return False
+        if keys.pressed or app.clock.since(self._since_ms) > _REFUSED_MS:
+            self.lines = None
+            keys.spend()
+            app.display.redraw()
+        return True
+
+
+def arm(app):
+    """ARM was held in READY: make the plan. The event that leads on, or 0 when it is refused."""
+    values = app.settings.values
+    app.changes.save(app)
+    planned_ms = profiles.dose_ms(values)
+    if planned_ms < 0:
+        _refuse_depth(app, values)
+        return 0
+    app.plan.make(values, planned_ms)
+    if not app.valve.allowed(app.plan.planned_us):
+        refuse(
+            app, texts.say(texts.NO_DOSE), texts.say(texts.OVER_30_S), texts.say(texts.WITH_LAGS)
+        )
+        return 0
+    app.summary.reset()
+    if not permitted(app):
+        return 0
+    if checklist.due(app.answers, values, app.clock.uptime_ms):
+        return transitions.MUST_ASK
+    return go_on(app, transitions.ARM_HELD)
+
+
+def go_on(app, event):
+    """All preconditions are met: `event` leads to ARMED, unless the line must be chilled first."""
+    gc.collect()
+    return transitions.MUST_CHILL if must_purge(app) else event
+
+
+def rewarmed(app):
+    """Whether a freeze that began now would lose too much to gas. H-02"""
+    row = dose.row_of(app.settings.values[schema.APPLICATOR])
+    return interlocks.rewarmed(app.sensors, row[dose.REWARMED])
+
+
+def must_purge(app):
+    """Whether the line must be purged before a freeze. H-02"""
+    return app.settings.values[schema.PRECHILL] and rewarmed(app)
+
+
+def permitted(app):
+    """Whether readings and journal permit a freeze; if not, the screen says why. H-10"""
+    values = app.settings.values
+    plan = app.plan
+    cause = interlocks.against_arming(app.sensors, values)
+    if cause:
+        _refuse_for(app, cause, values)
+        return False
+    level = app.sensors.level_permille.value
+    if profiles.shots_left(values, level, plan.dose_ms) < plan.cycles - app.summary.cycle + 1:
+        # A freeze that is sure to end for want of nitrogen is not begun. H-10, H-02
+        refuse(
+            app, texts.fault(faults.LEVEL_LOW, 0), "%d %%" % (level // 10),
+            texts.say(texts.NEEDS) + " %d x %d s" % (plan.cycles, (plan.dose_ms + 999) // 1000),
+        )  # fmt: skip
+        return False
+    if app.free_records() < journal.ROOM_TO_ARM:
+        app.faults.latch(faults.JOURNAL_FULL, True)
+        return False
+    return True
+
+
+def _refuse_for(app, cause, values):
+    """Say which reading inhibits arming, what it is, and what it must be."""
+    sensors = app.sensors
+    if cause == faults.PRESSURE:
+        reading = "%d mbar" % sensors.pressure_mbar.value
+        needs = "%d-%d" % (values[schema.ARM_PRESSURE_MIN], values[schema.ARM_PRESSURE_MAX])
+    elif cause == faults.LEVEL_LOW:
+        reading = "%d %%" % (sensors.level_permille.value // 10)
+        needs = "%d %%" % (values[schema.ARM_LEVEL_MIN] // 10)
+    elif cause == faults.SUPPLY_LOW:
+        reading = "%d mV" % sensors.vsys_mv()
+        needs = "%d mV" % values[schema.ARM_SUPPLY_MIN]
+    else:
+        refuse(app, texts.fault(cause, 0), texts.fault(cause, 1))
+        return
+    refuse(app, texts.fault(cause, 0), reading, texts.say(texts.NEEDS) + " " + needs)
+
+
+def _refuse_depth(app, values):
+    """The depth is out of this applicator's reach: say which one reaches it, or the range. H-06"""
+    other = dose.reaching(profiles.plan_um(values), values[schema.TARGET])
+    what = texts.say(texts.NO_DOSE)
+    if other > 0:
+        refuse(app, what, texts.say(texts.APPLICATOR_REACHES), texts.applicator(other))
+    else:
+        refuse(app, what, texts.say(texts.DEPTH_MUST_BE), range_text(values))
+
+
+def range_text(values):
+    """The depths that the fitted applicator can treat, for the screen."""
+    low = profiles.low_step_um(values) // 100
+    high = profiles.high_step_um(values) // 100
+    return "%d.%d %s %d.%d mm" % (
+        low // 10, low % 10, texts.say(texts.TO), high // 10, high % 10,
+    )  # fmt: skip
+
+
+def refuse(app, what, why, needs=""):
+    """Say why not, in up to three lines."""
+    app.refusal.begin(app.clock.now_ms, [what, why, needs])
+    app.sounder.play(sounder.REFUSED, app.clock.now_ms)
+    app.buttons.spend()
+    app.display.redraw()
+
+
+def record_plan(app):
+    """The treatment's own record and its plan, once, on the first way to ARMED."""
+    summary = app.summary
+    if summary.seq:
+        return
+    values = app.settings.values
+    plan = app.plan
+    summary.number(
+        app.record(
+            journal.ARMED,
+            values[schema.APPLICATOR],
+            values[schema.DEPTH_UM],
+            plan.dose_ms,
+            plan.planned_us,
+            plan.table_version,
+            app.sensors.nozzle.c_x100,
+            app.settings.generation,
+            values[schema.PATIENT_REF],
+        )
+    )
+    app.observation.chosen(app.clock.uptime_ms)
+    _use_number(app, values)
+    plan_um = profiles.plan_um(values)
+    app.record(
+        journal.PLAN,
+        summary.seq,
+        values[schema.PROFILE],
+        values[schema.TARGET],
+        values[schema.MARGIN_UM],
+        plan_um,
+        dose.spread_um(values[schema.APPLICATOR], plan_um),
+        plan.cycles,
+        values[schema.PRECHILL],
+    )
+
+
+def _use_number(app, values):
+    """A patient's number has been used: the next free one follows the highest. H-18"""
+    if values[schema.PATIENT_REF] > values[schema.PATIENT_LAST]:
+        values[schema.PATIENT_LAST] = values[schema.PATIENT_REF]
+        setting_changes.save_settings(app)

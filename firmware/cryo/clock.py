@@ -1,0 +1,67 @@
+"""Time as the device knows it: ticks, uptime, UTC, the tick's phase, and how long ticks take.
+
+Pure; may import micropython.const. Controls: H-11 (overruns are counted and recorded), H-20 (UTC is
+unknown until it has been set, never guessed).
+"""
+
+from micropython import const
+
+_TICKS_MASK = const(0x3FFFFFFF)  # ticks_ms wraps at 2**30
+_SLOTS = const(10)  # slow work is spread over ten ticks, one piece a tick
+
+# Where UTC comes from
+NONE = const(0)
+HOST = const(1)
+RTC = const(2)
+SOURCES = ("none", "host", "rtc")
+
+FIRST_S = const(1704067200)  # 2024-01-01
+LAST_S = const(4102444799)  # 2099-12-31
+
+
+class Clock:
+    """`now_ms` and `slot` are this tick's; everything else follows."""
+
+    def __init__(self, now_ms):
+        self.now_ms = now_ms
+        self.uptime_ms = 0
+        self.slot = 0
+        self.source = NONE
+        self.flash_used = False  # this tick wrote to flash: excluded from the timing statistics
+        self.overruns = 0
+        self.worst_tick_us = 0
+        self._base_s = 0  # UTC at uptime 0, or 0
+
+    def tick(self, now_ms):
+        """A new tick begins."""
+        self.uptime_ms += (now_ms - self.now_ms) & _TICKS_MASK
+        self.now_ms = now_ms
+        self.flash_used = False
+        slot = self.slot + 1
+        self.slot = 0 if slot == _SLOTS else slot
+
+    def since(self, then_ms):
+        """Milliseconds of ticks_ms since `then_ms`."""
+        return (self.now_ms - then_ms) & _TICKS_MASK
+
+    def exclude(self):
+        """This tick loads code or writes to flash: exclude it from the timing statistics."""
+        self.flash_used = True
+
+    def spent(self, spent_us, late):
+        """A tick took `spent_us`; `late`: longer than a tick may take."""
+        if self.flash_used:
+            return
+        if late:
+            self.overruns += 1
+        if spent_us > self.worst_tick_us:
+            self.worst_tick_us = spent_us
+
+    def utc_s(self):
+        """Seconds since 1970 UTC, or 0 when there is no clock and none was set. H-20"""
+        return self._base_s + self.uptime_ms // 1000 if self._base_s else 0
+
+    def set_utc(self, utc_s, source):
+        """UTC is now known from `source`."""
+        self._base_s = utc_s - self.uptime_ms // 1000
+        self.source = source

@@ -1,0 +1,80 @@
+"""What is watched while the valve is closed, in every state: parts that must work, a closed valve.
+
+Works on an App. May import micropython.const and cryo's faults, interlocks, journal, schema,
+transitions. Controls: H-03 (the E-stop, from any state), H-05 (a valve that disagrees), H-10, H-14,
+H-11 (overruns are recorded).
+"""
+
+from micropython import const
+
+from cryo import faults, interlocks, journal, schema, transitions
+
+_SKIN_SILENT_MS = const(2000)
+
+
+class Monitors:
+    """`closed_for_ms` counts from the last closing, up to interlocks.STUCK_AFTER_MS."""
+
+    def __init__(self, now_ms):
+        self.closed_for_ms = 0
+        self._closed_ms = now_ms
+        self._skin_seen_ms = 0  # uptime
+        self._logged_overruns = 0
+
+    def closed(self, now_ms):
+        """The valve has just been proved closed."""
+        self._closed_ms = now_ms
+        self.closed_for_ms = 0
+
+    def estop(self, app, estop_closed):
+        """H-03: an open loop latches its fault at once, in every state."""
+        if not estop_closed:
+            app.faults.latch(faults.ESTOP, True)
+        elif app.faults.present:
+            app.faults.set_present(faults.ESTOP, False)
+
+    def watch(self, app):
+        """Ten times a second, the valve closed."""
+        clock = app.clock
+        latched = app.faults
+        sensors = app.sensors
+        if self.closed_for_ms < interlocks.STUCK_AFTER_MS:
+            self.closed_for_ms = min(clock.since(self._closed_ms), interlocks.STUCK_AFTER_MS)
+        state = app.machine.state
+        if state == transitions.SELF_TEST or state == transitions.BOOT:
+            return
+        fault = interlocks.closed_but(sensors, self.closed_for_ms)
+        if fault:
+            latched.latch(fault, True)
+        fault = interlocks.broken(sensors)
+        if fault:
+            latched.latch(fault, True)
+        elif latched.present:
+            latched.set_present(faults.NOZZLE_SENSOR, False)
+            latched.set_present(faults.PRESSURE_SENSOR, False)
+            latched.set_present(faults.LEVEL_SENSOR, False)
+        if app.display.failed:
+            latched.latch(faults.SCREEN, True)  # H-14
+        self._watch_skin(app)
+        if clock.overruns != self._logged_overruns and clock.uptime_ms % 60000 < 100:
+            self._logged_overruns = clock.overruns
+            app.record(journal.OVERRUN, clock.overruns, clock.worst_tick_us)
+
+    def _watch_skin(self, app):
+        """H-10: a skin sensor that is said to be fitted answers, or it is a fault."""
+        skin = app.sensors.skin
+        uptime_ms = app.clock.uptime_ms
+        if not app.settings.values[schema.SKIN_SENSOR]:
+            self._skin_seen_ms = uptime_ms
+            skin.valid = False
+            gone = True
+        else:
+            if skin.valid:
+                self._skin_seen_ms = uptime_ms
+            elif not app.board.skin.answers() and uptime_ms % 1000 < 100:
+                app.board.skin.start()
+            gone = uptime_ms - self._skin_seen_ms < _SKIN_SILENT_MS
+        if not gone:
+            app.faults.latch(faults.SKIN_SENSOR, True)
+        elif app.faults.present:
+            app.faults.set_present(faults.SKIN_SENSOR, False)

@@ -1,0 +1,35 @@
+"""Modules that are loaded for as long as they are used, since memory is scarce.
+
+May import gc, sys. Controls: none by itself; keeping such modules would use a tenth of the heap.
+"""
+
+import gc
+import sys
+
+
+def load(name):
+    """Import cryo.`name`."""
+    __import__("cryo." + name)
+    return sys.modules["cryo." + name]
+
+
+def unload(name):
+    """Drop cryo.`name` again. Harmless when it is not loaded."""
+    if "cryo." + name in sys.modules:
+        del sys.modules["cryo." + name]
+        delattr(sys.modules["cryo"], name)
+        gc.collect()
+
+
+class loaded:
+    """`with loaded("metadata") as metadata:` imports a module, and unloads it at the end."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __enter__(self):
+        return load(self._name)
+
+    def __exit__(self, kind, value, trace):
+        unload(self._name)
+        return False

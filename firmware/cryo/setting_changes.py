@@ -1,0 +1,130 @@
+"""Changes of settings: in force at once on the panel, saved and recorded a little later.
+
+Works on an App. May import micropython.const and cryo's dose, faults, journal, languages, profiles,
+schema, texts, transitions. Controls: H-13 (each change is recorded with who made it), H-06 (a depth
+must lie in the applicator's table), H-07.
+"""
+
+from micropython import const
+
+from cryo import dose, faults, journal, languages, profiles, schema, texts, transitions
+
+_SAVE_AFTER_MS = const(2000)
+
+# Who changed a setting, as its record says
+BY_PANEL = const(1)
+BY_HOST = const(2)
+BY_CONFIRMED = const(3)
+BY_REJECTED = const(4)
+
+
+class Changes:
+    """What the panel has changed and what is not yet saved. Made once."""
+
+    def __init__(self):
+        self.unsaved = 0  # bit mask of settings
+        self._changed = [0] * len(schema.SETTINGS)  # value in flash of what the panel changed
+        self._changed_ms = 0
+
+    def change(self, app, index, value):
+        """Put a value chosen on the panel in force; it is saved and recorded a little later."""
+        bit = 1 << index
+        values = app.settings.values
+        if not self.unsaved & bit:
+            self.unsaved |= bit
+            self._changed[index] = values[index]
+        values[index] = value
+        self._changed_ms = app.clock.now_ms
+        _take_effect(app, index, value)
+
+    def due(self, app):
+        """Whether what was changed has rested for long enough to be saved."""
+        return self.unsaved and app.clock.since(self._changed_ms) > _SAVE_AFTER_MS
+
+    def save(self, app, by=BY_PANEL):
+        """Save what was changed with the buttons, and record each change once."""
+        if not self.unsaved:
+            return
+        app.clock.exclude()
+        changed = self.unsaved
+        self.unsaved = 0
+        save_settings(app)
+        values = app.settings.values
+        for i in range(len(schema.SETTINGS)):
+            if changed & (1 << i) and self._changed[i] != values[i]:
+                app.record(
+                    journal.SETTING, schema.SETTINGS[i][schema.NUMBER], self._changed[i],
+                    values[i], by,
+                )  # fmt: skip
+
+
+def save_settings(app):
+    """Write all settings in force to flash; a refusal of the flash is a fault. H-07"""
+    app.clock.exclude()
+    if not app.settings.save():
+        app.faults.latch(faults.JOURNAL_FAILED, False)
+
+
+def _take_effect(app, index, value):
+    """What a new value changes at once, beside `settings.values`."""
+    if index == schema.LANGUAGE:
+        app.clock.exclude()
+        texts.use(value)
+    elif index == schema.PATIENT_REF:
+        app.observation.chosen(app.clock.uptime_ms)
+    elif index == schema.VOLUME:
+        app.sounder.volume(value)
+    elif index == schema.CONTRAST:
+        app.display.contrast(value)
+
+
+def take_profile(app):
+    """Put depth, margin and cycles of the profile in force."""
+    values = app.settings.values
+    for which in range(3):
+        index, value = profiles.figure(values, values[schema.PROFILE], which)
+        app.changes.change(app, index, value)
+
+
+def apply(app, index, value, by):
+    """Put a setting in force and save it. False: the flash refused; nothing changed."""
+    old = app.settings.values[index]
+    app.changes.save(app)
+    app.clock.exclude()
+    if not app.settings.store(index, value):
+        return False
+    app.record(journal.SETTING, schema.SETTINGS[index][schema.NUMBER], old, value, by)
+    if index == schema.PROFILE:
+        take_profile(app)
+        app.changes.save(app, by)
+    else:
+        _take_effect(app, index, value)
+    if app.machine.state == transitions.READY:
+        app.display.redraw()
+    return True
+
+
+def out_of_range(values, index, value):
+    """(min, max, unit, why) of a value that its setting cannot take, or None.
+
+    A depth must also lie in the fitted applicator's table. H-06
+    """
+    row = schema.SETTINGS[index]
+    low = row[schema.MIN]
+    high = row[schema.MAX]
+    unit = row[schema.UNIT]
+    name = row[schema.KEY]
+    if index == schema.DEPTH_UM:
+        low = profiles.low_um(values)
+        high = profiles.high_um(values)
+        name = "depth_um with applicator %d" % values[schema.APPLICATOR]
+    elif index == schema.LANGUAGE:
+        high = len(languages.CODES)
+    if low <= value <= high:
+        return None
+    why = "%s takes %d...%d %s" % (name, low, high, unit)
+    if index == schema.DEPTH_UM:
+        other = dose.reaching(value + values[schema.MARGIN_UM], values[schema.TARGET])
+        if other > 0:
+            why += "; applicator %d reaches it" % other
+    return low, high, unit, why

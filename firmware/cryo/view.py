@@ -1,0 +1,69 @@
+"""What the screens may know: one record, written by the presenter and read by the screens only.
+
+Pure; may import micropython.const. Controls: H-09 (no decision reads what is shown, so that what is
+shown can change without changing what is done).
+"""
+
+from micropython import const
+
+# READY's fields in the order in which SELECT goes through them
+FIELD_DEPTH = const(0)
+FIELD_APPLICATOR = const(1)
+FIELD_PROFILE = const(2)
+FIELD_CYCLES = const(3)
+FIELD_PATIENT = const(4)
+
+
+class View:
+    """What the screens may know. Integers in the unit of their names; texts as strings."""
+
+    def __init__(self):
+        self.version = ""
+        self.depth_um = 0
+        self.dose_ms = 0  # negative: the depth is outside the applicator's table
+        self.applicator = ""
+        self.range_text = ""  # the table's range in words
+        self.hint = ""  # what inhibits arming; "" = nothing
+        self.field = FIELD_DEPTH
+        self.profile_name = ""
+        self.cycles = 1  # freezes of this treatment
+        self.cycle = 1  # the present one
+        self.margin_um = 0
+        self.plan_um = 0  # lesion depth + margin
+        self.spread_um = 0  # 1 sigma of the depth that a dose reaches
+        self.patient_ref = 0  # 0 = none
+        self.shots_left = -1  # freezes of this dose that the dewar holds; -1 = unknown
+        self.observe_ms = -1  # left of an observation; -1 = none
+        self.remaining_ms = 0
+        self.planned_ms = 0
+        self.delivered_ms = 0
+        self.complete = False
+        self.interruptions = 0
+        self.nozzle_min_c_x100 = 0
+        self.timeout_s = 0
+        self.estimate_um = -1  # -1 = no estimate
+        self.target_um = 0  # the depth that ends the freeze; 0 = time ends it
+        self.short = False  # complete, and yet short of the lesion's base by the estimate
+        self.ice_ms = -1  # since the ice field was marked; -1 = not marked
+        self.nozzle_c_x100 = 0
+        self.cold = False  # the nozzle is at liquid temperature
+        self.purge_ms = 0  # since it began
+        self.pedal = False  # TRIGGER is a pedal: pressed and let go
+        self.pressed = False  # TRIGGER is down
+        self.thaw_ms = 0
+        self.thaw_min_ms = 0
+        self.thawed = False  # the operator has said so: ARM goes on
+        self.skin_c_x100 = 0
+        self.skin_valid = False
+        self.page = 1  # of `pages` of the screening
+        self.pages = 1
+        self.item = -1  # which of the lines is chosen; -1 = none
+        self.items = 0  # how many lines of `item_words` there are
+        self.item_words = [""] * 3
+        self.item_values = [""] * 3  # right of them
+        self.title = ""
+        self.lines = [""] * 3
+        self.confirm_key = ""
+        self.confirm_old = ""  # "" = there is none
+        self.confirm_new = ""
+        self.confirm_unit = ""
