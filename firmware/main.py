@@ -1,4 +1,4 @@
-"""Power-on: maintenance, if it is asked for or if anything forbids to start; else the application.
+"""Boot: enter maintenance if it is requested or a start-up check fails; else start the application.
 
 May import: gc, machine, micropython, json, os, time, cryo's app and board. Controls: H-12 (Ctrl-C
 on the link must not stop a treatment), H-11 (a broken copy of the firmware ends at MicroPython's
@@ -54,7 +54,7 @@ def incomplete():
     return ""
 
 
-def forbidden():
+def start_blocked_by():
     """Why the application is not to be started, or an empty string."""
     up = Pin(_UP, Pin.IN, Pin.PULL_UP)
     down = Pin(_DOWN, Pin.IN, Pin.PULL_UP)
@@ -65,7 +65,7 @@ def forbidden():
     if machine.reset_cause() == _WATCHDOG_RESET:
         if machine.mem32[_DOING] == _MARK | _MAINTENANCE:
             machine.mem32[_DOING] = 0
-            return "It was asked for"
+            return "Maintenance was requested over the link"
         if machine.mem32[_STARTS] & ~0xFF == _MARK:
             starts = machine.mem32[_STARTS]
     if starts >= _MARK + _STARTS_ALLOWED:
@@ -74,7 +74,7 @@ def forbidden():
     return incomplete()
 
 
-why = forbidden()
+why = start_blocked_by()
 if why:
     # Nothing of cryo is imported and the valve was never set up: both switches stay low.
     machine.mem32[_STARTS] = 0

@@ -9,6 +9,7 @@ the wall's, gets exactly the patience that a real one does.
 
 import json
 import os
+import re
 import time
 import zlib
 from collections import deque
@@ -31,12 +32,17 @@ TRIES = 4
 
 _ID_LIMIT = 1 << 30
 
+_HEX = re.compile(rb"[0-9A-Fa-f]{8}")
 # The frame code runs on MicroPython too, which knows no annotations of this kind.
 _encode = cast(Callable[[bytes, int], bytes], frame.encode)  # pyright: ignore[reportUnknownMemberType]
-_split = cast(
-    Callable[[bytes], tuple[bytes, int] | None],
-    frame.split,  # pyright: ignore[reportUnknownMemberType]
-)
+
+
+def split_line(line: bytes) -> tuple[bytes, int] | None:
+    """(payload, crc) of a line without its newline, or None when it has not that form."""
+    payload, star, digits = line[: -frame.TAIL], line[-frame.TAIL : -8], line[-8:]
+    if not payload or star != b"*" or not _HEX.fullmatch(digits):
+        return None
+    return payload, int(digits, 16)
 
 
 @dataclass
@@ -182,7 +188,7 @@ class Link:
         line = line.removesuffix(b"\r")
         if not line:
             return
-        parts = _split(line) if len(line) < frame.MAX_LINE else None
+        parts = split_line(line) if len(line) < frame.MAX_LINE else None
         message: object = None
         if parts is not None and zlib.crc32(parts[0]) == parts[1]:
             try:

@@ -1,12 +1,12 @@
 """What is recorded and sounded on a way between two states: the fourth column of TRANSITIONS.
 
-Works on an App, before the state is left. May import cryo's arming, faults, journal, sounder,
+Works on an App, before the state is left. May import cryo's arming, faults, journal, plan, sounder,
 state_freezing, summary, transitions. Controls: H-08 (no freeze without the record of its beginning;
 what a treatment came to is a record of its own), H-09 (each way is heard), H-02 (a freeze that fell
 short sounds otherwise).
 """
 
-from cryo import arming, faults, journal, sounder, state_freezing, summary, transitions
+from cryo import arming, faults, journal, plan, sounder, state_freezing, summary, transitions
 
 
 def _quiet(app, now_ms):
@@ -55,7 +55,6 @@ def _rewarmed(app, now_ms):
 def _freeze(app, now_ms):
     """First the record that a freeze begins, then (next tick) the freeze. H-08"""
     sensors = app.sensors
-    plan = app.plan
     app.record(
         journal.FREEZE_BEGIN,
         app.summary.seq,
@@ -70,7 +69,7 @@ def _freeze(app, now_ms):
 
 
 def _freeze_ended(app, now_ms, tune):
-    app.sounder.play(sounder.ALARM_LOW if state_freezing.scratch.short else tune, now_ms)
+    app.sounder.play(sounder.ALARM_LOW if state_freezing.short else tune, now_ms)
 
 
 def _next_cycle(app, now_ms):
@@ -89,7 +88,7 @@ def _stop(app, now_ms):
 
 
 # In the order of the numbers in transitions.py
-ACTIONS = (
+_ACTIONS = (
     _quiet,
     _report_faults,
     _arm,
@@ -101,3 +100,8 @@ ACTIONS = (
     _end,
     _stop,
 )
+
+
+def run(app, number, now_ms):
+    """Record and sound what belongs to a way."""
+    _ACTIONS[number](app, now_ms)

@@ -1,14 +1,12 @@
 """The way to ARMED: the plan, what inhibits arming, and the record of the plan.
 
-Works on an App. May import gc, micropython.const and cryo's checklist, dose, faults, interlocks,
-journal, profiles, schema, setting_changes, sounder, texts, transitions. Controls: H-06, H-10
+Works on an App. May import gc and cryo's checklist, dose, faults, interlocks, journal, plan,
+profiles, refusal, schema, setting_changes, sounder, texts, transitions. Controls: H-06, H-10
 (arming is refused with the reading and what it must be), H-02 (a nozzle that is not cold leads to
 PRECHILL), H-18 (the patient's number), H-01 (a gate time over the ceiling is refused).
 """
 
 import gc
-
-from micropython import const
 
 from cryo import (
     checklist,
@@ -16,7 +14,9 @@ from cryo import (
     faults,
     interlocks,
     journal,
+    plan,
     profiles,
+    refusal,
     schema,
     setting_changes,
     sounder,
@@ -24,46 +24,17 @@ from cryo import (
     transitions,
 )
 
-_REFUSED_MS = const(3000)
-
-
-class Refusal:
-    """Why arming was refused, for as long as it is shown. Made once."""
-
-    def __init__(self):
-        self.lines = None  # what, why and what it must be; None = nothing is shown
-        self._since_ms = 0
-
-    def begin(self, now_ms, lines):
-        """Show it from now on."""
-        self.lines = lines
-        self._since_ms = now_ms
-
-    def clear(self):
-        """It is not shown any more."""
-        self.lines = None
-
-    def shown(self, app, keys):
-        """Whether it is on the screen; any press, or time, takes it away."""
-        if self.lines is None:
-            return False
-        if keys.pressed or app.clock.since(self._since_ms) > _REFUSED_MS:
-            self.lines = None
-            keys.spend()
-            app.display.redraw()
-        return True
-
 
 def arm(app):
     """ARM was held in READY: make the plan. The event that leads on, or 0 when it is refused."""
     values = app.settings.values
-    app.changes.save(app)
+    setting_changes.save(app)
     planned_ms = profiles.dose_ms(values)
     if planned_ms < 0:
         _refuse_depth(app, values)
         return 0
-    app.plan.make(values, planned_ms)
-    if not app.valve.allowed(app.plan.planned_us):
+    plan.make(values, planned_ms)
+    if not app.valve.allowed(plan.planned_us):
         refuse(
             app, texts.say(texts.NO_DOSE), texts.say(texts.OVER_30_S), texts.say(texts.WITH_LAGS)
         )
@@ -71,7 +42,7 @@ def arm(app):
     app.summary.reset()
     if not permitted(app):
         return 0
-    if checklist.due(app.answers, values, app.clock.uptime_ms):
+    if checklist.due(values, app.clock.uptime_ms):
         return transitions.MUST_ASK
     return go_on(app, transitions.ARM_HELD)
 
@@ -96,7 +67,6 @@ def must_purge(app):
 def permitted(app):
     """Whether readings and journal permit a freeze; if not, the screen says why. H-10"""
     values = app.settings.values
-    plan = app.plan
     cause = interlocks.against_arming(app.sensors, values)
     if cause:
         _refuse_for(app, cause, values)
@@ -154,7 +124,7 @@ def range_text(values):
 
 def refuse(app, what, why, needs=""):
     """Say why not, in up to three lines."""
-    app.refusal.begin(app.clock.now_ms, [what, why, needs])
+    refusal.begin(app.clock.now_ms, [what, why, needs])
     app.sounder.play(sounder.REFUSED, app.clock.now_ms)
     app.buttons.spend()
     app.display.redraw()
@@ -166,7 +136,6 @@ def record_plan(app):
     if summary.seq:
         return
     values = app.settings.values
-    plan = app.plan
     summary.number(
         app.record(
             journal.ARMED,

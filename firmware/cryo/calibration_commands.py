@@ -1,18 +1,27 @@
 """Calibrated tables over the link: read, stage curve by curve, offer, confirm on the device.
 Loaded by commands.py when it is needed, and dropped again.
 
-Works on an App. May import micropython.const and cryo's calibration, confirm, dose, journal,
-replies, schema, texts. Controls: H-13 (a table changes doses: it is in force only after the
-operator has confirmed it), H-06 (what is refused is refused with its reason, before anybody is
-asked), H-12.
+Works on an App. May import micropython.const and cryo's confirm, dose, journal, on_demand, replies,
+schema, texts. Controls: H-13 (a table changes doses: it is in force only after the operator has
+confirmed it), H-06 (what is refused is refused with its reason, before anybody is asked), H-12.
 
 A handler takes the application and the request and returns a whole reply without its `id`.
 """
 
 from micropython import const
 
-from cryo import calibration, confirm, dose, journal, schema, texts
-from cryo.replies import is_integer, ok, out_of, refusal
+from cryo import confirm, dose, journal, on_demand, replies, schema, texts
+
+# Columns of a table, as in calibration_table.py
+_OF = const(0)
+_H = const(1)
+_MODEL = const(4)
+_RUN = const(5)
+_UTC_S = const(6)
+_BY = const(7)
+_UM = const(8)
+
+_NUMBERS = ("h_w_m2k", "spread_permille", "skin_ms", "model", "run", "utc_s")
 
 _CONFIRMED = const(3)  # as a setting's record says it
 _REJECTED = const(4)
@@ -21,12 +30,12 @@ _REJECTED = const(4)
 def _number(request):
     """(number, None) of the request's applicator, or (0, the refusal)."""
     number = request.get("applicator")
-    if not is_integer(number):
-        return 0, refusal("type", "applicator must be an integer")
+    if not replies.is_integer(number):
+        return 0, replies.refusal("type", "applicator must be an integer")
     for row in dose.APPLICATORS:
         if row[dose.NUMBER] == number:
             return number, None
-    return 0, refusal("range", "no such applicator; describe applicators lists them")
+    return 0, replies.refusal("range", "no such applicator; describe applicators lists them")
 
 
 def read(app, request):
@@ -36,7 +45,7 @@ def read(app, request):
         return refused
     row = dose.row_of(number)
     table = app.tables.stored.of(number)
-    return ok(
+    return replies.ok(
         applicator=number,
         name=row[dose.NAME],
         source="shipped" if table is None else "calibrated",
@@ -46,10 +55,10 @@ def read(app, request):
         h_w_m2k=row[dose.H],
         spread_permille=row[dose.SPREAD],
         skin_ms=row[dose.SKIN_MS],
-        model=None if table is None else table[calibration.MODEL],
-        run=None if table is None else table[calibration.RUN],
-        utc_s=None if table is None else table[calibration.UTC_S],
-        author=None if table is None else table[calibration.BY],
+        model=None if table is None else table[_MODEL],
+        run=None if table is None else table[_RUN],
+        utc_s=None if table is None else table[_UTC_S],
+        author=None if table is None else table[_BY],
         times_ms=dose.TIMES_MS,
         um=row[dose.CURVE],
         um_cold=row[dose.CURVE + 1],
@@ -63,16 +72,19 @@ def curve(app, request):
         return refused
     target = request.get("target")
     depths = request.get("um")
-    if not is_integer(target) or not isinstance(depths, list):
-        return refusal("bad_request", "target (integer) and um (list of integers) are needed")
+    if not replies.is_integer(target) or not isinstance(depths, list):
+        return replies.refusal(
+            "bad_request", "target (integer) and um (list of integers) are needed"
+        )
     for depth in depths:
-        if not is_integer(depth) or not 0 <= depth <= 65535:
-            return refusal("type", "um takes integers from 0 to 65535")
-    why = calibration.refuse_curve(number, target, depths)
+        if not replies.is_integer(depth) or not 0 <= depth <= 65535:
+            return replies.refusal("type", "um takes integers from 0 to 65535")
+    with on_demand.loaded("calibration_table") as calibration_table:
+        why = calibration_table.refuse_curve(number, target, depths)
     if why:
-        return refusal("range", why)
+        return replies.refusal("range", why)
     app.tables.stage(number, target, depths)
-    return ok(applicator=number, target=target, staged=True)
+    return replies.ok(applicator=number, target=target, staged=True)
 
 
 def write(app, request):
@@ -82,22 +94,23 @@ def write(app, request):
         return refused
     curves = app.tables.staged(number)
     if curves is None:
-        return refusal("bad_request", "both curves must come first (table_curve)")
+        return replies.refusal("bad_request", "both curves must come first (table_curve)")
     table = [number]
-    for key, _, _ in calibration.NUMBERS:
+    for key in _NUMBERS:
         value = request.get(key)
-        if not is_integer(value):
-            return refusal("type", "%s must be an integer" % key)
+        if not replies.is_integer(value):
+            return replies.refusal("type", "%s must be an integer" % key)
         table.append(value)
     author = request.get("author")
     if not isinstance(author, str):
-        return refusal("bad_request", "author must be a string")
+        return replies.refusal("bad_request", "author must be a string")
     table = tuple(table) + (author, curves[0], curves[1])
-    why = calibration.refuse(table)
+    with on_demand.loaded("calibration_table") as calibration_table:
+        why = calibration_table.refuse(table)
     if why:
-        return refusal("range", why)
+        return replies.refusal("range", why)
     if app.tables.stored.of(number) == table and app.tables.pending is None:
-        return ok(applicator=number, applied=True)
+        return replies.ok(applicator=number, applied=True)
     return _ask(app, table)
 
 
@@ -112,13 +125,15 @@ def plan(app, request):
         ("target", schema.TARGET),
     ):
         value = request.get(key, values[index])
-        if not is_integer(value):
-            return refusal("type", "%s must be an integer" % key)
+        if not replies.is_integer(value):
+            return replies.refusal("type", "%s must be an integer" % key)
         row = schema.SETTINGS[index]
         low = row[schema.MIN]
         high = row[schema.MAX]
         if not low <= value <= high:
-            return out_of(low, high, row[schema.UNIT], "%s takes %d...%d" % (key, low, high))
+            return replies.out_of(
+                low, high, row[schema.UNIT], "%s takes %d...%d" % (key, low, high)
+            )
         asked[key] = value
     applicator = asked["applicator"]
     target = asked["target"]
@@ -126,7 +141,7 @@ def plan(app, request):
     row = dose.row_of(applicator)
     time_ms = dose.dose_ms(applicator, plan_um, target)
     other = dose.reaching(plan_um, target)
-    return ok(
+    return replies.ok(
         name=row[dose.NAME],
         isotherm_c_x100=dose.TARGETS[target - 1][dose.C_X100],
         plan_um=plan_um,
@@ -147,29 +162,29 @@ def remove(app, request):
     if refused:
         return refused
     if app.tables.stored.of(number) is None and app.tables.pending is None:
-        return ok(applicator=number, applied=True)
+        return replies.ok(applicator=number, applied=True)
     return _ask(app, (number,))
 
 
 def _ask(app, table):
     tables = app.tables
-    if app.confirm.index >= 0 or (tables.pending is not None and tables.pending != table):
-        return refusal("busy", "another change waits for confirmation on the device")
+    if confirm.index >= 0 or (tables.pending is not None and tables.pending != table):
+        return replies.refusal("busy", "another change waits for confirmation on the device")
     tables.pending = table
     if len(table) > 1:
-        low = (table[calibration.UM][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
-        high = (table[calibration.UM][-1] + 50) // 100
+        low = (table[_UM][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
+        high = (table[_UM][-1] + 50) // 100
         tables.confirm_key = texts.say(texts.NEW_TABLE)
         tables.confirm_text = "%d.%d-%d.%d mm #%d" % (
-            low // 10, low % 10, high // 10, high % 10, table[calibration.RUN],
+            low // 10, low % 10, high // 10, high % 10, table[_RUN],
         )  # fmt: skip
     else:
         tables.confirm_key = texts.say(texts.SHIPPED_TABLE)
         tables.confirm_text = texts.say(texts.NO_CALIBRATION)
-    tables.confirm_key += "\n" + texts.applicator(table[calibration.OF])
+    tables.confirm_key += "\n" + texts.applicator(table[_OF])
     confirm.ask(app, -1, 0)
-    return ok(
-        applicator=table[calibration.OF],
+    return replies.ok(
+        applicator=table[_OF],
         applied=False,
         confirm=confirm.HOW,
         expires_s=confirm.TIMEOUT_S,
@@ -181,7 +196,7 @@ def settle(app, why):
     tables = app.tables
     table = tables.pending
     tables.pending = None
-    number = table[calibration.OF]
+    number = table[_OF]
     whole = len(table) > 1
     if why == "confirmed":
         app.clock.exclude()
@@ -189,16 +204,20 @@ def settle(app, why):
         if not (stored.store(table) if whole else stored.remove(number)):
             why = "storage"
     confirmed = why == "confirmed"
+    checksum = 0
+    if whole:
+        with on_demand.loaded("calibration_table") as calibration_table:
+            checksum = journal.signed(calibration_table.crc(table))
     app.record(
         journal.TABLE,
         number,
         _CONFIRMED if confirmed else _REJECTED,
-        table[calibration.H] if whole else 0,
-        table[calibration.RUN] if whole else 0,
-        table[calibration.UTC_S] if whole else 0,
-        table[calibration.UM][dose.TIMES_MS.index(dose.MIN_MS)] if whole else 0,
-        table[calibration.UM][-1] if whole else 0,
-        journal.signed(calibration.crc(table)) if whole else 0,
+        table[_H] if whole else 0,
+        table[_RUN] if whole else 0,
+        table[_UTC_S] if whole else 0,
+        table[_UM][dose.TIMES_MS.index(dose.MIN_MS)] if whole else 0,
+        table[_UM][-1] if whole else 0,
+        checksum,
     )
     app.link.event({"ev": "table", "applicator": number, "applied": confirmed, "why": why})
     return why

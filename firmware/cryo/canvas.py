@@ -1,6 +1,7 @@
 """The picture: 128 x 64 pixels in pages of eight rows, drawn here, sent page by page.
 
-May import framebuf, micropython, micropython.const and cryo's fonts, texts. Controls: H-09.
+May import binascii, framebuf, micropython, micropython.const and cryo's fonts, texts. Controls:
+H-09.
 
 The buffer holds each page behind the control byte that the SSD1306 wants before pixel data, so
 a page goes out as it lies, without a copy; `framebuf` takes the odd width as its stride. Text
@@ -8,16 +9,19 @@ sits on page boundaries (y = 8 x page) and is copied a byte a column. `dirty` ha
 each page that changed since it was sent.
 """
 
+import binascii
+
 import framebuf
 import micropython
 from micropython import const
 
 from cryo import fonts, texts
 
-WIDTH = const(128)
+_WIDTH = const(128)
 PAGES = const(8)
 _STRIDE = const(129)
 _ALL = const(0xFF)
+_SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython keeps without memory
 
 
 @micropython.native
@@ -40,12 +44,10 @@ class Canvas:
         self.buffer = bytearray(_STRIDE * PAGES + 1)
         for page in range(PAGES):
             self.buffer[_STRIDE * page] = 0x40
-        self._before = bytearray(len(self.buffer))
-        view = memoryview(self._before)
-        self._page_before = tuple(view[_STRIDE * p : _STRIDE * (p + 1)] for p in range(PAGES))
+        self._kept = [0] * PAGES  # a checksum of each page: the pages themselves would be 1 kB
         view = memoryview(self.buffer)
         self.page = tuple(view[_STRIDE * p : _STRIDE * (p + 1)] for p in range(PAGES))
-        self.pixels = framebuf.FrameBuffer(view[1:], WIDTH, 8 * PAGES, framebuf.MONO_VLSB, _STRIDE)
+        self.pixels = framebuf.FrameBuffer(view[1:], _WIDTH, 8 * PAGES, framebuf.MONO_VLSB, _STRIDE)
         self.dirty = _ALL
 
     def clear(self):
@@ -58,14 +60,18 @@ class Canvas:
         self.dirty |= ((1 << pages) - 1) << page
 
     def keep(self):
-        """Remember the picture for `changed`."""
-        self._before[:] = self.buffer
+        """Remember what the pages show, for `changed`."""
+        for page in range(PAGES):
+            self._kept[page] = binascii.crc32(self.page[page]) & _SMALL
 
     def changed(self):
-        """A bit for each page that differs from what was kept."""
+        """A bit for each page that differs from what was kept.
+
+        One change in 2**30 is missed; each page is sent again within 5 s all the same.
+        """
         mask = 0
         for page in range(PAGES):
-            if self.page[page] != self._page_before[page]:
+            if binascii.crc32(self.page[page]) & _SMALL != self._kept[page]:
                 mask |= 1 << page
         return mask
 
@@ -93,12 +99,12 @@ class Canvas:
             if following:
                 continue
             if code < 127:
-                if x + font[0] > WIDTH:
+                if x + font[0] > _WIDTH:
                     break
                 self.glyph(font, code - 32, x, page, invert)
                 x += font[0]
                 continue
-            if x + 16 > WIDTH:
+            if x + 16 > _WIDTH:
                 break
             wide = texts.font_of(code)
             if wide:
@@ -119,11 +125,11 @@ class Canvas:
     def centred(self, font, page, string, invert=0):
         """Write a line in the middle."""
         width = self.width(string) * font[0] // 8
-        self.text(font, (WIDTH - width) // 2 if width < WIDTH else 0, page, string, invert)
+        self.text(font, (_WIDTH - width) // 2 if width < _WIDTH else 0, page, string, invert)
 
     def title(self, string, invert=0xFF):
         """The top line, light on dark or (by default) dark on light."""
-        self.pixels.fill_rect(0, 0, WIDTH, 16, 1 if invert else 0)
+        self.pixels.fill_rect(0, 0, _WIDTH, 16, 1 if invert else 0)
         self.touch(0, 2)
         self.centred(fonts.TEXT, 0, string, invert)
 

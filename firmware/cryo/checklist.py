@@ -15,28 +15,28 @@ from cryo import schema
 LIST_VERSION = const(1)
 
 AVOID = const(1)  # stops the treatment
-CAUTION = const(2)  # goes on only if the physician says so: SELECT held 2 s
+_CAUTION = const(2)  # goes on only if the physician says so: SELECT held 2 s
 
 # number (never reused; bit number - 1 in the record), kind. Names and sources: metadata.py
 ITEMS = (
     (1, AVOID),  # diabetic neuropathy
     (2, AVOID),  # severe circulatory or peripheral vascular disease
-    (3, CAUTION),  # uncontrolled diabetes
+    (3, _CAUTION),  # uncontrolled diabetes
     (4, AVOID),  # cold allergy
-    (5, CAUTION),  # arrhythmia
-    (6, CAUTION),  # pacemaker
-    (7, CAUTION),  # pregnancy
-    (8, CAUTION),  # severe anaemia
-    (9, CAUTION),  # immunocompromise
-    (10, CAUTION),  # anticoagulants within two weeks
-    (11, CAUTION),  # drugs that act on coagulation or the nervous system
-    (12, CAUTION),  # vasoconstrictors or antihypertensives
+    (5, _CAUTION),  # arrhythmia
+    (6, _CAUTION),  # pacemaker
+    (7, _CAUTION),  # pregnancy
+    (8, _CAUTION),  # severe anaemia
+    (9, _CAUTION),  # immunocompromise
+    (10, _CAUTION),  # anticoagulants within two weeks
+    (11, _CAUTION),  # drugs that act on coagulation or the nervous system
+    (12, _CAUTION),  # vasoconstrictors or antihypertensives
     (13, AVOID),  # open wound or infection at the site
-    (14, CAUTION),  # chemotherapy
+    (14, _CAUTION),  # chemotherapy
 )
 
 # Columns of ITEMS
-ITEM = const(0)
+NUMBER = const(0)
 KIND = const(1)
 
 _VALID_MS = const(3600000)  # for the same patient, since this power-on
@@ -51,27 +51,22 @@ def on_page(page):
     return left if left < A_PAGE else A_PAGE
 
 
-class Answers:
-    """Whom the last complete checklist cleared. Made once."""
-
-    def __init__(self):
-        self.patient_ref = 0  # 0 = nobody
-        self._at_ms = 0  # uptime
-
-    def cleared(self, patient_ref, uptime_ms):
-        """A complete checklist has cleared this patient (0 = nobody, and whoever it was before)."""
-        self.patient_ref = patient_ref
-        self._at_ms = uptime_ms
-
-    def holds(self, patient_ref, uptime_ms):
-        """Whether this patient has been cleared, and not too long ago. H-18"""
-        if not patient_ref or patient_ref != self.patient_ref:
-            return False
-        return uptime_ms - self._at_ms <= _VALID_MS
+cleared_ref = 0  # whom the last complete checklist cleared; 0 = nobody
+cleared_ms = 0  # uptime
 
 
-def due(answers, values, uptime_ms):
-    """Whether the checklist has to be answered before this patient is treated. H-19"""
+def clear(patient_ref, uptime_ms):
+    """A complete checklist has cleared this patient (0: nobody, nor whoever it was before)."""
+    global cleared_ref, cleared_ms
+    cleared_ref = patient_ref
+    cleared_ms = uptime_ms
+
+
+def due(values, uptime_ms):
+    """Whether the checklist has to be answered before this patient is treated. H-19, H-18"""
+    patient_ref = values[schema.PATIENT_REF]
     if not values[schema.SCREENING]:
         return False
-    return not answers.holds(values[schema.PATIENT_REF], uptime_ms)
+    if not patient_ref or patient_ref != cleared_ref:
+        return True
+    return uptime_ms - cleared_ms > _VALID_MS

@@ -10,7 +10,7 @@ _TICKS_MASK = const(0x3FFFFFFF)  # ticks_ms wraps at 2**30
 _SLOTS = const(10)  # slow work is spread over ten ticks, one piece a tick
 
 # Where UTC comes from
-NONE = const(0)
+_NONE = const(0)
 HOST = const(1)
 RTC = const(2)
 SOURCES = ("none", "host", "rtc")
@@ -26,7 +26,7 @@ class Clock:
         self.now_ms = now_ms
         self.uptime_ms = 0
         self.slot = 0
-        self.source = NONE
+        self.source = _NONE
         self.flash_used = False  # this tick wrote to flash: excluded from the timing statistics
         self.overruns = 0
         self.worst_tick_us = 0
@@ -40,22 +40,22 @@ class Clock:
         slot = self.slot + 1
         self.slot = 0 if slot == _SLOTS else slot
 
-    def since(self, then_ms):
-        """Milliseconds of ticks_ms since `then_ms`."""
-        return (self.now_ms - then_ms) & _TICKS_MASK
+    def since(self, since_ms):
+        """Milliseconds of ticks_ms since `since_ms`."""
+        return (self.now_ms - since_ms) & _TICKS_MASK
 
     def exclude(self):
         """This tick loads code or writes to flash: exclude it from the timing statistics."""
         self.flash_used = True
 
-    def spent(self, spent_us, late):
-        """A tick took `spent_us`; `late`: longer than a tick may take."""
+    def spent(self, us, over):
+        """A tick took `us`; `over`: longer than a tick may take."""
         if self.flash_used:
             return
-        if late:
+        if over:
             self.overruns += 1
-        if spent_us > self.worst_tick_us:
-            self.worst_tick_us = spent_us
+        if us > self.worst_tick_us:
+            self.worst_tick_us = us
 
     def utc_s(self):
         """Seconds since 1970 UTC, or 0 when there is no clock and none was set. H-20"""

@@ -21,11 +21,11 @@ from cryo import (
     journal,
     on_demand,
     profiles,
+    replies,
     schema,
     setting_changes,
     transitions,
 )
-from cryo.replies import is_integer, ok, out_of, refusal
 
 _PROTOCOL = const(1)
 
@@ -36,14 +36,14 @@ _LOG_MOST = const(18)  # records a reply: 18 x 91 characters and the rest stay b
 
 
 def _hello(app, request):
-    return ok(
+    return replies.ok(
         device="cryodose",
         serial=app.board.serial.decode(),
         fw=VERSION,
         protocol=_PROTOCOL,
         micropython=app.board.micropython,
         boot=app.journal.boot,
-        state=app.name_of(app.machine.state),
+        state=app.name(app.machine.state),
         log_head=app.journal.head,
     )
 
@@ -64,10 +64,12 @@ def _index(request):
     """(index of the request's setting, None) or (-1, the refusal)."""
     key = request.get("key")
     if not isinstance(key, str):
-        return -1, refusal("bad_request", "key is missing, or is not a string")
+        return -1, replies.refusal("bad_request", "key is missing, or is not a string")
     index = schema.index_of(key)
     if index < 0:
-        return -1, refusal("unknown_key", "no setting of that name; describe settings lists them")
+        return -1, replies.refusal(
+            "unknown_key", "no setting of that name; describe settings lists them"
+        )
     return index, None
 
 
@@ -76,10 +78,10 @@ def _get(app, request):
     if refused:
         return refused
     settings = app.settings
-    return ok(
+    return replies.ok(
         key=schema.SETTINGS[index][schema.KEY],
         value=settings.values[index],
-        pending=app.confirm.value if app.confirm.index == index else None,
+        pending=confirm.value if confirm.index == index else None,
     )
 
 
@@ -88,27 +90,26 @@ def _set(app, request):
     if refused:
         return refused
     value = request.get("value")
-    if not is_integer(value):
-        return refusal("type", "value must be an integer, in the setting's unit")
+    if not replies.is_integer(value):
+        return replies.refusal("type", "value must be an integer, in the setting's unit")
     refused = setting_changes.out_of_range(app.settings.values, index, value)
     if refused:
-        return out_of(*refused)
+        return replies.out_of(*refused)
     row = schema.SETTINGS[index]
     key = row[schema.KEY]
-    pending = app.confirm
-    if app.settings.values[index] == value and pending.index != index:
-        return ok(key=key, value=value, applied=True)
+    if app.settings.values[index] == value and confirm.index != index:
+        return replies.ok(key=key, value=value, applied=True)
     if row[schema.BY] == schema.DEVICE:
-        waits = pending.index >= 0 and (pending.index != index or pending.value != value)
+        waits = confirm.index >= 0 and (confirm.index != index or confirm.value != value)
         if waits or app.tables.pending is not None:
-            return refusal("busy", "another change waits for confirmation on the device")
+            return replies.refusal("busy", "another change waits for confirmation on the device")
         confirm.ask(app, index, value)
-        return ok(
+        return replies.ok(
             key=key, value=value, applied=False, confirm=confirm.HOW, expires_s=confirm.TIMEOUT_S
         )
     if not setting_changes.apply(app, index, value, setting_changes.BY_HOST):
-        return refusal("storage", "the device could not save the setting; nothing changed")
-    return ok(key=key, value=value, applied=True)
+        return replies.refusal("storage", "the device could not save the setting; nothing changed")
+    return replies.ok(key=key, value=value, applied=True)
 
 
 def _status(app, request):
@@ -116,8 +117,8 @@ def _status(app, request):
     sensors = app.sensors
     nozzle = sensors.nozzle
     latched = app.faults.latched
-    return ok(
-        state=app.name_of(app.machine.state),
+    return replies.ok(
+        state=app.name(app.machine.state),
         state_ms=app.state_ms(),
         depth_um=values[schema.DEPTH_UM],
         applicator=values[schema.APPLICATOR],
@@ -145,25 +146,25 @@ def _status(app, request):
 def _log(app, request):
     start = request.get("from")
     most = request.get("max", 8)
-    if not is_integer(start) or start < 1:
-        return refusal("bad_request", "from must be an integer, 1 or more")
-    if not is_integer(most) or most < 1:
-        return refusal("bad_request", "max must be an integer, 1 or more")
+    if not replies.is_integer(start) or start < 1:
+        return replies.refusal("bad_request", "from must be an integer, 1 or more")
+    if not replies.is_integer(most) or most < 1:
+        return replies.refusal("bad_request", "max must be an integer, 1 or more")
     book = app.journal
     if start < book.first() or start > book.head + 1:
         low = book.first()
         high = book.head + 1
-        return out_of(low, high, "sequence number", "from takes %d...%d" % (low, high))
+        return replies.out_of(low, high, "sequence number", "from takes %d...%d" % (low, high))
     try:
         data = book.read_many(start, min(most, _LOG_MOST))
         anchor = book.chain_before(start)
     except OSError:
-        return refusal("storage", "the device could not read its flash")
+        return replies.refusal("storage", "the device could not read its flash")
     records = []
     for at in range(0, len(data), journal.RECORD):
         text = binascii.b2a_base64(data[at : at + journal.RECORD])
         records.append(text[:-1].decode())
-    return ok(
+    return replies.ok(
         first=book.first(),
         head=book.head,
         next=start + len(records),
@@ -175,16 +176,16 @@ def _log(app, request):
 def _time(app, request):
     if "utc_s" in request:
         utc_s = request["utc_s"]
-        if not is_integer(utc_s):
-            return refusal("type", "utc_s must be an integer")
+        if not replies.is_integer(utc_s):
+            return replies.refusal("type", "utc_s must be an integer")
         if not clock.FIRST_S <= utc_s <= clock.LAST_S:
-            return out_of(
+            return replies.out_of(
                 clock.FIRST_S, clock.LAST_S, "s", "utc_s must lie in the years 2024 to 2099"
             )
         if app.machine.state != transitions.READY:
-            return refusal("state", "the clock is set in READY only")
+            return replies.refusal("state", "the clock is set in READY only")
         _set_clock(app, utc_s)
-    return ok(utc_s=app.clock.utc_s(), source=clock.SOURCES[app.clock.source])
+    return replies.ok(utc_s=app.clock.utc_s(), source=clock.SOURCES[app.clock.source])
 
 
 def _set_clock(app, utc_s):
@@ -199,7 +200,9 @@ def _set_clock(app, utc_s):
 
 def _maintenance(app, request):
     app.want_maintenance()
-    return ok(text="the application ends; this port becomes MicroPython's REPL after a restart")
+    return replies.ok(
+        text="the application ends; this port becomes MicroPython's REPL after a restart"
+    )
 
 
 # op, states in which it is allowed, handler (or the name of one in calibration_commands.py)
@@ -227,14 +230,14 @@ def handle(app, request):
         name, allowed, handler = row
         if name == op:
             if allowed == _IN_READY and app.machine.state != transitions.READY:
-                return refusal(
+                return replies.refusal(
                     "state",
                     "%s is allowed in READY only; the device is in %s"
-                    % (op, app.name_of(app.machine.state)),
+                    % (op, app.name(app.machine.state)),
                 )
             if isinstance(handler, str):
                 return _of_tables(app, request, handler)
             return handler(app, request)
     if not isinstance(op, str):
-        return refusal("bad_request", "op is missing, or is not a string")
-    return refusal("unknown_op", "no such request; describe commands lists them")
+        return replies.refusal("bad_request", "op is missing, or is not a string")
+    return replies.refusal("unknown_op", "no such request; describe commands lists them")

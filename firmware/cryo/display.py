@@ -11,7 +11,7 @@ from cryo.canvas import PAGES, Canvas
 
 # Display.request: the greater one counts
 NOTHING = const(0)
-REFRESH = const(1)
+_REFRESH = const(1)
 MARK = const(2)
 REDRAW = const(3)
 
@@ -46,8 +46,8 @@ class Display:
 
     def refresh(self):
         """Ask for what has changed on the present screen."""
-        if self.request < REFRESH:
-            self.request = REFRESH
+        if self.request < _REFRESH:
+            self.request = _REFRESH
 
     def start(self):
         """Set the screen up and clear it before it lights. Takes 30 ms."""

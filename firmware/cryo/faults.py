@@ -42,14 +42,11 @@ ACK = const(0)  # SELECT, once the cause is gone
 ESTOP_RULE = const(1)  # loop closed, then SELECT held 2 s
 POWER = const(2)  # only by switching off and on
 
-PRIORITIES = ("low", "medium", "high")
-CLEARS = ("select", "estop", "power")
-
 # Columns of FAULTS
 NUMBER = const(0)
 NAME = const(1)
-PRIORITY = const(2)
-RULE = const(3)
+_PRIORITY = const(2)
+_RULE = const(3)
 
 # number, name (16 characters at most), priority, clearing rule. What the panel says of each stands
 # in its language's data; what the link says, in metadata.py
@@ -80,6 +77,11 @@ FAULTS = (
     (SKIN_SENSOR, "SKIN SENSOR", MEDIUM, ACK),
     (TABLES_LOST, "CALIBRATION LOST", MEDIUM, ACK),
 )
+
+
+def priority(number):
+    """LOW, MEDIUM or HIGH."""
+    return FAULTS[number - 1][_PRIORITY]
 
 
 def row_of(number):
@@ -132,7 +134,7 @@ class FaultSet:
         gone = 0
         for row in FAULTS:
             bit = 1 << (row[NUMBER] - 1)
-            if self.latched & bit and not self.present & bit and row[RULE] == rule:
+            if self.latched & bit and not self.present & bit and row[_RULE] == rule:
                 gone |= bit
         self.latched &= ~gone
         self.fresh &= ~gone

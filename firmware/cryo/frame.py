@@ -150,16 +150,3 @@ def close_line(buffer, length, crc):
 def encode(payload, crc):
     """A whole line from JSON bytes and their CRC-32 (an integer that the caller computed)."""
     return payload + b"*%08x\n" % crc
-
-
-def split(line):
-    """(payload, crc) of a line without its newline, or None when it has not that form."""
-    if len(line) <= TAIL or line[len(line) - TAIL] != _STAR:
-        return None
-    crc = 0
-    for digit in line[len(line) - 8 :]:
-        value = hex_value(digit)
-        if value < 0:
-            return None
-        crc = crc * 16 + value
-    return line[: len(line) - TAIL], crc

@@ -26,7 +26,7 @@ _QUEUE = const(16)
 _DIR = "journal"
 _RESERVE_BLOCKS = const(12)  # free flash kept for settings and for the last records
 _SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython keeps without memory
-_FORMAT = "<IHBBIIiiiiiiii"
+FORMAT = "<IHBBIIiiiiiiii"
 
 ROOM_TO_ARM = const(64)  # free records needed to arm: no treatment may end unrecorded
 
@@ -122,10 +122,10 @@ class Journal:
                     self._chain = record[_BODY:]
                     self.tail = record
             if self.head >= last:
-                self.boot = struct.unpack_from(_FORMAT, self.tail)[1]
+                self.boot = struct.unpack_from(FORMAT, self.tail)[1]
             elif last > 1:
                 self.tail = self.read(last - 1)
-                self.boot = struct.unpack_from(_FORMAT, self.tail)[1]
+                self.boot = struct.unpack_from(FORMAT, self.tail)[1]
         else:
             self._segment_records = _SEGMENT
         if self.broken_seq:
@@ -148,7 +148,7 @@ class Journal:
         if uptime_ms > _SMALL:
             uptime_ms &= 0xFFFFFFFF  # wraps after 49 days; an integer this large allocates
         struct.pack_into(
-            _FORMAT, self._queue, queued * RECORD,
+            FORMAT, self._queue, queued * RECORD,
             seq, self.boot, kind, state, uptime_ms, self.utc_s,
             a, b, c, d, e, f, g, h,
         )  # fmt: skip
@@ -234,23 +234,6 @@ class Journal:
         if seq <= 1:
             return self.genesis()
         return self.read(seq - 1)[_BODY:]
-
-    def unfinished(self):
-        """(kind, its eight arguments) of the freeze or purge that began and has no end, or None.
-
-        Nothing but its end may follow its beginning, apart from what a start writes.
-        """
-        seq = self.head
-        oldest = seq - 40
-        while seq >= self.first() and seq > oldest:
-            record = struct.unpack_from(_FORMAT, self.read(seq))
-            kind = record[2]
-            if kind == FREEZE_BEGIN or kind == PRECHILL_BEGIN:
-                return kind, record[6:]
-            if kind in (FREEZE_END, FREEZE_LOST, PRECHILL_END, ARMED):
-                return None
-            seq -= 1
-        return None
 
     def free_records(self):
         """How many more records fit, the reserve kept. Raises OSError when the flash fails."""

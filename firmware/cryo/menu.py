@@ -2,13 +2,14 @@
 
 Loaded by state_ready.py when SELECT is held, and dropped when it is left: it lies over READY, whose
 state it does not change. Works on an App. May import micropython.const and cryo's buttons, dose,
-languages, schema, screens, sounder, texts. Controls: H-13 (nothing here changes a dose or a limit),
-H-04 (nothing here arms: ARM leads back), H-18 (the patient's number is taken away), H-09.
+languages, schema, screens, setting_changes, sounder, texts. Controls: H-13 (nothing here changes a
+dose or a limit), H-04 (nothing here arms: ARM leads back), H-18 (the patient's number is taken
+away), H-09.
 """
 
 from micropython import const
 
-from cryo import VERSION, buttons, dose, languages, schema, screens, sounder, texts
+from cryo import VERSION, buttons, dose, languages, schema, screens, setting_changes, sounder, texts
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _IDLE_MS = const(30000)  # nobody presses: back to READY
@@ -95,7 +96,7 @@ class Menu:
             app.sounder.play(sounder.REFUSED, now_ms)
             return
         else:
-            app.changes.change(app, index, value)
+            setting_changes.change(app, index, value)
         app.sounder.play(sounder.CLICK, now_ms)
         if self._telling or line == _LANGUAGE:
             app.display.redraw()

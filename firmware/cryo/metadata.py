@@ -10,6 +10,43 @@ from micropython import const
 from cryo import checklist, commands, dose, faults, journal, profiles, replies, schema, transitions
 
 _ROWS_BYTES = const(1500)  # of JSON in one `describe` reply
+# Words for the numbers of other modules, in their order
+EVENTS = (
+    "",
+    "started",
+    "self-test passed",
+    "ARM held 1 s",
+    "ARM pressed",
+    "TRIGGER held",
+    "shot ended",
+    "timed out",
+    "SELECT",
+    "fault",
+    "faults cleared",
+    "nozzle not cold",
+    "nozzle cold",
+    "freeze complete, cycles left",
+    "stopped",
+    "ARM held 1 s, screening due",
+    "screening answered",
+)
+
+CAUSES = (
+    "",
+    "complete",
+    "trigger released",
+    "emergency stop",
+    "fault",
+    "cancelled",
+    "cold",
+    "reset",
+    "complete, depth reached",
+)
+
+PRIORITIES = ("low", "medium", "high")
+CLEARS = ("select", "estop", "power")
+WHO = ("host", "device")
+
 _ALLOWED = ("valve closed (status: always)", "READY")
 
 ERRORS = (
@@ -392,8 +429,7 @@ def _text(texts, number):
 
 def _setting_rows(app):
     return [
-        row[: schema.BY] + (schema.WHO[row[schema.BY]], _text(HELPS, row[0]))
-        for row in schema.SETTINGS
+        row[: schema.BY] + (WHO[row[schema.BY]], _text(HELPS, row[0])) for row in schema.SETTINGS
     ]
 
 
@@ -403,14 +439,13 @@ def _command_rows(app):
 
 def _fault_rows(app):
     return [
-        (row[0], row[1], faults.PRIORITIES[row[2]], faults.CLEARS[row[3]])
-        + FAULT_TEXTS[row[0] - 1][1:]
+        (row[0], row[1], PRIORITIES[row[2]], CLEARS[row[3]]) + FAULT_TEXTS[row[0] - 1][1:]
         for row in faults.FAULTS
     ]
 
 
 def _state_rows(app):
-    return [(state, app.name_of(state)) for state in range(transitions.FAULT + 1)]
+    return [(state, app.name(state)) for state in range(transitions.FAULT + 1)]
 
 
 def _applicator_rows(app):

@@ -12,69 +12,72 @@ from cryo import faults, interlocks, journal, schema, transitions
 _SKIN_SILENT_MS = const(2000)
 
 
-class Monitors:
-    """`closed_for_ms` counts from the last closing, up to interlocks.STUCK_AFTER_MS."""
+closed_ms = 0  # of the last closing, ticks_ms
+closed_for_ms = 0  # since then, up to interlocks.STUCK_AFTER_MS
+skin_seen_ms = 0  # uptime
+logged_overruns = 0
 
-    def __init__(self, now_ms):
-        self.closed_for_ms = 0
-        self._closed_ms = now_ms
-        self._skin_seen_ms = 0  # uptime
-        self._logged_overruns = 0
 
-    def closed(self, now_ms):
-        """The valve has just been proved closed."""
-        self._closed_ms = now_ms
-        self.closed_for_ms = 0
+def closed(now_ms):
+    """The valve has just been proved closed."""
+    global closed_ms, closed_for_ms
+    closed_ms = now_ms
+    closed_for_ms = 0
 
-    def estop(self, app, estop_closed):
-        """H-03: an open loop latches its fault at once, in every state."""
-        if not estop_closed:
-            app.faults.latch(faults.ESTOP, True)
-        elif app.faults.present:
-            app.faults.set_present(faults.ESTOP, False)
 
-    def watch(self, app):
-        """Ten times a second, the valve closed."""
-        clock = app.clock
-        latched = app.faults
-        sensors = app.sensors
-        if self.closed_for_ms < interlocks.STUCK_AFTER_MS:
-            self.closed_for_ms = min(clock.since(self._closed_ms), interlocks.STUCK_AFTER_MS)
-        state = app.machine.state
-        if state == transitions.SELF_TEST or state == transitions.BOOT:
-            return
-        fault = interlocks.closed_but(sensors, self.closed_for_ms)
-        if fault:
-            latched.latch(fault, True)
-        fault = interlocks.broken(sensors)
-        if fault:
-            latched.latch(fault, True)
-        elif latched.present:
-            latched.set_present(faults.NOZZLE_SENSOR, False)
-            latched.set_present(faults.PRESSURE_SENSOR, False)
-            latched.set_present(faults.LEVEL_SENSOR, False)
-        if app.display.failed:
-            latched.latch(faults.SCREEN, True)  # H-14
-        self._watch_skin(app)
-        if clock.overruns != self._logged_overruns and clock.uptime_ms % 60000 < 100:
-            self._logged_overruns = clock.overruns
-            app.record(journal.OVERRUN, clock.overruns, clock.worst_tick_us)
+def estop(app, estop_closed):
+    """H-03: an open loop latches its fault at once, in every state."""
+    if not estop_closed:
+        app.faults.latch(faults.ESTOP, True)
+    elif app.faults.present:
+        app.faults.set_present(faults.ESTOP, False)
 
-    def _watch_skin(self, app):
-        """H-10: a skin sensor that is said to be fitted answers, or it is a fault."""
-        skin = app.sensors.skin
-        uptime_ms = app.clock.uptime_ms
-        if not app.settings.values[schema.SKIN_SENSOR]:
-            self._skin_seen_ms = uptime_ms
-            skin.valid = False
-            gone = True
-        else:
-            if skin.valid:
-                self._skin_seen_ms = uptime_ms
-            elif not app.board.skin.answers() and uptime_ms % 1000 < 100:
-                app.board.skin.start()
-            gone = uptime_ms - self._skin_seen_ms < _SKIN_SILENT_MS
-        if not gone:
-            app.faults.latch(faults.SKIN_SENSOR, True)
-        elif app.faults.present:
-            app.faults.set_present(faults.SKIN_SENSOR, False)
+
+def watch(app):
+    """Ten times a second, the valve closed."""
+    global closed_for_ms, logged_overruns
+    clock = app.clock
+    latched = app.faults
+    sensors = app.sensors
+    if closed_for_ms < interlocks.STUCK_AFTER_MS:
+        closed_for_ms = min(clock.since(closed_ms), interlocks.STUCK_AFTER_MS)
+    state = app.machine.state
+    if state == transitions.SELF_TEST or state == transitions.BOOT:
+        return
+    fault = interlocks.closed_but(sensors, closed_for_ms)
+    if fault:
+        latched.latch(fault, True)
+    fault = interlocks.broken(sensors)
+    if fault:
+        latched.latch(fault, True)
+    elif latched.present:
+        latched.set_present(faults.NOZZLE_SENSOR, False)
+        latched.set_present(faults.PRESSURE_SENSOR, False)
+        latched.set_present(faults.LEVEL_SENSOR, False)
+    if app.display.failed:
+        latched.latch(faults.SCREEN, True)  # H-14
+    _watch_skin(app)
+    if clock.overruns != logged_overruns and clock.uptime_ms % 60000 < 100:
+        logged_overruns = clock.overruns
+        app.record(journal.OVERRUN, clock.overruns, clock.worst_tick_us)
+
+
+def _watch_skin(app):
+    """H-10: a skin sensor that is said to be fitted answers, or it is a fault."""
+    global skin_seen_ms
+    skin = app.sensors.skin
+    uptime_ms = app.clock.uptime_ms
+    if not app.settings.values[schema.SKIN_SENSOR]:
+        skin_seen_ms = uptime_ms
+        skin.valid = False
+        gone = True
+    else:
+        if skin.valid:
+            skin_seen_ms = uptime_ms
+        elif not app.board.skin.answers() and uptime_ms % 1000 < 100:
+            app.board.skin.start()
+        gone = uptime_ms - skin_seen_ms < _SKIN_SILENT_MS
+    if not gone:
+        app.faults.latch(faults.SKIN_SENSOR, True)
+    elif app.faults.present:
+        app.faults.set_present(faults.SKIN_SENSOR, False)

@@ -1,13 +1,13 @@
 """After a treatment: 30 min of observation beside READY, and whose the next treatment is.
 
-Works on an App. May import micropython.const and cryo's buttons, journal, schema, sounder.
-Controls: H-18 (a patient's number does not outlive the visit), H-09 (the end of the observation is
-heard until somebody has answered).
+Works on an App. May import micropython.const and cryo's buttons, journal, schema, setting_changes,
+sounder. Controls: H-18 (a patient's number does not outlive the visit), H-09 (the end of the
+observation is heard until somebody has answered).
 """
 
 from micropython import const
 
-from cryo import buttons, journal, schema, sounder
+from cryo import buttons, journal, schema, setting_changes, sounder
 
 _FORGET_MS = const(3600000)  # since the number was chosen or last used
 
@@ -62,7 +62,7 @@ class Observation:
             app.sounder.play(sounder.OBSERVED, app.clock.now_ms)
         elif app.settings.values[schema.PATIENT_REF]:
             if uptime_ms - self._patient_ms > _FORGET_MS:
-                app.changes.change(app, schema.PATIENT_REF, 0)
+                setting_changes.change(app, schema.PATIENT_REF, 0)
                 app.display.redraw()
 
     def reminding(self, app, keys):

@@ -30,6 +30,6 @@ class loaded:
     def __enter__(self):
         return load(self._name)
 
-    def __exit__(self, kind, value, trace):
+    def __exit__(self, a, b, c):
         unload(self._name)
         return False

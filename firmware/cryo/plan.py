@@ -16,30 +16,29 @@ def _gate_us(time_ms, values):
     )
 
 
-class Plan:
-    """Made once; `make` writes every field."""
+dose_ms = 0
+planned_us = 0
+most_ms = 0  # of flow that the gate is planned for: the dose, or the mode's bound
+least_ms = 0  # since the gate opened: the depth-controlled mode ends no freeze before
+target_um = 0  # the estimated depth that ends the freeze; 0 = its time does
+table_version = 0
+cycles = 1
 
-    def __init__(self):
-        self.dose_ms = 0
-        self.planned_us = 0
-        self.most_ms = 0  # of flow that the gate is planned for: the dose, or the mode's bound
-        self.least_ms = 0  # since the gate opened: the depth-controlled mode ends no freeze before
-        self.target_um = 0  # the estimated depth that ends the freeze; 0 = its time does
-        self.table_version = 0
-        self.cycles = 1
 
-    def make(self, values, dose_ms):
-        """Decide everything from the settings in force and their dose (ms, more than 0)."""
-        by_depth = values[schema.DEPTH_MODE]
-        self.dose_ms = dose_ms
-        self.most_ms = dose.most_ms(dose_ms) if by_depth else dose_ms
-        self.planned_us = _gate_us(self.most_ms, values)
-        self.least_ms = (_gate_us(dose.least_ms(dose_ms), values) + 999) // 1000
-        self.target_um = profiles.plan_um(values) if by_depth else 0
-        self.table_version = dose.version_of(values[schema.APPLICATOR])
-        self.cycles = values[schema.CYCLES]
+def make(values, time_ms):
+    """Decide everything from the settings in force and their dose (ms, more than 0)."""
+    global dose_ms, planned_us, most_ms, least_ms, target_um, table_version, cycles
+    by_depth = values[schema.DEPTH_MODE]
+    dose_ms = time_ms
+    most_ms = dose.most_ms(time_ms) if by_depth else time_ms
+    planned_us = _gate_us(most_ms, values)
+    least_ms = (_gate_us(dose.least_ms(time_ms), values) + 999) // 1000
+    target_um = profiles.plan_um(values) if by_depth else 0
+    table_version = dose.version_of(values[schema.APPLICATOR])
+    cycles = values[schema.CYCLES]
 
-    def flow_ms(self, delivered_us):
-        """Time of flow, ms, for a gate that was high for `delivered_us`: the lags taken out."""
-        lag_us = self.most_ms * 1000 - self.planned_us
-        return max(0, delivered_us + lag_us) // 1000 if delivered_us else 0
+
+def flow_ms(delivered_us):
+    """Time of flow, ms, for a gate that was high for `delivered_us`: the lags taken out."""
+    lag_us = most_ms * 1000 - planned_us
+    return max(0, delivered_us + lag_us) // 1000 if delivered_us else 0

@@ -1,10 +1,10 @@
 """Fills the view for the present state: what the screens are to say, in words and numbers.
 
 Works on an App. May import micropython.const and cryo's arming, buttons, checklist, confirm,
-display, dose, faults, interlocks, on_demand, profiles, schema, screens, sounder, state_freezing,
-state_prechill, state_ready, state_screening, state_thawing, states, texts, transitions, VERSION;
-loads value_format on demand. Controls: H-09, H-06 (a depth without a dose shows the range, not a
-number), H-13 (a change shows old and new).
+demand, display, dose, faults, interlocks, on_demand, plan, profiles, refusal, schema, screens,
+sounder, state_freezing, state_prechill, state_ready, state_screening, state_thawing, states, texts,
+transitions; loads value_format on demand. Controls: H-09, H-06 (a depth without a dose shows the
+range, not a number), H-13 (a change shows old and new).
 
 The only writer of the view, once a tick, after everything has been decided (the open menu, loaded
 on demand, fills in its own lines). Nothing here is allocated while the valve is open.
@@ -18,12 +18,15 @@ from cryo import (
     buttons,
     checklist,
     confirm,
+    demand,
     display,
     dose,
     faults,
     interlocks,
     on_demand,
+    plan,
     profiles,
+    refusal,
     schema,
     screens,
     sounder,
@@ -41,12 +44,7 @@ _COUNTED_S = const(5)  # the last seconds of a freeze are heard
 _FAULT_MS = const(2000)  # the words of a fault, and what was delivered, take turns
 
 
-class _Shown:
-    def __init__(self):
-        self.second = -1  # of a countdown, or the turn of a fault's words
-
-
-_shown = _Shown()
+second = -1  # of a countdown, or the turn of a fault's words, that was shown last
 
 
 def step(app):
@@ -66,13 +64,14 @@ def step(app):
 
 def show(app):
     """Fill the view for the present state and show its screen from the beginning."""
+    global second
     state = app.machine.state
     view = app.display.view
-    screen = states.STATES[state][states.SCREEN]
-    _shown.second = -1
-    if app.refusal.lines:
+    screen = states.screen(state)
+    second = -1
+    if refusal.lines:
         view.title = texts.say(texts.CANNOT_ARM)
-        view.lines = app.refusal.lines
+        view.lines = refusal.lines
         screen = screens.REFUSED
     elif state == transitions.READY:
         screen = _fill_ready(app, view)
@@ -104,7 +103,7 @@ def _refresh(app):
     if state == transitions.FREEZING:
         _count_down(app, view)
     elif state == transitions.PRECHILL:
-        view.purge_ms = app.shot.elapsed_ms if app.demand.kind else 0
+        view.purge_ms = app.shot.elapsed_ms if demand.kind else 0
         view.nozzle_c_x100 = app.sensors.nozzle.c_x100
         app.display.update()
     elif state == transitions.READY:
@@ -127,7 +126,7 @@ def _refresh(app):
 def _fill_ready(app, view):
     """The plan, and the screen that lies on top."""
     values = app.settings.values
-    view.field = state_ready.scratch.field
+    view.field = state_ready.field
     view.depth_um = values[schema.DEPTH_UM]
     view.margin_um = values[schema.MARGIN_UM]
     view.plan_um = profiles.plan_um(values)
@@ -149,7 +148,7 @@ def _fill_ready(app, view):
         return screens.CONFIRM
     if app.observation.over:
         return screens.OBSERVE
-    menu = state_ready.scratch.menu
+    menu = state_ready.menu
     if menu:
         menu.show(app)
         return screens.MENU
@@ -158,7 +157,7 @@ def _fill_ready(app, view):
 
 def _fill_confirm(app, view):
     """The change that the operator is asked about: its name, the old value, the new one. H-13"""
-    index = app.confirm.index
+    index = confirm.index
     if index < 0:
         view.confirm_key = app.tables.confirm_key
         view.confirm_old = view.confirm_unit = ""
@@ -169,7 +168,7 @@ def _fill_confirm(app, view):
         value = app.settings.values[index]
         view.confirm_key = texts.setting(schema.SETTINGS[index][schema.NUMBER])
         view.confirm_old, view.confirm_unit = value_format.said(index, value)
-        view.confirm_new = value_format.said(index, app.confirm.value)[0]
+        view.confirm_new = value_format.said(index, confirm.value)[0]
 
 
 def _hint(app, view):
@@ -190,7 +189,7 @@ def _shots_left(app, view):
 
 def _refresh_ready(app, view):
     """Readings and minutes change while nobody presses: the screen must follow."""
-    menu = state_ready.scratch.menu
+    menu = state_ready.menu
     if menu:
         menu.update(app)
     elif view.hint != _hint(app, view) or view.shots_left != _shots_left(app, view):
@@ -204,34 +203,32 @@ def _refresh_ready(app, view):
 
 def _fill_question(view):
     """A page of the checklist, or the item of it that applies."""
-    scratch = state_screening.scratch
-    if scratch.doubt:
-        view.item_words[0] = texts.item(scratch.doubt)
-        kind = checklist.ITEMS[scratch.doubt - 1][checklist.KIND]
+    if state_screening.doubt:
+        view.item_words[0] = texts.item(state_screening.doubt)
+        kind = checklist.ITEMS[state_screening.doubt - 1][checklist.KIND]
         return screens.STOPPED if kind == checklist.AVOID else screens.OVERRIDE
-    view.page = scratch.page + 1
+    view.page = state_screening.page + 1
     view.pages = checklist.PAGES
-    view.item = scratch.item
-    view.items = checklist.on_page(scratch.page)
-    first = scratch.page * checklist.A_PAGE
+    view.item = state_screening.item
+    view.items = checklist.on_page(state_screening.page)
+    first = state_screening.page * checklist.A_PAGE
     for i in range(view.items):
-        view.item_words[i] = texts.item(checklist.ITEMS[first + i][checklist.ITEM])
+        view.item_words[i] = texts.item(checklist.ITEMS[first + i][checklist.NUMBER])
     return screens.SCREENING
 
 
 def _fill_purge(app, view):
     view.purge_ms = 0
-    view.cold = state_prechill.scratch.cold
+    view.cold = state_prechill.cold
     view.pressed = app.buttons.down & buttons.TRIGGER
     view.nozzle_c_x100 = app.sensors.nozzle.c_x100
-    return screens.PURGING if app.demand.kind else screens.PRECHILL
+    return screens.PURGING if demand.kind else screens.PRECHILL
 
 
 # -- the freeze, and after it ---------------------------------------------------------------------
 
 
 def _fill_freezing(app, view):
-    plan = app.plan
     view.planned_ms = plan.dose_ms
     view.remaining_ms = plan.dose_ms
     view.target_um = plan.target_um
@@ -241,27 +238,27 @@ def _fill_freezing(app, view):
 
 
 def _count_down(app, view):
+    global second
     # The screen counts the dose, the gate the dose corrected for the valve's lags: both
     # begin and end together to within some ms.
     elapsed_ms = app.shot.elapsed_ms
-    left_ms = app.plan.dose_ms - elapsed_ms
-    scratch = state_freezing.scratch
+    left_ms = plan.dose_ms - elapsed_ms
     view.remaining_ms = left_ms if left_ms > 0 else 0
-    view.estimate_um = scratch.estimate.depth_um
-    if scratch.ice_at_ms >= 0:
-        view.ice_ms = elapsed_ms - scratch.ice_at_ms
+    view.estimate_um = state_freezing.estimate.depth_um
+    if state_freezing.ice_at_ms >= 0:
+        view.ice_ms = elapsed_ms - state_freezing.ice_at_ms
     app.display.update()
-    second = view.remaining_ms // 1000
-    if second != _shown.second:
-        if second < _COUNTED_S and _shown.second >= 0:
+    left_s = view.remaining_ms // 1000
+    if left_s != second:
+        if left_s < _COUNTED_S and second >= 0:
             app.sounder.play(sounder.COUNT, app.clock.now_ms)
-        _shown.second = second
+        second = left_s
 
 
 def _fill_thaw(app, view):
     view.cycle = app.summary.cycle
-    view.cycles = app.plan.cycles
-    view.thawed = state_thawing.scratch.thawed
+    view.cycles = plan.cycles
+    view.thawed = state_thawing.thawed
     view.thaw_min_ms = app.settings.values[schema.THAW_MIN_S] * 1000
     view.thaw_ms = app.state_ms()
     _fill_skin(app, view)
@@ -275,13 +272,13 @@ def _fill_skin(app, view):
 def _fill_done(app, view):
     summary = app.summary
     view.complete = summary.last_complete
-    view.short = state_freezing.scratch.short
-    view.planned_ms = app.plan.dose_ms
+    view.short = state_freezing.short
+    view.planned_ms = plan.dose_ms
     view.delivered_ms = summary.last_ms
     view.nozzle_min_c_x100 = summary.nozzle_min_c_x100
     view.interruptions = summary.interruptions
     view.cycle = summary.complete
-    view.cycles = app.plan.cycles
+    view.cycles = plan.cycles
 
 
 # -- FAULT ----------------------------------------------------------------------------------------
@@ -292,7 +289,7 @@ def _fill_fault(app, view):
     what = texts.fault(number, 1)
     if app.summary.to_show and app.state_ms() // _FAULT_MS % 2:
         delivered = app.summary.last_ms // 100
-        planned = (app.plan.dose_ms + 50) // 100
+        planned = (plan.dose_ms + 50) // 100
         what = "%d.%d %s %d.%d s" % (
             delivered // 10, delivered % 10, texts.say(texts.OF), planned // 10, planned % 10,
         )  # fmt: skip
@@ -303,8 +300,9 @@ def _fill_fault(app, view):
 
 def _refresh_fault(app):
     """The words of the fault, and what of the freeze was delivered, take turns."""
+    global second
     turn = app.state_ms() // _FAULT_MS
-    if turn != _shown.second:
+    if turn != second:
         if app.summary.to_show:
             show(app)
-        _shown.second = turn
+        second = turn

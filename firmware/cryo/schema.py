@@ -48,8 +48,6 @@ SKIN_SENSOR = const(48)
 HOST = const(0)  # the host may set it at once
 DEVICE = const(1)  # takes effect after confirmation on the device
 
-WHO = ("host", "device")
-
 DEPTH_STEP_UM = const(100)
 
 # Columns of SETTINGS

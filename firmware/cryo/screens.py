@@ -12,7 +12,8 @@ not drawn yet). Updates allocate nothing, and FREEZING's draws one piece a call.
 
 from micropython import const
 
-from cryo import fonts, texts, view as fields
+from cryo import fonts, texts
+from cryo.view import FIELD_APPLICATOR, FIELD_CYCLES, FIELD_DEPTH, FIELD_PROFILE
 
 BOOT = const(0)
 READY = const(1)
@@ -207,20 +208,20 @@ def _ready_enter(canvas, view):
         _right(canvas, 0, texts.say(texts.HOLD_ARM))
     _dose_row(canvas, view)
     field = view.field
-    if field == fields.FIELD_DEPTH:
+    if field == FIELD_DEPTH:
         canvas.pixels.fill_rect(0, 46, 44, 2, 1)
         canvas.touch(5, 1)
         if view.dose_ms < 0:
             _bottom(canvas, view.range_text)
         else:
             _beside(canvas, view)
-    elif field == fields.FIELD_APPLICATOR:
+    elif field == FIELD_APPLICATOR:
         if view.dose_ms < 0:
             canvas.glyph(fonts.ICON, _DOWN, 120, 4)
         _field(canvas, view.applicator)
-    elif field == fields.FIELD_PROFILE:
+    elif field == FIELD_PROFILE:
         _field(canvas, view.profile_name)
-    elif field == fields.FIELD_CYCLES:
+    elif field == FIELD_CYCLES:
         _field(canvas, "%d " % view.cycles + texts.say(texts.CYCLES))
     elif view.patient_ref:
         _field(canvas, texts.say(texts.PATIENT) + " %d" % view.patient_ref)

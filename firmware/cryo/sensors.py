@@ -14,36 +14,45 @@ _FULL_COUNT = const(65535)
 _STREAK = const(3)
 
 
-class Channel:
+class _Streak:
+    """Validity: three samples in a row make a reading valid, or broken."""
+
+    def __init__(self):
+        self.valid = False
+        self._streak = 0  # samples in a row that speak against `valid`
+
+    def _judge(self, good):
+        """Take a verdict on one sample. Whether the sample counts."""
+        if good == self.valid:
+            self._streak = 0
+        elif self._streak < _STREAK:
+            self._streak += 1
+            if self._streak == _STREAK:
+                self.valid = good
+                self._streak = 0
+        return good
+
+
+class Channel(_Streak):
     """One analog quantity: `value = (mV - zero_mv) * 100 // mv_per_100`, smoothed."""
 
     def __init__(self, zero_mv, mv_per_100, low_mv, high_mv, smooth_bits):
+        super().__init__()
         self.value = 0
-        self.valid = False
         self._zero_mv = zero_mv
         self._mv_per_100 = mv_per_100
         self._low_mv = low_mv
         self._high_mv = high_mv
         self._bits = smooth_bits
         self._sum_mv = -1  # smoothed mV << bits; -1 before the first good sample
-        self._good = 0
-        self._bad = 0
 
     def step(self, count):
         """Take one sample (16-bit count)."""
         mv = count * _FULL_MV // _FULL_COUNT
-        if mv < self._low_mv or mv > self._high_mv:
-            self._good = 0
-            if self._bad < _STREAK:
-                self._bad += 1
-                if self._bad == _STREAK:
-                    self.valid = False
-                    self._sum_mv = -1
+        if not self._judge(self._low_mv <= mv <= self._high_mv):
+            if not self.valid:
+                self._sum_mv = -1
             return
-        self._bad = 0
-        if not self.valid:
-            self._good += 1
-            self.valid = self._good >= _STREAK
         bits = self._bits
         if self._sum_mv < 0:
             self._sum_mv = mv << bits
@@ -52,7 +61,7 @@ class Channel:
         self.value = ((self._sum_mv >> bits) - self._zero_mv) * 100 // self._mv_per_100
 
 
-class Nozzle:
+class Nozzle(_Streak):
     """Nozzle thermocouple: the MAX31856's linearised word and fault byte.
 
     `c_x100` is the temperature in 0.01 degrees Celsius; `fault` the chip's fault byte, or
@@ -62,34 +71,24 @@ class Nozzle:
     SILENT = 256
 
     def __init__(self):
+        super().__init__()
         self.c_x100 = 0
-        self.valid = False
         self.fault = 0
-        self._good = 0
-        self._bad = 0
 
     def step(self, word, fault):
         """Take one reading: 19-bit two's complement word (2**-7 C), fault byte or SILENT."""
-        if fault:
+        was_valid = self.valid
+        if not self._judge(not fault):
             self.fault = fault
-            self._good = 0
-            if self._bad < _STREAK:
-                self._bad += 1
-                if self._bad == _STREAK:
-                    self.valid = False
             return
-        self._bad = 0
         if word & 0x40000:
             word -= 0x80000
         self.c_x100 = word * 100 >> 7
-        if not self.valid:
-            self._good += 1
-            if self._good >= _STREAK:
-                self.valid = True
-                self.fault = 0
+        if self.valid and not was_valid:
+            self.fault = 0
 
 
-class Skin:
+class Skin(_Streak):
     """Infrared thermometer: the MLX90614's word for the object's temperature.
 
     `c_x100` in 0.01 degrees Celsius. The part ends at -70.01 C and says so for all that is colder.
@@ -99,26 +98,14 @@ class Skin:
     END_C_X100 = -7001
 
     def __init__(self):
+        super().__init__()
         self.c_x100 = 0
-        self.valid = False
-        self._good = 0
-        self._bad = 0
 
     def step(self, word):
         """Take one reading: 16-bit word in 0.02 K, its top bit an error flag; or SILENT."""
-        if word & 0x18000:
-            self._good = 0
-            if self._bad < _STREAK:
-                self._bad += 1
-                if self._bad == _STREAK:
-                    self.valid = False
-            return
-        self._bad = 0
-        c_x100 = word * 2 - 27315
-        self.c_x100 = c_x100 if c_x100 > self.END_C_X100 else self.END_C_X100
-        if not self.valid:
-            self._good += 1
-            self.valid = self._good >= _STREAK
+        if self._judge(not word & 0x18000):
+            c_x100 = word * 2 - 27315
+            self.c_x100 = c_x100 if c_x100 > self.END_C_X100 else self.END_C_X100
 
 
 class Sensors:

@@ -18,44 +18,41 @@ BY_CONFIRMED = const(3)
 BY_REJECTED = const(4)
 
 
-class Changes:
-    """What the panel has changed and what is not yet saved. Made once."""
+unsaved = 0  # bit mask of settings changed on the panel
+before = [0] * len(schema.SETTINGS)  # value in flash of what the panel changed
+changed_ms = 0
 
-    def __init__(self):
-        self.unsaved = 0  # bit mask of settings
-        self._changed = [0] * len(schema.SETTINGS)  # value in flash of what the panel changed
-        self._changed_ms = 0
 
-    def change(self, app, index, value):
-        """Put a value chosen on the panel in force; it is saved and recorded a little later."""
-        bit = 1 << index
-        values = app.settings.values
-        if not self.unsaved & bit:
-            self.unsaved |= bit
-            self._changed[index] = values[index]
-        values[index] = value
-        self._changed_ms = app.clock.now_ms
-        _take_effect(app, index, value)
+def change(app, index, value):
+    """Put a value chosen on the panel in force; it is saved and recorded a little later."""
+    global unsaved, changed_ms
+    bit = 1 << index
+    values = app.settings.values
+    if not unsaved & bit:
+        unsaved |= bit
+        before[index] = values[index]
+    values[index] = value
+    changed_ms = app.clock.now_ms
+    _take_effect(app, index, value)
 
-    def due(self, app):
-        """Whether what was changed has rested for long enough to be saved."""
-        return self.unsaved and app.clock.since(self._changed_ms) > _SAVE_AFTER_MS
 
-    def save(self, app, by=BY_PANEL):
-        """Save what was changed with the buttons, and record each change once."""
-        if not self.unsaved:
-            return
-        app.clock.exclude()
-        changed = self.unsaved
-        self.unsaved = 0
-        save_settings(app)
-        values = app.settings.values
-        for i in range(len(schema.SETTINGS)):
-            if changed & (1 << i) and self._changed[i] != values[i]:
-                app.record(
-                    journal.SETTING, schema.SETTINGS[i][schema.NUMBER], self._changed[i],
-                    values[i], by,
-                )  # fmt: skip
+def due(app):
+    """Whether what was changed has rested for long enough to be saved."""
+    return unsaved and app.clock.since(changed_ms) > _SAVE_AFTER_MS
+
+
+def save(app, by=BY_PANEL):
+    """Save what was changed with the buttons, and record each change once."""
+    global unsaved
+    if not unsaved:
+        return
+    changed = unsaved
+    unsaved = 0
+    save_settings(app)
+    values = app.settings.values
+    for i in range(len(schema.SETTINGS)):
+        if changed & (1 << i) and before[i] != values[i]:
+            app.record(journal.SETTING, schema.SETTINGS[i][schema.NUMBER], before[i], values[i], by)
 
 
 def save_settings(app):
@@ -83,20 +80,20 @@ def take_profile(app):
     values = app.settings.values
     for which in range(3):
         index, value = profiles.figure(values, values[schema.PROFILE], which)
-        app.changes.change(app, index, value)
+        change(app, index, value)
 
 
 def apply(app, index, value, by):
     """Put a setting in force and save it. False: the flash refused; nothing changed."""
     old = app.settings.values[index]
-    app.changes.save(app)
+    save(app)
     app.clock.exclude()
     if not app.settings.store(index, value):
         return False
     app.record(journal.SETTING, schema.SETTINGS[index][schema.NUMBER], old, value, by)
     if index == schema.PROFILE:
         take_profile(app)
-        app.changes.save(app, by)
+        save(app, by)
     else:
         _take_effect(app, index, value)
     if app.machine.state == transitions.READY:

@@ -6,7 +6,7 @@ time), H-01 (a second look at the timer), H-02, H-03, H-11, H-15 (a shot never r
 purge is
 bounded, and ends by itself).
 
-    SUPPLY   supply on, gate low: 20 ms in which no coil current may flow (is the gate shorted?)
+    SUPPLY    supply on, gate low: 20 ms in which no coil current may flow (is the gate shorted?)
     OPEN     the dose timer counts
     _CLOSING  gate low, supply still on: the current must fall (did the gate really open?)
 
@@ -22,7 +22,7 @@ from micropython import const
 from cryo import faults, interlocks
 
 IDLE = const(0)
-SUPPLY = const(1)
+_SUPPLY = const(1)
 OPEN = const(2)
 _CLOSING = const(3)
 
@@ -35,18 +35,6 @@ CANCELLED = const(5)  # ended before the gate opened
 COLD = const(6)  # a purge: the nozzle is at liquid temperature
 RESET = const(7)  # the processor was reset, or lost power: told by the next start
 BY_DEPTH = const(8)  # complete: the estimated depth is the planned one
-
-CAUSES = (
-    "",
-    "complete",
-    "trigger released",
-    "emergency stop",
-    "fault",
-    "cancelled",
-    "cold",
-    "reset",
-    "complete, depth reached",
-)
 
 PURGE_US = const(10000000)  # no purge is longer: a line that is not cold by then has no liquid
 
@@ -106,12 +94,12 @@ class Shot:
         self.pressure_min_mbar = 100000
         self._since_ms = now_ms
         self._last_ms = now_ms
-        self.phase = SUPPLY
+        self.phase = _SUPPLY
         self._valve.raise_supply()
 
     def remaining_ms(self):
         """Freeze time left in ms, rounded up; 0 when the gate is low."""
-        if self.phase == SUPPLY:
+        if self.phase == _SUPPLY:
             return (self.planned_us + 999) // 1000
         if self.phase != OPEN:
             return 0
@@ -123,7 +111,7 @@ class Shot:
         if self.phase == OPEN:
             return self._step_open(now_ms, trigger, estop_closed, sensors, values)
         in_phase_ms = (now_ms - self._since_ms) & _TICKS_MASK
-        if self.phase == SUPPLY:
+        if self.phase == _SUPPLY:
             return self._step_supply(now_ms, in_phase_ms, trigger, estop_closed, sensors)
         return self._step_closing(in_phase_ms, sensors)
 

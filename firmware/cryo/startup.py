@@ -1,10 +1,12 @@
 """The start, up to the first tick. Loaded by app.py for the start, and dropped after it.
 
-Works on an App. May import cryo's board, clock, faults, journal, presenter, redundant_file, schema,
-shot, texts, valve. Controls: H-11 (a freeze that has no end in the journal is found and bounded),
-H-07, H-08 (what is wrong with settings or journal is a fault, not a silence), H-18 (the patient's
-number is forgotten).
+Works on an App. May import struct and cryo's board, clock, faults, journal, presenter,
+redundant_file, schema, shot, texts, valve. Controls: H-11 (a freeze that has no end in the journal
+is found and bounded), H-07, H-08 (what is wrong with settings or journal is a fault, not a
+silence), H-18 (the patient's number is forgotten).
 """
+
+import struct
 
 from cryo import (
     VERSION,
@@ -55,7 +57,7 @@ def _start_journal(app, cause, doing, number):
     unfinished = None
     try:
         book.open()
-        unfinished = book.unfinished()
+        unfinished = _unfinished(book)
         free = book.free_records()
     except OSError:
         app.faults.latch(faults.JOURNAL_FAILED, False)
@@ -91,6 +93,24 @@ def _start_journal(app, cause, doing, number):
         else:
             _purge_lost(app, unfinished[1], number if told else -1)
     app.flush()
+
+
+def _unfinished(book):
+    """(kind, its eight arguments) of the freeze or purge that began and has no end, or None.
+
+    Nothing but its end may follow its beginning, apart from what a start writes.
+    """
+    seq = book.head
+    oldest = seq - 40
+    while seq >= book.first() and seq > oldest:
+        record = struct.unpack_from(journal.FORMAT, book.read(seq))
+        kind = record[2]
+        if kind == journal.FREEZE_BEGIN or kind == journal.PRECHILL_BEGIN:
+            return kind, record[6:]
+        if kind in (journal.FREEZE_END, journal.FREEZE_LOST, journal.PRECHILL_END, journal.ARMED):
+            return None
+        seq -= 1
+    return None
 
 
 def _bounds_us(elapsed_ms, planned_us):

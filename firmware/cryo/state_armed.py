@@ -12,10 +12,6 @@ from cryo import arming, buttons, schema, sounder, transitions
 _PEDAL_MS = const(1500)
 
 
-def enter(app, event):
-    """Nothing to prepare: the plan was made at arming."""
-
-
 def step(app, now_ms):
     """One tick."""
     keys = app.buttons
@@ -32,10 +28,6 @@ def step(app, now_ms):
     else:
         app.display.refresh()
     return 0
-
-
-def leave(app, event):
-    """Nothing to end."""
 
 
 def _too_soon(app):

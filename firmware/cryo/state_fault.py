@@ -45,10 +45,10 @@ def leave(app, event):
     app.sounder.stop()
 
 
-def _report_cleared(app, gone):
+def _report_cleared(app, mask):
     for row in faults.FAULTS:
         number = row[faults.NUMBER]
-        if gone & (1 << (number - 1)):
+        if mask & (1 << (number - 1)):
             app.record(journal.FAULT_CLEARED, number)
             app.link.event(
                 {"ev": "fault", "fault": number, "name": row[faults.NAME], "active": False}
@@ -57,7 +57,7 @@ def _report_cleared(app, gone):
 
 def _alarm(app):
     """The alarm of the fault that is shown, repeated until it is cleared."""
-    priority = faults.row_of(app.faults.first)[faults.PRIORITY]
+    priority = faults.priority(app.faults.first)
     tune, every_ms = sounder.ALARMS[priority]
     app.sounder.play(tune, app.clock.now_ms, every_ms)
     app.lights.show(sounder.ALARM_LIGHTS[priority])

@@ -1,9 +1,9 @@
 """FREEZING: the shot is demanded, followed by the estimate, and its end recorded.
 
 Works on an App. May import micropython.const and cryo's arming, board, buttons, demand, dose,
-estimate, faults, journal, schema, shot, sounder, transitions. Controls: H-08 (no freeze without the
-record of its beginning in flash), H-01 (the estimate ends it early, never late), H-02 (warn if a
-completed freeze did not reach the lesion's base), H-15.
+estimate, faults, journal, plan, schema, shot, sounder, transitions. Controls: H-08 (no freeze
+without the record of its beginning in flash), H-01 (the estimate ends it early, never late), H-02
+(warn if a completed freeze did not reach the lesion's base), H-15.
 
 Nothing here allocates once the shot has begun and until the valve is proved closed.
 """
@@ -16,14 +16,15 @@ from cryo import (
     buttons,
     demand,
     dose,
-    estimate as estimates,
     faults,
     journal,
+    plan,
     schema,
     shot,
     sounder,
     transitions,
 )
+from cryo.estimate import Estimate
 
 # The estimate may stay so far above the lesion's base before a warning: half of what no freeze may
 # fall short without one, since the estimate itself is not exact.
@@ -35,32 +36,30 @@ _NOTE_SHORT = const(1)
 _NOTE_BY_DEPTH = const(2)
 
 
-class _Scratch:
-    def __init__(self):
-        self.estimate = estimates.Estimate()
-        self.estimated_ms = 0  # how far the estimate has come since the gate opened
-        self.ice_at_ms = -1  # when the ice field was marked, or -1
-        self.short = False  # the last freeze did not reach the lesion's base, by the estimate
-
-
-scratch = _Scratch()
+# This state's own, reset by `enter`; the presenter reads it
+estimate = Estimate()
+estimated_ms = 0  # how far the estimate has come since the gate opened
+ice_at_ms = -1  # when the ice field was marked, or -1
+short = False  # the last freeze did not reach the lesion's base, by the estimate
 
 
 def enter(app, event):
     """The record that it begins is on its way to flash."""
+    global estimated_ms, ice_at_ms, short
     values = app.settings.values
-    app.demand.awaited()
+    demand.awaited()
     app.summary.shown()
-    scratch.estimate.begin(dose.row_of(values[schema.APPLICATOR]), values[schema.TARGET])
-    scratch.estimated_ms = 0
-    scratch.ice_at_ms = -1
-    scratch.short = False
+    estimate.begin(dose.row_of(values[schema.APPLICATOR]), values[schema.TARGET])
+    estimated_ms = 0
+    ice_at_ms = -1
+    short = False
 
 
 def step(app, now_ms):
     """One tick: demand the freeze, and let the operator mark the ice field."""
-    if app.demand.kind == demand.AWAITED:
-        app.demand.freeze(app.plan.planned_us, not arming.rewarmed(app))
+    global ice_at_ms
+    if not demand.running:
+        demand.freeze(plan.planned_us, not arming.rewarmed(app))
         return 0
     one_shot = app.shot
     if app.buttons.pressed & buttons.SELECT and one_shot.phase == shot.OPEN:
@@ -68,7 +67,7 @@ def step(app, now_ms):
             journal.ICE_FIELD, transitions.FREEZING, app.clock.uptime_ms,
             app.summary.seq, app.summary.cycle, one_shot.elapsed_ms,
         )  # fmt: skip
-        scratch.ice_at_ms = one_shot.elapsed_ms
+        ice_at_ms = one_shot.elapsed_ms
         app.display.mark()
         app.sounder.play(sounder.CLICK, now_ms)
     return 0
@@ -79,7 +78,7 @@ def follow(app, now_ms, ended):
     if ended:
         return _end(app)
     one_shot = app.shot
-    if not app.demand.running:
+    if not demand.running:
         return 0
     if one_shot.phase == shot.OPEN:
         _estimate(app, one_shot)
@@ -89,27 +88,23 @@ def follow(app, now_ms, ended):
     return 0
 
 
-def leave(app, event):
-    """Nothing to end."""
-
-
 def _estimate(app, one_shot):
     """How deep it is by now; in the depth-controlled mode, whether that is enough."""
+    global estimated_ms
     sensors = app.sensors
     skin = sensors.skin
-    estimate = scratch.estimate
     elapsed_ms = one_shot.elapsed_ms
     estimate.step(
-        elapsed_ms - scratch.estimated_ms,
+        elapsed_ms - estimated_ms,
         sensors.nozzle.c_x100,
         sensors.pressure_mbar.value,
         skin.c_x100,
         skin.valid,
     )
-    scratch.estimated_ms = elapsed_ms
+    estimated_ms = elapsed_ms
     # Only ever earlier than the hardware timer, and not before the lower bound. H-01, H-02
-    target_um = app.plan.target_um
-    if target_um and elapsed_ms >= app.plan.least_ms and estimate.reached(target_um):
+    target_um = plan.target_um
+    if target_um and elapsed_ms >= plan.least_ms and estimate.reached(target_um):
         one_shot.enough = True
 
 
@@ -117,7 +112,6 @@ def _end(app):
     """The shot has ended and the valve is proved closed: record it, judge it, go on."""
     one_shot = app.shot
     summary = app.summary
-    plan = app.plan
     delivered_us = one_shot.delivered_us
     app.record(
         journal.FREEZE_END,
@@ -149,12 +143,12 @@ def _end(app):
 
 def _judge(app, one_shot):
     """Record the estimate; warn if a completed freeze did not reach the lesion base. H-02"""
-    estimate = scratch.estimate
+    global short
     values = app.settings.values
     short_um = values[schema.DEPTH_UM] - estimate.depth_um
-    scratch.short = one_shot.complete() and short_um > _SHORT_UM
+    short = one_shot.complete() and short_um > _SHORT_UM
     note = _NOTE_NONE
-    if scratch.short:
+    if short:
         note = _NOTE_SHORT
     elif one_shot.cause == shot.BY_DEPTH:
         note = _NOTE_BY_DEPTH
@@ -169,5 +163,5 @@ def _judge(app, one_shot):
         values[schema.DEPTH_UM] + values[schema.MARGIN_UM],
         note,
     )
-    if scratch.short:
+    if short:
         app.link.event({"ev": "short", "estimate_um": estimate.depth_um, "short_um": short_um})

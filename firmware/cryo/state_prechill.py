@@ -1,10 +1,10 @@
 """PRECHILL: the line is purged, away from the patient, until liquid reaches the nozzle.
 
-Works on an App. May import gc and cryo's arming, board, buttons, demand, faults,
-journal, schema, shot, sounder, transitions. Controls: H-02 (chill-down: a freeze is timed with
-liquid from its first millisecond), H-21 (the purge points away: said before, held, bounded), H-08
-(its beginning is in flash before the valve opens), H-04, H-15 (a purge is never a freeze: it ends
-in ARMED or in a fault, and the trigger must be let go in between).
+Works on an App. May import gc and cryo's arming, board, buttons, demand, faults, journal, schema,
+shot, sounder, transitions. Controls: H-02 (chill-down: a freeze is timed with liquid from its first
+millisecond), H-21 (the purge points away: said before, held, bounded), H-08 (its beginning is in
+flash before the valve opens), H-04, H-15 (a purge is never a freeze: it ends in ARMED or in a
+fault, and the trigger must be let go in between).
 
 Nothing here allocates from the beginning of the shot until the valve is proved closed.
 """
@@ -24,33 +24,30 @@ from cryo import (
     transitions,
 )
 
-
-class _Scratch:
-    def __init__(self):
-        self.cold = False  # the purge has completed; TRIGGER must be let go
-
-
-scratch = _Scratch()
+# This state's own, reset by `enter`; the presenter reads it
+cold = False  # the purge has completed; TRIGGER must be let go
 
 
 def enter(app, event):
     """The line is warm."""
-    scratch.cold = False
+    global cold
+    cold = False
 
 
 def step(app, now_ms):
     """One tick: TRIGGER purges; ARM, or waiting too long, goes back."""
-    if app.demand.kind:
-        if app.demand.kind == demand.AWAITED:
-            app.demand.purge()
+    global cold
+    if demand.kind:
+        if not demand.running:
+            demand.purge()
         return 0
     keys = app.buttons
     if keys.pressed & buttons.ARM:
         return transitions.ARM_PRESSED
-    if scratch.cold:
+    if cold:
         # The trigger that purged must be let go before one can freeze. H-21
         if arming.rewarmed(app):
-            scratch.cold = False
+            cold = False
             app.machine.begin_anew(now_ms)
             app.display.redraw()
         elif not keys.down & buttons.TRIGGER:
@@ -69,15 +66,11 @@ def follow(app, now_ms, ended):
     if ended:
         return _end(app, now_ms)
     one_shot = app.shot
-    if app.demand.running:
+    if demand.running:
         app.board.leave_behind(board_module.PURGING, one_shot.elapsed_ms)
         if app.clock.slot % 5 == 0 and one_shot.phase == shot.OPEN:
             app.display.refresh()
     return 0
-
-
-def leave(app, event):
-    """Nothing to end."""
 
 
 def _begin(app):
@@ -93,12 +86,13 @@ def _begin(app):
         sensors.level_permille.value,
         sensors.vsys_mv(),
     )
-    app.demand.awaited()
+    demand.awaited()
     app.display.redraw()
 
 
 def _end(app, now_ms):
     """The purge has ended and the valve is proved closed: record it; cold leads on to ARMED."""
+    global cold
     one_shot = app.shot
     app.record(
         journal.PRECHILL_END,
@@ -119,10 +113,10 @@ def _end(app, now_ms):
     if app.faults.fresh:
         return transitions.FAULTED
     # Unless it is cold, it was let go too early: the operator may go on, or go back.
-    scratch.cold = one_shot.cause == shot.COLD
-    if scratch.cold:
+    cold = one_shot.cause == shot.COLD
+    if cold:
         gc.collect()
     app.machine.begin_anew(now_ms)
-    app.sounder.play(sounder.COLD if scratch.cold else sounder.ENDED_EARLY, now_ms)
+    app.sounder.play(sounder.COLD if cold else sounder.ENDED_EARLY, now_ms)
     app.display.redraw()
     return 0

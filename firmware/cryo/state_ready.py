@@ -1,13 +1,15 @@
 """READY: choose a field and its value, open the menu, arm.
 
-Works on an App. May import micropython.const and cryo's arming, buttons, confirm, on_demand,
-profiles, schema, setting_changes, sounder, view; loads menu on demand. Controls: H-04 (only ARM
-held leads on), H-06 (a value beyond its range is refused with a sound), H-18 (the next free number
-of a patient).
+Works on an App. May import gc and cryo's arming, buttons, confirm, on_demand, profiles, refusal,
+schema, setting_changes, sounder, view; loads menu on demand. Controls: H-04 (only ARM held leads
+on), H-06 (a value beyond its range is refused with a sound), H-18 (the next free number of a
+patient).
 
 Overlays come first, each asked whether the buttons are its own: a change that waits for the
 operator, a refusal, the end of an observation, the menu.
 """
+
+import gc
 
 from cryo import (
     arming,
@@ -15,60 +17,60 @@ from cryo import (
     confirm,
     on_demand,
     profiles,
+    refusal,
     schema,
     setting_changes,
     sounder,
     view,
 )
 
-
-class _Scratch:
-    def __init__(self):
-        self.field = view.FIELD_DEPTH  # kept from one treatment to the next
-        self.menu = None  # the open menu; False: closed, its module still to be unloaded
-
-
-scratch = _Scratch()
+# This state's own, reset by `enter`; the presenter reads it
+field = view.FIELD_DEPTH  # kept from one treatment to the next
+menu = None  # the open menu; False: closed, its module still to be unloaded
+tidy = False  # collected, since READY was entered
 
 
 def enter(app, event):
     """The chosen field stays as it was."""
+    global tidy
+    tidy = False
 
 
 def step(app, now_ms):
     """One tick: choose, arm, or answer what lies over the screen."""
+    global field, menu
     keys = app.buttons
     if confirm.waiting(app):
         _close_menu(app)
     if confirm.step(app, now_ms, keys):
         return 0
-    if app.refusal.shown(app, keys):
+    if refusal.shown(app, keys):
         return 0
     if app.observation.over:
         _close_menu(app)
     if app.observation.reminding(app, keys):
         return 0
-    if scratch.menu:
+    if menu:
         _in_menu(app, now_ms, keys)
         return 0
     if keys.repeat & (buttons.UP | buttons.DOWN):
         _turn(app, now_ms, 1 if keys.repeat & buttons.UP else -1)
     elif keys.clicked & buttons.SELECT:
-        field = scratch.field
-        scratch.field = field + 1 if field < view.FIELD_PATIENT else view.FIELD_DEPTH
+        field = field + 1 if field < view.FIELD_PATIENT else view.FIELD_DEPTH
         app.sounder.play(sounder.CLICK, now_ms)
         app.display.redraw()
     elif keys.held & buttons.ARM:
         return arming.arm(app)
     elif keys.held & buttons.SELECT:
         app.clock.exclude()
-        scratch.menu = on_demand.load("menu").Menu(app, now_ms)
+        menu = on_demand.load("menu").Menu(app, now_ms)
         app.sounder.play(sounder.CLICK, now_ms)
         keys.spend()
         app.display.redraw()
     elif keys.down == 0:
         if not app.display.canvas.dirty:  # first READY is seen, then there is time
             _close_menu(app)
+            _collect(app)
         app.display.refresh()
     return 0
 
@@ -81,34 +83,44 @@ def leave(app, event):
 
 def _close_menu(app):
     """Close the menu (anything else pre-empts it) and unload its module."""
-    if scratch.menu is not None:
-        scratch.menu = None
+    global menu
+    if menu is not None:
+        menu = None
         app.clock.exclude()
         on_demand.unload("menu")
 
 
+def _collect(app):
+    """Nothing hurries: collect, once, what was left behind on the way to READY."""
+    global tidy
+    if not tidy:
+        tidy = True
+        app.clock.exclude()
+        gc.collect()
+
+
 def _in_menu(app, now_ms, keys):
-    if scratch.menu.step(app, now_ms, keys):
-        scratch.menu = False
+    global menu
+    if menu.step(app, now_ms, keys):
+        menu = False
         app.sounder.play(sounder.CLICK, now_ms)
         keys.spend()  # H-04: ARM led back; to arm, it is held anew
         app.display.redraw()
 
 
-def _turn(app, now_ms, step_by):
+def _turn(app, now_ms, by):
     """UP or DOWN: the next value of the selected field; at the end of the range, a refusal."""
     values = app.settings.values
-    field = scratch.field
     if field == view.FIELD_DEPTH:
         index = schema.DEPTH_UM
-        value = values[index] + step_by * schema.DEPTH_STEP_UM
+        value = values[index] + by * schema.DEPTH_STEP_UM
         low = profiles.low_step_um(values)
         high = profiles.high_step_um(values)
         # A depth that the last applicator allowed may lie outside this one's curve: the
         # first press brings it to the nearer end, which the screen shows. H-06
-        if values[index] < low and step_by > 0:
+        if values[index] < low and by > 0:
             value = low
-        elif values[index] > high and step_by < 0:
+        elif values[index] > high and by < 0:
             value = high
     else:
         index = (
@@ -117,15 +129,15 @@ def _turn(app, now_ms, step_by):
             else schema.CYCLES if field == view.FIELD_CYCLES
             else schema.PATIENT_REF
         )  # fmt: skip
-        value = values[index] + step_by
-        if index == schema.PATIENT_REF and not values[index] and step_by > 0:
+        value = values[index] + by
+        if index == schema.PATIENT_REF and not values[index] and by > 0:
             value = values[schema.PATIENT_LAST] + 1  # the next free number. H-18
         low = schema.SETTINGS[index][schema.MIN]
         high = schema.SETTINGS[index][schema.MAX]
     if value < low or value > high:
         app.sounder.play(sounder.REFUSED, now_ms)
         return
-    app.changes.change(app, index, value)
+    setting_changes.change(app, index, value)
     if index == schema.PROFILE:
         setting_changes.take_profile(app)
     app.sounder.play(sounder.CLICK, now_ms)

@@ -1,9 +1,9 @@
 """SCREENING: the checklist before a treatment, page by page, and what its answers lead to.
 
 Works on an App. May import micropython.const and cryo's arming, buttons, checklist, journal,
-schema, sounder, transitions. Controls: H-19 ('avoid' stops; 'caution' needs the physician's own
-long hold, one for each; all of it is recorded), H-23 (an override is no slip), H-18 (answers belong
-to one patient, for an hour at most).
+refusal, schema, sounder, transitions. Controls: H-19 ('avoid' stops; 'caution' needs the
+physician's own long hold, one for each; all of it is recorded), H-23 (an override is no slip), H-18
+(answers belong to one patient, for an hour at most).
 
 A page is answered with SELECT: none of these. UP and DOWN go to a line; SELECT then says that it
 applies.
@@ -11,7 +11,7 @@ applies.
 
 from micropython import const
 
-from cryo import arming, buttons, checklist, journal, schema, sounder, transitions
+from cryo import arming, buttons, checklist, journal, refusal, schema, sounder, transitions
 
 _IDLE_MS = const(180000)  # nobody answers: back to READY
 
@@ -23,39 +23,36 @@ _LEFT = const(4)
 _TIMED_OUT = const(5)
 
 
-class _Scratch:
-    def __init__(self):
-        self.page = 0
-        self.item = -1  # the chosen line of the page, or -1
-        self.doubt = 0  # number of the item that stands on the screen alone, or 0
-        self.present = 0  # bit n-1 = item n applies
-        self.overridden = 0
-        self.answered = False  # to the end, and recorded
-
-
-scratch = _Scratch()
+# This state's own, reset by `enter`; the presenter reads it
+page = 0
+item = -1  # the chosen line of the page, or -1
+doubt = 0  # number of the item that stands on the screen alone, or 0
+present = 0  # bit n-1 = item n applies
+overridden = 0
+answered = False  # to the end, and recorded
 
 
 def enter(app, event):
     """A new checklist: the first page."""
-    scratch.page = 0
-    scratch.item = -1
-    scratch.doubt = 0
-    scratch.present = 0
-    scratch.overridden = 0
-    scratch.answered = False
+    global answered, doubt, item, overridden, page, present
+    page = 0
+    item = -1
+    doubt = 0
+    present = 0
+    overridden = 0
+    answered = False
 
 
 def step(app, now_ms):
     """One tick."""
     keys = app.buttons
-    if app.refusal.shown(app, keys):
+    if refusal.shown(app, keys):
         return 0
     if keys.pressed & buttons.ARM:
         return transitions.ARM_PRESSED
     if app.state_ms() > _IDLE_MS:
         return transitions.TIMED_OUT
-    if scratch.doubt:
+    if doubt:
         return _doubting(app, now_ms, keys)
     if keys.repeat & (buttons.UP | buttons.DOWN):
         _move(app, now_ms, -1 if keys.repeat & buttons.UP else 1)
@@ -66,7 +63,7 @@ def step(app, now_ms):
 
 def leave(app, event):
     """Unless it was answered to the end: record how it was left, and nobody is cleared. H-19"""
-    if scratch.answered:
+    if answered:
         return
     _record(
         app,
@@ -74,18 +71,19 @@ def leave(app, event):
         else _TIMED_OUT if event == transitions.TIMED_OUT
         else _LEFT,
     )  # fmt: skip
-    app.answers.cleared(0, app.clock.uptime_ms)
+    checklist.clear(0, app.clock.uptime_ms)
 
 
 def _answer(app, now_ms):
     """SELECT: the chosen item applies, or none of the page does."""
+    global doubt, page, present
     app.sounder.play(sounder.CLICK, now_ms)
-    if scratch.item >= 0:
-        row = checklist.ITEMS[scratch.page * checklist.A_PAGE + scratch.item]
-        scratch.doubt = row[checklist.ITEM]
-        scratch.present |= 1 << (scratch.doubt - 1)
-    elif scratch.page + 1 < checklist.PAGES:
-        scratch.page += 1
+    if item >= 0:
+        row = checklist.ITEMS[page * checklist.A_PAGE + item]
+        doubt = row[checklist.NUMBER]
+        present |= 1 << (doubt - 1)
+    elif page + 1 < checklist.PAGES:
+        page += 1
     else:
         return _answered(app)
     _show_anew(app, now_ms)
@@ -93,11 +91,12 @@ def _answer(app, now_ms):
 
 
 def _move(app, now_ms, by):
-    item = scratch.item + by
-    if item < -1 or item >= checklist.on_page(scratch.page):
+    global item
+    item = item + by
+    if item < -1 or item >= checklist.on_page(page):
         app.sounder.play(sounder.REFUSED, now_ms)
         return
-    scratch.item = item
+    item = item
     app.sounder.play(sounder.CLICK, now_ms)
     _show_anew(app, now_ms)
 
@@ -110,16 +109,17 @@ def _show_anew(app, now_ms):
 
 def _doubting(app, now_ms, keys):
     """An item applies: 'avoid' has stopped; 'caution' waits for the physician."""
-    bit = 1 << (scratch.doubt - 1)
-    if checklist.ITEMS[scratch.doubt - 1][checklist.KIND] == checklist.AVOID:
+    global overridden, present
+    bit = 1 << (doubt - 1)
+    if checklist.ITEMS[doubt - 1][checklist.KIND] == checklist.AVOID:
         return transitions.STOPPED if keys.clicked & buttons.SELECT else 0
     if keys.held_long & buttons.SELECT:
-        scratch.overridden |= bit
+        overridden |= bit
         app.sounder.play(sounder.ARMED, now_ms)
         _back(app, now_ms)
     elif keys.pressed & (buttons.UP | buttons.DOWN):
-        scratch.present &= ~bit  # chosen by mistake
-        scratch.overridden &= ~bit
+        present &= ~bit  # chosen by mistake
+        overridden &= ~bit
         app.sounder.play(sounder.CLICK, now_ms)
         _back(app, now_ms)
     elif keys.clicked & buttons.SELECT:
@@ -128,26 +128,28 @@ def _doubting(app, now_ms, keys):
 
 
 def _back(app, now_ms):
-    scratch.doubt = 0
-    scratch.item = -1
+    global doubt, item
+    doubt = 0
+    item = -1
     _show_anew(app, now_ms)
 
 
 def _answered(app):
     """The last page: on towards ARMED, if everything still permits it."""
+    global answered
     if not arming.permitted(app):
         return 0
-    _record(app, _OVERRIDDEN if scratch.overridden else _NOTHING)
-    scratch.answered = True
-    app.answers.cleared(app.settings.values[schema.PATIENT_REF], app.clock.uptime_ms)
+    _record(app, _OVERRIDDEN if overridden else _NOTHING)
+    answered = True
+    checklist.clear(app.settings.values[schema.PATIENT_REF], app.clock.uptime_ms)
     return arming.go_on(app, transitions.ANSWERED)
 
 
 def _record(app, outcome):
     app.record(
         journal.SCREENING,
-        scratch.present,
-        scratch.overridden,
+        present,
+        overridden,
         outcome,
         app.settings.values[schema.PATIENT_REF],
         checklist.LIST_VERSION,

@@ -1,21 +1,17 @@
 """SELF_TEST: every sensor must answer, no button may be down, no coil current may flow.
 
-Works on an App. May import micropython.const and cryo's faults, interlocks, transitions. Controls:
-H-17 (self-test), H-04 (a stuck button), H-05 (coil current before any opening).
+Works on an App. May import micropython.const and cryo's faults, interlocks, monitors, transitions.
+Controls: H-17 (self-test), H-04 (a stuck button), H-05 (coil current before any opening).
 
 What the start found is held back until here, so that no fault skips the test.
 """
 
 from micropython import const
 
-from cryo import faults, interlocks, transitions
+from cryo import faults, interlocks, monitors, transitions
 
 _SELF_TEST_MS = const(1500)  # a sensor that has not answered by then is broken
 _SETTLED_MS = const(300)  # three samples of each sensor
-
-
-def enter(app, event):
-    """Nothing to prepare."""
 
 
 def step(app, now_ms):
@@ -28,7 +24,7 @@ def step(app, now_ms):
     if not fault and waited_ms < _SETTLED_MS:
         return 0
     if not fault:
-        fault = interlocks.closed_but(sensors, app.monitors.closed_for_ms)
+        fault = interlocks.closed_but(sensors, monitors.closed_for_ms)
     if fault:
         app.faults.latch(fault, True)
     if app.buttons.down:
@@ -38,7 +34,3 @@ def step(app, now_ms):
     if app.valve.is_open() or app.valve.supply_on():
         app.faults.latch(faults.DOSE_TIMER, True)
     return transitions.FAULTED if app.faults.latched else transitions.PASSED
-
-
-def leave(app, event):
-    """Nothing to end."""

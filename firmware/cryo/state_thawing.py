@@ -1,13 +1,13 @@
 """THAWING: between two cycles. A person says that the thaw is over; ARM held leads to the next.
 
-Works on an App. May import micropython.const and cryo's arming, buttons, journal, schema, sounder,
-transitions. Controls: H-15 (after a thaw nothing goes on by itself: a person says that it is over,
-and holds ARM), H-01 (no second freeze on tissue that is still frozen: a shortest thaw).
+Works on an App. May import micropython.const and cryo's arming, buttons, journal, refusal, schema,
+sounder, transitions. Controls: H-15 (after a thaw nothing goes on by itself: a person says that it
+is over, and holds ARM), H-01 (no second freeze on tissue that is still frozen: a shortest thaw).
 """
 
 from micropython import const
 
-from cryo import arming, buttons, journal, schema, sounder, transitions
+from cryo import arming, buttons, journal, refusal, schema, sounder, transitions
 
 _BY_OPERATOR = const(1)
 _BY_SKIN = const(2)
@@ -18,31 +18,28 @@ _SKIN_THAWED_C_X100 = const(100)  # its surface is above freezing, by more than 
 _SKIN_SAMPLES = const(30)  # in a row, ten a second
 
 
-class _Scratch:
-    def __init__(self):
-        self.thawed = False  # a person, or the skin sensor, has said so
-        self.warm_samples = 0  # of the skin, in a row
-
-
-scratch = _Scratch()
+# This state's own, reset by `enter`; the presenter reads it
+thawed = False  # a person, or the skin sensor, has said so
+warm_samples = 0  # of the skin, in a row
 
 
 def enter(app, event):
     """A freeze has just ended."""
-    scratch.thawed = False
-    scratch.warm_samples = 0
+    global thawed, warm_samples
+    thawed = False
+    warm_samples = 0
 
 
 def step(app, now_ms):
     """One tick: SELECT says that the thaw is over; then ARM held leads to the next freeze."""
     keys = app.buttons
-    if app.refusal.shown(app, keys):
+    if refusal.shown(app, keys):
         return 0
     event = 0
     if keys.clicked & buttons.ARM:
         _record(app, _BY_STOP)
         event = transitions.STOPPED
-    elif scratch.thawed:
+    elif thawed:
         if keys.held & buttons.ARM:
             event = _next(app)
     elif app.state_ms() < app.settings.values[schema.THAW_MIN_S] * 1000:
@@ -59,31 +56,29 @@ def step(app, now_ms):
     return event
 
 
-def leave(app, event):
-    """Nothing to end."""
-
-
 def _is_thawed(app, now_ms, by):
     """The thaw is over; ARM held, and nothing else, leads on. H-15"""
+    global thawed
     _record(app, by)
-    scratch.thawed = True
+    thawed = True
     app.sounder.play(sounder.CLICK if by == _BY_OPERATOR else sounder.COLD, now_ms)
     app.display.redraw()
 
 
 def _skin_warm(app):
     """Whether the skin sensor, where fitted, has seen thawed skin for three seconds."""
+    global warm_samples
     skin = app.sensors.skin
     fitted = app.settings.values[schema.SKIN_SENSOR] and skin.valid
     if not fitted or skin.c_x100 < _SKIN_THAWED_C_X100:
-        scratch.warm_samples = 0
+        warm_samples = 0
         return False
-    scratch.warm_samples += 1
-    return scratch.warm_samples >= _SKIN_SAMPLES
+    warm_samples += 1
+    return warm_samples >= _SKIN_SAMPLES
 
 
 def _record(app, by):
-    if scratch.thawed:
+    if thawed:
         return
     skin = app.sensors.skin
     fitted = app.settings.values[schema.SKIN_SENSOR] and skin.valid

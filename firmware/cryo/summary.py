@@ -1,13 +1,13 @@
 """The treatment that runs: its number, its cycle, what has been delivered, and its closing record.
 
-Works on an App. May import micropython.const and cryo's journal, schema. Controls: H-08 (what a
-treatment came to is a record of its own), H-02 (a cycle counts when it was complete, and only
+Works on an App. May import micropython.const and cryo's journal, plan, schema. Controls: H-08 (what
+a treatment came to is a record of its own), H-02 (a cycle counts when it was complete, and only
 then).
 """
 
 from micropython import const
 
-from cryo import journal, schema
+from cryo import journal, plan, schema
 
 # Why a treatment ended, as its record says
 COMPLETE = const(1)
@@ -80,7 +80,7 @@ def close(app, why):
         journal.TREATMENT_END,
         summary.seq,
         why,
-        app.plan.cycles,
+        plan.cycles,
         summary.complete,
         summary.delivered_ms,
         summary.nozzle_min_c_x100,

@@ -40,27 +40,7 @@ STOPPED = const(14)  # between two cycles, by the operator; or by a contraindica
 MUST_ASK = const(15)  # ARM held 1 s: the checklist comes first
 ANSWERED = const(16)  # the checklist leads on
 
-EVENTS = (
-    "",
-    "started",
-    "self-test passed",
-    "ARM held 1 s",
-    "ARM pressed",
-    "TRIGGER held",
-    "shot ended",
-    "timed out",
-    "SELECT",
-    "fault",
-    "faults cleared",
-    "nozzle not cold",
-    "nozzle cold",
-    "freeze complete, cycles left",
-    "stopped",
-    "ARM held 1 s, screening due",
-    "screening answered",
-)
-
-# What is recorded and sounded on a way: indices into actions.ACTIONS
+# What is recorded and sounded on a way: numbers of actions.run
 _QUIET = const(0)
 _REPORT_FAULTS = const(1)
 _ARM = const(2)  # the plan's record, the first time
@@ -74,12 +54,7 @@ _STOP = const(9)  # the same, between two cycles
 
 ANY = const(-1)
 
-# Columns of TRANSITIONS
-_FROM = const(0)
-_EVENT = const(1)
-TO = const(2)
-ACTION = const(3)
-
+# state, event, next state, what is recorded and sounded
 TRANSITIONS = (
     (ANY, FAULTED, FAULT, _REPORT_FAULTS),
     (BOOT, STARTED, SELF_TEST, _QUIET),
@@ -111,10 +86,10 @@ TRANSITIONS = (
 
 
 def way(state, event):
-    """The row of TRANSITIONS that `event` takes from `state`, or None."""
-    for row in TRANSITIONS:
-        if row[_EVENT] == event and (row[_FROM] == state or row[_FROM] == ANY):
-            return row
+    """(next state, action) of the way that `event` leads from `state`, or None."""
+    for begin, by, end, action in TRANSITIONS:
+        if by == event and (begin == state or begin == ANY):
+            return end, action
     return None
 
 

@@ -100,7 +100,7 @@ def read_machine(cryo: Path) -> Machine:
     }
     events = next(
         ast.literal_eval(node.value)
-        for node in transitions.body
+        for node in ast.parse((cryo / "metadata.py").read_text(encoding="utf-8")).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EVENTS"
     )
     found: dict[tuple[str, str], list[str]] = {}

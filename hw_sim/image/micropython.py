@@ -120,11 +120,12 @@ def firmware_files(firmware_dir: Path, *, mpy: bool = False) -> dict[str, bytes]
 
 
 def with_few_names(source: bytes) -> bytes:
-    """`source` with the private functions and variables of its module called _0, _1 ...
+    """`source` with what is private to its module called _0, _1 ...: functions, variables, fields.
 
     Nobody but the module itself knows them, so that all modules may share these. Lines stay where
-    they are, and so do attributes, arguments, and the numbers of `const`, whose private names are
-    not in a .mpy at all.
+    they are, and so do methods, arguments, and the numbers of `const`, whose private names are not
+    in a .mpy at all. The fields of a class whose base stands in another module keep their names,
+    since the base's may be called the same. ValueError for a private name in a `global` statement.
     """
     tree = ast.parse(source)
     lines = source.splitlines(keepends=True)
@@ -136,17 +137,49 @@ def with_few_names(source: bytes) -> bytes:
             private += [target.id for target in node.targets if isinstance(target, ast.Name)]
     known = {name for name in private if name.startswith("_") and not name.startswith("__")}
     number = {name: i for i, name in enumerate(sorted(known))}
-    places: list[tuple[int, int, str]] = []
+    field_number = {name: i for i, name in enumerate(sorted(_private_fields(tree)))}
+    places: list[tuple[int, int, str, int]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in number:
-            places.append((node.lineno, node.col_offset, node.id))
+            places.append((node.lineno, node.col_offset, node.id, number[node.id]))
         elif isinstance(node, ast.FunctionDef) and node.name in number and node in tree.body:
-            places.append((node.lineno, node.col_offset + len("def "), node.name))
-    for line, column, name in sorted(places, reverse=True):
+            column = node.col_offset + len("def ")
+            places.append((node.lineno, column, node.name, number[node.name]))
+        elif isinstance(node, ast.Attribute) and node.attr in field_number:
+            assert node.end_lineno is not None
+            assert node.end_col_offset is not None
+            column = node.end_col_offset - len(node.attr)
+            places.append((node.end_lineno, column, node.attr, field_number[node.attr]))
+        elif isinstance(node, ast.Global) and known.intersection(node.names):
+            raise ValueError(f"line {node.lineno}: `global` takes no private name")
+    for line, column, name, shared in sorted(places, reverse=True):
         text = lines[line - 1]
         assert text[column : column + len(name)] == name.encode(), (line, name)
-        lines[line - 1] = text[:column] + b"_%d" % number[name] + text[column + len(name) :]
+        lines[line - 1] = text[:column] + b"_%d" % shared + text[column + len(name) :]
     return b"".join(lines)
+
+
+def _private_fields(tree: ast.Module) -> set[str]:
+    """The private fields, not the methods, that this module's classes give their instances.
+
+    Empty where a class has a base of another module.
+    """
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    if any(isinstance(base, ast.Attribute) for node in classes for base in node.bases):
+        return set()
+    assigned = {
+        node.attr
+        for owner in classes
+        for node in ast.walk(owner)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+    methods = {
+        node.name for owner in classes for node in owner.body if isinstance(node, ast.FunctionDef)
+    }
+    return {n for n in assigned - methods if n.startswith("_") and not n.startswith("__")}
 
 
 @functools.lru_cache(maxsize=256)

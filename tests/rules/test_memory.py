@@ -63,8 +63,13 @@ def _second(_first_of):
     return "_first", _table
 
 class Thing:
+    def __init__(self, other):
+        self._field = other
+        self._table = (self
+            ._field)
+
     def _first(self):
-        return self._first(_first)
+        return self._first(_first), self._field
 """
 
 
@@ -86,10 +91,40 @@ def _1(_first_of):
     return "_first", _2
 
 class Thing:
+    def __init__(self, other):
+        self._0 = other
+        self._1 = (self
+            ._0)
+
     def _first(self):
-        return self._first(_0)
+        return self._first(_0), self._0
 """
     )
+
+
+def test_a_field_of_a_class_with_a_foreign_base_keeps_its_name() -> None:
+    source = b"class Own(other.Base):\n    def __init__(self):\n        self._field = 1\n"
+    assert micropython.with_few_names(source) == source
+
+
+def test_global_takes_no_private_name() -> None:
+    source = b"_count = 0\n\ndef f():\n    global _count\n    _count = 1\n"
+    with pytest.raises(ValueError, match="line 4"):
+        micropython.with_few_names(source)
+
+
+@pytest.mark.parametrize("path", sorted(FIRMWARE.rglob("*.py")), ids=lambda path: path.name)
+def test_a_private_field_is_known_to_its_own_module_only(path) -> None:
+    """Else it would be renamed in one module and not in the other."""
+    tree = ast.parse(path.read_bytes())
+    own = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    } | {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr[1] != "_":
+            assert node.attr in own, ast.unparse(node)
 
 
 @pytest.mark.parametrize("path", sorted(FIRMWARE.rglob("*.py")), ids=lambda path: path.name)

@@ -59,7 +59,7 @@ def tables() -> dict[str, dict[str, str]]:
         "settings": by_number(table("schema", "SETTINGS")),
         "record kinds": by_number(table("metadata", "KINDS")),
         "states": state_names(),
-        "freeze end causes": by_position(table("shot", "CAUSES")),
+        "freeze end causes": by_position(table("metadata", "CAUSES")),
         "screening items": by_number(table("metadata", "ITEMS")),
         "profiles": {str(row[0]): row[1] for row in table("metadata", "PROFILES")},
         "applicators": by_number(table("applicators", "APPLICATORS")),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryo import calibration, dose, redundant_file
+from cryo import calibration, calibration_table, dose, redundant_file
 from hypothesis import given, strategies as st
 
 AUTHOR = "A. Technician"
@@ -41,7 +41,7 @@ def table(number: int = 1, part: float = 1.1, **change: Any) -> tuple[Any, ...]:
 @pytest.mark.parametrize("number", [row[dose.NUMBER] for row in dose.APPLICATORS])
 @pytest.mark.parametrize("part", [0.8, 1.0, 1.25])
 def test_a_table_like_the_shipped_one_is_taken(number: int, part: float) -> None:
-    assert calibration.refuse(table(number, part)) == ""
+    assert calibration_table.refuse(table(number, part)) == ""
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_table_like_the_shipped_one_is_taken(number: int, part: float) -> None
 def test_what_does_not_check_out_is_refused_with_the_reason(
     change: dict[str, Any], why: str
 ) -> None:
-    assert why in calibration.refuse(table(**change))
+    assert why in calibration_table.refuse(table(**change))
 
 
 def with_point(i: int, um: int) -> tuple[int, ...]:
@@ -73,32 +73,32 @@ def with_point(i: int, um: int) -> tuple[int, ...]:
 
 def test_a_curve_that_no_ice_has_is_refused() -> None:
     shipped = table(2, 1.0)[8]
-    assert "not monotone" in calibration.refuse_curve(2, 1, with_point(11, shipped[10]))
-    assert "not monotone" in calibration.refuse_curve(2, 1, with_point(3, shipped[2] - 1))
-    assert "bends upwards" in calibration.refuse_curve(2, 1, with_point(10, shipped[9] + 30))
-    assert "go from 0" in calibration.refuse_curve(2, 1, with_point(0, 1))
-    assert "go from 0" in calibration.refuse_curve(2, 1, with_point(13, 12001))
+    assert "not monotone" in calibration_table.refuse_curve(2, 1, with_point(11, shipped[10]))
+    assert "not monotone" in calibration_table.refuse_curve(2, 1, with_point(3, shipped[2] - 1))
+    assert "bends upwards" in calibration_table.refuse_curve(2, 1, with_point(10, shipped[9] + 30))
+    assert "go from 0" in calibration_table.refuse_curve(2, 1, with_point(0, 1))
+    assert "go from 0" in calibration_table.refuse_curve(2, 1, with_point(13, 12001))
     straight = tuple(ms // 6 for ms in dose.TIMES_MS)
-    assert "after 30 s is 3001 permille" in calibration.refuse_curve(2, 1, straight)
-    assert "target" in calibration.refuse_curve(2, 3, shipped)
-    assert "no such" in calibration.refuse_curve(99, 1, shipped)
+    assert "after 30 s is 3001 permille" in calibration_table.refuse_curve(2, 1, straight)
+    assert "target" in calibration_table.refuse_curve(2, 3, shipped)
+    assert "no such" in calibration_table.refuse_curve(99, 1, shipped)
 
 
 @pytest.mark.parametrize("part", [0.45, 1.85])
 def test_a_table_too_far_from_the_shipped_one_is_refused(part: float) -> None:
-    assert "permille of the shipped table" in calibration.refuse(table(3, part))
+    assert "permille of the shipped table" in calibration_table.refuse(table(3, part))
 
 
 def test_a_colder_isotherm_is_never_deeper() -> None:
     good = table(1)
-    assert "colder isotherm" in calibration.refuse(table(1, um=good[9], cold=good[8]))
+    assert "colder isotherm" in calibration_table.refuse(table(1, um=good[9], cold=good[8]))
 
 
 @given(st.lists(st.integers(0, 65535), min_size=14, max_size=14), st.sampled_from([1, 2]))
 def test_what_is_taken_gives_valid_doses(depths: list[int], target: int) -> None:
     """H-06: whatever passes is monotone, within 10 to 30 s, and not far from the shipped one."""
     depths = sorted([0, *depths[1:]])
-    if calibration.refuse_curve(1, target, depths):
+    if calibration_table.refuse_curve(1, target, depths):
         return
     assert depths[TEN_S:] == sorted(set(depths[TEN_S:]))
 
@@ -109,7 +109,7 @@ def test_a_noisy_table_is_refused_or_usable(noise: list[int], percent: int) -> N
         max(0, um * percent // 100 + (n if i else 0))
         for i, (um, n) in enumerate(zip(table(2, 1.0)[8], noise, strict=True))
     ]
-    if calibration.refuse_curve(2, 1, depths):
+    if calibration_table.refuse_curve(2, 1, depths):
         return
     last = 0
     for um in range(depths[TEN_S], depths[-1] + 1, 7):

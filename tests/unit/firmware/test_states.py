@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cryo import transitions
+from cryo import metadata, transitions
 from PIL import Image
 
 from hw_sim.artwork import state_diagram as states
@@ -22,14 +22,14 @@ def test_every_transition_is_a_way_and_there_is_no_other() -> None:
     assert set(machine.states) == set(NUMBERS["states"].values())
     names = machine.states
     told = {
-        (names[begin], transitions.EVENTS[event], names[end])
+        (names[begin], metadata.EVENTS[event], names[end])
         for begin, event, end, _action in transitions.TRANSITIONS
         if begin != transitions.ANY
     }
     drawn = {(way.begin, event, way.end) for way in machine.ways for event in way.events}
     assert drawn == told
     assert len(machine.ways) == len({(way.begin, way.end) for way in machine.ways})
-    assert machine.faulted == transitions.EVENTS[transitions.FAULTED]
+    assert machine.faulted == metadata.EVENTS[transitions.FAULTED]
 
 
 def test_every_state_has_its_place() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cryo import transitions
+from cryo import metadata, transitions
 from hypothesis import given, strategies as st
 
-EVENTS = range(1, len(transitions.EVENTS))
+EVENTS = range(1, len(metadata.EVENTS))
 NUMBERS = json.loads((Path(__file__).parents[2] / "rules" / "numbers.json").read_text("utf-8"))
 NAMES = [name for _number, name in sorted((int(n), s) for n, s in NUMBERS["states"].items())]
 STATES = range(len(NAMES))
@@ -16,8 +16,8 @@ STATES = range(len(NAMES))
 
 def next_state(state: int, event: int) -> int:
     """The state after `event`, or the same state where the table has no way."""
-    row = transitions.way(state, event)
-    return state if row is None else row[transitions.TO]
+    way = transitions.way(state, event)
+    return state if way is None else way[0]
 
 
 def test_no_state_has_two_ways_for_one_event() -> None:
@@ -68,7 +68,7 @@ def test_every_freeze_has_its_own_arming() -> None:
                 if following == state:
                     continue
                 if following == transitions.FREEZING:
-                    assert held, f"from {NAMES[state]} by {transitions.EVENTS[event]}"
+                    assert held, f"from {NAMES[state]} by {metadata.EVENTS[event]}"
                     reached.add((following, False))
                 else:
                     at_rest = state in (transitions.READY, transitions.THAWING)

@@ -203,7 +203,7 @@ def test_the_operators_guide_lists_every_fault(row: tuple) -> None:
         assert texts.fault(row[0], 0) in line
     assert texts.use(1)
     assert " ".join(texts.fault(row[0], part) for part in (2, 3)).strip() in line
-    assert f"| {faults.PRIORITIES[row[2]]} |" in line
+    assert f"| {metadata.PRIORITIES[row[2]]} |" in line
 
 
 def test_using_a_language_frees_the_other_one() -> None:
