@@ -35,7 +35,7 @@ def arm(app):
         return 0
     plan.make(values, planned_ms)
     if not app.valve.allowed(plan.planned_us):
-        refuse(
+        _refuse(
             app, texts.say(texts.NO_DOSE), texts.say(texts.OVER_30_S), texts.say(texts.WITH_LAGS)
         )
         return 0
@@ -74,7 +74,7 @@ def permitted(app):
     level = app.sensors.level_permille.value
     if profiles.shots_left(values, level, plan.dose_ms) < plan.cycles - app.summary.cycle + 1:
         # A freeze that is sure to end for want of nitrogen is not begun. H-10, H-02
-        refuse(
+        _refuse(
             app, texts.fault(faults.LEVEL_LOW, 0), "%d %%" % (level // 10),
             texts.say(texts.NEEDS) + " %d x %d s" % (plan.cycles, (plan.dose_ms + 999) // 1000),
         )  # fmt: skip
@@ -98,9 +98,9 @@ def _refuse_for(app, cause, values):
         reading = "%d mV" % sensors.vsys_mv()
         needs = "%d mV" % values[schema.ARM_SUPPLY_MIN]
     else:
-        refuse(app, texts.fault(cause, 0), texts.fault(cause, 1))
+        _refuse(app, texts.fault(cause, 0), texts.fault(cause, 1))
         return
-    refuse(app, texts.fault(cause, 0), reading, texts.say(texts.NEEDS) + " " + needs)
+    _refuse(app, texts.fault(cause, 0), reading, texts.say(texts.NEEDS) + " " + needs)
 
 
 def _refuse_depth(app, values):
@@ -108,9 +108,9 @@ def _refuse_depth(app, values):
     other = dose.reaching(profiles.plan_um(values), values[schema.TARGET])
     what = texts.say(texts.NO_DOSE)
     if other > 0:
-        refuse(app, what, texts.say(texts.APPLICATOR_REACHES), texts.applicator(other))
+        _refuse(app, what, texts.say(texts.APPLICATOR_REACHES), texts.applicator(other))
     else:
-        refuse(app, what, texts.say(texts.DEPTH_MUST_BE), range_text(values))
+        _refuse(app, what, texts.say(texts.DEPTH_MUST_BE), range_text(values))
 
 
 def range_text(values):
@@ -122,7 +122,7 @@ def range_text(values):
     )  # fmt: skip
 
 
-def refuse(app, what, why, needs=""):
+def _refuse(app, what, why, needs=""):
     """Say why not, in up to three lines."""
     refusal.begin(app.clock.now_ms, [what, why, needs])
     app.sounder.play(sounder.REFUSED, app.clock.now_ms)

@@ -36,7 +36,7 @@ _VALVE = b',"valve":"open"}}'
 _BUSY = b',"err":{"code":"busy","text":"the valve is open; ask again when it has closed"}}'
 
 
-def find(buffer, length, word):
+def _find(buffer, length, word):
     """First index of `word` in `buffer[:length]`, or -1. Allocates nothing."""
     size = len(word)
     first = word[0]
@@ -187,7 +187,7 @@ class Link:
     def _short_reply(self, purging, remaining_ms, elapsed_ms, nozzle_c_x100):
         line = self._in
         length = min(line.length, _LOOKED_AT_OPEN)
-        at = find(line.buffer, length, _ID_KEY)
+        at = _find(line.buffer, length, _ID_KEY)
         request_id = -1
         if at >= 0:
             at += len(_ID_KEY)
@@ -199,7 +199,7 @@ class Link:
             return
         end = self._copy(_ID_HEAD, 0)
         end = self._digits(request_id, end)
-        if find(line.buffer, length, _STATUS_OP) >= 0:
+        if _find(line.buffer, length, _STATUS_OP) >= 0:
             end = self._copy(_OK_PRECHILL if purging else _OK_FREEZING, end)
             end = self._digits(remaining_ms, end)
             end = self._copy(_ELAPSED, end)
