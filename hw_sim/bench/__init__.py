@@ -4,7 +4,7 @@
 """
 
 from hw_sim.bench.fast import FastBench
-from hw_sim.bench.link_client import LinkClient, LinkTimeout
+from hw_sim.bench.link_client import LinkClient, LinkTimeout, NotAsExpected, Refused
 from hw_sim.bench.protocol import (
     FIRMWARE,
     NS_PER_MS,
@@ -26,6 +26,8 @@ __all__ = [
     "FastBench",
     "LinkClient",
     "LinkTimeout",
+    "NotAsExpected",
+    "Refused",
     "Screen",
     "SimulatedBench",
 ]

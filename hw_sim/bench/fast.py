@@ -123,3 +123,13 @@ class FastBench(SimulatedBench):
     def host_read(self) -> bytes:
         """Bytes from the device that nobody has read, `ask` and `events` included."""
         return self.usb.host_read()
+
+    @property
+    def host_connected(self) -> bool:
+        """The device has been enumerated."""
+        return self.usb.connected
+
+    @property
+    def host_unsent(self) -> int:
+        """Bytes that were written and that the device has not taken yet."""
+        return self.usb.host_waiting

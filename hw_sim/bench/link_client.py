@@ -5,14 +5,75 @@ May import the standard library only. Written by docs/protocol.md and by nothing
 
 from __future__ import annotations
 
+import base64
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+PAGE_RECORDS = 18
+"""The most records that the device puts into one reply."""
+
+_FIRST_WINDOW_ID = 900_000_000
 
 
 class LinkTimeout(TimeoutError):
     """The device did not answer in time."""
+
+
+class NotAsExpected(RuntimeError):
+    """The device did something else than was needed of it."""
+
+
+class Refused(NotAsExpected):
+    """The device answered a request with an error."""
+
+    def __init__(self, op: str, arguments: dict[str, Any], error: dict[str, Any]) -> None:
+        super().__init__(f"{op} {arguments}: {error}")
+        self.code = str(error.get("code", ""))
+        self.error = error
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """A line of the link."""
+    body = json.dumps(message, separators=(",", ":")).encode()
+    return b"%s*%08x\n" % (body, zlib.crc32(body))
+
+
+def decode(line: bytes) -> dict[str, Any] | None:
+    """The message of a line (without its end); None if it is not of the protocol."""
+    body, star, crc = line.rpartition(b"*")
+    if not star or crc != b"%08x" % zlib.crc32(body):
+        return None
+    return json.loads(body)
+
+
+class LineReader:
+    """Bytes to messages. What is not of the protocol is dropped and collected in `noise`."""
+
+    def __init__(self, longest: int = 0) -> None:
+        self.noise: list[bytes] = []
+        self._part = bytearray()
+        self._longest = longest  # an unfinished line that is longer is dropped; 0: none is
+
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """Take in what has come; the messages that are complete."""
+        part = self._part
+        part += data
+        while (end := part.find(b"\n")) >= 0:
+            line = bytes(part[:end])
+            del part[: end + 1]
+            message = decode(line)
+            if message is None:
+                self.noise.append(line)
+            else:
+                yield message
+        if self._longest and len(part) > self._longest:
+            part.clear()
+
+    def clear(self) -> None:
+        """Forget an unfinished line."""
+        self._part.clear()
 
 
 class LinkClient:
@@ -22,25 +83,21 @@ class LinkClient:
     """
 
     def __init__(self) -> None:
-        self.noise: list[bytes] = []  # lines from the device that are not of the protocol
+        self._line = LineReader()
         self._events: list[dict[str, Any]] = []
         self._replies: dict[int, dict[str, Any]] = {}
-        self._line = bytearray()
         self._id = 0
+
+    @property
+    def noise(self) -> list[bytes]:
+        """Lines from the device that are not of the protocol."""
+        return self._line.noise
 
     def _receive(self) -> None:
         data = self.host_read()
         if not data:
             return
-        self._line += data
-        while (end := self._line.find(b"\n")) >= 0:
-            line = bytes(self._line[:end])
-            del self._line[: end + 1]
-            body, star, crc = line.rpartition(b"*")
-            if not star or crc != b"%08x" % zlib.crc32(body):
-                self.noise.append(line)
-                continue
-            message: dict[str, Any] = json.loads(body)
+        for message in self._line.feed(data):
             if "ev" in message:
                 self._events.append(message)
             else:
@@ -49,9 +106,7 @@ class LinkClient:
     def ask(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]:
         """Send one request; its whole reply. LinkTimeout when none comes in virtual time."""
         self._id += 1
-        request = {"id": self._id, "op": op, **arguments}
-        body = json.dumps(request, separators=(",", ":")).encode()
-        self.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
+        self.host_write(encode({"id": self._id, "op": op, **arguments}))
 
         def answered() -> bool:
             self._receive()
@@ -61,10 +116,51 @@ class LinkClient:
             raise LinkTimeout(f"no reply to {op} within {timeout_ms} ms")
         return self._replies.pop(self._id)
 
+    def ok(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]:
+        """As `ask`, but only what stands under `ok`. Refused when the device answers `err`."""
+        reply = self.ask(op, timeout_ms=timeout_ms, **arguments)
+        if "ok" not in reply:
+            raise Refused(op, arguments, reply.get("err", {}))
+        return reply["ok"]
+
+    def describe(self, part: str) -> list[list[Any]]:
+        """All rows of a part of the device's description."""
+        rows: list[list[Any]] = []
+        following: int | None = 0
+        while following is not None:
+            page = self.ok("describe", part=part, **{"from": following})
+            rows += page["rows"]
+            following = page["next"]
+        return rows
+
+    def log_pages(
+        self, first: int = 1, *, most: int = PAGE_RECORDS, timeout_ms: float = 2000
+    ) -> Iterator[dict[str, Any]]:
+        """The log from record `first` to its present head, a reply at a time."""
+        head = self.ok("hello")["log_head"]
+        following = first
+        while following <= head:
+            page = self.ok("log", timeout_ms=timeout_ms, **{"from": following, "max": most})
+            yield page
+            if page["next"] <= following:
+                raise NotAsExpected(f"the log has no record {following}, but {head} is its head")
+            following = page["next"]
+
+    def log(
+        self, first: int = 1, *, most: int = PAGE_RECORDS, timeout_ms: float = 2000
+    ) -> list[bytes]:
+        """The records of the log from `first` on, 64 bytes each, unchecked."""
+        pages = self.log_pages(first, most=most, timeout_ms=timeout_ms)
+        return [raw for page in pages for raw in records_of(page)]
+
     def events(self) -> list[dict[str, Any]]:
         """All events so far."""
         self._receive()
         return list(self._events)
+
+    def states(self) -> list[str]:
+        """All states that the device has reported, in order."""
+        return [event["state"] for event in self.events() if event["ev"] == "state"]
 
     def host_write(self, data: bytes) -> None:
         """Send bytes to the device; what it does not take yet waits at the host."""
@@ -79,3 +175,61 @@ class LinkClient:
     ) -> bool:
         """Run until `condition()`, looked at every `step_ms`. False when the time ran out."""
         raise NotImplementedError
+
+
+def records_of(page: dict[str, Any]) -> list[bytes]:
+    """The records in a reply to `log`."""
+    return [base64.b64decode(text) for text in page["records"]]
+
+
+class LogWindow:
+    """Reads the log up to `head` with several requests in flight, as `cryo log pull` does.
+
+    By turns: `fill`, let time pass, `take` what the device has sent.
+    """
+
+    def __init__(
+        self, write: Callable[[bytes], None], head: int, *, width: int = 4, most: int = PAGE_RECORDS
+    ) -> None:
+        self._write = write
+        self._head = head
+        self._width = width
+        self._most = most
+        self._reader = LineReader()
+        self._in_flight: dict[int, int] = {}  # first record asked for, by request
+        self._following = 1
+        self.records = 0
+        self.requests = 0
+        self.received_bytes = 0
+
+    @property
+    def done(self) -> bool:
+        """All have come."""
+        return self.records >= self._head
+
+    def _request(self, first: int, most: int) -> None:
+        self.requests += 1
+        number = _FIRST_WINDOW_ID + self.requests
+        self._write(encode({"id": number, "op": "log", "from": first, "max": most}))
+        self._in_flight[number] = first
+
+    def fill(self) -> None:
+        """Send requests until the window is full, or nothing is left to ask for."""
+        while self._following <= self._head and len(self._in_flight) < self._width:
+            self._request(self._following, self._most)
+            self._following += self._most
+
+    def take(self, data: bytes) -> None:
+        """Bytes from the device. NotAsExpected when they are not of the protocol."""
+        self.received_bytes += len(data)
+        for reply in self._reader.feed(data):
+            if reply.get("id") not in self._in_flight:
+                continue
+            first = self._in_flight.pop(reply["id"])
+            page = reply["ok"]
+            self.records += len(page["records"])
+            rest = min(first + self._most, self._head + 1) - page["next"]
+            if rest > 0:  # the page ended where one of the journal's files does
+                self._request(page["next"], rest)
+        if self._reader.noise:
+            raise NotAsExpected(f"not a line of the protocol: {self._reader.noise[0][:60]!r}")

@@ -8,7 +8,7 @@ May import the standard library, `hw_sim.world` and `link_client`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,6 +56,9 @@ class Bench(Protocol):
     def host_write(self, data: bytes) -> None: ...
     def host_read(self) -> bytes: ...
     def ask(self, op: str, *, timeout_ms: float = 2000, **arguments: Any) -> dict[str, Any]: ...
+    def log_pages(
+        self, first: int = 1, *, most: int = 18, timeout_ms: float = 2000
+    ) -> Iterator[dict[str, Any]]: ...
     def events(self) -> list[dict[str, Any]]: ...
     def valve_intervals(self) -> list[tuple[int, int]]: ...
 
@@ -94,7 +97,10 @@ class SimulatedBench(LinkClient):
         super().__init__()
         self._run_to = run_to
         self._intervals: list[tuple[int, int]] = []
-        self._opened_ns: int | None = None
+        self._closings = 0
+        self.opened_ns: int | None = None
+        """When VALVE_GATE last rose; None: it never did."""
+        self._high = False
         wiring.watch(self._gate)
 
     # -- time
@@ -154,6 +160,18 @@ class SimulatedBench(LinkClient):
         """Mend it."""
         MISHAPS[name].undo(self.wiring)
 
+    # -- the host's cable
+
+    @property
+    def host_connected(self) -> bool:
+        """The device has been enumerated."""
+        raise NotImplementedError
+
+    @property
+    def host_unsent(self) -> int:
+        """Bytes that were written and that the device has not taken yet."""
+        raise NotImplementedError
+
     # -- what there is to see
 
     def screen(self) -> Screen:
@@ -163,6 +181,11 @@ class SimulatedBench(LinkClient):
     def valve_intervals(self) -> list[tuple[int, int]]:
         """(opened, closed) of VALVE_GATE, ns, closed ones only."""
         return list(self._intervals)
+
+    @property
+    def closings(self) -> int:
+        """How often VALVE_GATE has been high and low again."""
+        return self._closings
 
     def forget(self, before_ns: int) -> None:
         """Let go of the openings before that time, and of what they did to the skin (`Plant`).
@@ -178,7 +201,8 @@ class SimulatedBench(LinkClient):
         if signal != "VALVE_GATE":
             return
         if value:
-            self._opened_ns = t_ns
-        elif self._opened_ns is not None:
-            self._intervals.append((self._opened_ns, t_ns))
-            self._opened_ns = None
+            self.opened_ns, self._high = t_ns, True
+        elif self._high and self.opened_ns is not None:
+            self._intervals.append((self.opened_ns, t_ns))
+            self._closings += 1
+            self._high = False

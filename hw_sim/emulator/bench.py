@@ -169,3 +169,13 @@ class EmulatedBench(SimulatedBench):
     def host_read(self) -> bytes:
         """Bytes from the device that nobody has read, `ask` and `events` included."""
         return self.usb.read()
+
+    @property
+    def host_connected(self) -> bool:
+        """The device has been enumerated."""
+        return self.usb.attached
+
+    @property
+    def host_unsent(self) -> int:
+        """Bytes that were written and that the device has not taken yet."""
+        return self.usb.unsent
