@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from hw_sim import figure_table
+from hw_sim.bench import NotAsExpected
 from hw_sim.benchmarks import computer, valve
-from hw_sim.benchmarks.scenes import NotAsExpected
 from hw_sim.figure_table import Figure
 
 _GROUPS: dict[str, Callable[[], list[Figure]]] = {

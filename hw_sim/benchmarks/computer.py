@@ -6,7 +6,6 @@ user does; what it has stored is checked here anew, by docs/protocol.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
@@ -21,7 +20,9 @@ from statistics import median
 from typing import Any
 
 from hw_sim.bench import FIRMWARE, FastBench
-from hw_sim.benchmarks.scenes import NS_PER_MS, NotAsExpected, Scene, line
+from hw_sim.bench.journal_records import BrokenChain, decode_chain
+from hw_sim.bench.link_client import encode
+from hw_sim.benchmarks.scenes import NS_PER_MS, NotAsExpected, Scene
 from hw_sim.figure_table import Figure, below, failed
 from hw_sim.image.flash import SimFlash
 
@@ -95,7 +96,7 @@ def whole_treatment(image: bytes, presses: int) -> Run:
         while bench.clock.now_ns < end_ns:
             bench.run_for(min(_STATUS_EVERY_MS, (end_ns - bench.clock.now_ns) / NS_PER_MS))
             asked += 1
-            bench.host_write(line({"id": 1_000_000 + asked, "op": "status"}))
+            bench.host_write(encode({"id": 1_000_000 + asked, "op": "status"}))
             bench.events()
 
     bench.power_on()
@@ -112,15 +113,12 @@ def whole_treatment(image: bytes, presses: int) -> Run:
     bench.release("trigger")
     run(500)
     bench.press("select")
-    head = bench.ask("hello")["ok"]["log_head"]
-    following = 1
-    while following <= head:
-        following = bench.ask("log", **{"from": following, "max": 18})["ok"]["next"]
+    records = len(bench.log())
     wall_s, processor_s = time.perf_counter() - started_s, time.process_time() - processor_s
     intervals = bench.valve_intervals()
     if len(intervals) != 1 or not 19e9 < intervals[0][1] - intervals[0][0] < 21e9:
         raise NotAsExpected(f"the valve was open {intervals}")
-    return Run(bench.clock.now_ns / 1e9, wall_s, processor_s, head)
+    return Run(bench.clock.now_ns / 1e9, wall_s, processor_s, records)
 
 
 def speed_figures(runs: int = 15) -> list[Figure]:
@@ -286,13 +284,12 @@ def pull(image: bytes) -> Pulled:
         result: dict[str, Any] = json.loads(done.stdout)
         with closing(sqlite3.connect(store)) as db:
             rows = db.execute("SELECT serial, seq, raw FROM records ORDER BY seq").fetchall()
-    chain = b""
-    for expected, (serial, seq, raw) in enumerate(rows, 1):
-        if expected == 1:
-            chain = hashlib.sha256(b"cryodose-journal-1" + serial.encode()).digest()[:16]
-        chain = hashlib.sha256(chain + raw[:48]).digest()[:16]
-        if seq != expected or int.from_bytes(raw[:4], "little") != expected or raw[48:] != chain:
-            raise NotAsExpected(f"what is stored as record {seq} is not record {expected}")
+    if [seq for _serial, seq, _raw in rows] != list(range(1, len(rows) + 1)):
+        raise NotAsExpected("what is stored is not in order from record 1")
+    try:
+        decode_chain((raw for _serial, _seq, raw in rows), rows[0][0] if rows else "")
+    except BrokenChain as error:
+        raise NotAsExpected(f"stored: {error}") from None
     return Pulled(wall_s, len(rows), result["received"], result["resent"], result["requests"])
 
 

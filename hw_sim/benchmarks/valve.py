@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from unittest.mock import patch
 
-from hw_sim.benchmarks.scenes import NS_PER_MS, NS_PER_US, Flood, Scene, prepared
+from hw_sim.benchmarks.scenes import NS_PER_MS, NS_PER_US, Scene, flood, prepared
 from hw_sim.fakes.pio import Runner
 from hw_sim.figure_table import Figure, below
 
@@ -81,18 +81,18 @@ def openings(
         scene.choose(applicator, dose_ms)
         for _ in range(repeats):
             scene.fill()
-            flood = Flood(bench, seed + len(out))
-            flood.start()
+            host, _ = flood(bench, seed + len(out))
+            host.start()
             scene.arm()
-            screen_before, flood_before = bench.wiring.screen.updates, flood.bytes
+            screen_before, flood_before = bench.wiring.screen.updates, host.bytes
             before = len(scene.edges)
             opened_ns = scene.open_valve()
             closed_ns = scene.wait_edge("VALVE_GATE", 0, before, dose_ms + 500)
-            screen_after, flood_after = bench.wiring.screen.updates, flood.bytes
+            screen_after, flood_after = bench.wiring.screen.updates, host.bytes
             bench.run_for(200)
             bench.release("trigger")
-            flood.stop()
-            scene.expect("DONE")
+            host.stop()
+            scene.until("DONE")
             recorded_ms, planned_us = scene.armed_record()
             flowing = [t for t, name, _ in scene.edges[before:] if name == "VALVE"]
             out.append(
@@ -109,7 +109,7 @@ def openings(
                 )
             )
             bench.press("select")
-            scene.expect("READY")
+            scene.until("READY")
     return out
 
 
@@ -193,9 +193,9 @@ def estops(image: bytes, count: int, seed: int) -> list[Struck]:
     for number in range(count):
         bench = scene.bench
         scene.fill()
-        flood = Flood(bench, seed + number) if number % 3 == 1 else None
-        if flood is not None:
-            flood.start()
+        host = flood(bench, seed + number)[0] if number % 3 == 1 else None
+        if host is not None:
+            host.start()
         scene.arm()
         scene.open_valve()
         bench.run_for(scene.random.random() * 29_500)
@@ -207,8 +207,8 @@ def estops(image: bytes, count: int, seed: int) -> list[Struck]:
         bench.estop_open()
         latency_ns = scene.wait_edge("VALVE_GATE", 0, before, 200) - struck_ns
         bench.run_for(200)
-        if flood is not None:
-            flood.stop()
+        if host is not None:
+            host.stop()
         found = Struck(latency_ns, tuple(scene.ok("status")["faults"]))
         out.append(found)
         bench.release("trigger")
@@ -216,7 +216,7 @@ def estops(image: bytes, count: int, seed: int) -> list[Struck]:
         bench.run_for(100)
         if len(found.faults) == 1:
             scene.hold("select", 2_300)
-            scene.expect("READY")
+            scene.until("READY")
         else:
             scene = Scene(image, seed=seed + 1_000 + number)
             scene.switch_on()
@@ -231,9 +231,9 @@ def release_latencies_ns(image: bytes, count: int, seed: int) -> list[int]:
     out: list[int] = []
     for number in range(count):
         scene.fill()
-        flood = Flood(bench, seed + number) if number % 2 else None
-        if flood is not None:
-            flood.start()
+        host = flood(bench, seed + number)[0] if number % 2 else None
+        if host is not None:
+            host.start()
         scene.arm()
         scene.open_valve()
         bench.run_for(50 + scene.random.random() * 4_950)
@@ -242,11 +242,11 @@ def release_latencies_ns(image: bytes, count: int, seed: int) -> list[int]:
         bench.release("trigger")
         out.append(scene.wait_edge("VALVE_GATE", 0, before, 200) - released_ns)
         bench.run_for(200)
-        if flood is not None:
-            flood.stop()
-        scene.expect("DONE")
+        if host is not None:
+            host.stop()
+        scene.until("DONE")
         bench.press("select")
-        scene.expect("READY")
+        scene.until("READY")
     return out
 
 

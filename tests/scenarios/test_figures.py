@@ -12,7 +12,7 @@ import pytest
 from hw_sim import figure_table
 from hw_sim.benchmarks import computer, valve
 from hw_sim.benchmarks.__main__ import main
-from hw_sim.benchmarks.scenes import Flood, Scene, prepared
+from hw_sim.benchmarks.scenes import Scene, flood, prepared
 
 LIMIT_NS = 5_000
 
@@ -49,14 +49,14 @@ def test_flood_reaches_the_device_and_does_it_no_harm() -> None:
     """H-12: lines of every kind arrive; what is no line is counted; the device stays ready."""
     scene = Scene()
     scene.switch_on()
-    flood = Flood(scene.bench, 5)
-    flood.start()
+    host, pieces = flood(scene.bench, 5)
+    host.start()
     scene.bench.run_for(2_000)
-    flood.stop()
+    host.stop()
     status = scene.ok("status")
     assert status["state"] == "READY"
-    assert flood.requests > 20
-    assert flood.bytes > 5_000
+    assert pieces.requests > 20
+    assert host.bytes > 5_000
     assert status["dropped_lines"] > 2
 
 

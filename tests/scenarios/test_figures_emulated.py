@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
 
 from hw_sim import figure_table
+from hw_sim.bench import NotAsExpected
 from hw_sim.benchmarks.emulated import __main__ as command, closing, device, freezing, page
 from hw_sim.benchmarks.emulated.board import Station, branch
 from hw_sim.benchmarks.emulated.closing import Latency
 from hw_sim.benchmarks.emulated.freezing import Timing
 from hw_sim.benchmarks.emulated.page import Measured
-from hw_sim.benchmarks.scenes import NotAsExpected
 
 LIMIT_NS = 5_000
 

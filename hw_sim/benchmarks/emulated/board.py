@@ -7,18 +7,17 @@ it does is lost with it.
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import sys
 import warnings
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hw_sim.bench import FIRMWARE, NS_PER_MS
-from hw_sim.benchmarks.scenes import NotAsExpected
+from hw_sim.bench import FIRMWARE, NS_PER_MS, NotAsExpected, Refused
+from hw_sim.bench.flood import Flood, pieces_in_turn
+from hw_sim.bench.operator import BenchOperator, Timing
 from hw_sim.emulator import EmulatedBench
 from hw_sim.image import micropython
 from hw_sim.world.wiring import ESTOP, GATE, SUPPLY
@@ -146,11 +145,12 @@ class Station:
         self.bench.clock.call_after(_ASK_EVERY_NS, self.keep_asking)
 
 
-class Device:
-    """A board that runs the whole firmware, and hands that know the three buttons.
+_TIMING = Timing(rest_ms=60.0, confirm_ms=1_300.0, purged_ms=200.0, look_ms=2.0)
+_FLOOD_AHEAD_BYTES = 256
 
-    All that is known here of the way from READY to an open gate is in `arm` and `open_valve`.
-    """
+
+class Device(BenchOperator[EmulatedBench]):
+    """A board that runs the whole firmware, and its operator."""
 
     def __init__(
         self,
@@ -160,182 +160,42 @@ class Device:
         files: Mapping[str, bytes] | None = None,
     ) -> None:
         on_board = {**micropython.firmware_files(firmware, mpy=True), **(files or {})}
-        self.bench = EmulatedBench(files=on_board, seed=seed)
+        super().__init__(EmulatedBench(files=on_board, seed=seed), _TIMING, answer_ms=10_000)
         self.edges = Edges(self.bench)
-        self._flooding = False
-        self._flood_id = 500_000_000
-        self._flood_at = 0
-        self.flood_bytes = 0
-
-    # -- asking
-
-    def ok(self, op: str, **arguments: Any) -> dict[str, Any]:
-        """A request's reply. NotAsExpected when the device refuses."""
-        reply = self.bench.ask(op, timeout_ms=10_000, **arguments)
-        if "ok" not in reply:
-            raise NotAsExpected(f"{op} {arguments}: {reply.get('err')}")
-        return reply["ok"]
-
-    def state(self) -> str:
-        """The state that the device last told."""
-        told = [event["state"] for event in self.bench.events() if event["ev"] == "state"]
-        return told[-1] if told else ""
-
-    def until(self, state: str, timeout_ms: float) -> None:
-        """Wait until the device tells a state. NotAsExpected when it does not."""
-        if not self.bench.run_until(lambda: self.state() == state, timeout_ms, 2):
-            raise NotAsExpected(f"in {self.state()!r}, not in {state}: {self.bench.events()[-3:]}")
-
-    # -- hands
+        self.flood = Flood(
+            self.bench, pieces_in_turn(), ahead_bytes=_FLOOD_AHEAD_BYTES, reads=False
+        )
 
     def switch_on(self) -> float:
         """From no power to READY; how long that took, ms."""
         began_ms = self.bench.now_ms
         self.bench.power_on()
-        self.until("READY", 6_000)
+        self.until("READY", timeout_ms=6_000)
         return self.bench.now_ms - began_ms
-
-    def hold(self, button: str, ms: float) -> None:
-        """Hold a button for a time, let it go, and wait for it to come to rest."""
-        self.bench.hold(button)
-        self.bench.run_for(ms)
-        self.bench.release(button)
-        self.bench.run_for(60)
-
-    def change(self, key: str, value: int) -> bool:
-        """Change a setting, confirmed at the device where it asks. False: no such setting."""
-        reply = self.bench.ask("set", timeout_ms=10_000, key=key, value=value)
-        if "ok" not in reply:
-            if reply["err"]["code"] == "unknown_key":
-                return False
-            raise NotAsExpected(f"{key} = {value}: {reply['err']}")
-        if not reply["ok"]["applied"]:
-            self.bench.run_for(50)
-            self.hold("select", 1_300)
-        if self.ok("get", key=key)["value"] != value:
-            raise NotAsExpected(f"{key} was not set to {value}")
-        return True
 
     def choose(self, longest: bool) -> None:
         """The shortest or the longest dose (10 s, 30 s) that the applicator fitted can give.
 
         The device is asked for more depth than it takes, and says in its refusal what it takes.
         """
-        reply = self.bench.ask("set", timeout_ms=10_000, key="depth_um", value=20_000)
-        self.change("depth_um", int(reply["err"]["max" if longest else "min"]))
+        try:
+            self.ok("set", key="depth_um", value=20_000)
+        except Refused as refused:
+            self.change("depth_um", int(refused.error["max" if longest else "min"]))
 
-    def fill(self) -> None:
-        """Fill the dewar."""
-        self.bench.plant.fill(self.bench.clock.now_ns, 850.0)
-
-    def arm(self) -> None:
-        """From READY to ARMED, whatever the firmware asks for between."""
-        bench = self.bench
-        bench.hold("arm")
-        if not bench.run_until(lambda: self.state() not in ("", "READY"), 3_000, 2):
-            raise NotAsExpected("ARM held for 3 s, and the device stays in READY")
-        bench.release("arm")
-        bench.run_for(60)
-        self._answer_and_purge()
-
-    def _answer_and_purge(self) -> None:
-        for _ in range(20):
-            state = self.state()
-            if state == "ARMED":
-                return
-            if state == "SCREENING":
-                self.bench.press("select")
-            elif state == "PRECHILL":
-                opened_ns = self._pull("PRECHILL")
-                if opened_ns is None:
-                    break
-                self.edges.wait("VALVE_GATE", 0, 12_000, opened_ns)
-                self.bench.run_for(300)  # a hand lets go when it is told to
-                self.bench.release("trigger")
-                self.bench.run_for(200)
-            else:
-                break
-        raise NotAsExpected(f"ARM leads to {self.state()!r}")
-
-    def _pull(self, state: str) -> int | None:
-        """Hold TRIGGER until the gate is high; when it rose, ns. None: the state was left."""
-        pressed_ns = self.bench.clock.now_ns
-        self.bench.hold("trigger")
-
-        def done() -> bool:
-            opened = self.edges.first("VALVE_GATE", 1, pressed_ns) is not None
-            return opened or self.state() not in (state, "FREEZING")
-
-        if not self.bench.run_until(done, 2_000):
-            raise NotAsExpected(f"TRIGGER held for 2 s in {state}, and the gate stays low")
-        return self.edges.first("VALVE_GATE", 1, pressed_ns)
-
-    def open_valve(self) -> int:
-        """Hold TRIGGER until the gate is high; when it rose, ns. Purges anew if it is asked to."""
-        for _ in range(5):
-            opened_ns = self._pull("ARMED")
-            if opened_ns is not None:
-                return opened_ns
-            self.bench.release("trigger")
-            self.bench.run_for(200)
-            self._answer_and_purge()
-        raise NotAsExpected("the line is purged again and again")
+    def press(self, button: str, times: int = 1) -> None:
+        """Press a button."""
+        for _ in range(times):
+            self.bench.press(button)
 
     def finish(self) -> None:
         """From DONE to READY, when its records are written: a short press meanwhile is not seen."""
-        self.bench.run_for(300)
-        self.bench.press("select")
-        self.until("READY", 3_000)
-
-    # -- a host that never stops writing
-
-    def flood(self) -> None:
-        """Requests and noise from now on: the device's buffer is kept full."""
-        self._flooding = True
-        self._feed()
+        self.wait(300)
+        super().finish()
 
     def stop_flood(self) -> None:
-        """End it, and let the device take in what is under way."""
-        self._flooding = False
-        bench = self.bench
-        bench.host_write(b"\n")
-        if not bench.run_until(lambda: not bench.usb.unsent, 30_000, 10):
-            raise NotAsExpected("the device does not read what the host has written")
-        bench.run_for(200)
-
-    def write_ahead(self, data: bytes) -> None:
-        """Let the host send something else, besides the flood."""
-        self.flood_bytes += len(data)
-        self.bench.host_write(data)
-
-    def _feed(self) -> None:
-        if not self._flooding:
-            return
-        bench = self.bench
-        if bench.usb.attached:
-            while bench.usb.unsent < 256:
-                self.write_ahead(self._next())
-        bench.clock.call_after(2 * NS_PER_MS, self._feed)
-
-    def _next(self) -> bytes:
-        self._flood_at += 1
-        kind = self._flood_at % 8
-        if kind == 3:
-            return bytes((self._flood_at * 37 + i * 11) % 256 for i in range(90))
-        if kind == 6:
-            return b'{"id":1,"op":"status"}*00000000\n'
-        self._flood_id += 1
-        ops: tuple[dict[str, Any], ...] = (
-            {"op": "status"},
-            {"op": "hello"},
-            {"op": "log", "from": 1, "max": 18},
-            {"op": "status"},
-            {"op": "set", "key": "depth_um", "value": 1},
-        )
-        body = json.dumps(
-            {"id": self._flood_id, **ops[self._flood_at % len(ops)]}, separators=(",", ":")
-        ).encode()
-        return b"%s*%08x\n" % (body, zlib.crc32(body))
+        """End the flood, and let the device take in what is under way."""
+        self.flood.stop(30_000, settle_ms=200)
 
 
 __all__ = ["ESTOP", "GATE", "SUPPLY", "Device", "Edges", "Station", "branch"]

@@ -138,7 +138,7 @@ def firmware_latencies(phases: int, firmware: Path = FIRMWARE) -> list[Latency]:
 def _firmware_latencies(device: Device, doing: str, phases: int) -> list[Latency]:
     bench, edges = device.bench, device.edges
     if doing == "work":
-        device.flood()
+        device.flood.start()
     device.open_valve()
     bench.run_for(250)
 

@@ -8,26 +8,23 @@ and does nothing else.
 from __future__ import annotations
 
 import cProfile
-import json
 import pstats
 import re
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hw_sim.bench import FIRMWARE
+from hw_sim.bench import FIRMWARE, NotAsExpected
+from hw_sim.bench.link_client import LogWindow
 from hw_sim.benchmarks.emulated.board import Device, Station
-from hw_sim.benchmarks.scenes import NotAsExpected
 from hw_sim.image import micropython
 
 SHORT_MS = 300
 SETTLED_MS = 300
 """From READY until its screen has been sent and the device has collected its memory."""
 _WINDOW = 4  # requests under way at once, as `cryo log pull` has them
-_MOST = 18
 _MAX_FREE = re.compile(rb"max free sz: (\d+)")
 _BLOCK_BYTES = 16
 
@@ -166,11 +163,11 @@ def series(
         device.arm()
         device.open_valve()
         if number in complete_at:
-            device.until("DONE", 35_000)
+            device.until("DONE", timeout_ms=35_000)
         else:
             bench.run_for(SHORT_MS)
         bench.release("trigger")
-        device.until("DONE", 2_000)
+        device.until("DONE", timeout_ms=2_000)
         device.finish()
         if number in weigh_at:
             weighed.append(_weigh(device, number))
@@ -190,47 +187,15 @@ def pull(device: Device) -> Pulled:
     bench.run_for(50)
     device.bench.host_read()
     began_ns = bench.clock.now_ns
-    data = bytearray()
-    asked: dict[int, int] = {}
-    number, following, got, requests = 900_000_000, 1, 0, 0
-    part = b""
-    while got < head:
-        while following <= head and len(asked) < _WINDOW:
-            number += 1
-            body = json.dumps(
-                {"id": number, "op": "log", "from": following, "max": _MOST},
-                separators=(",", ":"),
-            ).encode()
-            bench.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
-            asked[number] = following
-            following += _MOST
-            requests += 1
+    log = LogWindow(bench.host_write, head, width=_WINDOW)
+    while not log.done:
+        log.fill()
         bench.run_for(1)
-        chunk = bench.host_read()
-        data += chunk
-        *lines, part = (part + chunk).split(b"\n")
-        for line in lines:
-            body, _, crc = line.rpartition(b"*")
-            if crc != b"%08x" % zlib.crc32(body):
-                raise NotAsExpected(f"not a line of the protocol: {line[:60]!r}")
-            reply: dict[str, Any] = json.loads(body)
-            if reply.get("id") in asked:
-                first = asked.pop(reply["id"])
-                page = reply["ok"]
-                got += len(page["records"])
-                rest = min(first + _MOST, head + 1) - page["next"]
-                if rest > 0:  # the page ended where one of the journal's files does
-                    number += 1
-                    body = json.dumps(
-                        {"id": number, "op": "log", "from": page["next"], "max": rest},
-                        separators=(",", ":"),
-                    ).encode()
-                    bench.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
-                    asked[number] = page["next"]
-                    requests += 1
+        log.take(bench.host_read())
         if bench.clock.now_ns - began_ns > 120e9:
-            raise NotAsExpected(f"{got} of {head} records within 120 s")
-    return Pulled(head, (bench.clock.now_ns - began_ns) / 1e9, len(data), requests)
+            raise NotAsExpected(f"{log.records} of {head} records within 120 s")
+    seconds = (bench.clock.now_ns - began_ns) / 1e9
+    return Pulled(head, seconds, log.received_bytes, log.requests)
 
 
 @dataclass(frozen=True)
@@ -251,17 +216,17 @@ def freezing_ticks(freeze_ms: int = 3_000, firmware: Path = FIRMWARE) -> Ticks:
     bench = device.bench
     device.switch_on()
     device.arm()
-    device.flood()
+    device.flood.start()
     bench.run_for(50)
     device.open_valve()
     bench.run_for(freeze_ms / 2)
     bench.press("select")
     bench.run_for(freeze_ms / 2)
     bench.release("trigger")
-    device.until("DONE", 2_000)
+    device.until("DONE", timeout_ms=2_000)
     device.stop_flood()
     found = device.ok("weigh")
-    return Ticks(int(found["ticks"]), int(found["longest_us"]), device.flood_bytes)
+    return Ticks(int(found["ticks"]), int(found["longest_us"]), device.flood.bytes)
 
 
 # -- the link -------------------------------------------------------------------------------------
@@ -319,7 +284,7 @@ def _treatment(firmware: Path) -> tuple[float, int, int, float]:
     device.arm()
     armed_s = time.perf_counter()
     device.open_valve()
-    device.until("DONE", 35_000)
+    device.until("DONE", timeout_ms=35_000)
     bench.release("trigger")
     bench.run_for(100)
     device.finish()

@@ -9,16 +9,14 @@ been running since the gate opened.
 
 from __future__ import annotations
 
-import base64
-import struct
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-from hw_sim.bench import FIRMWARE
+from hw_sim.bench import FIRMWARE, NotAsExpected
+from hw_sim.bench.journal_records import ARMED, newest
 from hw_sim.benchmarks.emulated.board import NS_PER_US, Device, Station, branch
-from hw_sim.benchmarks.scenes import NotAsExpected
 
 DESIGNS = {
     "sleep_loop": "`time.sleep_ms` in the loop",
@@ -28,7 +26,6 @@ DESIGNS = {
 }
 WHOLE = "ours: the whole firmware, a whole treatment"
 LAST_MS = 1_000
-_RECORD = struct.Struct("<IHBBII8i16s")  # docs/protocol.md, "Journal records"
 
 
 @dataclass(frozen=True)
@@ -130,16 +127,10 @@ def time_unloaded(design: str, dose_ms: int, phases: int, firmware: Path = FIRMW
 
 def planned(device: Device) -> tuple[int, int]:
     """(dose in ms, planned gate time in us) of the newest `armed` record of the journal."""
-    rows = device.ok("describe", part="records")["rows"]
-    kind, fields = next((row[0], row[2]) for row in rows if row[1] == "armed")
-    names = [field[0] for field in fields]
-    head = device.ok("hello")["log_head"]
-    page = device.ok("log", **{"from": max(1, head - 17), "max": 18})["records"]
-    for text in reversed(page):
-        record = _RECORD.unpack(base64.b64decode(text))
-        if record[2] == kind:
-            return record[6 + names.index("dose")], record[6 + names.index("planned_gate")]
-    raise NotAsExpected("the journal has no record of an arming")
+    record = newest(device.bench.log(), ARMED)
+    if record is None:
+        raise NotAsExpected("the journal has no record of an arming")
+    return record.dose_ms, record.planned_us
 
 
 def time_treatment(
@@ -152,7 +143,7 @@ def time_treatment(
     device.choose(longest)
     device.arm()
     dose_ms, planned_us = planned(device)
-    device.flood()
+    device.flood.start()
     bench.run_for(100)
     opened_ns = device.open_valve()
     pages = bench.wiring.screen.updates
@@ -160,11 +151,11 @@ def time_treatment(
 
     def end(phase: int) -> tuple[int, int]:
         if phase:
-            device.write_ahead(b"~" * (phase * 7 - 1) + b"\n")
+            device.flood.write(b"~" * (phase * 7 - 1) + b"\n")
         bench.run_for(phase * 0.9)
         closed_ns = edges.wait("VALVE_GATE", 0, last_ms + 500, opened_ns)
         return closed_ns, bench.wiring.screen.updates - pages
 
     ends = [branch(partial(end, phase)) for phase in range(phases)]
     off_ns = tuple(closed_ns - opened_ns - planned_us * 1000 for closed_ns, _ in ends)
-    return Timing("firmware", dose_ms, True, planned_us, off_ns, ends[0][1], device.flood_bytes)
+    return Timing("firmware", dose_ms, True, planned_us, off_ns, ends[0][1], device.flood.bytes)
