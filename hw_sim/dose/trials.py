@@ -17,20 +17,20 @@ asked.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import math
 import multiprocessing
 import random
-import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hw_sim.bench import FastBench
+from hw_sim.bench import FastBench, NotAsExpected
+from hw_sim.bench.journal_records import ESTIMATE, newest
+from hw_sim.bench.operator import BenchOperator, NotReached, Timing
 from hw_sim.dose.applicators import APPLICATORS, PROBE, by_number
 from hw_sim.world.plant import Plant, PlantParams, SkinParams
 from hw_sim.world.plant.dewar import DewarParams
@@ -68,7 +68,6 @@ MARGIN_UM = 500
 """As most of the device's profiles have it."""
 MOST_PURGES = 8
 _SAME_TIP_K = 0.5
-_RECORD = struct.Struct("<IHBBII8i16s")  # docs/protocol.md, "Journal records"
 
 
 # -- what is drawn --------------------------------------------------------------------------------
@@ -254,33 +253,17 @@ def skin_of(one: Draw) -> SkinParams:
 # -- the device -----------------------------------------------------------------------------------
 
 
-class Stopped(RuntimeError):
-    """The device did not come to a freeze; why."""
+_TIMING = Timing(arm_ms=1200.0, look_ms=50.0, valve_look_ms=20.0)
 
 
-class Operator:
-    """A hand on one device, which does what the panel says."""
+class TrialOperator(BenchOperator[FastBench]):
+    """An operator with one device, who does what the display says."""
 
     def __init__(self, one: Draw, *, infrared: bool) -> None:
+        bench = FastBench(seed=one.number + 1, plant=plant_of(one), skin_sensor=infrared, **BENCH)
+        super().__init__(bench, _TIMING, polls=True, aims=True)
         self.one = one
-        self.bench = FastBench(
-            seed=one.number + 1, plant=plant_of(one), skin_sensor=infrared, **BENCH
-        )
         self.tip: list[tuple[int, float]] = []
-        self.purges = 0
-        self._kinds: list[list[Any]] = []
-
-    def ok(self, op: str, **arguments: Any) -> dict[str, Any]:
-        """A reply; Stopped when the device refuses."""
-        reply = self.bench.ask(op, **arguments)
-        if "ok" not in reply:
-            raise Stopped(f"{op} {arguments}: {reply.get('err')}")
-        return reply["ok"]
-
-    @property
-    def state(self) -> str:
-        """By the device's own word."""
-        return self.ok("status")["state"]
 
     def has(self, key: str) -> bool:
         """Whether there is such a setting."""
@@ -291,28 +274,16 @@ class Operator:
         return int(self.ok("get", key=key)["value"])
 
     def change(self, key: str, value: int) -> None:
-        """Over the link, confirmed on the device where it asks for that."""
-        if self.get(key) == value:
-            return
-        if not self.ok("set", key=key, value=value)["applied"]:
-            self.bench.run_for(50)
-            self.hold("select", 1200)
+        """Over the link, confirmed on the device where it asks for that, unless it is so."""
         if self.get(key) != value:
-            raise Stopped(f"{key} is not {value}")
-
-    def hold(self, button: str, ms: float) -> None:
-        """Press for `ms`, release, and let it come to rest."""
-        self.bench.hold(button)
-        self.bench.run_for(ms)
-        self.bench.release(button)
-        self.bench.run_for(60)
+            super().change(key, value)
 
     def start(self, settings: dict[str, int]) -> tuple[float, float]:
         """Switch on and set; the lesion's depth and the planned one in mm."""
         bench = self.bench
         bench.power_on()
         bench.run_for(250)
-        bench.run_until(lambda: self.state == "READY", 5000, 50)
+        self.until("READY")
         number = self.one.applicator
         rows = self.ok("describe", part="applicators")["rows"]
         row = next(row for row in rows if row[0] == number)
@@ -321,7 +292,7 @@ class Operator:
             if self.has(key):
                 self.change(key, value)
             elif value and key in NEEDED:
-                raise Stopped(f"this device has no {key}")
+                raise NotAsExpected(f"this device has no {key}")
         margin_um = self.get("margin_um") if self.has("margin_um") else 0
         # What the panel can set: tenths of a millimetre of lesion, within what the table reaches.
         low, high = -(-(low_um - margin_um) // 100), (high_um - margin_um) // 100
@@ -330,40 +301,12 @@ class Operator:
         self.change("depth_um", depth_um)
         return depth_um / 1000.0, (depth_um + margin_um) / 1000.0
 
-    def arm(self) -> None:
-        """READY to ARMED, by way of as many purges as it takes (eight at most)."""
-        bench = self.bench
-        bench.plant.set_line(bench.clock.now_ns, wall_c=self.one.line_c, tip_c=self.one.line_c)
-        self._until_armed()
+    def warm_line(self) -> None:
+        """The line as this treatment begins with it."""
+        line_c = self.one.line_c
+        self.bench.plant.set_line(self.bench.clock.now_ns, wall_c=line_c, tip_c=line_c)
 
-    def _until_armed(self) -> None:
-        for _ in range(MOST_PURGES):
-            if self.state == "READY":
-                self.hold("arm", 1200)
-            state = self.state
-            if state == "PRECHILL":
-                self._purge()
-                state = self.state
-            if state == "ARMED":
-                return
-            if state == "FAULT":  # no liquid in 10 s: read, and purge again
-                self.hold("select", 80)
-                self.bench.run_for(300)
-        raise Stopped(f"not armed but {self.state} after {self.purges} purges")
-
-    def _purge(self) -> None:
-        bench = self.bench
-        bench.plant.point(bench.clock.now_ns, at_skin=False)
-        self.purges += 1
-        closed = len(bench.valve_intervals())
-        bench.hold("trigger")
-        bench.run_until(lambda: len(bench.valve_intervals()) > closed, 12_000, 20)
-        bench.run_for(300)
-        bench.release("trigger")
-        bench.run_for(400)
-        bench.plant.point(bench.clock.now_ns, at_skin=True)
-
-    def freeze(self) -> tuple[int, int]:
+    def aimed_freeze(self) -> tuple[int, int]:
         """Aim, and hold TRIGGER until the valve closes; when the gate rose and fell, ns.
 
         Who is told to purge once more has found the place by then: `AIM_AGAIN_S`.
@@ -373,10 +316,10 @@ class Operator:
         for _ in range(MOST_PURGES):
             if self.state == "ARMED":
                 break
-            self._until_armed()
+            self.arm()
             bench.run_for(AIM_AGAIN_S * 1000.0)
         if self.state != "ARMED":
-            raise Stopped(f"{self.state} instead of ARMED")
+            raise NotReached("ARMED", self.states)
         plant = bench.plant
         plant.new_skin(bench.clock.now_ns, skin_of(self.one))
         closed = len(bench.valve_intervals())
@@ -393,41 +336,17 @@ class Operator:
         bench.release("trigger")
         bench.run_for(600)
         if not done:
-            raise Stopped(f"the valve did not close; {self.state}")
+            raise NotReached("the freeze's end", self.states)
         return bench.valve_intervals()[closed]
-
-    def records(self) -> list[tuple[str, dict[str, int]]]:
-        """The journal: (kind, its values), oldest first."""
-        if not self._kinds:
-            page: dict[str, Any] = {"next": 0}
-            while page["next"] is not None:
-                page = self.ok("describe", part="records", **{"from": page["next"]})
-                self._kinds += page["rows"]
-        names = {
-            number: (name, [field[0] for field in fields]) for number, name, fields in self._kinds
-        }
-        out: list[tuple[str, dict[str, int]]] = []
-        head = self.ok("hello")["log_head"]
-        at = 1
-        while at <= head:
-            page = self.ok("log", **{"from": at, "max": 18})
-            texts = page["records"]
-            if not texts:
-                break
-            for text in texts:
-                fields = _RECORD.unpack(base64.b64decode(text))
-                name, keys = names.get(fields[2], ("", []))
-                out.append((name, dict(zip(keys, fields[6:14], strict=False))))
-            at += len(texts)
-        return out
 
 
 def with_device(one: Draw, strategy: str, settings: dict[str, int]) -> Outcome:
     """A whole treatment by the firmware."""
-    operator = Operator(one, infrared=strategy in INFRARED)
+    operator = TrialOperator(one, infrared=strategy in INFRARED)
     lesion_mm, plan_mm = operator.start(settings)
+    operator.warm_line()
     operator.arm()
-    begin_ns, end_ns = operator.freeze()
+    begin_ns, end_ns = operator.aimed_freeze()
     bench = operator.bench
     spans = bench.plant.jet_between(begin_ns, end_ns + 400 * NS_PER_MS)
     seconds = (end_ns - begin_ns) * 1e-9
@@ -447,16 +366,15 @@ def with_device(one: Draw, strategy: str, settings: dict[str, int]) -> Outcome:
                 for skin in (known, replace(known, skin_c=TABLE_SKIN_C, perfusion_per_s=PLAIN))
             )
         )
-    records = operator.records()
-    estimate = next((v for name, v in reversed(records) if name == "estimate"), None)
+    estimate = newest(bench.log(), ESTIMATE)
     estimate_mm = spread_mm = None
-    told_short = False
+    fell_short = False
     if estimate is not None:
-        estimate_mm = estimate["depth"] / 1000.0
-        spread_mm = estimate["spread"] / 1000.0
-        told_short = estimate["note"] == 1
+        estimate_mm = estimate.depth_um / 1000.0
+        spread_mm = estimate.spread_um / 1000.0
+        fell_short = estimate.note == 1
     state = operator.state
-    warned = state == "FAULT" or told_short
+    warned = state == "FAULT" or fell_short
     return Outcome(
         number=one.number,
         strategy=strategy,
@@ -545,7 +463,7 @@ def treat_one(
         else:
             try:
                 outcome = with_device(one, name, STRATEGIES[name])
-            except Stopped as why:
+            except NotAsExpected as why:
                 print(f"{one.number} {name}: {why}", file=sys.stderr)
                 continue
         done[one.number, name] = outcome
