@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hw_sim.bench import FastBench
-from hw_sim.bench.operator import until_drawn
+from hw_sim.bench import GATE, FastBench
+from hw_sim.bench.operator import BenchOperator, Timing, until_drawn
 
 _WARM_MS = 1500.0
 
@@ -31,11 +31,14 @@ class Sight:
     state: str = ""
 
 
-class Walk:
-    """A device in somebody's hands."""
+_TIMING = Timing(arm_ms=1200.0, rest_ms=300.0, valve_look_ms=5.0)
+
+
+class Walk(BenchOperator[FastBench]):
+    """An operator with a device whose screens are looked at."""
 
     def __init__(self, language: int = 1, *, cold: bool = True) -> None:
-        self.bench = FastBench(noise_lsb=0.0)
+        super().__init__(FastBench(noise_lsb=0.0), _TIMING)
         self.bench.power_on()
         self.bench.run_for(_WARM_MS)
         if language != 1:
@@ -53,50 +56,16 @@ class Walk:
         self.bench.plant.set_line(self.bench.clock.now_ns, wall_c=-190.0, tip_c=-190.0)
         self.bench.run_for(400)
 
-    def told(self) -> str:
-        """The state that the device told last."""
-        states = [event["state"] for event in self.bench.events() if event["ev"] == "state"]
-        return states[-1] if states else ""
-
-    def hold(self, name: str, ms: float) -> None:
-        """Hold a button, let go, and wait until the screen has followed."""
-        self.bench.hold(name)
-        self.bench.run_for(ms)
-        self.bench.release(name)
-        self.bench.run_for(300)
-
-    def press(self, name: str, times: int = 1) -> None:
+    def press(self, button: str, times: int = 1) -> None:
         """Press a button, and wait until the screen has followed."""
         for _ in range(times):
-            self.bench.press(name)
+            self.bench.press(button)
             self.bench.run_for(300)
 
-    def until(self, state: str, ms: float = 40_000) -> None:
-        """Run until the device tells a state. RuntimeError if it never does."""
-        if not self.bench.run_until(lambda: self.told() == state, ms):
-            raise RuntimeError(f"not in {state} but in {self.told()}")
+    def until(self, *states: str, timeout_ms: float = 40_000) -> None:
+        """Run until the device reports a state, and until the screen has followed."""
+        super().until(*states, timeout_ms=timeout_ms)
         self.bench.run_for(200)
-
-    def arm(self) -> None:
-        """From READY to ARMED, by all that the device asks for on the way."""
-        self.hold("arm", 1200)
-        for _ in range(12):
-            if self.told() == "SCREENING":
-                self.press("select")
-            elif self.told() == "PRECHILL":
-                self.purge()
-            elif self.told() == "ARMED":
-                return
-        raise RuntimeError(f"not armed but in {self.told()}")
-
-    def purge(self) -> None:
-        """Hold TRIGGER until the purge has ended, and let go."""
-        self.bench.hold("trigger")
-        self.bench.run_for(300)
-        self.bench.run_until(lambda: self.bench.wiring.driven(2) == 0, 12_000, 5.0)
-        self.bench.run_for(300)
-        self.bench.release("trigger")
-        self.bench.run_for(400)
 
     def see(self, name: str, title: str, words: str, state: str = "") -> Sight:
         """What the screen shows now, as a whole picture."""
@@ -164,13 +133,13 @@ def course(language: int) -> Iterator[Sight]:
     walk.press("select")
     yield walk.see("override", "Caution", "the physician goes on, or not")
     walk.hold("select", 2300)
-    while walk.told() == "SCREENING":
+    while walk.state == "SCREENING":
         walk.press("select")
     yield walk.see("prechill", "Purge", "the line is warm: spray it out", "PRECHILL")
     bench.hold("trigger")
     bench.run_for(3000)
     yield walk.see("purging", "Purging", "ends when liquid comes")
-    bench.run_until(lambda: bench.wiring.driven(2) == 0, 12_000, 5.0)
+    bench.run_until(lambda: bench.wiring.driven(GATE) == 0, 12_000, 5.0)
     bench.run_for(300)
     yield walk.see("purged", "Cold", "now let TRIGGER go")
     bench.release("trigger")
@@ -219,7 +188,7 @@ def others(language: int) -> Iterator[Sight]:
     walk.bench.run_for(400)
     walk.hold("select", 1200)
     walk.hold("arm", 1200)
-    while walk.told() == "SCREENING":
+    while walk.state == "SCREENING":
         walk.press("select")
     yield walk.see("pedal_prechill", "With a pedal", "pressed and let go")
     walk.bench.press("trigger")

@@ -6,20 +6,18 @@ and the rest of `hw_sim`; the tissue model (NumPy) only where it is asked for.
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hw_sim.bench import FastBench
-from hw_sim.bench.operator import until_drawn
+from hw_sim.bench.journal_records import ARMED, newest
+from hw_sim.bench.operator import BenchOperator, Timing, until_drawn
 from hw_sim.world.trace import Trace
 
 if TYPE_CHECKING:
     from hw_sim.world.plant.tissue import TissueResult
 
-_RECORD = struct.Struct("<IHBBII8i16s")  # docs/protocol.md, "Journal records"
 NS_PER_S = 1_000_000_000
 SAMPLE_NS = 5_000_000  # fine enough to see the coil's peak of 20 ms
 DEPTH_MM = 2.5
@@ -84,6 +82,7 @@ class Session:
 
     def __init__(self, bench: FastBench | None = None) -> None:
         self.bench = FastBench() if bench is None else bench
+        self.operator = BenchOperator(self.bench, Timing(rest_ms=450.0), aims=True)
         self.trace = Trace(self.bench.wiring, sample_ns=SAMPLE_NS)
         self.seen: list[Moment] = []
         self.on_frame: Callable[[], None] | None = None
@@ -118,25 +117,10 @@ class Session:
         Asks over the link, so the bench's time goes on a little. RuntimeError if there is no such
         record.
         """
-        ask = self.bench.ask
-        kinds: list[list[Any]] = []
-        page: dict[str, Any] = {"next": 0}
-        while page["next"] is not None:
-            page = ask("describe", part="records", **{"from": page["next"]})["ok"]
-            kinds += page["rows"]
-        (number, _name, fields), *_ = [kind for kind in kinds if kind[1] == "armed"]
-        at = [name for name, _unit in fields].index("planned_gate")
-        head = ask("hello")["ok"]["log_head"]
-        page = {"next": 1}
-        while page["next"] <= head:
-            page = ask("log", **{"from": page["next"], "max": 8})["ok"]
-            for text in page["records"]:
-                _seq, _boot, kind, _state, _uptime, _utc, *arguments, _chain = _RECORD.unpack(
-                    base64.b64decode(text)
-                )
-                if kind == number:
-                    return arguments[at]
-        raise RuntimeError("the device has not recorded that it was armed")
+        record = newest(self.bench.log(most=8), ARMED)
+        if record is None:
+            raise RuntimeError("the device has not recorded that it was armed")
+        return record.planned_us
 
     def moments(self) -> Iterator[Moment]:
         """The treatment: power on, 2.5 mm, arm, purge, freeze to the end, thaw for some seconds."""
@@ -152,10 +136,7 @@ class Session:
         bench.run_for(550)
         yield self._look("UP, UP", "2.5 mm: the time follows from the applicator's table.")
         bench.run_for(400)
-        bench.hold("arm")
-        bench.run_for(1150)
-        bench.release("arm")
-        bench.run_for(450)
+        self.operator.hold("arm", 1150)
         yield self._look(
             "ARM held 1 s", "Every interlock permits; the plan is fixed. First, the checklist."
         )
@@ -165,7 +146,7 @@ class Session:
         bench.run_for(300)
         yield self._look("SELECT, page by page", "None of these applies. But the line is warm.")
         bench.run_for(300)
-        bench.plant.point(bench.clock.now_ns, at_skin=False)
+        self.operator.aim(at_skin=False)
         bench.hold("trigger")
         self._play(3000)
         yield self._look("TRIGGER held, away", "The line is purged until liquid comes (10 s).")
@@ -174,7 +155,7 @@ class Session:
         bench.run_for(400)
         bench.release("trigger")
         bench.run_for(600)
-        bench.plant.point(bench.clock.now_ns, at_skin=True)
+        self.operator.aim(at_skin=True)
         yield self._look("TRIGGER let go", "Armed, the nozzle at liquid temperature.")
         bench.run_for(400)
         bench.hold("trigger")
