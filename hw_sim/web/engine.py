@@ -10,11 +10,9 @@ May import the standard library, `scenario` and `view` of its own package, and `
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from hw_sim.bench import SimulatedBench
+from hw_sim.bench.link_client import LineReader
 from hw_sim.fakes.errors import BenchError
 from hw_sim.web.scenario import NS_PER_MS, Recorder, Scenario, ScenarioError, Step, sending
 from hw_sim.web.view import GLASS_BYTES, Event, History, Readings, View, dots
@@ -153,7 +152,7 @@ class Engine:
         self._error = ""
         self._script: deque[Step] = deque()
         self._script_end_ns = 0
-        self._line = bytearray()
+        self._line = LineReader(_LONGEST_LINE)
         self._glass = bytes(GLASS_BYTES)
         self._glass_old = True
         self._openings = 0
@@ -346,19 +345,12 @@ class Engine:
             return
         if self._seat is not None:
             self._seat.received(data)
-        line = self._line
-        line += data
-        while (end := line.find(b"\n")) >= 0:
-            body, star, crc = bytes(line[:end]).rpartition(b"*")
-            del line[: end + 1]
-            if star and crc == b"%08x" % zlib.crc32(body):
-                message = json.loads(body)
-                if "ev" in message:
-                    self._told(message)
-                elif self.watcher is not None:
-                    self.watcher.told(self, self.now_ns, message)
-        if len(line) > _LONGEST_LINE:
-            line.clear()
+        for message in self._line.feed(data):
+            if "ev" in message:
+                self._told(message)
+            elif self.watcher is not None:
+                self.watcher.told(self, self.now_ns, message)
+        self._line.noise.clear()
 
     def _told(self, message: dict[str, Any]) -> None:
         kind = message["ev"]

@@ -12,12 +12,12 @@ May import the standard library, `engine`, `scenario` of its own package, and
 from __future__ import annotations
 
 import tomllib
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hw_sim.bench.link_client import encode
 from hw_sim.web.engine import Engine, Watcher
 from hw_sim.web.scenario import Step
 
@@ -416,8 +416,7 @@ class Trainer(Watcher):
         seen = self.seen
         if not self._asked and seen.first("ARMED") is not None and engine.attached is None:
             self._asked = True
-            body = b'{"id":%d,"op":"status"}' % STATUS_ID
-            engine.send(b"%s*%08x\n" % (body, zlib.crc32(body)))
+            engine.send(encode({"id": STATUS_ID, "op": "status"}))
         for cue in list(self._waiting):
             at_ns = seen.first(cue.after)
             if at_ns is not None and now_ns >= at_ns + round(cue.wait_s * NS_PER_S):
