@@ -8,15 +8,43 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import struct
 import zlib
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import pytest
 
-from hw_sim.bench import Bench, CapabilityMissing, FastBench
+from hw_sim.bench import Bench, CapabilityMissing, FastBench, SimulatedBench
+from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the kinds from here)
+    ARMED,
+    BOOT,
+    DISARMED,
+    ESTIMATE,
+    FAULT,
+    FAULT_CLEARED,
+    FREEZE_BEGIN,
+    FREEZE_END,
+    FREEZE_LOST,
+    ICE_FIELD,
+    MAINTENANCE,
+    OBSERVATION,
+    OVERRUN,
+    PLAN,
+    PRECHILL_BEGIN,
+    PRECHILL_END,
+    SCREENING,
+    SETTING,
+    TABLE,
+    THAW,
+    TIME_SET,
+    TREATMENT_END,
+    Record,
+    chain_start,
+    decode_chain,
+)  # fmt: skip
+from hw_sim.bench.link_client import records_of
+from hw_sim.bench.operator import BenchOperator, Timing
 from hw_sim.bench.serial_board import BoardBench
 
 US = 1_000
@@ -96,23 +124,6 @@ def board(request: pytest.FixtureRequest, url: str) -> BoardBench:
     return made
 
 
-class Record(NamedTuple):
-    """A journal record, decoded by docs/protocol.md and by nothing of the firmware."""
-
-    seq: int
-    boot: int
-    kind: int
-    state: int
-    uptime_ms: int
-    utc_s: int
-    args: tuple[int, ...]
-
-
-BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
-FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
-PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END, OBSERVATION = range(14, 21)
-ESTIMATE, TABLE = 21, 22
-
 COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED, COLD, RESET = range(1, 8)
 
 # What `ready` sets on a device that has never been switched on, so that a scenario about
@@ -123,23 +134,14 @@ _SLOT_HEAD, _SLOT_ENTRY = struct.Struct("<4sHHI"), struct.Struct("<Hi")
 
 def records(bench: Bench) -> list[Record]:
     """The whole journal over the link, its chain verified."""
-    hello = bench.ask("hello")["ok"]
-    chain = hashlib.sha256(b"cryodose-journal-1" + hello["serial"].encode()).digest()[:16]
-    found: list[Record] = []
-    following = 1
-    while following <= hello["log_head"]:
-        page = bench.ask("log", **{"from": following, "max": 18}, timeout_ms=10000)["ok"]
+    serial = bench.ask("hello")["ok"]["serial"]
+    chain = chain_start(serial)
+    raws: list[bytes] = []
+    for page in bench.log_pages(timeout_ms=10000):
         assert base64.b64decode(page["anchor"]) == chain
-        for text in page["records"]:
-            raw = base64.b64decode(text)
-            assert len(raw) == 64
-            assert hashlib.sha256(chain + raw[:48]).digest()[:16] == raw[48:]
-            chain = raw[48:]
-            fields = struct.unpack("<IHBBII8i", raw[:48])
-            found.append(Record(*fields[:6], fields[6:]))
-            assert found[-1].seq == following
-            following += 1
-    return found
+        raws += records_of(page)
+        chain = raws[-1][48:]
+    return decode_chain(raws, serial)
 
 
 def state(bench: Bench) -> str:
@@ -203,50 +205,36 @@ def ready(bench: Bench, *, whole: bool = False) -> Bench:
     return bench
 
 
+def operator(bench: Bench) -> BenchOperator[SimulatedBench]:
+    """An operator who presses as soon as the device has reported."""
+    timing = Timing(rest_ms=bench.settle_ms, let_go_ms=150, purged_ms=None)
+    return BenchOperator(cast(SimulatedBench, bench), timing)
+
+
 def told(bench: Bench) -> str:
-    """The state that the device told last."""
-    return [event for event in bench.events() if event["ev"] == "state"][-1]["state"]
+    """The state that the device reported last."""
+    return operator(bench).state
 
 
 def arm(bench: Bench) -> None:
     """From READY to ARMED by all that the device asks for on the way; nothing is held then."""
-    bench.hold("arm")
-    left = bench.run_until(lambda: told(bench) in ("SCREENING", "PRECHILL", "ARMED"), 5000)
-    assert left, bench.events()[-4:]
-    bench.release("arm")
-    bench.run_for(bench.settle_ms)
-    for _ in range(9):
-        if told(bench) == "SCREENING":
-            bench.press("select")  # none of these
-    if told(bench) == "PRECHILL":
-        purge(bench)
+    operator(bench).arm()
 
 
 def purge(bench: Bench) -> None:
     """Hold TRIGGER in PRECHILL until the purge has ended, and let go."""
-    before = len(bench.valve_intervals())
-    bench.hold("trigger")
-    assert bench.run_until(lambda: len(bench.valve_intervals()) > before, 13000)
-    bench.run_for(150)
-    bench.release("trigger")
-    until(bench, "ARMED")
-    bench.run_for(bench.settle_ms)
+    operator(bench).purge()
 
 
 def freezing(bench: Bench, ms: float = 0) -> None:
     """Hold TRIGGER until the gate opens, and for `ms` longer."""
-    bench.hold("trigger")
-    assert bench.run_until(lambda: bench.wiring.driven(2) == 1, 3000), "the gate did not open"
+    assert operator(bench).pull_trigger() is not None, "the gate did not open"
     bench.run_for(ms)
 
 
 def treat(bench: Bench, leads_to: str = "DONE") -> None:
     """Arm, freeze to the end, let go."""
-    arm(bench)
-    freezing(bench)
-    until(bench, leads_to, 40000)
-    bench.release("trigger")
-    bench.run_for(bench.settle_ms)
+    operator(bench).treat(leads_to)
 
 
 def cold_line(bench: Bench) -> None:
@@ -256,7 +244,7 @@ def cold_line(bench: Bench) -> None:
 
 def planned_us(bench: Bench) -> int:
     """How long GATE was to be high in the newest treatment, by its `armed` record."""
-    return last(bench, ARMED).args[3]
+    return last(bench, ARMED).planned_us
 
 
 def gate_us(bench: Bench) -> int:

@@ -1,17 +1,18 @@
-"""SimulatedBench on the engine of the page, in time that costs nothing."""
+"""The operator of hw_sim.bench at the engine of the page, in time that costs nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from hw_sim.bench import FastBench, SimulatedBench
+from hw_sim.bench import GATE, FastBench, SimulatedBench
+from hw_sim.bench.operator import ENDED, Operator as Course, Timing
 from hw_sim.web.engine import Engine
 from hw_sim.web.training import Trainer
 
 TURN_S = 0.01
 
 
-class Operator:
+class Operator(Course):
     """Works an engine in virtual time, and sees only what the page shows."""
 
     def __init__(
@@ -19,82 +20,76 @@ class Operator:
         trainer: Trainer | None = None,
         make: Callable[[int, bool], SimulatedBench] = lambda seed, _sensor: FastBench(seed=seed),
     ) -> None:
+        super().__init__(Timing(rest_ms=300, let_go_ms=0, purged_ms=300))
         self.s = 0.0
+        self.aims = True
         self.engine = Engine(make, clock=lambda: self.s)
+        self._states: list[str] = []
         if trainer is None:
             self.engine.act("power_on")
         else:
             trainer.begin(self.engine)
-        self.until(lambda: self.state == "READY", 5.0)
+        self.until("READY")
 
     @property
     def state(self) -> str:
-        return self.engine.view.state
+        state = self.engine.view.state
+        if self._states[-1:] != [state]:
+            self._states.append(state)
+        return state
 
-    def wait(self, s: float) -> None:
-        end_s = self.s + s
+    @property
+    def states(self) -> Sequence[str]:
+        return self._states
+
+    @property
+    def closings(self) -> int:
+        return self.engine.view.openings - bool(self.engine.bench.wiring.driven(GATE))
+
+    def press_down(self, button: str) -> None:
+        self.engine.act("hold", button)
+
+    def let_go(self, button: str) -> None:
+        self.engine.act("release", button)
+
+    def wait(self, ms: float) -> None:
+        end_s = self.s + ms / 1000
         while self.s < end_s - 1e-9:
             self.s += TURN_S
             self.engine.turn()
 
-    def until(self, condition: Callable[[], bool], most_s: float) -> None:
-        end_s = self.s + most_s
+    def wait_until(self, condition: Callable[[], bool], timeout_ms: float, look_ms: float) -> bool:
+        end_s = self.s + timeout_ms / 1000
         while not condition():
-            assert self.s < end_s, f"still {self.engine.view}"
-            self.wait(TURN_S)
+            if self.s >= end_s:
+                return False
+            self.wait(max(look_ms, TURN_S * 1000))
+        return True
 
-    def press(self, name: str) -> None:
-        self.engine.act("hold", name)
-        self.wait(0.08)
-        self.engine.act("release", name)
-        self.wait(0.3)
+    def look_until(self, condition: Callable[[], bool], timeout_ms: float) -> None:
+        assert self.wait_until(condition, timeout_ms, 0), f"still {self.engine.view}"
 
-    def hold(self, name: str, done: Callable[[], bool], most_s: float) -> None:
-        self.engine.act("hold", name)
-        self.until(done, most_s)
-        self.engine.act("release", name)
-        self.wait(0.3)
+    def aim(self, *, at_skin: bool) -> None:
+        if self.aims:
+            self.engine.act("aim_at_skin" if at_skin else "aim_away")
+        if at_skin:
+            self.wait(300)
 
     def to_armed(self, *, aim: bool = True) -> None:
         """By whatever the device asks for on the way; `aim`: away from the skin for the purge."""
-        for _ in range(30):
-            if self.state == "READY":
-                self.hold("arm", lambda: self.state != "READY", 3.0)
-            elif self.state == "SCREENING":
-                self.press("select")
-            elif self.state == "PRECHILL":
-                if aim:
-                    self.engine.act("aim_away")
-                view = self.engine.view
-                self.hold(
-                    "trigger",
-                    lambda before=view.openings: (
-                        self.engine.view.openings > before
-                        and not self.engine.bench.wiring.driven(2)
-                    ),
-                    15.0,
-                )
-                if aim:
-                    self.engine.act("aim_at_skin")
-                self.wait(0.3)
-            elif self.state == "ARMED":
-                return
-        raise AssertionError(f"not armed: {self.engine.view}")
+        self.aims = aim
+        self.arm()
+        self.aims = True
 
-    def treat(self) -> None:
-        """Arm, and freeze to the end."""
-        self.to_armed()
-        self.engine.act("hold", "trigger")
-        self.until(lambda: self.state == "FREEZING", 2.0)
-        self.until(lambda: self.state != "FREEZING", 35.0)
-        self.engine.act("release", "trigger")
-        self.wait(0.5)
+    def open_valve(self) -> int:
+        self.press_down("trigger")
+        self.until("FREEZING", timeout_ms=2000)
+        return self.engine.now_ns
+
+    def freeze(self, *leads_to: str) -> None:
+        super().freeze(*(leads_to or ENDED))
+        self.wait(200)
 
     def done(self) -> None:
         """From the end of a treatment back to READY."""
-        for _ in range(4):
-            if self.state != "READY":
-                self.press("select")
-        if self.state != "READY":
-            self.press("arm")
-        assert self.state == "READY", self.engine.view
+        self.back_to_ready()

@@ -33,9 +33,9 @@ def treated() -> tuple[str, list[Record], Operator]:
     operator.engine.send(b'{"id":7,"op":"status"}*4b7e1d0f\n')  # a wrong CRC is dropped, and counts
     operator.treat()
     operator.engine.act("mishap", "supply_sag")
-    operator.wait(2.0)
+    operator.wait(2000)
     operator.engine.act("mend", "supply_sag")
-    operator.wait(0.5)
+    operator.wait(500)
     text = operator.engine.recording("two presses, a freeze, a sag").text()
     return text, records(operator.engine.bench), operator
 
@@ -85,10 +85,10 @@ def test_a_hand_ends_a_replay() -> None:
     operator.press("up")
     scenario = operator.engine.recording()
     operator.engine.replay(scenario)
-    operator.wait(0.2)
+    operator.wait(200)
     assert operator.engine.view.replaying
     operator.engine.act("estop_open")
-    operator.wait(2.0)
+    operator.wait(2000)
     assert not operator.engine.view.replaying
     assert [step.do for step in operator.engine.recorder.steps] == ["power_on", "estop_open"]
 
@@ -125,7 +125,7 @@ def test_a_picture_of_the_skin_that_has_come_too_far_behind_begins_anew() -> Non
     operator.treat()
     watch._look()
     assert watch.now.t_s < operator.s  # it follows
-    operator.wait(2.0)
+    operator.wait(2000)
     engine.bench.forget(engine.now_ns)
     assert watch.now.t_s * 1e9 < engine.bench.plant.known_from_ns
     watch._look()
@@ -165,7 +165,7 @@ def test_a_hand_is_heard_after_the_recording_has_come_to_its_end(
     """At 100 x a day of the device's time, the longest that a file may last, is over in 15 min."""
     monkeypatch.setattr("hw_sim.web.scenario.LONGEST_NS", 2_000_000_000)
     operator = Operator()
-    operator.wait(2.0)
+    operator.wait(2000)
     operator.press("up")
     view = operator.engine.view
     assert view.recording_full
@@ -274,7 +274,7 @@ def test_the_same_on_the_emulated_board(micropython_image: Path) -> None:
     operator = Operator(make=lambda seed, sensor: EmulatedBench(seed=seed, skin_sensor=sensor))
     before, at_ns = operator.engine.view.glass, operator.engine.now_ns
     operator.engine.act("hold", "up")
-    operator.until(lambda: operator.engine.view.glass != before, 1.0)
+    operator.look_until(lambda: operator.engine.view.glass != before, 1000)
     assert operator.engine.now_ns - at_ns <= 100_000_000
     operator.engine.act("release", "up")
     assert operator.engine.firmware

@@ -18,7 +18,7 @@ def begin(key: str) -> tuple[Trainer, Operator]:
 
 
 def over(trainer: Trainer, operator: Operator) -> Result:
-    operator.until(lambda: trainer.result is not None, 400.0)
+    operator.look_until(lambda: trainer.result is not None, 400000)
     assert trainer.result is not None
     return trainer.result
 
@@ -50,8 +50,8 @@ def test_the_wrong_depth_armed_while_spraying_the_skin() -> None:
 def test_arm_and_disarm() -> None:
     trainer, operator = begin("disarm")
     operator.to_armed()
-    operator.until(lambda: bool(trainer.said), 10.0)
-    operator.wait(1.0)
+    operator.look_until(lambda: bool(trainer.said), 10000)
+    operator.wait(1000)
     operator.press("arm")
     assert points(over(trainer, operator)) == [30, 40, 30]
 
@@ -66,8 +66,8 @@ def test_letting_go_half_way_is_half_of_the_points() -> None:
     trainer, operator = begin("steady")
     operator.to_armed()
     operator.engine.act("hold", "trigger")
-    operator.until(lambda: operator.state == "FREEZING", 2.0)
-    operator.wait(5.5)
+    operator.until("FREEZING", timeout_ms=2000)
+    operator.wait(5500)
     operator.engine.act("release", "trigger")
     result = over(trainer, operator)
     assert 27 <= result.marks[0].points <= 33, result
@@ -83,10 +83,10 @@ def test_mark_the_ice_field(early_s: float, least: int, most: int) -> None:
     trainer, operator = begin("mark")
     operator.to_armed()
     operator.engine.act("hold", "trigger")
-    operator.until(lambda: operator.state == "FREEZING", 2.0)
-    operator.wait(max(0.0, REACHED_S - early_s))
+    operator.until("FREEZING", timeout_ms=2000)
+    operator.wait(1000 * max(0.0, REACHED_S - early_s))
     operator.press("select")
-    operator.until(lambda: operator.state != "FREEZING", 35.0)
+    operator.look_until(lambda: operator.state != "FREEZING", 35000)
     operator.engine.act("release", "trigger")
     result = over(trainer, operator)
     assert least <= result.marks[0].points <= most, result
@@ -98,8 +98,8 @@ def test_let_go_when_the_patient_moves(late_s: float, expected: int) -> None:
     trainer, operator = begin("release")
     operator.to_armed()
     operator.engine.act("hold", "trigger")
-    operator.until(lambda: bool(trainer.said), 30.0)
-    operator.wait(late_s)
+    operator.look_until(lambda: bool(trainer.said), 30000)
+    operator.wait(1000 * late_s)
     operator.engine.act("release", "trigger")
     result = over(trainer, operator)
     assert abs(result.marks[0].points - expected) <= 2, result
@@ -109,11 +109,11 @@ def test_a_valve_that_does_not_close() -> None:
     trainer, operator = begin("stuck")
     operator.to_armed()
     operator.engine.act("hold", "trigger")
-    operator.until(lambda: operator.state == "FREEZING", 2.0)
-    operator.until(lambda: operator.state != "FREEZING", 35.0)
-    operator.wait(1.0)
+    operator.until("FREEZING", timeout_ms=2000)
+    operator.look_until(lambda: operator.state != "FREEZING", 35000)
+    operator.wait(1000)
     operator.engine.act("aim_away")
-    operator.wait(1.0)
+    operator.wait(1000)
     operator.engine.act("estop_open")
     operator.engine.act("release", "trigger")
     assert points(over(trainer, operator)) == [70, 30]
@@ -123,12 +123,12 @@ def test_an_alarm_and_what_it_wants() -> None:
     trainer, operator = begin("fault")
     operator.to_armed()
     operator.engine.act("hold", "trigger")
-    operator.until(lambda: operator.state == "FAULT", 30.0)
-    operator.wait(1.0)
+    operator.until("FAULT", timeout_ms=30000)
+    operator.wait(1000)
     operator.engine.act("release", "trigger")
-    operator.wait(5.0)
+    operator.wait(5000)
     operator.engine.act("mend", "thermocouple_open")
-    operator.wait(2.0)
+    operator.wait(2000)
     operator.press("select")
     assert points(over(trainer, operator)) == [30, 30, 40]
 
