@@ -5,7 +5,8 @@
                                                         press to pixel, and memory over SECONDS
 
 Needs a Chromium and Playwright (of the group `test`). What is measured is this computer's, on that
-day. May import the standard library, Playwright, and nothing of hw_sim: it sees what a user sees.
+day. May import the standard library, Playwright, and of hw_sim `page_operator` only: it sees what a
+user sees.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from hw_sim.artwork.page_operator import WATCH_PRESSES, PageOperator
+
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -33,20 +36,6 @@ PRESSES = 40
 ROUNDS = 3
 ASKED_MS = 100.0
 _START_S = 90.0
-
-WATCH_PRESSES = """() => {
-  window.took = [];
-  const canvas = document.querySelector("cryo-front canvas");
-  let at = 0;
-  addEventListener("pointerdown", (event) => {
-    if (event.target.closest(".key")) at = event.timeStamp;
-  }, true);
-  new MutationObserver(() => requestAnimationFrame(() => {
-    if (at) { window.took.push(performance.now() - at); at = 0; }
-  })).observe(canvas, { attributeFilter: ["data-drawn"] });
-}"""
-"""Notes how long after the event of the mouse the canvas has been drawn anew, in ms."""
-
 
 STILL = """() => new Promise((still) => {
   let waiting = setTimeout(still, 150);
@@ -94,45 +83,12 @@ def opened(address: str, width: int = 1440, height: int = 790) -> Generator[Any]
         browser.close()
 
 
-def until(page: Any, state: str, timeout_ms: float = 60_000) -> None:
-    """Wait for the device to tell that state."""
-    page.wait_for_function(
-        "state => cryoBench.front.state === state", arg=state, timeout=timeout_ms
-    )
-
-
-def to_armed(page: Any) -> None:
-    """By what the device asks for, with the keyboard."""
-    for _ in range(40):
-        state = page.evaluate("cryoBench.front.state")
-        if state == "READY":
-            page.keyboard.down("a")
-            page.wait_for_function("cryoBench.front.state !== 'READY'")
-            page.keyboard.up("a")
-        elif state == "SCREENING":
-            page.keyboard.press("Enter", delay=90)
-            page.wait_for_timeout(300)
-        elif state == "PRECHILL":
-            page.keyboard.press("n")
-            before = page.evaluate("cryoBench.plant.openings")
-            page.keyboard.down(" ")
-            page.wait_for_function(
-                "before => cryoBench.plant.openings > before && !cryoBench.plant.gate", arg=before
-            )
-            page.keyboard.up(" ")
-            page.keyboard.press("n")
-            page.wait_for_timeout(400)
-        elif state == "ARMED":
-            return
-    raise SystemExit("the device was not armed")
-
-
 def photograph(path: Path) -> None:
     """A freeze under way, as the page shows it."""
     with served("--web", "8980", "--tcp", "8990") as (address, _pid), opened(address) as page:
-        to_armed(page)
-        page.keyboard.down(" ")
-        until(page, "FREEZING")
+        operator = PageOperator(page, aims=True)
+        operator.arm()
+        operator.open_valve()
         page.wait_for_function("cryoBench.skin.m25_mm > 1.6")
         page.evaluate(STILL)
         page.screenshot(path=str(path))
@@ -198,20 +154,9 @@ def press_to_pixel(page: Any) -> None:
 
 def treat(page: Any) -> None:
     """One treatment from READY to READY."""
-    to_armed(page)
-    page.keyboard.down(" ")
-    until(page, "FREEZING")
-    page.wait_for_function("cryoBench.front.state !== 'FREEZING'", timeout=120_000)
-    page.keyboard.up(" ")
-    page.wait_for_timeout(300)
-    for _ in range(3):  # the summary; a thaw
-        if page.evaluate("cryoBench.front.state") == "READY":
-            break
-        page.keyboard.press("Enter", delay=100)
-        page.wait_for_timeout(400)
-    if page.evaluate("cryoBench.front.state") != "READY":
-        page.keyboard.press("a", delay=100)
-        until(page, "READY")
+    operator = PageOperator(page, aims=True)
+    operator.treat()
+    operator.back_to_ready()
     if page.evaluate("cryoBench.plant.level_permille") < 300:
         page.get_by_role("button", name="Fill the dewar").click()
         page.evaluate("document.activeElement.blur()")

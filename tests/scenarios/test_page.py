@@ -18,6 +18,7 @@ from statistics import median
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+from hw_sim.artwork.page_operator import WATCH_PRESSES, PageOperator
 from hw_sim.web.scenario import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,9 +104,6 @@ class Visit:
     def state(self) -> str:
         return str(self.page.evaluate("cryoBench.front.state"))
 
-    def leaves(self, state: str) -> None:
-        self.page.wait_for_function("state => cryoBench.front.state !== state", arg=state)
-
     def hundredfold(self) -> None:
         """Time as fast as it goes."""
         slider = self.page.locator(".pace .q-slider__track-container")
@@ -126,42 +124,11 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     assert visit.strangers == [], "everything comes from this computer"
 
 
-def to_armed(visit: Visit) -> None:
-    """By what the device asks for, with keys and mouse."""
-    page = visit.page
-    arm = page.get_by_role("button", name="ARM button")
-    for _ in range(30):
-        state = visit.state
-        if state == "READY":
-            arm.hover()
-            page.mouse.down()
-            visit.leaves("READY")
-            page.mouse.up()
-        elif state == "SCREENING":
-            page.keyboard.press("Enter", delay=90)
-            page.wait_for_timeout(250)
-        elif state == "PRECHILL":
-            before = page.evaluate("cryoBench.plant.openings")
-            page.keyboard.down(" ")
-            page.wait_for_function(
-                "before => cryoBench.plant.openings > before && !cryoBench.plant.gate", arg=before
-            )
-            page.keyboard.up(" ")
-            page.wait_for_timeout(300)
-        elif state == "ARMED":
-            return
-    pytest.fail(f"not armed, but {visit.state}")
-
-
 def test_from_the_first_button_to_the_record(visit: Visit) -> None:
     page = visit.page
     page.keyboard.press("ArrowUp", delay=90)
     visit.hundredfold()
-    to_armed(visit)
-    page.keyboard.down(" ")
-    page.wait_for_function("cryoBench.front.state === 'FREEZING'")
-    visit.leaves("FREEZING")
-    page.keyboard.up(" ")
+    PageOperator(page, mouse=("arm",)).treat("DONE", "THAWING")
     assert visit.state in ("DONE", "THAWING")
     page.wait_for_function("cryoBench.skin.deepest_mm > 1")  # the skin was seen to freeze
     page.get_by_role("button", name="Host", exact=True).click()
@@ -176,19 +143,7 @@ def test_from_the_first_button_to_the_record(visit: Visit) -> None:
 def test_a_press_is_seen_within_100_ms(visit: Visit) -> None:
     """From the event of the mouse to the canvas that has been drawn anew, in the browser."""
     page = visit.page
-    page.evaluate(
-        """() => {
-          window.took = [];
-          const canvas = document.querySelector("cryo-front canvas");
-          let at = 0;
-          addEventListener("pointerdown", (event) => {
-            if (event.target.closest(".key")) at = event.timeStamp;
-          }, true);
-          new MutationObserver(() => requestAnimationFrame(() => {
-            if (at) { window.took.push(performance.now() - at); at = 0; }
-          })).observe(canvas, { attributeFilter: ["data-drawn"] });
-        }"""
-    )
+    page.evaluate(WATCH_PRESSES)
     visit.new_device()
     page.wait_for_timeout(600)
     for name in ("UP", "DOWN", "UP", "DOWN", "UP", "DOWN"):

@@ -1,0 +1,105 @@
+"""The operator of hw_sim.bench at the page in a browser, with keys and mouse.
+
+Sees what the page shows, and nothing of the bench behind it. May import the standard library and
+`hw_sim.bench.operator`; the browser's page (Playwright) is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from hw_sim.bench.operator import ENDED, NotReached, Operator, Timing
+
+KEYS = {"arm": "a", "select": "Enter", "trigger": " ", "up": "ArrowUp", "down": "ArrowDown"}
+NOZZLE_KEY = "n"
+_TIMEOUT_MS = 120_000.0
+_LOOK_MS = 20.0
+
+WATCH_PRESSES = """() => {
+  window.took = [];
+  const canvas = document.querySelector("cryo-front canvas");
+  let at = 0;
+  addEventListener("pointerdown", (event) => {
+    if (event.target.closest(".key")) at = event.timeStamp;
+  }, true);
+  new MutationObserver(() => requestAnimationFrame(() => {
+    if (at) { window.took.push(performance.now() - at); at = 0; }
+  })).observe(canvas, { attributeFilter: ["data-drawn"] });
+}"""
+"""Notes how long after the event of the mouse the canvas has been drawn anew, in ms."""
+
+
+class PageOperator(Operator):
+    """`mouse`: the buttons that are pressed with the mouse, not by their keys. `aims`: the nozzle
+    is pointed away from the skin for a purge."""
+
+    def __init__(self, page: Any, *, mouse: Collection[str] = (), aims: bool = False) -> None:
+        super().__init__(Timing(press_ms=90, rest_ms=300, let_go_ms=0, purged_ms=300))
+        self.page = page
+        self.mouse = frozenset(mouse)
+        self.aims = aims
+        self._states: list[str] = []
+
+    @property
+    def state(self) -> str:
+        """The device's state, as the page shows it."""
+        state = str(self.page.evaluate("cryoBench.front.state"))
+        if self._states[-1:] != [state]:
+            self._states.append(state)
+        return state
+
+    @property
+    def states(self) -> Sequence[str]:
+        """The states that were seen."""
+        return self._states
+
+    @property
+    def closings(self) -> int:
+        """How often the valve has been opened and closed again."""
+        return int(self.page.evaluate("cryoBench.plant.openings - !!cryoBench.plant.gate"))
+
+    def press_down(self, button: str) -> None:
+        """Put a finger on a button."""
+        if button in self.mouse:
+            self.page.get_by_role("button", name=f"{button.upper()} button").hover()
+            self.page.mouse.down()
+        else:
+            self.page.keyboard.down(KEYS[button])
+
+    def let_go(self, button: str) -> None:
+        """Take it off."""
+        if button in self.mouse:
+            self.page.mouse.up()
+        else:
+            self.page.keyboard.up(KEYS[button])
+
+    def wait(self, ms: float) -> None:
+        """Let time pass, of the computer's."""
+        self.page.wait_for_timeout(ms)
+
+    def wait_until(self, condition: Callable[[], bool], timeout_ms: float, look_ms: float) -> bool:
+        """Wait for the page to show it. The device may be slower than life: patient."""
+        del timeout_ms
+        left_ms, look_ms = _TIMEOUT_MS, max(look_ms, _LOOK_MS)
+        while not condition():
+            if left_ms <= 0:
+                return False
+            self.wait(look_ms)
+            left_ms -= look_ms
+        return True
+
+    def aim(self, *, at_skin: bool) -> None:
+        """Point the nozzle at the skin, or away from it."""
+        del at_skin  # the key goes from one to the other
+        if self.aims:
+            self.page.keyboard.press(NOZZLE_KEY)
+
+    def open_valve(self) -> int:
+        """Hold TRIGGER until the device is in FREEZING; 0: when, the page does not tell in ns."""
+        self.press_down("trigger")
+        self.until("FREEZING", *ENDED)
+        return 0
+
+
+__all__ = ["WATCH_PRESSES", "NotReached", "PageOperator"]
