@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hw_sim.bench import Bench, FastBench
+from hw_sim.world.wiring import GATE
 from tests.scenarios.conftest import (
     ARMED,
     BOOT,
@@ -57,7 +58,7 @@ def purging(bench: Bench, ms: float) -> None:
     """Hold TRIGGER in PRECHILL until the gate opens, and for `ms` longer."""
     asked(bench)
     bench.hold("trigger")
-    assert bench.run_until(lambda: bench.wiring.driven(2) == 1, 3000), "the gate did not open"
+    assert bench.run_until(lambda: bench.wiring.driven(GATE) == 1, 3000), "the gate did not open"
     bench.run_for(ms)
 
 

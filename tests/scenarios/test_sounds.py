@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hw_sim.bench import Bench
+from hw_sim.world.wiring import GATE
 from tests.scenarios.conftest import arm, cold_line, freezing, ready, until
 
 CLICK_HZ, COUNT_HZ, START_HZ = 2400, 1600, 2000
@@ -50,7 +51,7 @@ def test_a_freeze_is_heard_to_begin_to_near_its_end_and_to_end(bench: Bench) -> 
     assert len(ear.tones(START_HZ)) == 1
     ear.begun.clear()
     closed_ms = 0.0
-    while bench.wiring.driven(2) == 1:
+    while bench.wiring.driven(GATE) == 1:
         ear.listen(5)
         closed_ms = bench.now_ms
     counted = [(closed_ms - ms) / 1000 for ms in ear.tones(COUNT_HZ)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hw_sim.bench import FIRMWARE, Bench, FastBench
+from hw_sim.world.wiring import GATE
 from tests.scenarios.conftest import (
     ARMED,
     BOOT,
@@ -341,7 +342,7 @@ def test_what_breaks_during_a_freeze_ends_it(bench: Bench, mishap: str, number: 
     until(bench, "FAULT", 8000)
     assert number in faults(bench)
     assert len(bench.valve_intervals()) == 1
-    assert bench.wiring.driven(2) == 0
+    assert bench.wiring.driven(GATE) == 0
     assert bench.wiring.driven(3) == 0
     end = next(r for r in records(bench) if r.kind == FREEZE_END)
     assert end.args[5] < end.args[4]
