@@ -141,7 +141,10 @@ def records(bench: Bench) -> list[Record]:
         assert base64.b64decode(page["anchor"]) == chain
         raws += records_of(page)
         chain = raws[-1][48:]
-    return decode_chain(raws, serial)
+    try:
+        return decode_chain(raws, serial)
+    except BrokenChain as error:
+        raise AssertionError(str(error)) from error
 
 
 def state(bench: Bench) -> str:

@@ -5,13 +5,11 @@ Power is cut at moments spread over every flash operation of a whole treatment.
 
 from __future__ import annotations
 
-import json
-import zlib
-
 import pytest
 from littlefs import lfs
 
 from hw_sim.bench import FastBench
+from hw_sim.bench.link_client import encode
 from hw_sim.image.flash import Filesystem, SimFlash
 from tests.scenarios.conftest import (
     ARMED,
@@ -209,8 +207,7 @@ def operations_of_a_treatment() -> int:
 
 def _a_treatment(bench: FastBench) -> None:
     """A setting over the link, a depth by the buttons, a short freeze. Stops when power is cut."""
-    body = json.dumps({"id": 1, "op": "set", "key": "volume", "value": 3}).encode()
-    bench.host_write(b"%s*%08x\n" % (body, zlib.crc32(body)))
+    bench.host_write(encode({"id": 1, "op": "set", "key": "volume", "value": 3}))
     bench.run_for(300)
     bench.press("up")
     bench.run_for(2500)

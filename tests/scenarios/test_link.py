@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hw_sim.bench import Bench
+from hw_sim.world.wiring import GATE
 from tests.scenarios.conftest import (
     COMPLETE,
     FREEZE_END,
@@ -29,6 +30,7 @@ from tests.scenarios.conftest import (
 
 
 def line(request: object) -> bytes:
+    # Not the bench's `encode`: here the protocol itself is the thing under test.
     body = json.dumps(request, separators=(",", ":")).encode()
     return b"%s*%08x\n" % (body, zlib.crc32(body))
 
@@ -392,7 +394,7 @@ def test_up_and_down_at_power_on_give_the_repl(bench: Bench) -> None:
     bench.power_on()
     bench.run_for(1000)
     assert b"maintenance" in bench.host_read()
-    assert bench.wiring.driven(2) in (0, None)
+    assert bench.wiring.driven(GATE) in (0, None)
     assert bench.wiring.driven(3) in (0, None)
 
 
@@ -401,7 +403,7 @@ def test_maintenance_over_the_link_ends_the_application(bench: Bench) -> None:
     assert "REPL" in bench.ask("maintenance")["ok"]["text"]
     bench.run_for(2000)
     assert b"maintenance" in bench.host_read()
-    assert not bench.wiring.driven(2)
+    assert not bench.wiring.driven(GATE)
     # Switching off and on starts the application again.
     bench.cut_power()
     bench.run_for(100)

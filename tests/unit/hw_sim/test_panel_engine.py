@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from hw_sim.bench import FastBench
+from hw_sim.bench.link_client import encode
 from hw_sim.web.engine import Engine, Runner, Seat
 from hw_sim.web.view import COLUMNS, SAMPLES, History, dots
 
@@ -259,7 +260,7 @@ def test_one_host_at_a_time_and_it_is_told_when_the_port_goes(ready: Driven) -> 
     engine = ready.engine
     assert engine.take_seat(first)
     assert not engine.take_seat(Seat("two", got.append, lambda: None))
-    engine.send(b'{"id":1,"op":"hello"}*' + b"%08x\n" % _crc(b'{"id":1,"op":"hello"}'))
+    engine.send(encode({"id": 1, "op": "hello"}))
     ready.until(lambda: b"cryodose" in b"".join(got), 0.5)
     ready.run(0.1)
     assert engine.view.host == "one"
@@ -268,12 +269,6 @@ def test_one_host_at_a_time_and_it_is_told_when_the_port_goes(ready: Driven) -> 
     assert lost == [True]
     assert engine.view.host == ""
     assert engine.take_seat(Seat("two", got.append, lambda: None))
-
-
-def _crc(body: bytes) -> int:
-    import zlib
-
-    return zlib.crc32(body)
 
 
 # -- history

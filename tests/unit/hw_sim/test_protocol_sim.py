@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import pytest
 import serial
+
+from hw_sim.bench.link_client import encode
 
 if "hw_sim" not in serial.protocol_handler_packages:
     serial.protocol_handler_packages.append("hw_sim")
@@ -27,8 +28,7 @@ def opened(url: str, timeout: float = 0.5) -> Iterator[Any]:
 
 
 def line(**message: Any) -> bytes:
-    body = json.dumps(message, separators=(",", ":")).encode()
-    return b"%s*%08x\n" % (body, zlib.crc32(body))
+    return encode(message)
 
 
 def reply(port: Any, number: int) -> dict[str, Any]:
