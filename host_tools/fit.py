@@ -225,6 +225,14 @@ def fit_h(points: Sequence[Point], *, spot_mm: float, kind: int, gel_c: float = 
     interval = Interval(h, h * float(np.exp(-reach)), h * float(np.exp(min(reach, 20.0))))
     ordered = [point for of in kinds for point in points if point.of == of]
     fit = HFit(interval, r2, tuple(float(r) for r in left), tuple(ordered))
+    _check_fit(fit, kind)
+    return fit
+
+
+def _check_fit(fit: HFit, kind: int) -> None:
+    """PoorData unless coefficient, residuals and interval are what a good calibration has."""
+    interval = fit.h_w_m2k
+    h, r2 = interval.value, fit.r2
     low, high = RANGES[kind]
     if not low <= h <= high:
         raise PoorData(
@@ -244,7 +252,6 @@ def fit_h(points: Sequence[Point], *, spot_mm: float, kind: int, gel_c: float = 
             f"(±{interval.half:.0%}, at most ±{WIDEST:.0%})",
             "more freezes make it narrower",
         )
-    return fit
 
 
 @dataclass(frozen=True)

@@ -106,12 +106,7 @@ def install(board: Board, release: Release, say: Say) -> Change:
     LocalError when the image does not fit this board.
     """
     before = board.inventory()
-    if (before.platform, before.mpy) != (release.platform, release.mpy):
-        raise LocalError(
-            f"the image is for {release.platform} with .mpy version {release.mpy}, "
-            f"the board is {before.platform} with version {before.mpy}",
-            "put the MicroPython on the board that README.md names",
-        )
+    _check_fits(before, release)
     wanted = release.hashes
     change = Change(before.serial)
     copies = [name for name, digest in wanted.items() if before.hashes.get(name) != digest]
@@ -122,12 +117,7 @@ def install(board: Board, release: Release, say: Say) -> Change:
     if MAIN not in copies:
         copies.append(MAIN)
         change.kept -= 1
-    need = sum(_on_flash((release.folder / name).stat().st_size) for name in copies)
-    if need > before.free_bytes + _on_flash(0) * sum(name in before.hashes for name in copies):
-        raise LocalError(
-            f"the board has {before.free_bytes // 1000} kB free, {need // 1000} kB are needed",
-            "the journal fills its flash: pull it (`cryo log pull`) and ask for service",
-        )
+    _check_room(before, release, copies)
     # From here on the device starts into the prompt, until the very last step.
     first = [MAIN] if MAIN in before.hashes else []
     change.removed = [name for name in stale if name != NEW_MAIN]
@@ -145,6 +135,25 @@ def install(board: Board, release: Release, say: Say) -> Change:
     _compare(board.inventory(), written)
     _compare(board.rename(NEW_MAIN, MAIN), wanted)
     return change
+
+
+def _check_fits(board: Inventory, release: Release) -> None:
+    if (board.platform, board.mpy) != (release.platform, release.mpy):
+        raise LocalError(
+            f"the image is for {release.platform} with .mpy version {release.mpy}, "
+            f"the board is {board.platform} with version {board.mpy}",
+            "put the MicroPython on the board that README.md names",
+        )
+
+
+def _check_room(board: Inventory, release: Release, copies: list[str]) -> None:
+    """LocalError unless the files to be copied fit beside those that they replace."""
+    need = sum(_on_flash((release.folder / name).stat().st_size) for name in copies)
+    if need > board.free_bytes + _on_flash(0) * sum(name in board.hashes for name in copies):
+        raise LocalError(
+            f"the board has {board.free_bytes // 1000} kB free, {need // 1000} kB are needed",
+            "the journal fills its flash: pull it (`cryo log pull`) and ask for service",
+        )
 
 
 def _on_flash(size: int) -> int:

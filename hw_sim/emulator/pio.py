@@ -59,59 +59,82 @@ def find_loop(
         return None
     wrap_top, wrap_bottom = machine.wrap_top, machine.wrap_bottom
     start = pc = machine.pc
-    cycles = 0
-    delta: int = 0  # X = X at the beginning + delta
-    least: int = 0  # the lowest offset at which X is tested, as a reserve that must remain
-    tested = False
-    osr: int | None = None  # offset of OSR from X at the beginning; None: not touched
-    clears = False
-    stalls = False
+    one = _Pass(pin, fifo_empty)
     for _ in range(32):
         word = instructions[pc]
-        operation, argument = word >> 13, word & 0xFF
-        cycles += 1 + ((word >> 8) & 0x1F)
-        taken = False
-        if operation == _JMP:
-            condition = argument >> 5
-            if condition == _ALWAYS:
-                taken = True
-            elif condition == _NOT_X:
-                tested, least = True, min(least, delta)
-            elif condition == _X_DEC:
-                tested, least, taken = True, min(least, delta), True
-                delta -= 1
-            elif condition == _PIN:
-                taken = pin
-            else:
-                return None
-        elif operation == _PULL_PUSH:
-            # pull, not blocking, not "if empty", and nothing in the FIFO: OSR takes X.
-            if argument != 0x80 or not fifo_empty:
-                return None
-            osr, clears, stalls = delta, True, True
-        elif operation == _MOV:
-            source, op, destination = argument & 7, (argument >> 3) & 3, argument >> 5
-            if op:
-                return None
-            if destination == _MOV_X and source == _MOV_OSR and osr is not None:
-                delta = osr
-            elif destination == _MOV_OSR and source == _MOV_X:
-                osr, clears = delta, True
-            elif destination == source and destination in (_MOV_X, _MOV_Y):
-                pass
-            else:
-                return None
-        else:
+        taken = one.execute(word)
+        if taken is None:
             return None
         if taken:
-            pc = argument & 0x1F
+            pc = word & 0x1F
         else:
             pc = wrap_bottom if pc == wrap_top else (pc + 1) & 0x1F
         if pc == start:
-            # X, when a pass begins, must exceed `reserve`: then it is not zero at any test.
-            reserve = -least if tested else -1
-            return Loop(cycles, -delta, reserve, osr, clears, stalls) if delta <= 0 else None
+            return one.loop()
     return None
+
+
+class _Pass:
+    """One pass of a loop, followed on paper: X and OSR as offsets from X at its beginning."""
+
+    def __init__(self, pin: bool, fifo_empty: bool) -> None:
+        self._pin = pin
+        self._fifo_empty = fifo_empty
+        self._cycles = 0
+        self._delta = 0  # X = X at the beginning + delta
+        self._least = 0  # the lowest offset at which X is tested, as a reserve that must remain
+        self._tested = False
+        self._osr: int | None = None  # offset of OSR from X at the beginning; None: not touched
+        self._clears = False
+        self._stalls = False
+
+    def execute(self, word: int) -> bool | None:
+        """Note what an instruction does. Whether it jumps; None: it is none of such a loop."""
+        operation, argument = word >> 13, word & 0xFF
+        self._cycles += 1 + ((word >> 8) & 0x1F)
+        if operation == _JMP:
+            return self._jump(argument >> 5)
+        if operation == _PULL_PUSH:
+            # pull, not blocking, not "if empty", and nothing in the FIFO: OSR takes X.
+            if argument != 0x80 or not self._fifo_empty:
+                return None
+            self._osr, self._clears, self._stalls = self._delta, True, True
+            return False
+        return False if operation == _MOV and self._move(argument) else None
+
+    def _jump(self, condition: int) -> bool | None:
+        if condition == _ALWAYS:
+            return True
+        if condition == _PIN:
+            return self._pin
+        if condition not in (_NOT_X, _X_DEC):
+            return None
+        self._tested, self._least = True, min(self._least, self._delta)
+        if condition == _NOT_X:
+            return False
+        self._delta -= 1
+        return True
+
+    def _move(self, argument: int) -> bool:
+        """False: a move that is none of such a loop."""
+        source, op, destination = argument & 7, (argument >> 3) & 3, argument >> 5
+        if op:
+            return False
+        if destination == _MOV_X and source == _MOV_OSR and self._osr is not None:
+            self._delta = self._osr
+        elif destination == _MOV_OSR and source == _MOV_X:
+            self._osr, self._clears = self._delta, True
+        else:
+            return destination == source and destination in (_MOV_X, _MOV_Y)
+        return True
+
+    def loop(self) -> Loop | None:
+        """The whole pass; None when X does not fall."""
+        if self._delta > 0:
+            return None
+        # X, when a pass begins, must exceed `reserve`: then it is not zero at any test.
+        reserve = -self._least if self._tested else -1
+        return Loop(self._cycles, -self._delta, reserve, self._osr, self._clears, self._stalls)
 
 
 class ClockedPio(RPPIO):

@@ -56,19 +56,7 @@ def _lenient(s: str) -> Any:
             continue
         enter = False
         value: Any = None
-        word = next((w for w in ("null", "true", "false") if s.startswith(w, at - 1)), None)
-        if word is not None:
-            value = {"null": None, "true": True, "false": False}[word]
-            at += len(word) - 1
-        elif char == '"':
-            value, at = _string(s, at)
-        elif char == "-" or char.isdigit():
-            start = at - 1
-            while at < end and (s[at] in ".eE+-" or s[at].isdigit()):
-                at += 1
-            number = s[start:at]
-            value = float(number) if any(c in ".eE" for c in number) else int(number)
-        elif char in "[{":
+        if char in "[{":
             value = cast(Any, [] if char == "[" else {})
             enter = True
         elif char in "]}":
@@ -80,7 +68,7 @@ def _lenient(s: str) -> Any:
             in_list = type(top) is list
             continue
         else:
-            raise _fail()
+            value, at = _scalar(s, at - 1)
         if top is none:
             top = value
             in_list = char == "["
@@ -103,6 +91,24 @@ def _lenient(s: str) -> Any:
     if s[at:].strip() or top is none or stack:
         raise _fail()
     return top
+
+
+def _scalar(s: str, at: int) -> tuple[Any, int]:
+    """The word, text or number that begins at `at`, and where it ends."""
+    for word, value in (("null", None), ("true", True), ("false", False)):
+        if s.startswith(word, at):
+            return value, at + len(word)
+    char = s[at]
+    if char == '"':
+        return _string(s, at + 1)
+    if char != "-" and not char.isdigit():
+        raise _fail()
+    start, end = at, len(s)
+    at += 1
+    while at < end and (s[at] in ".eE+-" or s[at].isdigit()):
+        at += 1
+    number = s[start:at]
+    return float(number) if any(c in ".eE" for c in number) else int(number), at
 
 
 def _string(s: str, at: int) -> tuple[str, int]:

@@ -411,6 +411,20 @@ def divider(freq_hz: int) -> int:
     return div
 
 
+def _check_bases(
+    program: list[Any], out_base: int | None, set_base: int | None, sideset_base: int | None
+) -> None:
+    for what, field, base in (
+        ("out", PROG_OUT_PINS, out_base),
+        ("set", PROG_SET_PINS, set_base),
+        ("sideset", PROG_SIDESET_PINS, sideset_base),
+    ):
+        if program[field] is not None and base is None:
+            raise ChipMisuse(f"the PIO program has {what}_init but no {what}_base was given")
+        if program[field] is None and base is not None:
+            raise ChipMisuse(f"{what}_base was given but the PIO program has no {what}_init")
+
+
 def config_of(
     program: list[Any],
     offset: int,
@@ -437,15 +451,7 @@ def config_of(
     side_count = 0
     if sideset_base is not None:
         side_count = pins_count(program[PROG_SIDESET_PINS]) + optional
-    for what, field, base in (
-        ("out", PROG_OUT_PINS, out_base),
-        ("set", PROG_SET_PINS, set_base),
-        ("sideset", PROG_SIDESET_PINS, sideset_base),
-    ):
-        if program[field] is not None and base is None:
-            raise ChipMisuse(f"the PIO program has {what}_init but no {what}_base was given")
-        if program[field] is None and base is not None:
-            raise ChipMisuse(f"{what}_base was given but the PIO program has no {what}_init")
+    _check_bases(program, out_base, set_base, sideset_base)
     if jmp_pin is None and any(w >> 13 == 0 and w >> 5 & 7 == 6 for w in program[PROG_DATA]):
         raise ChipMisuse("the PIO program jumps on a pin but no jmp_pin was given")
     if shiftctrl >> 16 & 3:

@@ -165,7 +165,6 @@ class Machine:
             self.quick = [_quick(pc, word, config) for pc, word in enumerate(words)]
         quick = self.quick
         loops = self.loops
-        misses = self.misses
         budget = _BUDGET
         while self.cycle < limit:
             if self.delay:
@@ -196,18 +195,23 @@ class Machine:
             if self.pc <= before:
                 loop = loops.get(self.pc)
                 if loop is None or not loop.leap(self, limit):
-                    # Tracing in vain costs more than a pass: only the first time and every 16th.
-                    missed = misses.get(self.pc, 0)
-                    misses[self.pc] = missed + 1
-                    if not missed & 15:
-                        loop = _Loop.trace(self, words)
-                        if loop is not None:
-                            loops[self.pc] = loop
-                            loop.leap(self, limit)
+                    self._find_loop(words, limit)
             budget -= 1
             if not budget:
                 return False
         return False
+
+    def _find_loop(self, words: Sequence[Word], limit: int) -> None:
+        """At the head of what may be a loop: trace it, and leap."""
+        # Tracing in vain costs more than a pass: only the first time and every 16th.
+        missed = self.misses.get(self.pc, 0)
+        self.misses[self.pc] = missed + 1
+        if missed & 15:
+            return
+        loop = _Loop.trace(self, words)
+        if loop is not None:
+            self.loops[self.pc] = loop
+            loop.leap(self, limit)
 
     def settle(self) -> None:
         """Try a latched (stalled) instruction again without a tick: the machine is disabled."""
@@ -233,25 +237,7 @@ class Machine:
             self._side(side, config)
         jumped = False
         if kind == JMP:
-            if a == 0:
-                taken = True
-            elif a == 6:
-                taken = self.block.levels[config.jmp_pin] != 0
-            elif a == 2:
-                taken = self.x != 0
-                self.x = (self.x - 1) & MASK32
-            elif a == 1:
-                taken = self.x == 0
-            elif a == 3:
-                taken = self.y == 0
-            elif a == 4:
-                taken = self.y != 0
-                self.y = (self.y - 1) & MASK32
-            elif a == 5:
-                taken = self.x != self.y
-            else:
-                taken = self.osr_n < config.pull_thresh
-            if taken:
+            if self._jumps(a, config):
                 self.pc = b
                 jumped = True
         elif kind == SET:
@@ -284,6 +270,28 @@ class Machine:
             return  # the program counter moves only by a jump
         if not jumped:
             self.pc = config.wrap_target if self.pc == config.wrap_top else (self.pc + 1) & 31
+
+    def _jumps(self, condition: int, config: Config) -> bool:
+        """Whether a JMP is taken; it may count X or Y down."""
+        if condition == 0:
+            return True
+        if condition == 6:
+            return self.block.levels[config.jmp_pin] != 0
+        if condition == 2:
+            nonzero = self.x != 0
+            self.x = (self.x - 1) & MASK32
+            return nonzero
+        if condition == 4:
+            nonzero = self.y != 0
+            self.y = (self.y - 1) & MASK32
+            return nonzero
+        if condition == 1:
+            return self.x == 0
+        if condition == 3:
+            return self.y == 0
+        if condition == 5:
+            return self.x != self.y
+        return self.osr_n < config.pull_thresh
 
     def _side(self, value: int, config: Config) -> None:
         bits = config.side_count - config.side_optional
@@ -544,6 +552,113 @@ _KEPT = 3
 _REGISTER = {"": 0, "x": 1, "y": 2, "isr": _KEPT, "osr": _KEPT}
 
 
+_ONWARD, _OTHER = -1, -2  # what follows an instruction: the next one; nothing that is understood
+_MOVED = {1: "x", 2: "y", 3: "", 6: "isr", 7: "osr"}  # sources and destinations of MOV, by number
+
+
+class _Pass:
+    """One pass of a loop, followed on paper: the registers as forms of what they were."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.loop = loop = _Loop()
+        loop.osr_n, loop.isr_n = self.osr_n, self.isr_n = machine.osr_n, machine.isr_n
+        self.forms: dict[str, _Form] = {
+            "x": ("x", 0), "y": ("y", 0), "isr": ("isr", 0), "osr": ("osr", 0),
+        }  # fmt: skip
+        self._start = {
+            "x": machine.x, "y": machine.y, "isr": machine.isr, "osr": machine.osr, "": 0,
+        }  # fmt: skip
+
+    def value(self, form: _Form) -> int:
+        """What a form comes to in this pass."""
+        return (self._start[form[0]] + form[1]) & MASK32
+
+    def execute(self, word: Word) -> int:
+        """Note what an instruction does; where it jumps to, `_ONWARD`, or `_OTHER`."""
+        kind, a, b, delay, side = word
+        loop, config, block = self.loop, self.machine.config, self.machine.block
+        loop.cycles += 1 + delay
+        if side >= 0:
+            bits = config.side_count - config.side_optional
+            if not loop.holds(block, config.side_to_dirs, config.side_base, bits, side):
+                return _OTHER
+        if kind == JMP:
+            return b if self._jumps(a) else _ONWARD
+        if kind == SET:
+            if a in (1, 2):
+                self.forms[_MOVED[a]] = ("", b)
+                return _ONWARD
+            held = loop.holds(block, a == 4, config.set_base, config.set_count, b)
+            return _ONWARD if held else _OTHER
+        if kind == MOV:
+            return self._move(a, b)
+        if kind == PULL and not a and not b and not self.machine.tx:
+            loop.empty_tx = True
+            self.forms["osr"] = self.forms["x"]
+            self.osr_n = 0
+            return _ONWARD
+        if kind == WAIT and a & 3 != WAIT_IRQ:
+            gp = b if a & 3 == WAIT_GPIO else (config.in_base + b) & 31
+            loop.pins.append((gp, a >> 2))
+            return _ONWARD if block.levels[gp] == a >> 2 else _OTHER
+        return _OTHER
+
+    def _jumps(self, condition: int) -> bool:
+        loop, config = self.loop, self.machine.config
+        if condition == 0:
+            return True
+        if condition == 6:
+            level = self.machine.block.levels[config.jmp_pin]
+            loop.pins.append((config.jmp_pin, level))
+            return level != 0
+        if condition == 7:
+            return self.osr_n < config.pull_thresh
+        if condition == 5:
+            x, y = self.forms["x"], self.forms["y"]
+            differ = self.value(x) != self.value(y)
+            loop.tests.append((x, y, differ))
+            return differ
+        name = "x" if condition < 3 else "y"
+        form = self.forms[name]
+        nonzero = self.value(form) != 0
+        loop.tests.append((form, ("", 0), nonzero))
+        if condition in (2, 4):
+            self.forms[name] = (form[0], (form[1] - 1) & MASK32)
+            return nonzero
+        return not nonzero
+
+    def _move(self, to: int, source: int) -> int:
+        if source not in _MOVED or to not in _MOVED or to == 3:
+            return _OTHER
+        self.forms[_MOVED[to]] = self.forms[_MOVED[source]] if source != 3 else ("", 0)
+        if to == 6:
+            self.isr_n = 0
+        elif to == 7:
+            self.osr_n = 0
+        return _ONWARD
+
+    def repeats(self) -> bool:
+        """Whether the next pass is this one again, with X and Y further on."""
+        loop, forms = self.loop, self.forms
+        if (self.osr_n, self.isr_n) != (loop.osr_n, loop.isr_n):
+            return False
+        for name in ("x", "y"):
+            source, _offset = forms[name]
+            kept = source == "" and self.value(forms[name]) == self._start[name]
+            if source != name and not kept:
+                return False
+        for name in ("isr", "osr"):
+            source, offset = forms[name]
+            if source == name and offset:
+                return False
+            if source in ("isr", "osr") and source != name:
+                return False
+        return not any(
+            form[0] in ("isr", "osr") or other[0] in ("isr", "osr") for form, other, _ in loop.tests
+        )
+
+
 class _Loop:
     """One way round a loop, as far as it only copies, counts down and tests.
 
@@ -574,99 +689,25 @@ class _Loop:
     @staticmethod
     def trace(machine: Machine, words: Sequence[Word]) -> _Loop | None:
         """Follow one pass from where `machine` is, without moving it. None: not such a loop."""
-        loop = _Loop()
-        config = machine.config
-        block = machine.block
+        one = _Pass(machine)
         head = pc = machine.pc
-        forms: dict[str, _Form] = {
-            "x": ("x", 0), "y": ("y", 0), "isr": ("isr", 0), "osr": ("osr", 0),
-        }  # fmt: skip
-        start = {"x": machine.x, "y": machine.y, "isr": machine.isr, "osr": machine.osr, "": 0}
-        loop.osr_n, loop.isr_n = machine.osr_n, machine.isr_n
-        osr_n, isr_n = machine.osr_n, machine.isr_n
-
-        def value(form: _Form) -> int:
-            return (start[form[0]] + form[1]) & MASK32
-
+        config = machine.config
         for _ in range(64):
-            kind, a, b, delay, side = words[pc]
-            loop.cycles += 1 + delay
-            if side >= 0:
-                bits = config.side_count - config.side_optional
-                if not loop.holds(block, config.side_to_dirs, config.side_base, bits, side):
-                    return None
-            jumped = False
-            if kind == JMP:
-                if a == 0:
-                    taken = True
-                elif a == 6:
-                    level = block.levels[config.jmp_pin]
-                    loop.pins.append((config.jmp_pin, level))
-                    taken = level != 0
-                elif a == 7:
-                    taken = osr_n < config.pull_thresh
-                elif a == 5:
-                    x, y = forms["x"], forms["y"]
-                    taken = value(x) != value(y)
-                    loop.tests.append((x, y, taken))
-                else:
-                    name = "x" if a < 3 else "y"
-                    form = forms[name]
-                    nonzero = value(form) != 0
-                    loop.tests.append((form, ("", 0), nonzero))
-                    taken = not nonzero
-                    if a in (2, 4):
-                        taken = nonzero
-                        forms[name] = (form[0], (form[1] - 1) & MASK32)
-                if taken:
-                    pc = b
-                    jumped = True
-            elif kind == SET and a in (1, 2):
-                forms["x" if a == 1 else "y"] = ("", b)
-            elif kind == SET:
-                if not loop.holds(block, a == 4, config.set_base, config.set_count, b):
-                    return None
-            elif kind == MOV and not b & 0x18 and b in (1, 2, 3, 6, 7) and a in (1, 2, 6, 7):
-                form = ("", 0) if b == 3 else forms[("", "x", "y", "", "", "", "isr", "osr")[b]]
-                forms[("", "x", "y", "", "", "", "isr", "osr")[a]] = form
-                if a == 6:
-                    isr_n = 0
-                elif a == 7:
-                    osr_n = 0
-            elif kind == PULL and not a and not b and not machine.tx:
-                loop.empty_tx = True
-                forms["osr"] = forms["x"]
-                osr_n = 0
-            elif kind == WAIT and a & 3 != WAIT_IRQ:
-                gp = b if a & 3 == WAIT_GPIO else (config.in_base + b) & 31
-                if block.levels[gp] != a >> 2:
-                    return None
-                loop.pins.append((gp, a >> 2))
-            else:
+            target = one.execute(words[pc])
+            if target == _OTHER:
                 return None
-            if not jumped:
+            if target != _ONWARD:
+                pc = target
+            else:
                 pc = config.wrap_target if pc == config.wrap_top else (pc + 1) & 31
             if pc == head:
                 break
         else:
             return None
-        if (osr_n, isr_n) != (loop.osr_n, loop.isr_n):
+        if not one.repeats():
             return None
-        for name in ("x", "y"):
-            source, _offset = forms[name]
-            if source != name and not (source == "" and value(forms[name]) == start[name]):
-                return None
-        for name in ("isr", "osr"):
-            source, offset = forms[name]
-            if source == name and offset:
-                return None
-            if source in ("isr", "osr") and source != name:
-                return None
-        for form, other, _nonzero in loop.tests:
-            if form[0] in ("isr", "osr") or other[0] in ("isr", "osr"):
-                return None
-        loop.finish(forms)
-        return loop
+        one.loop.finish(one.forms)
+        return one.loop
 
     def holds(self, block: Block, dirs: bool, base: int, count: int, value: int) -> bool:
         """Does a write of pins in the loop change nothing? Note it, for `leap`."""
@@ -697,26 +738,9 @@ class _Loop:
 
         False: not even the first pass from here would.
         """
-        if machine.osr_n != self.osr_n or machine.isr_n != self.isr_n:
+        if not self._stands(machine):
             return False
-        if self.empty_tx and machine.tx:
-            return False
-        block = machine.block
-        if self.pins:
-            levels = block.levels
-            for gp, level in self.pins:
-                if levels[gp] != level:
-                    return False
-        for mask, bits in self.out:
-            if block.out & mask != bits:
-                return False
-        for mask, bits in self.dirs:
-            if block.dirs & mask != bits:
-                return False
         x, y = machine.x, machine.y
-        for is_x, value in self.constant:
-            if (x if is_x else y) != value:
-                return False
         passes = (limit - machine.cycle) // self.cycles
         for first, second, offset, nonzero, slope in self.compiled:
             if first == 1:
@@ -742,6 +766,29 @@ class _Loop:
                 passes = most
         if passes > 0:
             self._apply(machine, passes, x, y)
+        return True
+
+    def _stands(self, machine: Machine) -> bool:
+        """All that a pass takes for granted, but for the tests of X and Y, is as it was."""
+        if machine.osr_n != self.osr_n or machine.isr_n != self.isr_n:
+            return False
+        if self.empty_tx and machine.tx:
+            return False
+        block = machine.block
+        if self.pins:
+            levels = block.levels
+            for gp, level in self.pins:
+                if levels[gp] != level:
+                    return False
+        for mask, bits in self.out:
+            if block.out & mask != bits:
+                return False
+        for mask, bits in self.dirs:
+            if block.dirs & mask != bits:
+                return False
+        for is_x, value in self.constant:
+            if (machine.x if is_x else machine.y) != value:
+                return False
         return True
 
     def _apply(self, machine: Machine, passes: int, x: int, y: int) -> None:

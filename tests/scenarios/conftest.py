@@ -39,6 +39,7 @@ from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the
     THAW,
     TIME_SET,
     TREATMENT_END,
+    BrokenChain,
     Record,
     chain_start,
     decode_chain,

@@ -223,11 +223,23 @@ class Ssd1306:
             self._run(byte, [])
 
     def _run(self, command: int, a: list[int]) -> None:
+        """One command: those that carry their value in themselves, or by arguments."""
         match command:
             case _ if command <= 0x0F:
                 self.column = (self.column & 0x70) | command
             case _ if command <= 0x1F:
                 self.column = (self.column & 0x0F) | (command & 0x07) << 4
+            case _ if 0x40 <= command <= 0x7F:
+                self.start_line = command & 0x3F
+            case _ if 0xB0 <= command <= 0xB7:
+                self.page = command & 7
+            case _ if 0xC0 <= command <= 0xCF and not command & 7:
+                self.com_reversed = bool(command & 8)
+            case _:
+                self._run_single(command, a)
+
+    def _run_single(self, command: int, a: list[int]) -> None:
+        match command:
             case 0x20:
                 if a[0] & 3 == 3:
                     self._unknown(a[0], "addressing mode")
@@ -245,8 +257,6 @@ class Ssd1306:
                 self.scrolling = False
             case 0x2F:
                 self.scrolling = True
-            case _ if 0x40 <= command <= 0x7F:
-                self.start_line = command & 0x3F
             case 0x81:
                 self.contrast = a[0]
             case 0x8D:
@@ -266,10 +276,6 @@ class Ssd1306:
                 pass
             case 0xAE | 0xAF:
                 self.on = bool(command & 1)
-            case _ if 0xB0 <= command <= 0xB7:
-                self.page = command & 7
-            case _ if 0xC0 <= command <= 0xCF and not command & 7:
-                self.com_reversed = bool(command & 8)
             case 0xD3:
                 self.offset = a[0] & 0x3F
             case 0xDA:

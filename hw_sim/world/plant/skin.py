@@ -211,18 +211,7 @@ class Skin:
         if spraying:
             self._touched = True
         elif not self._touched:
-            # Nothing has come yet: on to the first jet, or to now.
-            while i + 1 < n and jets[i].relative_h <= 0.0:
-                i += 1
-            self._i = i
-            if jets[i].relative_h <= 0.0 or starts[i] > to_ns:
-                if jets[i].relative_h > 0.0:
-                    self._i = i - 1
-                self._at_ns = max(at_ns, to_ns)
-                return False
-            self._touched = True
-            self._at_ns = self._changed_ns = max(at_ns, starts[i])
-            return True
+            return self._first_jet(to_ns)
         if spraying != self._spraying:
             self._spraying = spraying
             self._changed_ns = at_ns
@@ -260,6 +249,22 @@ class Skin:
             self._rate = 0.0
         else:
             self._rate = (self.surface_c - before_c) / (dt_ns * 1e-9)
+        return True
+
+    def _first_jet(self, to_ns: int) -> bool:
+        """Nothing has come yet: on to the first jet, or to `to_ns`. False: there is no jet yet."""
+        starts, jets = self._starts, self._jets
+        i, n = self._i, len(starts)
+        while i + 1 < n and jets[i].relative_h <= 0.0:
+            i += 1
+        self._i = i
+        if jets[i].relative_h <= 0.0 or starts[i] > to_ns:
+            if jets[i].relative_h > 0.0:
+                self._i = i - 1
+            self._at_ns = max(self._at_ns, to_ns)
+            return False
+        self._touched = True
+        self._at_ns = self._changed_ns = max(self._at_ns, starts[i])
         return True
 
     def _through(self, h: float, outside_c: float) -> float:
