@@ -30,9 +30,8 @@ from numpy.typing import NDArray
 
 from hw_sim.dose.applicators import APPLICATORS, PROBE, SPRAY, Applicator
 from hw_sim.world.plant import Plant, PlantParams
-from hw_sim.world.plant.chill import COLD_C, FALL_K, RISE_K
+from hw_sim.world.plant.chill import COLD_C, FALL_K, RISE_K, lost_after_s, mean_h
 from hw_sim.world.plant.dewar import DewarParams
-from hw_sim.world.plant.jet import JetSpan
 from hw_sim.world.plant.line import LineParams
 from hw_sim.world.plant.spray import exposure
 from hw_sim.world.plant.tissue import Exposure, expose
@@ -110,22 +109,7 @@ def by_pressure_permille(applicator: Applicator) -> int:
 def lost_s(applicator: Applicator, stand_s: float) -> tuple[float, float]:
     """(nozzle in °C, seconds of full spray lost) after a cold line has stood for `stand_s`."""
     plant = plant_of(applicator, NOMINAL_MBAR, -190.0)
-    plant.energise(0, True)
-    plant.energise(8 * _S, False)
-    again_ns = 8 * _S + round(stand_s * _S)
-    plant.advance(again_ns)
-    nozzle_c = plant.nozzle_c
-    plant.energise(again_ns, True)
-    end_ns = again_ns + 20 * _S
-    plant.advance(end_ns)
-    full = _mean_h(plant.jet_between(end_ns - 2 * _S, end_ns))
-    spans = plant.jet_between(again_ns, end_ns)
-    return nozzle_c, 20.0 * (1.0 - _mean_h(spans) / full)
-
-
-def _mean_h(spans: Sequence[JetSpan]) -> float:
-    whole = sum(one.end_ns - one.begin_ns for one in spans)
-    return sum((one.end_ns - one.begin_ns) * one.relative_h for one in spans) / whole
+    return lost_after_s(plant, stand_s, chill_s=8, again_s=20, full_ns=2 * _S)
 
 
 def rewarmed_c(applicator: Applicator) -> int:
@@ -173,7 +157,7 @@ def freeze(applicator: Applicator, random_: random.Random, purged: bool) -> Free
     h = applicator.h_w_m2k
     if applicator.kind == SPRAY:
         spans = plant.jet_between(begin_ns, end_ns)
-        steady = _mean_h(plant.jet_between(end_ns - 5 * _S, end_ns))
+        steady = mean_h(plant.jet_between(end_ns - 5 * _S, end_ns))
         exposed = exposure(spans, h / steady, zero_ns=begin_ns)
     else:
         exposed = Exposure([k / 10 for k in range(count)], [h] * count, tip_c[:count])

@@ -7,10 +7,12 @@ standard library and its sibling rooms.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw_sim.world.plant.device import Plant, PlantParams
 from hw_sim.world.plant.dewar import DewarParams
+from hw_sim.world.plant.jet import JetSpan
 from hw_sim.world.plant.line import LineParams
 
 _STEP_NS = 100_000_000
@@ -76,26 +78,41 @@ def chill_down(
     )
 
 
-def _lost_s(plant: Plant, from_ns: int, for_ns: int) -> float:
-    """Seconds of full spray missing from `from_ns` on, against the jet at the end."""
-    full = plant.jet_between(from_ns + for_ns - 1, from_ns + for_ns)[0].relative_h
+def mean_h(spans: Sequence[JetSpan]) -> float:
+    """The mean of the jet's relative coefficient over its spans."""
+    whole = sum(span.end_ns - span.begin_ns for span in spans)
+    return sum((span.end_ns - span.begin_ns) * span.relative_h for span in spans) / whole
+
+
+def _lost_s(plant: Plant, from_ns: int, for_ns: int, full_ns: int = 1) -> float:
+    """Seconds of full spray missing from `from_ns` on, against the jet of the last `full_ns`."""
+    full = mean_h(plant.jet_between(from_ns + for_ns - full_ns, from_ns + for_ns))
     if full <= 0.0:
         return for_ns / _S
     spans = plant.jet_between(from_ns, from_ns + for_ns)
     return sum((s.end_ns - s.begin_ns) / _S * (1.0 - s.relative_h / full) for s in spans)
 
 
-def lost_after_s(wait_s: float, mbar: float) -> tuple[float, float]:
-    """(nozzle in °C, seconds of full spray lost) when a cold line has stood closed for `wait_s`."""
-    plant = Plant(PlantParams(dewar=DewarParams(regulated_mbar=mbar)))
+def lost_after_s(
+    plant: Plant, wait_s: float, *, chill_s: int = 14, again_s: int = 10, full_ns: int = 1
+) -> tuple[float, float]:
+    """(nozzle in °C, seconds of full spray lost) when a cold line has stood closed for `wait_s`.
+
+    The valve of a new `plant` is opened for `chill_s`, and after the wait for `again_s`, of which
+    the last `full_ns` are the full spray.
+    """
     plant.energise(0, True)
-    plant.energise(14 * _S, False)
-    again_ns = 14 * _S + round(wait_s * _S)
+    plant.energise(chill_s * _S, False)
+    again_ns = chill_s * _S + round(wait_s * _S)
     plant.advance(again_ns)
     nozzle_c = plant.nozzle_c
     plant.energise(again_ns, True)
-    plant.advance(again_ns + 10 * _S)
-    return nozzle_c, _lost_s(plant, again_ns, 10 * _S)
+    plant.advance(again_ns + again_s * _S)
+    return nozzle_c, _lost_s(plant, again_ns, again_s * _S, full_ns)
+
+
+def _plant(mbar: float) -> Plant:
+    return Plant(PlantParams(dewar=DewarParams(regulated_mbar=mbar)))
 
 
 def tables() -> str:
@@ -110,7 +127,7 @@ def tables() -> str:
     rows[-1] += " |"
     rows.append("|---" * 5 + "|")
     for wait_s in WAITS_S:
-        lost = [lost_after_s(wait_s, mbar) for mbar in (300.0, 600.0, 900.0)]
+        lost = [lost_after_s(_plant(mbar), wait_s) for mbar in (300.0, 600.0, 900.0)]
         cells = [f"{s:.1f} s" for _, s in lost]
         rows.append(f"| {wait_s:.0f} s | {lost[1][0]:.0f} °C | " + " | ".join(cells) + " |")
     return "\n".join(rows).replace("-", "−").replace("−−−", "---") + "\n"
