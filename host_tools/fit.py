@@ -39,7 +39,6 @@ FALLS_MM = 0.25
 RANGES = {1: (800.0, 9000.0), 2: (350.0, 5000.0)}
 """W/m²K by kind (1 spray, 2 probe): outside, the data are of something else. The model's grid is
 300…9600; sprays of boiling liquids are published from 1000 on (film boiling)."""
-H_SIGMA_SHIPPED = 0.25
 SPRAY_TO_SPRAY = 0.05
 """What one spray differs from the next of the same nozzle, one standard deviation (assumed)."""
 

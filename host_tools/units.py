@@ -92,14 +92,6 @@ def show(value: int | None, unit: str, *, plain: bool = False) -> str:
     return f"{shown:f} {row.shown}"
 
 
-def show_both(value: int | None, unit: str) -> str:
-    """`2.3 mm (2300)`: the person's words and the device's integer, where the two differ."""
-    words = show(value, unit)
-    if value is None or words.split(" ")[0] == str(value):
-        return words
-    return f"{words} ({value})"
-
-
 def show_range(low: int, high: int, unit: str) -> str:
     """`0.5…6 mm`: a range with its unit named once."""
     if unit.lower() in _YES_NO_UNITS:

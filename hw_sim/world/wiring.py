@@ -116,10 +116,6 @@ class Wiring:
         """Call `fn(gp, level)` on each change of an input pin."""
         self._listeners.append(fn)
 
-    def unlisten(self, fn: InputListener) -> None:
-        """No longer call `fn`."""
-        self._listeners.remove(fn)
-
     def _input_changed(self, gp: int, signal: str, level: int | None) -> None:
         if self._taps:
             # With its pull: an open button reads 1, an open E-stop loop 0.

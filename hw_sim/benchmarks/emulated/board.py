@@ -110,7 +110,7 @@ class Station:
         self._part = b""
         self.bench.power_on()
         words = self.line(b"load", 5_000).split()
-        self.bytes_a_step, self.bytes_free = int(words[1]), int(words[2])
+        self.bytes_free = int(words[2])
 
     # -- the port
 

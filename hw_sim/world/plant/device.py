@@ -332,10 +332,6 @@ class Plant:
 
     # -- readings, at the time last advanced to -----------------------------------------------
 
-    def coil_ma_at(self, t_ns: int) -> float:
-        """Coil current in mA at `t_ns`, not before the last change."""
-        return self.valve.coil_ma(t_ns)
-
     @property
     def coil_ma(self) -> float:
         return self.valve.coil_ma(self.now_ns)

@@ -176,11 +176,6 @@ class TissueResult:
         return float(self.depth_m25_mm.max())
 
     @property
-    def deepest_m50_mm(self) -> float:
-        """Greatest depth that reached −50 °C."""
-        return float(self.depth_m50_mm.max())
-
-    @property
     def deepest_ice_mm(self) -> float:
         """Greatest depth that ice reached."""
         return float(self.ice_depth_mm.max())
