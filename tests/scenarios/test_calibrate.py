@@ -8,6 +8,7 @@ import json
 from argparse import Namespace
 from bisect import bisect_right
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -197,7 +198,7 @@ def test_the_guide_leads_through_freezes_to_the_table(
         bench.press("select")
         return ""
 
-    monkeypatch.setattr(calibrate, "_ask", technician)
+    monkeypatch.setattr(import_module("host_tools.calibrate.depth"), "_ask", technician)
     args = Namespace(
         json=True, applicator="2", data=None, gel_c=20.0, author="A. Technician", run_number=21,
         plot=None, out=str(tmp_path / "kept.csv"), dry_run=True,
@@ -391,7 +392,7 @@ CLOCK = Namespace(json=True, minutes=8.0, every=0.37, dry_run=False)
 def host(bench: FastBench, ppm: float, monkeypatch: pytest.MonkeyPatch) -> HostTime:
     """What `calibrate` takes for the time from now on."""
     made = HostTime(bench, ppm)
-    monkeypatch.setattr(calibrate, "time", made)
+    monkeypatch.setattr(import_module("host_tools.calibrate.clock"), "time", made)
     return made
 
 

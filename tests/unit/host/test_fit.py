@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from host_tools import calibrate, fit
+from host_tools.calibrate.depth import author_of
 from host_tools.errors import UsageError
 from host_tools.fit import ICE, M25, Point, PoorData
 
@@ -276,4 +277,4 @@ def test_a_clock_that_cannot_be_told_is_refused() -> None:
 
 def test_a_name_that_the_device_cannot_keep_is_refused() -> None:
     with pytest.raises(UsageError, match="author"):
-        calibrate._author(Namespace(author="Zoë"))  # pyright: ignore[reportPrivateUsage]
+        author_of(Namespace(author="Zoë"))
