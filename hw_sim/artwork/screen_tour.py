@@ -56,6 +56,10 @@ class Walk(BenchOperator[FastBench]):
         self.bench.plant.set_line(self.bench.clock.now_ns, wall_c=-190.0, tip_c=-190.0)
         self.bench.run_for(400)
 
+    def told(self) -> str:
+        """The state that the device reported last."""
+        return self.state
+
     def press(self, button: str, times: int = 1) -> None:
         """Press a button, and wait until the screen has followed."""
         for _ in range(times):

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hw_sim.bench import Bench, FastBench, LinkTimeout
+from hw_sim.bench.operator import NotReached
 from hw_sim.emulator import EmulatedBench
 from hw_sim.emulator.chip import FlashWrite
 from hw_sim.emulator.copies import Copies
@@ -202,7 +203,7 @@ class Cutter:
         def cut_short() -> object:
             try:
                 story()
-            except (AssertionError, LinkTimeout, PowerLost):
+            except (AssertionError, LinkTimeout, NotReached, PowerLost):
                 if self.cut is None:
                     raise  # not for want of power
             return None if self.cut is None else self._examine(self.cut)
