@@ -1,12 +1,15 @@
-"""Every screen in every language, against the recorded ones, as text and as a picture: H-09.
+"""Every screen in every language, against the recorded ones: H-09.
 
-To record them anew after a change, and look at the difference in git:
+A sheet (PNG) a language shows them, and a line a card has the hash of its pixels. A card that
+differs fails with the path of a picture: recorded and drawn, side by side. To record them anew
+after a change, and look at the difference in git:
 
-    make test ARGS="tests/golden --record"
+    make screens
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -18,10 +21,12 @@ FOLDER = Path(__file__).parent / "cards"
 ACROSS, SCALE, GAP = 6, 2, 12
 OFF, ON, AROUND = (9, 13, 19), (170, 222, 255), (70, 78, 88)
 
+Rows = list[list[int]]
+
 each_language = pytest.mark.parametrize("code", LANGUAGES)
 
 
-def sheet(pictures: list[list[list[int]]]) -> Image.Image:
+def sheet(pictures: list[Rows]) -> Image.Image:
     """All of a language's screens in one picture, in the order of the cards."""
     wide, high = 128 * SCALE + GAP, 64 * SCALE + GAP
     rows = -(-len(pictures) // ACROSS)
@@ -29,30 +34,85 @@ def sheet(pictures: list[list[list[int]]]) -> Image.Image:
     for i, picture in enumerate(pictures):
         display = Image.new("RGB", (128, 64))
         display.putdata([ON if dot else OFF for row in picture for dot in row])
-        at = GAP + i % ACROSS * wide, GAP + i // ACROSS * high
-        made.paste(display.resize((128 * SCALE, 64 * SCALE), Image.Resampling.NEAREST), at)
+        made.paste(display.resize((128 * SCALE, 64 * SCALE), Image.Resampling.NEAREST), place(i))
     return made
 
 
+def place(number: int) -> tuple[int, int]:
+    """Of a card's upper left corner on the sheet."""
+    wide, high = 128 * SCALE + GAP, 64 * SCALE + GAP
+    return GAP + number % ACROSS * wide, GAP + number // ACROSS * high
+
+
+def display_on(sheet: Image.Image, number: int) -> Image.Image:
+    """One card of a sheet, as large as it stands there."""
+    x, y = place(number)
+    return sheet.crop((x, y, x + 128 * SCALE, y + 64 * SCALE))
+
+
+def pixels_on(sheet: Image.Image, number: int) -> Rows:
+    """Its pixels, by row."""
+    small = display_on(sheet, number).resize((128, 64), Image.Resampling.NEAREST)
+    return [[int(small.getpixel((x, y)) == ON) for x in range(128)] for y in range(64)]
+
+
+def digest(rows: Rows) -> str:
+    """Of the pixels, one byte each, row by row."""
+    return hashlib.sha256(bytes(dot for row in rows for dot in row)).hexdigest()
+
+
+def recorded(code: str) -> dict[str, str]:
+    """The hash of each card, by name, in the order of the sheet."""
+    lines = (FOLDER / f"{code}.txt").read_text("utf-8").splitlines()
+    return {name: hashed for hashed, _, name in (line.partition("  ") for line in lines)}
+
+
+def recorded_sheet(code: str) -> Image.Image:
+    with Image.open(FOLDER / f"{code}.png") as image:
+        return image.convert("RGB")
+
+
+def compared(before: Image.Image | None, rows: Rows, path: Path) -> Path:
+    """A picture of the card as recorded, left or none, and as drawn now."""
+    after = display_on(sheet([rows]), 0)
+    picture = Image.new("RGB", (2 * after.width + 3 * GAP, after.height + 2 * GAP), AROUND)
+    if before is not None:
+        picture.paste(before, (GAP, GAP))
+    picture.paste(after, (after.width + 2 * GAP, GAP))
+    picture.save(path)
+    return path
+
+
 @each_language
-def test_every_screen_is_as_recorded(code: str, record: bool) -> None:
+def test_every_screen_is_as_recorded(code: str, record: bool, tmp_path: Path) -> None:
     drawn = {card.name: dots(draw(card, code)) for card in cards()}
-    written = "".join(f"=== {name}\n{text(rows)}" for name, rows in drawn.items())
-    picture = sheet(list(drawn.values()))
-    book, image = FOLDER / f"{code}.txt", FOLDER / f"{code}.png"
+    hashes = {name: digest(rows) for name, rows in drawn.items()}
     if record:
         FOLDER.mkdir(exist_ok=True)
-        book.write_text(written, encoding="utf-8")
-        flat = picture.quantize(4, dither=Image.Dither.NONE)
-        flat.save(image, format="PNG", optimize=True)
+        lines = "".join(f"{hashed}  {name}\n" for name, hashed in hashes.items())
+        (FOLDER / f"{code}.txt").write_text(lines, encoding="utf-8")
+        flat = sheet(list(drawn.values())).quantize(4, dither=Image.Dither.NONE)
+        flat.save(FOLDER / f"{code}.png", format="PNG", optimize=True)
         return
-    parts = book.read_text("utf-8").split("=== ")[1:]
-    before = dict(part.partition("\n")[::2] for part in parts)
+    before = recorded(code)
+    order = list(before)
+    changed: dict[str, str] = {}
     for name, rows in drawn.items():
-        assert text(rows) == before.get(name, ""), f"{code}: {name}"
-    assert book.read_text("utf-8") == written
-    with Image.open(image) as recorded:
-        assert recorded.convert("RGB").tobytes() == picture.tobytes()
+        if hashes[name] != before.get(name):
+            old = display_on(recorded_sheet(code), order.index(name)) if name in before else None
+            path = tmp_path / f"{code}-{list(drawn).index(name)}.png"
+            changed[name] = str(compared(old, rows, path))
+    assert not changed, "recorded on the left, drawn now on the right"
+    assert list(hashes) == order, "cards in another order, or gone"
+
+
+@each_language
+def test_the_hashes_are_of_what_the_sheet_shows(code: str) -> None:
+    shown = recorded_sheet(code)
+    before = recorded(code)
+    pictures = [pixels_on(shown, number) for number in range(len(before))]
+    assert dict(zip(before, map(digest, pictures), strict=True)) == before
+    assert sheet(pictures).tobytes() == shown.tobytes(), "something stands beside the cards"
 
 
 def test_every_kind_of_screen_has_a_card() -> None:

@@ -3,7 +3,7 @@
 They are brought about on the fast bench by `hw_sim.artwork.screen_tour`, which the documentation's
 pictures are made of. To record them anew after a change, and look at the difference in git:
 
-    make test ARGS="tests/golden --record"
+    make screens
 """
 
 from __future__ import annotations
