@@ -73,6 +73,10 @@ panel: $(READY) ## the simulated device in the browser (ARGS="--bench emulated" 
 test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow and not nightly' $(ARGS)
 
+.PHONY: test-slow
+test-slow: $(READY) ## the tests that `make test` leaves out: physics derived again, every file broken
+	@$(PY) -m pytest -n 2 --dist worksteal -m slow $(ARGS)
+
 .PHONY: screens
 screens: $(READY) ## record the golden screens anew, and draw all of docs' pictures of the panel
 	@$(PY) -m pytest tests/golden --record

@@ -7,22 +7,30 @@ were not run, why, and how to get it.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from hw_sim.image import micropython
 
+PAGE = "scenarios/test_page.py"
 LONGEST = (
-    "scenarios/test_page.py",
-    "scenarios/test_update.py",
     "scenarios/test_real_interpreter.py",
+    "scenarios/test_update.py",
+    "scenarios/test_panel_time.py",
+    "scenarios/test_link_alone.py",
 )
+LEFT = {"slow": "make test-slow", "nightly": "make test-emulated"}
+"""Marks that `make test` leaves out, and the command that runs them."""
+left_out: Counter[str] = Counter()
 
 # The same examples every time (a failure can be repeated, and a run does not depend on luck).
 # To search further: HYPOTHESIS_PROFILE=search make test
@@ -73,20 +81,47 @@ def chromium() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each of two workers begins with one of the longest tests (xdist deals out two halves).
+    """One of two workers begins with the page, the other with the longest of the rest.
+
+    xdist deals out two halves, and who has done takes from the other's end. All of the page's
+    tests in one worker: each worker that has one starts a server and a browser.
 
     Tests on the emulated chip are skipped where the image is missing.
     """
+    page = [item for item in items if PAGE in item.nodeid]
     longest = [item for item in items if any(name in item.nodeid for name in LONGEST)]
-    others = [item for item in items if item not in longest]
-    room = len(items) // 2 - len(longest[0::2])
-    items[:] = [*longest[0::2], *others[:room], *longest[1::2], *others[room:]]
+    first = {*page, *longest}
+    others = [item for item in items if item not in first]
+    half = max(len(items) // 2 - len(page), 0)
+    items[:] = [*page, *others[:half], *longest, *others[half:]]
     if not image_problem():
         return
     skip = pytest.mark.skip(reason=image_problem())
     for item in items:
         if item.get_closest_marker("emulated"):
             item.add_marker(skip)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Counts what was left out for being slow, not what somebody did not ask for by name."""
+    for item in items:
+        asked = item.config.getoption("-m") or ""
+        for mark in LEFT:
+            if f"not {mark}" in asked and item.get_closest_marker(mark):
+                left_out[mark] += 1
+                break
+
+
+def pytest_collection_finish() -> None:
+    """CPython's collector would go through all that was imported and collected, in every test."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Each worker of xdist has collected all tests: the last one's count is the count."""
+    left_out.update(getattr(node, "workeroutput", {}).get("left_out", {}) if not left_out else {})
 
 
 def _missed(terminalreporter: pytest.TerminalReporter, problem: str, title: str) -> bool:
@@ -106,6 +141,8 @@ def _missed(terminalreporter: pytest.TerminalReporter, problem: str, title: str)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say plainly what was not run for want of something, and how to run it."""
     write = terminalreporter.write_line
+    for mark, number in left_out.items():
+        write(f"left to `{LEFT[mark]}`: {number} tests marked {mark}")
     if _missed(terminalreporter, NO_CHROMIUM, "the page in a real browser"):
         named = os.environ.get(CHROMIUM_VARIABLE)
         if named:
@@ -124,8 +161,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     write(f"or name a copy that you have:  {micropython.IMAGE_VARIABLE}=/path/to/it make test")
 
 
-def pytest_sessionfinish() -> None:
-    """Close the firmware's file of texts, if a test has had its rooms draw or speak."""
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close the firmware's file of texts, if a test has drawn or spoken."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(left_out)
     texts = sys.modules.get("cryo.texts")
     if texts is not None and texts._now.file:
         texts._now.file.close()

@@ -73,6 +73,7 @@ def test_what_was_before_the_beginning_is_left_out() -> None:
         exposure(spans, 1000.0, zero_ns=9 * S)
 
 
+@pytest.mark.slow
 def test_a_warm_line_freezes_less_deep_than_a_cold_one() -> None:
     """The whole way: plant, history, exposure, tissue."""
     depths: list[float] = []

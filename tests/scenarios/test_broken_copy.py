@@ -29,6 +29,12 @@ REPRESENTATIVE = [
     f"cryo/{name}.mpy" for name in ("__init__", "board", "drivers", "app", "valve", "journal")
 ]
 
+EACH_FILE = [
+    pytest.param(name, marks=[] if name in (*REPRESENTATIVE, "main.py") else pytest.mark.slow)
+    for name in (*MODULES, "main.py")
+]
+"""The others take the same way through main.py: they are for the second command of .ci/run."""
+
 
 class Dead(EmulatedBench):
     """An emulated board that notes whatever would move the valve."""
@@ -53,7 +59,7 @@ def shortened(files: dict[str, bytes], name: str, part: float = 0.5) -> dict[str
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("name", [*MODULES, "main.py"])
+@pytest.mark.parametrize("name", EACH_FILE)
 def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: str) -> None:
     """A copy of the image, one file of it cut short: the manifest's lengths show it."""
     part = 0.5
