@@ -77,6 +77,18 @@ test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 test-slow: $(READY) ## the tests that `make test` leaves out: physics derived again, every file broken
 	@$(PY) -m pytest -n 2 --dist worksteal -m slow $(ARGS)
 
+.PHONY: hazard
+hazard: $(READY) ## the tests that prove one hazard's control (H=H-05; without H: the list)
+ifeq ($(H),)
+	@$(PY) -m tests.rules.hazard_matrix --list
+else
+	@$(PY) -m pytest -m 'hazard and not nightly' --hazard '$(H)' $(ARGS)
+endif
+
+.PHONY: hazards
+hazards: $(READY) ## write the trace matrix of docs/hazards.md from the marks of the tests
+	@$(PY) -m tests.rules.hazard_matrix
+
 .PHONY: screens
 screens: $(READY) ## record the golden screens anew, and draw all of docs' pictures of the panel
 	@$(PY) -m pytest tests/golden --record

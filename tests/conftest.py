@@ -20,6 +20,7 @@ import hypothesis
 import pytest
 
 from hw_sim.image import micropython
+from tests.rules import hazard_matrix
 
 PAGE = "scenarios/test_page.py"
 LONGEST = (
@@ -80,7 +81,21 @@ def chromium() -> str:
     return path
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hazard", help="only the tests that prove a control of this hazard: H-05")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    number = config.getoption("--hazard")
+    if number is not None and number not in hazard_matrix.hazards():
+        raise pytest.UsageError(f"no hazard {number}; there are:\n{hazard_matrix.listed()}")
+
+
+def proves(item: pytest.Item, number: str) -> bool:
+    return any(number in mark.args for mark in item.iter_markers("hazard"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """One of two workers begins with the page, the other with the longest of the rest.
 
     xdist deals out two halves, and who has done takes from the other's end. All of the page's
@@ -88,6 +103,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Tests on the emulated chip are skipped where the image is missing.
     """
+    number = config.getoption("--hazard")
+    if number is not None:
+        config.hook.pytest_deselected(items=[one for one in items if not proves(one, number)])
+        items[:] = [item for item in items if proves(item, number)]
     page = [item for item in items if PAGE in item.nodeid]
     longest = [item for item in items if any(name in item.nodeid for name in LONGEST)]
     first = {*page, *longest}

@@ -83,6 +83,7 @@ def compared(before: Image.Image | None, rows: Rows, path: Path) -> Path:
     return path
 
 
+@pytest.mark.hazard("H-09")
 @each_language
 def test_every_screen_is_as_recorded(code: str, record: bool, tmp_path: Path) -> None:
     drawn = {card.name: dots(draw(card, code)) for card in cards()}

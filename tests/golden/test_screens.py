@@ -18,6 +18,7 @@ from tests.golden.cards import LANGUAGES, canvas, dots, fields, screens
 SCREENS = Path(__file__).parent / "screens"
 
 
+@pytest.mark.hazard("H-06", "H-09")
 @pytest.mark.parametrize("part", sights.PARTS, ids=lambda part: part.__name__)
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_screens_are_as_recorded(code: str, part: sights.Part, record: bool) -> None:
@@ -40,6 +41,7 @@ def test_no_recorded_screen_is_an_orphan() -> None:
     assert {path.stem for path in SCREENS.glob("*.txt")} == wanted
 
 
+@pytest.mark.hazard("H-09")
 def test_no_picture_is_caught_half_sent() -> None:
     """The temperature falls by a degree in 60 ms, and the display gets it page by page. H-09"""
     whole = set()

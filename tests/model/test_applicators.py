@@ -26,6 +26,7 @@ def test_the_spray_s_time_to_65_below_is_derived_again() -> None:
     assert all((row[7] == 0) == (row[2] == PROBE) for row in ROWS.values())
 
 
+@pytest.mark.hazard("H-02")
 def test_the_line_s_figures_are_derived_again() -> None:
     """H-02: a fine nozzle is purged anew sooner, and moved more by the pressure."""
     for number in (2, 5, 6):
@@ -39,6 +40,7 @@ def test_the_line_s_figures_are_derived_again() -> None:
     assert len({row[12] for row in rows}) == len(rows)
 
 
+@pytest.mark.hazard("H-02")
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_nozzle_that_need_not_be_purged_anew_loses_two_seconds_at_most(number: int) -> None:
     """H-02: of full spray, at nominal pressure. Spray D's, which loses more: the next test."""

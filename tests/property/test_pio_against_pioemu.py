@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any
 
 import adafruit_pioasm
+import pytest
 from hypothesis import example, given, settings, strategies as st
 from pioemu import State, emulate
 
@@ -258,6 +259,7 @@ def theirs(
     return edges, current
 
 
+@pytest.mark.hazard("H-01", "H-03")
 @settings(max_examples=60, deadline=None)
 @given(
     counts=st.lists(st.integers(0, 90), min_size=1, max_size=3),
@@ -295,6 +297,7 @@ def test_dose_timer_cycle_by_cycle(
     assert got == list(state.receive_fifo)
 
 
+@pytest.mark.hazard("H-01", "H-11")
 @settings(max_examples=60, deadline=None)
 @given(
     first=st.integers(1, 40),

@@ -77,6 +77,7 @@ class Run:
         return list(self.state.receive_fifo)
 
 
+@pytest.mark.hazard("H-01")
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 60, 5000])
 def test_the_gate_is_high_for_two_cycles_a_count_and_two(count: int) -> None:
     """H-01. The loop is the same for each count, so N = 15 000 000 takes what N = 5000 does."""
@@ -89,6 +90,7 @@ def test_the_gate_is_high_for_two_cycles_a_count_and_two(count: int) -> None:
     assert run.levels[-1] == 0
 
 
+@pytest.mark.hazard("H-03")
 @settings(max_examples=150)
 @given(st.integers(1, 200), st.integers(0, 450))
 def test_the_estop_ends_the_count_within_three_cycles(count: int, opens: int) -> None:
@@ -109,6 +111,7 @@ def test_the_estop_ends_the_count_within_three_cycles(count: int, opens: int) ->
         assert run.high in (2 * count + 1, 2 * count + 2)
 
 
+@pytest.mark.hazard("H-03")
 def test_the_gate_never_rises_with_the_loop_open() -> None:
     """H-03."""
     run = Run("_gate_program", GATE)
@@ -119,6 +122,7 @@ def test_the_gate_never_rises_with_the_loop_open() -> None:
     assert run.reported == [50]
 
 
+@pytest.mark.hazard("H-11")
 def test_the_supply_falls_sixty_milliseconds_after_the_last_top_up() -> None:
     """H-11. 100 kHz: 10 us a cycle."""
     run = Run("_supply_program", SUPPLY, y=RAISE)
@@ -136,6 +140,7 @@ def test_the_supply_falls_sixty_milliseconds_after_the_last_top_up() -> None:
     assert sum(run.levels[fell:]) == 0
 
 
+@pytest.mark.hazard("H-15")
 @given(st.lists(st.integers(0, RAISE - 1) | st.integers(RAISE + 1, 2**32 - 1), max_size=4))
 def test_only_the_one_word_raises_the_supply(words: list[int]) -> None:
     """H-15: a top-up that comes too late, or any other word, leaves it low."""

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.rules import hazard_matrix
 from tests.rules.source import HAZARD, ROOT, firmware_files, name_of, python_files, text_of
 
-PAGE = ROOT / "docs" / "hazards.md"
-ROW = re.compile(r"^\| (H-\d\d) \| .+ \| (\w+) \| (\w+) \|$", re.MULTILINE)
 SECTION = re.compile(r"^## (H-\d\d) .+\n((?:(?!^## )(?:.*\n?))*)", re.MULTILINE)
 
-STATUS = {number: status for number, _severity, status in ROW.findall(text_of(PAGE))}
-SECTIONS = dict(SECTION.findall(text_of(PAGE)))
+STATUS = {
+    number: status
+    for number, _what, _severity, status in hazard_matrix.ROW.findall(text_of(hazard_matrix.PAGE))
+}
+SECTIONS = dict(SECTION.findall(text_of(hazard_matrix.PAGE)))
 
 
 def cited_in(paths: list[Path]) -> dict[str, set[str]]:
@@ -28,6 +30,7 @@ def cited_in(paths: list[Path]) -> dict[str, set[str]]:
 
 IN_FIRMWARE = cited_in(firmware_files())
 IN_TESTS = cited_in([p for p in python_files("tests") if "rules" not in p.parts])
+PROOFS = hazard_matrix.proofs()
 EVERYWHERE = cited_in(python_files("firmware", "tests", "hw_sim", "host_tools"))
 
 controlled = pytest.mark.parametrize(
@@ -67,9 +70,36 @@ def test_a_controlled_hazard_is_proved(number: str) -> None:
     assert not silent, f"docs/hazards.md names {sorted(silent)} for {number}; they do not cite it"
 
 
+@controlled
+def test_a_controlled_hazard_has_a_test_that_can_be_run_by_its_id(number: str) -> None:
+    assert PROOFS.get(number), f'{number}: no test is marked @pytest.mark.hazard("{number}")'
+
+
+def test_no_mark_names_an_unknown_hazard() -> None:
+    assert not set(PROOFS) - set(STATUS)
+
+
+def test_every_mark_is_seen() -> None:
+    """In a class, a module's pytestmark or under another name, the matrix would miss it."""
+    seen = sum(len(names) for files in PROOFS.values() for names in files.values())
+    written = sum(
+        len(HAZARD.findall(line))
+        for path in python_files("tests")
+        if "rules" not in path.parts or path.name == "test_imports.py"
+        for line in re.findall(r"mark\.hazard\(([^)]*)\)", text_of(path))
+    )
+    assert seen == written
+
+
+def test_the_trace_matrix_is_up_to_date() -> None:
+    page = text_of(hazard_matrix.PAGE)
+    assert page == hazard_matrix.page_with(hazard_matrix.matrix()), "to write it: make hazards"
+
+
 def test_every_file_that_the_page_names_exists() -> None:
     named = re.findall(
-        r"`((?:firmware|tests|hw_sim|host_tools)/[\w/.]+)`|`(README\.md)`", text_of(PAGE)
+        r"`((?:firmware|tests|hw_sim|host_tools)/[\w/.]+)`|`(README\.md)`",
+        text_of(hazard_matrix.PAGE),
     )
     missing = [name for pair in named for name in pair if name and not (ROOT / name).exists()]
     assert not missing

@@ -177,6 +177,7 @@ def test_what_main_restates_is_what_board_says() -> None:
         assert main[name] == board[board_name], name
 
 
+@pytest.mark.hazard("H-11")
 def test_main_imports_nothing_of_cryo_before_it_has_asked() -> None:
     """H-11: a truncated .mpy can hang on import; nothing of the kind may come first."""
     body = tree_of(FIRMWARE / "main.py").body
@@ -241,6 +242,7 @@ def callers_of(method: str) -> set[str]:
     }
 
 
+@pytest.mark.hazard("H-04", "H-12")
 def test_one_room_opens_the_valve_and_the_link_is_not_it() -> None:
     """H-12: nothing that the link can reach opens the valve. H-04"""
     assert callers_of("open_for") == {"shot"}
@@ -257,6 +259,7 @@ def feeds(node: ast.AST) -> list[ast.Call]:
     ]
 
 
+@pytest.mark.hazard("H-11")
 def test_the_watchdog_is_fed_after_a_whole_tick_only() -> None:
     """H-11: a loop inside a tick cannot keep a hung device alive.
 

@@ -79,6 +79,7 @@ def test_from_ready_to_armed_in_at_most_eight_presses(bench: Bench) -> None:
     assert last(bench, SCREENING).args[:3] == (0, 0, 1)
 
 
+@pytest.mark.hazard("H-19")
 def test_every_item_of_the_brief_is_asked_for(bench: Bench) -> None:
     """H-19."""
     asked(bench)
@@ -94,6 +95,7 @@ def test_every_item_of_the_brief_is_asked_for(bench: Bench) -> None:
     assert told(bench) == "ARMED"
 
 
+@pytest.mark.hazard("H-19", "H-23")
 @pytest.mark.parametrize("number", range(1, 15))
 def test_what_applies_stops_or_waits_for_the_physician(bench: Bench, number: int) -> None:
     """H-19, H-23: 'avoid' ends it; 'caution' goes on only by a hold of 2 s; both are recorded."""
@@ -121,6 +123,7 @@ def test_what_applies_stops_or_waits_for_the_physician(bench: Bench, number: int
     assert last(bench, SCREENING).args[:3] == (1 << (number - 1), 1 << (number - 1), 2)
 
 
+@pytest.mark.hazard("H-23")
 def test_each_caution_needs_its_own_override(bench: Bench) -> None:
     """H-23: one long hold does not answer two screens."""
     asked(bench)
@@ -152,6 +155,7 @@ def test_a_line_chosen_by_mistake_can_be_left(bench: Bench) -> None:
     assert last(bench, SCREENING).args[:3] == (0, 0, 1)
 
 
+@pytest.mark.hazard("H-03", "H-04", "H-19")
 @pytest.mark.parametrize(
     ("how", "outcome"), [("arm", 4), ("time", 5), ("estop", 4), ("trigger", 0)]
 )
@@ -179,6 +183,7 @@ def test_leaving_the_checklist_is_recorded_and_clears_nobody(
     assert bench.valve_intervals() == []
 
 
+@pytest.mark.hazard("H-10")
 @pytest.mark.needs("mishaps")
 def test_what_changed_meanwhile_still_forbids(bench: Bench) -> None:
     """H-10: the pages took a while, and the dewar has lost its pressure."""
@@ -202,6 +207,7 @@ def choose_patient(bench: Bench) -> int:
     return bench.ask("get", key="patient_ref")["ok"]["value"]
 
 
+@pytest.mark.hazard("H-18", "H-19")
 def test_the_same_patient_is_asked_once_in_an_hour(bench: Bench) -> None:
     """H-19, H-18: another one, or nobody's number, is asked anew; so is a new power-on."""
     preset(bench, {PRECHILL: 0})
@@ -227,6 +233,7 @@ def test_the_same_patient_is_asked_once_in_an_hour(bench: Bench) -> None:
     assert told(bench) == "SCREENING"  # leaving the checklist cleared nobody
 
 
+@pytest.mark.hazard("H-19")
 def test_nobodys_number_is_asked_every_time(bench: Bench) -> None:
     """H-19."""
     asked(bench)
@@ -240,6 +247,7 @@ def test_nobodys_number_is_asked_every_time(bench: Bench) -> None:
 # -- the patient ----------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard("H-18")
 def test_a_treatment_carries_its_patient(bench: Bench) -> None:
     """H-18: chosen on the device, in the record; the next free number follows the highest used."""
     ready(bench)
@@ -255,6 +263,7 @@ def test_a_treatment_carries_its_patient(bench: Bench) -> None:
     assert choose_patient(bench) == 4712
 
 
+@pytest.mark.hazard("H-18")
 def test_a_patient_is_forgotten(bench: Bench) -> None:
     """H-18: by switching off, and after an hour without a treatment."""
     ready(bench)
@@ -270,6 +279,7 @@ def test_a_patient_is_forgotten(bench: Bench) -> None:
     assert bench.ask("get", key="patient_ref")["ok"]["value"] == 0
 
 
+@pytest.mark.hazard("H-18")
 def test_the_host_names_the_patient_in_ready_only(bench: Bench) -> None:
     """H-18."""
     ready(bench)
@@ -280,6 +290,7 @@ def test_the_host_names_the_patient_in_ready_only(bench: Bench) -> None:
 # -- nitrogen -------------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard("H-02", "H-10")
 @pytest.mark.needs("plant")
 def test_what_the_dewar_cannot_hold_is_not_begun(bench: Bench) -> None:
     """H-10, H-02: by level and use it would not last; refused with level and need."""
@@ -296,6 +307,7 @@ def test_what_the_dewar_cannot_hold_is_not_begun(bench: Bench) -> None:
     assert told(bench) == "ARMED"
 
 
+@pytest.mark.hazard("H-10")
 @pytest.mark.needs("plant")
 def test_the_use_that_is_shipped_is_not_below_the_use_of_the_plant(bench: Bench) -> None:
     """H-10: else 'enough for three' would not be."""
@@ -317,6 +329,7 @@ def pedal(bench: Bench, **more: int) -> None:
     switch_on(bench, "READY")
 
 
+@pytest.mark.hazard("H-01", "H-22")
 def test_a_pedal_starts_and_the_countdown_ends(bench: Bench) -> None:
     """H-22, H-01: to the planned end without a foot on it."""
     pedal(bench)
@@ -329,6 +342,7 @@ def test_a_pedal_starts_and_the_countdown_ends(bench: Bench) -> None:
     assert len(bench.valve_intervals()) == 1
 
 
+@pytest.mark.hazard("H-01", "H-15", "H-22")
 @pytest.mark.parametrize("after_ms", [0, 41, 3007])
 def test_a_second_press_ends_the_freeze_at_once(bench: Bench, after_ms: int) -> None:
     """H-22, H-01, H-15."""
@@ -349,6 +363,7 @@ def test_a_second_press_ends_the_freeze_at_once(bench: Bench, after_ms: int) -> 
     assert len(bench.valve_intervals()) == 1
 
 
+@pytest.mark.hazard("H-22")
 def test_a_pedal_kept_down_only_ends_when_pressed_anew(bench: Bench) -> None:
     """H-22: letting go is no end in this mode; the next press is."""
     pedal(bench)
@@ -362,6 +377,7 @@ def test_a_pedal_kept_down_only_ends_when_pressed_anew(bench: Bench) -> None:
     assert told(bench) == "DONE"
 
 
+@pytest.mark.hazard("H-03", "H-22")
 def test_the_estop_ends_a_pedals_freeze(bench: Bench) -> None:
     """H-03, H-22: within 5 us, as always."""
     pedal(bench)
@@ -376,6 +392,7 @@ def test_the_estop_ends_a_pedals_freeze(bench: Bench) -> None:
     assert faults(bench) == [1]
 
 
+@pytest.mark.hazard("H-11", "H-22")
 @pytest.mark.needs("hang")
 def test_a_stopped_loop_ends_a_pedals_freeze(bench: Bench) -> None:
     """H-11, H-22."""
@@ -388,6 +405,7 @@ def test_a_stopped_loop_ends_a_pedals_freeze(bench: Bench) -> None:
     assert faults(bench) == [18]
 
 
+@pytest.mark.hazard("H-21", "H-22")
 @pytest.mark.needs("plant")
 def test_a_pedal_purges_and_a_press_as_it_ends_does_not_freeze(bench: Bench) -> None:
     """H-22, H-21: meant to end the purge, a moment late."""
@@ -409,6 +427,7 @@ def test_a_pedal_purges_and_a_press_as_it_ends_does_not_freeze(bench: Bench) -> 
     assert told(bench) == "FREEZING"
 
 
+@pytest.mark.hazard("H-13", "H-22")
 def test_the_pedals_mode_needs_a_hand_at_the_device(bench: Bench) -> None:
     """H-13, H-22."""
     ready(bench)
@@ -436,6 +455,7 @@ def sounds(bench: Bench) -> list[int]:
     return heard
 
 
+@pytest.mark.hazard("H-09")
 def test_the_end_of_the_observation_is_heard_until_somebody_answers(bench: Bench) -> None:
     """H-09, and recorded."""
     observed(bench)

@@ -58,6 +58,7 @@ def shortened(files: dict[str, bytes], name: str, part: float = 0.5) -> dict[str
     return files | {name: files[name][: int(len(files[name]) * part)]}
 
 
+@pytest.mark.hazard("H-11")
 @pytest.mark.emulated
 @pytest.mark.parametrize("name", EACH_FILE)
 def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: str) -> None:
@@ -77,6 +78,7 @@ def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: st
     assert bench.rises == []
 
 
+@pytest.mark.hazard("H-11")
 @pytest.mark.emulated
 @pytest.mark.parametrize("name", ["cryo/board.mpy", "cryo/drivers.mpy"])
 def test_up_and_down_come_before_every_import(micropython_image: Path, name: str) -> None:
@@ -91,6 +93,7 @@ def test_up_and_down_come_before_every_import(micropython_image: Path, name: str
     assert bench.rises == []
 
 
+@pytest.mark.hazard("H-11")
 @pytest.mark.emulated
 @pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_an_import_that_fails_or_hangs_ends_at_the_prompt(
@@ -133,6 +136,7 @@ def firmware_with(tmp_path: Path, name: str, old: str, new: str) -> Path:
     return firmware
 
 
+@pytest.mark.hazard("H-11")
 def test_an_import_error_is_told_at_the_prompt(tmp_path: Path) -> None:
     firmware = firmware_with(
         tmp_path, "cryo/shot.py", "from cryo import faults", "from cryo import gone, faults"
@@ -146,6 +150,7 @@ def test_an_import_error_is_told_at_the_prompt(tmp_path: Path) -> None:
     assert bench.chip.boots == 1
 
 
+@pytest.mark.hazard("H-11")
 def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Path) -> None:
     """Modules of different versions: they load, and then the first tick fails, each time."""
     tick = '        """One tick."""\n'
@@ -165,6 +170,7 @@ def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Pa
     assert faults(bench) == []
 
 
+@pytest.mark.hazard("H-11")
 def test_a_program_that_fails_once_in_a_while_goes_on(tmp_path: Path) -> None:
     """Each start lasted: the third error is not taken for a copy that never worked."""
     tick = '        """One tick."""\n'

@@ -76,6 +76,7 @@ def gel_data(path: Path, h: float = H, count: int = 8) -> str:
     return str(path)
 
 
+@pytest.mark.hazard("H-13")
 def test_depths_in_gel_become_the_table_in_force(cryo: Cryo, tmp_path: Path) -> None:
     """H-13: fit, offered, confirmed at the device, in force after the next start too."""
     before = cryo.json("plan", "3.5mm", "--applicator", "2")
@@ -108,6 +109,7 @@ def test_a_person_sees_the_fit(cryo: Cryo, tmp_path: Path) -> None:
     assert cryo.out.count("calibration none") == 7 or "calibrated" not in cryo.out
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize(("operator", "why"), [("reject", "rejected"), ("none", "in time")])
 def test_without_confirmation_nothing_changes(
     cryo: Cryo, tmp_path: Path, operator: str, why: str
@@ -119,6 +121,7 @@ def test_without_confirmation_nothing_changes(
     assert all(t["source"] == "shipped" for t in cryo.json("calibrate", "show")["tables"])
 
 
+@pytest.mark.hazard("H-06")
 def test_poor_data_never_reach_the_device(cryo: Cryo, tmp_path: Path) -> None:
     """H-06."""
     path = gel_data(tmp_path / "gel.csv", count=4)
@@ -158,6 +161,7 @@ def test_weighed_shots_set_the_lags(cryo: Cryo, tmp_path: Path) -> None:
         assert cryo.json("get", key)["value"] == data[key]
 
 
+@pytest.mark.hazard("H-06")
 def test_a_plan_out_of_reach_names_who_reaches_it(cryo: Cryo) -> None:
     """H-06."""
     reply = cryo.json("plan", "5mm", "--applicator", "1")
@@ -262,6 +266,7 @@ def true_lags_us(bench: FastBench) -> tuple[float, float]:
     )
 
 
+@pytest.mark.hazard("H-01", "H-02")
 def test_a_log_of_shots_sets_both_lags_and_the_dose_comes_out(cryo: Cryo, tmp_path: Path) -> None:
     """H-01, H-02: a cold valve is slower than as shipped; once told, flow lasts as planned."""
     bench = FastBench()
@@ -300,6 +305,7 @@ def test_a_log_of_shots_sets_both_lags_and_the_dose_comes_out(cryo: Cryo, tmp_pa
     assert abs(off_us[1]) < 1000
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize(
     ("step_ms", "last", "why"),
     [(5.0, 6, "a row every 5.0 ms"), (0.5, 3, "3 openings"), (0.5, 0, "columns")],
@@ -349,6 +355,7 @@ def operated(bench: FastBench, *answers: bool) -> tuple[Device, Operated]:
     return Device(Link(port, first_id=1000)), port
 
 
+@pytest.mark.hazard("H-13")
 def test_one_lag_without_the_other_is_said(tmp_path: Path) -> None:
     """H-13: the opening lag confirmed, the closing one rejected: what is in force, and what now."""
     bench = FastBench()
@@ -396,6 +403,7 @@ def host(bench: FastBench, ppm: float, monkeypatch: pytest.MonkeyPatch) -> HostT
     return made
 
 
+@pytest.mark.hazard("H-01", "H-02")
 @pytest.mark.parametrize("ppm", [-37.0, 84.0])
 def test_the_clock_s_trim_is_measured_confirmed_and_in_the_next_dose(
     ppm: float, monkeypatch: pytest.MonkeyPatch
@@ -422,6 +430,7 @@ def test_the_clock_s_trim_is_measured_confirmed_and_in_the_next_dose(
     assert armed.args[3] != gate_us
 
 
+@pytest.mark.hazard("H-13")
 def test_a_trim_that_nobody_confirms_is_not_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     """H-13."""
     bench = FastBench()

@@ -8,6 +8,7 @@ from hw_sim.bench import Bench, FastBench
 from tests.scenarios.conftest import ready, records
 
 
+@pytest.mark.hazard("H-20")
 @pytest.mark.parametrize(
     "utc_s",
     [
@@ -35,6 +36,7 @@ def test_the_time_survives_a_power_cut(utc_s: int) -> None:
     assert boot.utc_s >= utc_s + 9
 
 
+@pytest.mark.hazard("H-20")
 @pytest.mark.needs("mishaps")
 def test_without_the_chip_the_time_is_not_known(bench: Bench) -> None:
     """H-20."""

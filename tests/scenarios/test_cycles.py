@@ -64,6 +64,7 @@ def go_on(bench: Bench) -> None:
 # -- cycles ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard("H-08", "H-15")
 def test_two_cycles_end_to_end(bench: Bench) -> None:
     """H-15, H-08: each cycle has its own arming by hand; one treatment in the record."""
     thawing(bench)
@@ -89,6 +90,7 @@ def test_two_cycles_end_to_end(bench: Bench) -> None:
     assert state(bench) == "READY"
 
 
+@pytest.mark.hazard("H-01", "H-15")
 @pytest.mark.parametrize("name", ["trigger", "up", "down", "arm", "select"])
 def test_nothing_freezes_before_the_shortest_thaw(bench: Bench, name: str) -> None:
     """H-01, H-15."""
@@ -99,6 +101,7 @@ def test_nothing_freezes_before_the_shortest_thaw(bench: Bench, name: str) -> No
     assert len(bench.valve_intervals()) == 1
 
 
+@pytest.mark.hazard("H-01", "H-15")
 def test_arm_does_not_go_on_until_somebody_says_that_it_is_thawed(bench: Bench) -> None:
     """H-15, H-01."""
     thawing(bench)
@@ -124,6 +127,7 @@ def test_arm_pressed_shortly_ends_the_treatment(bench: Bench) -> None:
     assert last(bench, TREATMENT_END).args[1:4] == (3, 2, 1)
 
 
+@pytest.mark.hazard("H-02", "H-15")
 def test_a_freeze_that_ends_early_ends_the_treatment(bench: Bench) -> None:
     """H-02, H-15: no second cycle makes up for it."""
     twice(bench)
@@ -152,6 +156,7 @@ def test_leaving_the_second_cycle_closes_the_treatment(bench: Bench, how: str) -
     assert last(bench, TREATMENT_END).args[1:4] == (3 if how == "arm" else 5, 2, 1)
 
 
+@pytest.mark.hazard("H-03", "H-15")
 def test_the_estop_is_seen_while_it_thaws(bench: Bench) -> None:
     """H-03, H-15: cleared, the device is in READY, and the treatment is over."""
     thawing(bench)
@@ -167,6 +172,7 @@ def test_the_estop_is_seen_while_it_thaws(bench: Bench) -> None:
     assert last(bench, TREATMENT_END).args[1:4] == (4, 2, 1)
 
 
+@pytest.mark.hazard("H-05")
 @pytest.mark.needs("mishaps")
 def test_a_valve_stuck_open_is_noticed_while_it_thaws(bench: Bench) -> None:
     """H-05."""
@@ -180,6 +186,7 @@ def test_a_valve_stuck_open_is_noticed_while_it_thaws(bench: Bench) -> None:
     assert 13 in faults(bench)
 
 
+@pytest.mark.hazard("H-15")
 @pytest.mark.needs("power")
 def test_power_lost_while_it_thaws_ends_the_treatment(bench: Bench) -> None:
     """H-15: nothing is armed after a start."""
@@ -192,6 +199,7 @@ def test_power_lost_while_it_thaws_ends_the_treatment(bench: Bench) -> None:
     assert faults(bench) == []  # the freeze itself was complete, and is recorded
 
 
+@pytest.mark.hazard("H-10")
 @pytest.mark.needs("mishaps")
 def test_what_forbids_arming_forbids_the_next_cycle(bench: Bench) -> None:
     """H-10: said on the screen, and the thaw goes on."""
@@ -208,6 +216,7 @@ def test_what_forbids_arming_forbids_the_next_cycle(bench: Bench) -> None:
     assert told(bench) == "ARMED"
 
 
+@pytest.mark.hazard("H-02")
 @pytest.mark.needs("plant")
 def test_the_next_cycle_is_purged_too(bench: Bench) -> None:
     """H-02: a minute of thaw has warmed the line."""
@@ -237,6 +246,7 @@ def profiles(bench: Bench) -> dict[int, list[object]]:
     return {row[0]: row for row in bench.ask("describe", part="profiles")["ok"]["rows"]}
 
 
+@pytest.mark.hazard("H-06")
 def test_a_profile_brings_depth_margin_and_cycles(bench: Bench) -> None:
     """H-06: chosen on the panel, shown, recorded, and planned by."""
     ready(bench)
@@ -262,6 +272,7 @@ def test_a_profile_brings_depth_margin_and_cycles(bench: Bench) -> None:
     assert plan.args[6] == 2
 
 
+@pytest.mark.hazard("H-13")
 def test_the_practice_sets_its_own_profile(bench: Bench) -> None:
     """H-13: over the link, with a hand at the device; in force when it is chosen next."""
     ready(bench)
@@ -284,6 +295,7 @@ def test_the_practice_sets_its_own_profile(bench: Bench) -> None:
     assert bench.ask("get", key="depth_um")["ok"]["value"] == 2200
 
 
+@pytest.mark.hazard("H-02", "H-06")
 def test_the_dose_is_for_lesion_and_margin(bench: Bench) -> None:
     """H-02, H-06: 2.3 mm and 0.5 mm below it are 2.8 mm."""
     preset(bench, {**SHORT, MARGIN_UM: 500})
@@ -296,6 +308,7 @@ def test_the_dose_is_for_lesion_and_margin(bench: Bench) -> None:
     assert other.ask("status")["ok"]["dose_ms"] == with_margin
 
 
+@pytest.mark.hazard("H-06")
 def test_a_colder_target_takes_longer(bench: Bench) -> None:
     """H-06: 2.3 mm at -50 C are out of this nozzle's reach; less is not."""
     ready(bench)
@@ -308,6 +321,7 @@ def test_a_colder_target_takes_longer(bench: Bench) -> None:
     assert last(preset_bench, PLAN).args[2] == 2
 
 
+@pytest.mark.hazard("H-13")
 def test_the_plan_does_not_change_between_its_cycles(bench: Bench) -> None:
     """H-13: nothing can be set while a treatment runs."""
     thawing(bench)
@@ -317,6 +331,7 @@ def test_the_plan_does_not_change_between_its_cycles(bench: Bench) -> None:
     assert last(bench, ARMED).args[1] == 2300
 
 
+@pytest.mark.hazard("H-06")
 def test_a_depth_out_of_reach_names_the_applicator_on_the_screen(bench: Bench) -> None:
     """H-06: refused, and nothing is armed."""
     preset(bench, {**SHORT, MARGIN_UM: 2000})
@@ -328,6 +343,7 @@ def test_a_depth_out_of_reach_names_the_applicator_on_the_screen(bench: Bench) -
     assert all(r.kind != ARMED for r in records(bench))
 
 
+@pytest.mark.hazard("H-15")
 def test_the_skin_sensor_says_when_it_is_thawed(bench: Bench) -> None:
     """H-15: a person still has to hold ARM; and not before the shortest thaw."""
     if not isinstance(bench, FastBench):

@@ -73,6 +73,7 @@ def test_off_the_time_ends_the_freeze_and_the_estimate_is_recorded() -> None:
     assert estimate.args[6:] == (3500, 0)
 
 
+@pytest.mark.hazard("H-01")
 def test_on_the_depth_ends_it_and_the_timer_holds_the_upper_bound() -> None:
     """H-01: the gate is planned for the upper bound, and the estimate only ends it earlier."""
     bench, planned_ms = begin({DEPTH_MODE: 1})
@@ -88,6 +89,7 @@ def test_on_the_depth_ends_it_and_the_timer_holds_the_upper_bound() -> None:
     assert (closed - opened) / 1e6 == pytest.approx(flow_ms + LAGS_US / 1000, abs=2)
 
 
+@pytest.mark.hazard("H-01", "H-02")
 def test_a_line_that_gives_gas_is_frozen_longer_but_never_beyond_the_bound() -> None:
     """H-01, H-02: from a warm line the depth is not reached in time: told, and the bound stands."""
     bench, planned_ms = begin({DEPTH_MODE: 1, PRECHILL: 0})
@@ -101,6 +103,7 @@ def test_a_line_that_gives_gas_is_frozen_longer_but_never_beyond_the_bound() -> 
     assert [event["estimate_um"] for event in events] == [estimate.args[2]]
 
 
+@pytest.mark.hazard("H-02")
 def test_it_ends_no_freeze_before_ten_seconds() -> None:
     """H-02: 2.9 mm takes little more than 10 s; a quarter less would be 8 s."""
     bench, planned_ms = begin({DEPTH_MODE: 1, DEPTH_UM: 2900})
@@ -110,6 +113,7 @@ def test_it_ends_no_freeze_before_ten_seconds() -> None:
     assert flow_ms <= planned_ms * 5 // 4
 
 
+@pytest.mark.hazard("H-01")
 def test_a_trigger_let_go_ends_it_in_the_mode_too() -> None:
     """H-01."""
     bench, _planned_ms = begin({DEPTH_MODE: 1})
@@ -128,6 +132,7 @@ def test_a_skin_sensor_that_is_not_fitted_is_never_a_fault() -> None:
     assert (state(bench), faults(bench)) == ("READY", [])
 
 
+@pytest.mark.hazard("H-10")
 def test_a_silent_skin_sensor_is_a_fault_where_it_is_said_to_be_fitted() -> None:
     """H-10: and it goes when the sensor answers."""
     bench = FastBench(skin_sensor=True)

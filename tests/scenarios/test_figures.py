@@ -23,6 +23,7 @@ def image() -> bytes:
     return prepared(1, 30_000)
 
 
+@pytest.mark.hazard("H-01", "H-12")
 def test_open_time_is_the_planned_one_with_the_link_flooded() -> None:
     """H-01, H-12: lags and trim set, 17.3 s, a host that never stops writing."""
     (one,) = valve.openings(valve.VALVES[2], (17_300,), 1, seed=3)
@@ -34,6 +35,7 @@ def test_open_time_is_the_planned_one_with_the_link_flooded() -> None:
     assert one.screen_updates > 17
 
 
+@pytest.mark.hazard("H-01", "H-03", "H-11")
 def test_closing_early(image: bytes) -> None:
     """H-03, H-01, H-11: E-stop idle, flooded and hung; trigger; dead-man."""
     for one in valve.estops(image, 3, seed=1):
@@ -45,6 +47,7 @@ def test_closing_early(image: bytes) -> None:
         assert stopped.since_hang_ns <= stopped.since_top_up_ns <= 100_000_000
 
 
+@pytest.mark.hazard("H-12")
 def test_flood_reaches_the_device_and_does_it_no_harm() -> None:
     """H-12: lines of every kind arrive; what is no line is counted; the device stays ready."""
     scene = Scene()
@@ -67,6 +70,7 @@ def test_a_whole_treatment_is_timed() -> None:
     assert run.records > 3
 
 
+@pytest.mark.hazard("H-08")
 def test_a_journal_written_by_the_firmware_is_pulled_whole() -> None:
     """H-08: a hundred records through `cryo log pull`; what is stored is checked anew."""
     done = computer.pull(computer.full_journal(100))

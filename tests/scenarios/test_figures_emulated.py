@@ -22,6 +22,7 @@ LIMIT_NS = 5_000
 # -- on the emulated board ------------------------------------------------------------------------
 
 
+@pytest.mark.hazard("H-01")
 @pytest.mark.emulated
 def test_four_designs_under_the_load(micropython_image: Path) -> None:
     """H-01: all four time a short freeze; ours to the microsecond, whatever else there is to do."""
@@ -39,6 +40,7 @@ def test_four_designs_under_the_load(micropython_image: Path) -> None:
     assert all(found[name].worst_us > 5 for name in found if name != "pio")
 
 
+@pytest.mark.hazard("H-03")
 @pytest.mark.emulated
 def test_closing_with_interrupts_off(micropython_image: Path) -> None:
     """H-03: the E-stop needs no processor; interrupts of a pin wait for it."""
@@ -61,6 +63,7 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
     assert series.pulled.received_bytes > 64 * series.pulled.records
 
 
+@pytest.mark.hazard("H-11", "H-12")
 @pytest.mark.emulated
 def test_no_tick_of_a_freeze_is_late(micropython_image: Path) -> None:
     """H-11, H-12: the link flooded, the screen counting, SELECT pressed."""

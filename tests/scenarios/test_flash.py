@@ -55,6 +55,7 @@ def spoil(image: bytes, *paths: str, at: int = 20) -> SimFlash:
     return flash
 
 
+@pytest.mark.hazard("H-07")
 @pytest.mark.parametrize("slot", SLOTS)
 @pytest.mark.parametrize("at", [0, 5, 9, 21, 60])
 def test_one_corrupt_slot_leaves_the_other(used: bytes, slot: str, at: int) -> None:
@@ -66,6 +67,7 @@ def test_one_corrupt_slot_leaves_the_other(used: bytes, slot: str, at: int) -> N
     assert boot.args[3] == 2  # one slot bad, and it says so
 
 
+@pytest.mark.hazard("H-07")
 def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
     """H-07: never in silence."""
     bench = FastBench(flash=spoil(used, *SLOTS))
@@ -85,6 +87,7 @@ def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
     ready(bench)  # acknowledged and saved: not told again
 
 
+@pytest.mark.hazard("H-07")
 def test_lost_settings_files_on_a_used_device_are_a_fault(used: bytes) -> None:
     """H-07: only a device that has never recorded anything may start with defaults in silence."""
     flash = SimFlash(used)
@@ -96,6 +99,7 @@ def test_lost_settings_files_on_a_used_device_are_a_fault(used: bytes) -> None:
     assert faults(bench) == [2]
 
 
+@pytest.mark.hazard("H-08")
 @pytest.mark.parametrize("at", [3, 50, 64 * 2 + 30])
 def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
     """H-08: the chain shows it; nothing is deleted."""
@@ -115,6 +119,7 @@ def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
     )
 
 
+@pytest.mark.hazard("H-08")
 def test_a_torn_tail_is_kept_and_the_journal_goes_on(used: bytes) -> None:
     """H-08."""
     flash = SimFlash(used)
@@ -131,6 +136,7 @@ def test_a_torn_tail_is_kept_and_the_journal_goes_on(used: bytes) -> None:
     assert bench.files()["journal/00000001"] == whole + b"\x01" * 17
 
 
+@pytest.mark.hazard("H-08")
 def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> None:
     """H-08: nothing is lost in silence."""
     bench = FastBench()
@@ -151,6 +157,7 @@ def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> No
     assert 990_000 < end[0].args[5] < 1_030_000
 
 
+@pytest.mark.hazard("H-08")
 def test_a_flash_that_fails_before_the_freeze_prevents_it() -> None:
     """H-08: no record of the beginning, no freeze."""
     bench = FastBench()
@@ -163,6 +170,7 @@ def test_a_flash_that_fails_before_the_freeze_prevents_it() -> None:
     assert faults(bench) == [4]
 
 
+@pytest.mark.hazard("H-08")
 def test_a_full_flash_forbids_arming() -> None:
     """H-08."""
     bench = FastBench()
@@ -224,6 +232,7 @@ def _a_treatment(bench: FastBench) -> None:
 OPERATIONS = operations_of_a_treatment()
 
 
+@pytest.mark.hazard("H-07", "H-08", "H-15")
 @pytest.mark.parametrize("torn_bytes", [None, 0, 100])
 @pytest.mark.parametrize("part", range(8))
 def test_power_cut_at_any_flash_operation(part: int, torn_bytes: int | None) -> None:

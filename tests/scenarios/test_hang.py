@@ -29,6 +29,7 @@ WATCHDOG_RESET = 3  # reset_cause in a record
 WATCHDOG, LOST = 15, 16
 
 
+@pytest.mark.hazard("H-01", "H-11", "H-15")
 @pytest.mark.needs("hang", "edges")
 @pytest.mark.parametrize("after_ms", [703.3, 4444.4])
 def test_a_hang_while_freezing(bench: Bench, after_ms: float) -> None:

@@ -109,6 +109,7 @@ def test_a_setting_at_once_and_one_out_of_range(bench: Bench) -> None:
         device.get("nonsense")
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize(
     ("hands", "outcome"),
     [
@@ -147,6 +148,7 @@ def test_a_second_change_is_refused_while_one_waits(bench: Bench) -> None:
     assert device.set("depth_um", 2500) == first  # repeating is harmless
 
 
+@pytest.mark.hazard("H-08")
 def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Store) -> None:
     """H-08: what was delivered is on the computer, verified, with names and units."""
     ready(bench)
@@ -174,6 +176,7 @@ def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Stor
     assert store.verify(serial).good
 
 
+@pytest.mark.hazard("H-12")
 def test_a_freeze_in_between_is_left_alone_and_waited_for(bench: Bench, store: Store) -> None:
     """H-12: while the valve is open the host gets `busy` and the short status, and waits."""
     ready(bench)
@@ -251,6 +254,7 @@ def test_ten_thousand_records_once_each(store: Store) -> None:
     assert pull(device, store).received == 0
 
 
+@pytest.mark.hazard("H-08")
 def test_a_pull_broken_off_goes_on_where_it_stopped(store: Store) -> None:
     """H-08: the port vanishes; what came is stored, the rest comes the next time."""
     records = journal(2000)
@@ -288,6 +292,7 @@ def test_power_lost_in_a_pull(store: Store) -> None:
     assert store.verify(SERIAL).good
 
 
+@pytest.mark.hazard("H-08")
 def test_a_record_damaged_in_flash_is_found_and_can_be_passed(store: Store) -> None:
     """H-08: the pull stops before it, and says how to get the rest."""
     records = journal(600)

@@ -128,6 +128,7 @@ def test_a_bad_request_is_refused_with_the_reason(
         assert str(error["min"]) in error["text"] or "years" in error["text"]
 
 
+@pytest.mark.hazard("H-06")
 def test_a_depth_out_of_reach_names_the_applicator_that_reaches_it(bench: Bench) -> None:
     """H-06."""
     ready(bench)
@@ -138,6 +139,7 @@ def test_a_depth_out_of_reach_names_the_applicator_that_reaches_it(bench: Bench)
     assert f"applicator {reaching}" in error["text"]
 
 
+@pytest.mark.hazard("H-12")
 @pytest.mark.parametrize(
     "garbage",
     [
@@ -166,6 +168,7 @@ def test_what_is_no_valid_line_is_dropped_and_counted(bench: Bench, garbage: byt
     assert bench.ask("status")["ok"]["dropped_lines"] == 1
 
 
+@pytest.mark.hazard("H-12")
 def test_a_line_of_a_megabyte_harms_nothing(bench: Bench) -> None:
     """H-12."""
     ready(bench)
@@ -183,6 +186,7 @@ def test_a_repeated_request_is_harmless(bench: Bench) -> None:
     assert [r.args[1:4] for r in changes] == [(2, 3, 2)]
 
 
+@pytest.mark.hazard("H-12")
 def test_two_hosts_at_once_get_their_replies_or_a_counted_drop(bench: Bench) -> None:
     """H-12: lines written into each other are dropped, and nothing is misunderstood."""
     ready(bench)
@@ -195,6 +199,7 @@ def test_two_hosts_at_once_get_their_replies_or_a_counted_drop(bench: Bench) -> 
 # -- settings -----------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard("H-13")
 def test_a_dose_setting_waits_for_the_operator(bench: Bench) -> None:
     """H-13."""
     ready(bench)
@@ -214,6 +219,7 @@ def test_a_dose_setting_waits_for_the_operator(bench: Bench) -> None:
     assert [r.args[:4] for r in records(bench) if r.kind == SETTING] == [(1, 2300, 3000, 3)]
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize("how", ["up", "arm", "trigger", "time", "estop"])
 def test_a_change_that_is_not_confirmed_does_not_happen(bench: Bench, how: str) -> None:
     """H-13."""
@@ -237,6 +243,7 @@ def test_a_change_that_is_not_confirmed_does_not_happen(bench: Bench, how: str) 
     assert [r.args[3] for r in records(bench) if r.kind == SETTING] == [4]
 
 
+@pytest.mark.hazard("H-13")
 def test_no_arming_while_a_change_waits(bench: Bench) -> None:
     """H-13."""
     ready(bench)
@@ -253,6 +260,7 @@ def test_one_change_at_a_time(bench: Bench) -> None:
     assert bench.ask("set", key="depth_um", value=3000)["ok"]["applied"] is False
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize("where", ["armed", "done", "fault"])
 def test_settings_and_clock_change_in_ready_only(bench: Bench, where: str) -> None:
     """H-13: parameters are frozen at arming."""
@@ -274,6 +282,7 @@ def test_settings_and_clock_change_in_ready_only(bench: Bench, where: str) -> No
         assert "READY" in error["text"]
 
 
+@pytest.mark.hazard("H-07")
 def test_settings_survive_a_power_cut(bench: Bench) -> None:
     """H-07."""
     ready(bench)
@@ -287,6 +296,7 @@ def test_settings_survive_a_power_cut(bench: Bench) -> None:
     assert bench.ask("get", key="depth_um")["ok"]["value"] == 2400
 
 
+@pytest.mark.hazard("H-20")
 def test_the_clock_is_set_recorded_and_told(bench: Bench) -> None:
     """H-20."""
     ready(bench)
@@ -305,6 +315,7 @@ def test_the_clock_is_set_recorded_and_told(bench: Bench) -> None:
 # -- while it freezes -----------------------------------------------------------------------------
 
 
+@pytest.mark.hazard("H-01", "H-12")
 def test_a_freeze_under_flood_is_as_exact_as_one_without(bench: Bench) -> None:
     """H-12, H-01: valid requests, noise and huge lines all the time."""
     ready(bench)
@@ -339,6 +350,7 @@ def test_a_freeze_under_flood_is_as_exact_as_one_without(bench: Bench) -> None:
     }
 
 
+@pytest.mark.hazard("H-12")
 def test_status_and_nothing_else_is_answered_while_the_valve_is_open(bench: Bench) -> None:
     """H-12."""
     ready(bench)
@@ -354,6 +366,7 @@ def test_status_and_nothing_else_is_answered_while_the_valve_is_open(bench: Benc
     until(bench, "DONE", 20000)
 
 
+@pytest.mark.hazard("H-12")
 def test_a_host_that_does_not_read_delays_no_freeze(bench: Bench) -> None:
     """H-12: the USB buffer fills up, and the loop goes on."""
     ready(bench)
@@ -371,6 +384,7 @@ def test_a_host_that_does_not_read_delays_no_freeze(bench: Bench) -> None:
     assert bench.ask("status", timeout_ms=5000)["ok"]["faults"] == []
 
 
+@pytest.mark.hazard("H-12")
 def test_ctrl_c_is_a_byte_like_any_other(bench: Bench) -> None:
     """H-12."""
     ready(bench)

@@ -45,6 +45,7 @@ def test_who_it_is(bench: Bench) -> None:
     assert hello["boot"] >= 1
 
 
+@pytest.mark.hazard("H-04")
 def test_it_is_ready_and_closed(bench: Bench) -> None:
     """H-04."""
     status = connected(bench).ask("status")["ok"]
@@ -69,6 +70,7 @@ def test_every_setting_is_in_its_range(bench: Bench) -> None:
         assert row["min"] <= value <= row["max"], row["key"]
 
 
+@pytest.mark.hazard("H-12", "H-13")
 def test_what_is_wrong_is_refused(bench: Bench) -> None:
     """H-12, H-13: there is no request that opens the valve."""
     connected(bench)
@@ -92,6 +94,7 @@ def test_what_is_wrong_is_refused(bench: Bench) -> None:
     assert bench.ask("status")["ok"]["dropped_lines"] == dropped + 1
 
 
+@pytest.mark.hazard("H-08")
 def test_a_change_is_kept_recorded_and_taken_back(bench: Bench) -> None:
     """H-08: the whole journal is read, its chain verified from the first record on."""
     connected(bench)

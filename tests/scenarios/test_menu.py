@@ -166,6 +166,7 @@ def test_the_language_changes_at_once(bench: Bench) -> None:
     assert text(bench) == before
 
 
+@pytest.mark.hazard("H-18")
 def test_the_patients_number_can_be_taken_away(bench: Bench) -> None:
     """H-18: with one press, where DOWN would take thousands."""
     ready(bench)
@@ -205,6 +206,7 @@ def test_nobody_presses_and_it_is_left(bench: Bench) -> None:
     assert text(bench) == before
 
 
+@pytest.mark.hazard("H-13")
 def test_nothing_in_it_changes_a_dose_or_a_limit(bench: Bench) -> None:
     """H-13: every line, chosen and pressed; UP and DOWN too."""
     ready(bench)
@@ -227,6 +229,7 @@ def test_nothing_in_it_changes_a_dose_or_a_limit(bench: Bench) -> None:
     assert {key: value(bench, key) for key in keys} == before
 
 
+@pytest.mark.hazard("H-04")
 def test_it_cannot_arm(bench: Bench) -> None:
     """H-04: ARM leads back, however long it is held; to arm, it is held anew."""
     before = opened(bench)
@@ -242,6 +245,7 @@ def test_it_cannot_arm(bench: Bench) -> None:
     assert told(bench) == "ARMED"
 
 
+@pytest.mark.hazard("H-03")
 def test_the_estop_ends_it(bench: Bench) -> None:
     """H-03: and what was open is closed when all is well again."""
     before = opened(bench)
@@ -270,6 +274,7 @@ def test_a_fault_ends_it(bench: Bench) -> None:
     assert text(bench) == before
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize("answer", ["select", "up", "time"])
 def test_what_a_host_asks_comes_before_it(bench: Bench, answer: str) -> None:
     """H-13: shown at once, answered as ever, and the menu is gone."""
@@ -298,6 +303,7 @@ def test_a_host_that_sets_the_volume_leaves_it_open(bench: Bench) -> None:
     assert before == text(bench) != after
 
 
+@pytest.mark.hazard("H-09")
 def test_the_end_of_an_observation_comes_before_it(bench: Bench) -> None:
     """H-09: the reminder is seen; ARM held answers it, and arms."""
     preset(bench, {**SHORT, 31: 60})

@@ -64,6 +64,7 @@ app.run()
 """
 
 
+@pytest.mark.hazard("H-01")
 def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -> None:
     files = dict(micropython.firmware_files(FIRMWARE, mpy=True))
     files["main.py"] = LOCKED_MAIN

@@ -89,6 +89,7 @@ def seen_after_ms(
     return passed_ms
 
 
+@pytest.mark.hazard("H-09", "H-11")
 def test_a_press_is_seen_and_no_tick_is_long(micropython_image: Path) -> None:
     """H-09, H-11: 50 ms from the press to the glass; 10 ms a tick while the valve is open."""
     files = dict(micropython.firmware_files(FIRMWARE, mpy=True))

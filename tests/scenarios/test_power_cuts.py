@@ -41,6 +41,7 @@ def a_treatment(bench: EmulatedBench, freeze: Callable[[], None]) -> None:
     bench.run_for(200)
 
 
+@pytest.mark.hazard("H-07", "H-08", "H-11", "H-15")
 @pytest.mark.emulated
 @pytest.mark.nightly
 @pytest.mark.parametrize("flash", ["new", "used"])

@@ -68,6 +68,7 @@ def the_end(bench: Bench) -> Record:
     return end
 
 
+@pytest.mark.hazard("H-02", "H-08")
 @pytest.mark.needs("plant")
 def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -> None:
     """H-02, H-08: as shipped, from power-on to the record."""
@@ -97,6 +98,7 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
     assert frozen[1] - frozen[0] == freeze.args[3] * US
 
 
+@pytest.mark.hazard("H-04", "H-21")
 def test_without_trigger_nothing_is_purged(bench: Bench) -> None:
     """H-04, H-21: asked, left alone, timed out."""
     asked(bench)
@@ -109,6 +111,7 @@ def test_without_trigger_nothing_is_purged(bench: Bench) -> None:
     assert records(bench)[-1].args[:2] == (0, 2)
 
 
+@pytest.mark.hazard("H-04")
 def test_arm_leads_back_from_the_purge(bench: Bench) -> None:
     """H-04: and the trigger then does nothing."""
     asked(bench)
@@ -119,6 +122,7 @@ def test_arm_leads_back_from_the_purge(bench: Bench) -> None:
     assert records(bench)[-1].args[:2] == (0, 1)
 
 
+@pytest.mark.hazard("H-04", "H-21")
 @pytest.mark.needs("plant")
 def test_a_trigger_held_through_the_purge_does_not_freeze(bench: Bench) -> None:
     """H-04, H-21: the nozzle still points away; the freeze needs a pull of its own."""
@@ -136,6 +140,7 @@ def test_a_trigger_held_through_the_purge_does_not_freeze(bench: Bench) -> None:
     assert bench.ask("status")["ok"]["state"] == "FREEZING"
 
 
+@pytest.mark.hazard("H-01", "H-15", "H-21")
 @pytest.mark.parametrize("after_ms", [0, 37, 1503])
 def test_letting_go_ends_the_purge_and_it_does_not_resume(bench: Bench, after_ms: int) -> None:
     """H-01, H-15, H-21: not cold yet, so the device asks again."""
@@ -168,6 +173,7 @@ def test_a_trigger_let_go_before_the_gate_opens_is_a_cancelled_purge(bench: Benc
     assert bench.valve_intervals() == []
 
 
+@pytest.mark.hazard("H-02", "H-21")
 @pytest.mark.needs("mishaps")
 @pytest.mark.parametrize("mishap", ["nozzle_blocked", "valve_stuck_closed"])
 def test_a_line_that_does_not_get_cold_is_a_fault_after_10_s(bench: Bench, mishap: str) -> None:
@@ -189,6 +195,7 @@ def test_a_line_that_does_not_get_cold_is_a_fault_after_10_s(bench: Bench, misha
     assert len(bench.valve_intervals()) == 1
 
 
+@pytest.mark.hazard("H-03", "H-15")
 @pytest.mark.parametrize("after_us", [0, 777, 1_200_001])
 def test_the_estop_ends_a_purge_within_5_us_and_latches(bench: Bench, after_us: int) -> None:
     """H-03, H-15."""
@@ -210,6 +217,7 @@ def test_the_estop_ends_a_purge_within_5_us_and_latches(bench: Bench, after_us: 
     assert len(bench.valve_intervals()) == 1
 
 
+@pytest.mark.hazard("H-03")
 def test_the_estop_is_seen_while_the_purge_is_asked_for(bench: Bench) -> None:
     """H-03."""
     asked(bench)
@@ -221,6 +229,7 @@ def test_the_estop_is_seen_while_the_purge_is_asked_for(bench: Bench) -> None:
     assert bench.valve_intervals() == []
 
 
+@pytest.mark.hazard("H-02", "H-05", "H-10")
 @pytest.mark.needs("mishaps")
 @pytest.mark.parametrize(
     ("mishap", "number"),
@@ -237,6 +246,7 @@ def test_what_breaks_during_a_purge_ends_it(bench: Bench, mishap: str, number: i
     assert the_end(bench).args[2] == FAULTED
 
 
+@pytest.mark.hazard("H-05")
 @pytest.mark.needs("mishaps")
 def test_a_shorted_gate_switch_is_found_before_a_purge(bench: Bench) -> None:
     """H-05."""
@@ -248,6 +258,7 @@ def test_a_shorted_gate_switch_is_found_before_a_purge(bench: Bench) -> None:
     assert bench.valve_intervals() == []
 
 
+@pytest.mark.hazard("H-11")
 @pytest.mark.needs("hang")
 def test_a_loop_that_stops_in_a_purge_closes_and_restarts(bench: Bench) -> None:
     """H-11: the dead-man, then the watchdog; the record is bounded by the loop's last word."""
@@ -270,6 +281,7 @@ def test_a_loop_that_stops_in_a_purge_closes_and_restarts(bench: Bench) -> None:
     assert delivered_us <= end.args[4] <= delivered_us + 80_000
 
 
+@pytest.mark.hazard("H-08", "H-15")
 @pytest.mark.needs("power")
 def test_power_lost_in_a_purge_is_recorded_and_nothing_resumes(bench: Bench) -> None:
     """H-08, H-15."""
@@ -300,6 +312,7 @@ def test_a_line_that_is_still_cold_is_not_purged_again(bench: Bench) -> None:
     assert [r.kind for r in records(bench)].count(PRECHILL_BEGIN) == 1
 
 
+@pytest.mark.hazard("H-02")
 @pytest.mark.needs("plant")
 def test_armed_for_too_long_asks_for_another_purge(bench: Bench) -> None:
     """H-02: the line warms while the operator hesitates, and a trigger would give gas."""
@@ -321,6 +334,7 @@ def test_armed_for_too_long_asks_for_another_purge(bench: Bench) -> None:
     assert (first.args[0], again.args[0]) == (0, armed.seq)
 
 
+@pytest.mark.hazard("H-02")
 @pytest.mark.needs("plant")
 @pytest.mark.parametrize(
     ("applicator", "depth_um", "led_to"),
@@ -338,6 +352,7 @@ def test_a_fine_nozzle_is_purged_anew_sooner(
     until(bench, led_to)
 
 
+@pytest.mark.hazard("H-12")
 def test_the_link_tells_a_purge_from_a_freeze_and_changes_nothing(bench: Bench) -> None:
     """H-12."""
     purging(bench, 300)
@@ -351,6 +366,7 @@ def test_the_link_tells_a_purge_from_a_freeze_and_changes_nothing(bench: Bench) 
     assert bench.ask("set", key="prechill", value=0)["err"]["code"] == "state"
 
 
+@pytest.mark.hazard("H-08")
 def test_a_purge_needs_its_record_in_flash() -> None:
     """H-08: a flash that refuses forbids the purge as it forbids a freeze."""
     bench = FastBench()
@@ -362,6 +378,7 @@ def test_a_purge_needs_its_record_in_flash() -> None:
     assert bench.valve_intervals() == []
 
 
+@pytest.mark.hazard("H-02")
 @pytest.mark.needs("mishaps")
 def test_a_nozzle_blocked_since_the_purge_is_found_in_5_s(bench: Bench) -> None:
     """H-02: it stays below -50 C for a quarter of a minute, and would look like a treatment."""

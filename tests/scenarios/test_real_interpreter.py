@@ -36,6 +36,7 @@ pytestmark = pytest.mark.emulated
 AT_1_S, AT_5_S = "freeze at 1 s", "freeze at 5 s"
 
 
+@pytest.mark.hazard("H-01", "H-02", "H-07", "H-08", "H-11", "H-15")
 def test_a_treatment_on_real_micropython(micropython_image: Path) -> None:
     """H-01, H-02, H-08: the gate is open for the planned time within 5 us, and that is recorded.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hw_sim.bench import Bench
 from hw_sim.world.wiring import GATE
 from tests.scenarios.conftest import arm, cold_line, freezing, ready, until
@@ -35,6 +37,7 @@ def lit(bench: Bench) -> set[str]:
     return {name for name, led in bench.wiring.leds.items() if led.on}
 
 
+@pytest.mark.hazard("H-09")
 def test_a_freeze_is_heard_to_begin_to_near_its_end_and_to_end(bench: Bench) -> None:
     ready(bench)
     assert lit(bench) == {"green"}
@@ -64,6 +67,7 @@ def test_a_freeze_is_heard_to_begin_to_near_its_end_and_to_end(bench: Bench) -> 
     bench.release("trigger")
 
 
+@pytest.mark.hazard("H-09")
 def test_an_emergency_stop_is_an_alarm_until_it_is_cleared(bench: Bench) -> None:
     ready(bench)
     arm(bench)

@@ -87,6 +87,7 @@ def test_a_dose_is_that_of_the_table_and_arming_records_which(bench: Bench) -> N
     assert armed.args[4] == CALIBRATED + 17
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize("how", ["rejected", "timed_out", "fault"])
 def test_without_the_operator_s_word_nothing_changes(bench: Bench, how: str) -> None:
     """H-13."""
@@ -125,6 +126,7 @@ def test_a_table_is_removed_with_confirmation_too(bench: Bench) -> None:
     assert [record[:4] for record in tables(bench)] == [(1, 3, 3300, 17), (1, 3, 0, 0)]
 
 
+@pytest.mark.hazard("H-06")
 def test_what_is_refused_is_refused_with_the_reason(bench: Bench) -> None:
     """H-06: before anybody is asked."""
     ready(bench)
@@ -171,6 +173,7 @@ def test_in_ready_only(bench: Bench) -> None:
     assert shipped(bench)["source"] == "shipped"
 
 
+@pytest.mark.hazard("H-06", "H-07")
 def test_two_spoilt_slots_are_told_and_the_shipped_tables_in_force() -> None:
     """H-06, H-07: nobody is treated by a table that is not the one that was confirmed."""
     bench = FastBench()

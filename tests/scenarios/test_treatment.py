@@ -41,6 +41,7 @@ from tests.scenarios.conftest import (
 )
 
 
+@pytest.mark.hazard("H-01", "H-02", "H-08")
 def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     """H-01, H-02, H-08: 2.5 mm by the buttons, armed, frozen; planned is delivered is recorded."""
     ready(bench)
@@ -75,6 +76,7 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     assert state(bench) == "READY"
 
 
+@pytest.mark.hazard("H-04")
 def test_no_switch_of_the_valve_rises_before_the_trigger(bench: Bench) -> None:
     """H-04: not at power-on, not in the self-test, not by arming."""
     rises: list[str] = []
@@ -91,6 +93,7 @@ def test_no_switch_of_the_valve_rises_before_the_trigger(bench: Bench) -> None:
     assert rises == ["VALVE_SUPPLY", "VALVE_GATE"]
 
 
+@pytest.mark.hazard("H-04")
 def test_without_trigger_nothing_opens(bench: Bench) -> None:
     """H-04: armed, left alone, timed out."""
     ready(bench)
@@ -103,6 +106,7 @@ def test_without_trigger_nothing_opens(bench: Bench) -> None:
     assert records(bench)[-1].kind == DISARMED
 
 
+@pytest.mark.hazard("H-04")
 @pytest.mark.parametrize("name", ["trigger", "up", "down", "select"])
 def test_no_other_button_opens_the_valve_in_ready(bench: Bench, name: str) -> None:
     """H-04."""
@@ -112,6 +116,7 @@ def test_no_other_button_opens_the_valve_in_ready(bench: Bench, name: str) -> No
     assert state(bench) == "READY"
 
 
+@pytest.mark.hazard("H-04")
 def test_a_trigger_held_before_arming_does_nothing_until_it_is_released(bench: Bench) -> None:
     """H-04: a stuck trigger does not start a freeze at the moment of arming."""
     ready(bench)
@@ -127,6 +132,7 @@ def test_a_trigger_held_before_arming_does_nothing_until_it_is_released(bench: B
     assert state(bench) == "FREEZING"
 
 
+@pytest.mark.hazard("H-04")
 def test_arm_short_does_not_arm_and_a_press_disarms(bench: Bench) -> None:
     """H-04."""
     ready(bench)
@@ -139,6 +145,7 @@ def test_arm_short_does_not_arm_and_a_press_disarms(bench: Bench) -> None:
     assert bench.valve_intervals() == []
 
 
+@pytest.mark.hazard("H-04")
 def test_one_long_hold_does_not_run_from_done_into_armed(bench: Bench) -> None:
     """H-04."""
     ready(bench)
@@ -147,6 +154,7 @@ def test_one_long_hold_does_not_run_from_done_into_armed(bench: Bench) -> None:
     assert state(bench) == "READY"
 
 
+@pytest.mark.hazard("H-01", "H-15")
 @pytest.mark.parametrize("after_ms", [0, 37, 1503, 9900])
 def test_letting_go_ends_the_freeze_and_it_does_not_resume(bench: Bench, after_ms: int) -> None:
     """H-01, H-15."""
@@ -166,6 +174,7 @@ def test_letting_go_ends_the_freeze_and_it_does_not_resume(bench: Bench, after_m
     assert -3 * US <= closed - opened - end.args[5] * US <= 50 * US
 
 
+@pytest.mark.hazard("H-03", "H-15")
 @pytest.mark.parametrize("after_us", [0, 1, 777, 123_456, 5_000_001])
 def test_the_estop_closes_within_5_us_and_latches(bench: Bench, after_us: int) -> None:
     """H-03, H-15."""
@@ -195,6 +204,7 @@ def test_the_estop_closes_within_5_us_and_latches(bench: Bench, after_us: int) -
     assert len(bench.valve_intervals()) == 1
 
 
+@pytest.mark.hazard("H-03")
 def test_an_estop_of_a_microsecond_ends_the_freeze_for_good(bench: Bench) -> None:
     """H-03: the loop opens for less than a tick, and is still seen."""
     ready(bench)
@@ -209,6 +219,7 @@ def test_an_estop_of_a_microsecond_ends_the_freeze_for_good(bench: Bench) -> Non
     assert len(bench.valve_intervals()) == 1
 
 
+@pytest.mark.hazard("H-03")
 def test_the_estop_leaves_no_other_fault_at_any_moment_of_the_tick() -> None:
     """H-03: the coil's decaying current was once taken for a shorted switch."""
     for half_ms in range(0, 200, 7):
@@ -221,6 +232,7 @@ def test_the_estop_leaves_no_other_fault_at_any_moment_of_the_tick() -> None:
         assert faults(bench) == [1], f"after {half_ms / 2} ms"
 
 
+@pytest.mark.hazard("H-03")
 @pytest.mark.parametrize("where", ["ready", "armed", "done"])
 def test_the_estop_is_seen_in_every_state(bench: Bench, where: str) -> None:
     """H-03."""
@@ -237,6 +249,7 @@ def test_the_estop_is_seen_in_every_state(bench: Bench, where: str) -> None:
     assert len(bench.valve_intervals()) == (1 if where == "done" else 0)
 
 
+@pytest.mark.hazard("H-03", "H-17")
 def test_the_estop_open_at_power_on_is_a_fault_after_the_self_test(bench: Bench) -> None:
     """H-03, H-17."""
     bench.estop_open()
@@ -267,6 +280,7 @@ def test_the_ice_field_is_marked(bench: Bench) -> None:
     assert 3900 < mark.args[2] < 4200
 
 
+@pytest.mark.hazard("H-18")
 def test_two_treatments_have_two_numbers(bench: Bench) -> None:
     """H-18: a freeze belongs to its own arming."""
     ready(bench)
@@ -290,6 +304,7 @@ FAULTS_IN_READY = [
 ]
 
 
+@pytest.mark.hazard("H-05", "H-10", "H-17")
 @pytest.mark.needs("mishaps")
 @pytest.mark.parametrize(("mishap", "number"), FAULTS_IN_READY)
 def test_a_broken_part_is_a_fault_and_says_so(bench: Bench, mishap: str, number: int) -> None:
@@ -308,6 +323,7 @@ def test_a_broken_part_is_a_fault_and_says_so(bench: Bench, mishap: str, number:
     assert state(bench) == ("FAULT" if number == 12 else "READY")
 
 
+@pytest.mark.hazard("H-10")
 @pytest.mark.needs("mishaps")
 @pytest.mark.parametrize("mishap", ["pressure_low", "pressure_high", "dewar_low", "supply_sag"])
 def test_out_of_limits_refuses_to_arm(bench: Bench, mishap: str) -> None:
@@ -321,6 +337,7 @@ def test_out_of_limits_refuses_to_arm(bench: Bench, mishap: str) -> None:
     assert bench.valve_intervals() == []
 
 
+@pytest.mark.hazard("H-02", "H-05", "H-10")
 @pytest.mark.needs("mishaps")
 @pytest.mark.parametrize(
     ("mishap", "number"),
@@ -348,6 +365,7 @@ def test_what_breaks_during_a_freeze_ends_it(bench: Bench, mishap: str, number: 
     assert end.args[5] < end.args[4]
 
 
+@pytest.mark.hazard("H-02", "H-10")
 @pytest.mark.needs("mishaps")
 @pytest.mark.parametrize("mishap", ["valve_stuck_closed", "nozzle_blocked"])
 @pytest.mark.parametrize("presses", [0, 12])
@@ -369,6 +387,7 @@ def test_a_freeze_without_cold_is_not_told_as_a_treatment(
     assert last(bench, TREATMENT_END).args[1:4] == (4, 1, 0)  # a fault; no cycle was complete
 
 
+@pytest.mark.hazard("H-05")
 @pytest.mark.needs("mishaps")
 def test_a_shorted_gate_switch_is_found_before_the_gate_opens(bench: Bench) -> None:
     """H-05: the supply comes first, and any coil current then forbids the freeze."""
@@ -381,6 +400,7 @@ def test_a_shorted_gate_switch_is_found_before_the_gate_opens(bench: Bench) -> N
     assert bench.valve_intervals() == []
 
 
+@pytest.mark.hazard("H-05")
 @pytest.mark.needs("mishaps")
 def test_a_valve_stuck_open_is_noticed(bench: Bench) -> None:
     """H-05: software cannot close it, but says so, loudly."""
@@ -395,6 +415,7 @@ def test_a_valve_stuck_open_is_noticed(bench: Bench) -> None:
     assert bench.wiring.driven(3) == 0
 
 
+@pytest.mark.hazard("H-05")
 def test_a_closed_valve_is_not_taken_for_a_stuck_one(bench: Bench) -> None:
     """H-05: after the longest freeze the nozzle has rewarmed in time."""
     ready(bench)
@@ -408,6 +429,7 @@ def test_a_closed_valve_is_not_taken_for_a_stuck_one(bench: Bench) -> None:
     assert faults(bench) == []
 
 
+@pytest.mark.hazard("H-14")
 @pytest.mark.needs("mishaps")
 def test_a_dead_screen_forbids_the_next_treatment_but_not_the_end_of_this(bench: Bench) -> None:
     """H-14."""
@@ -423,6 +445,7 @@ def test_a_dead_screen_forbids_the_next_treatment_but_not_the_end_of_this(bench:
     assert state(bench) == "FAULT"
 
 
+@pytest.mark.hazard("H-04", "H-17")
 @pytest.mark.needs("mishaps")
 def test_a_button_stuck_at_power_on_is_told(bench: Bench) -> None:
     """H-04, H-17."""
@@ -434,6 +457,7 @@ def test_a_button_stuck_at_power_on_is_told(bench: Bench) -> None:
 # -- the processor ------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard("H-01", "H-11")
 @pytest.mark.needs("hang")
 @pytest.mark.parametrize("after_ms", [1003.0, 4444.4])
 def test_a_stopped_loop_closes_and_restarts(bench: Bench, after_ms: float) -> None:
@@ -462,6 +486,7 @@ def test_a_stopped_loop_closes_and_restarts(bench: Bench, after_ms: float) -> No
     assert state(bench) == "READY"
 
 
+@pytest.mark.hazard("H-11")
 @pytest.mark.needs("hang")
 def test_a_loop_that_was_late_ends_the_freeze_as_a_fault(bench: Bench) -> None:
     """H-11: 200 ms late: the dead-man fell, the gate count goes on, and nothing resumes."""
@@ -475,6 +500,7 @@ def test_a_loop_that_was_late_ends_the_freeze_as_a_fault(bench: Bench) -> None:
     assert end.args[5] <= 2_100_000
 
 
+@pytest.mark.hazard("H-08", "H-11", "H-15")
 @pytest.mark.needs("power")
 @pytest.mark.parametrize("after_ms", [5, 2000, 9000])
 def test_power_lost_while_freezing_is_recorded_at_the_next_start(
@@ -516,6 +542,7 @@ Crashing(Board()).run()
 """
 
 
+@pytest.mark.hazard("H-11")
 def test_an_error_in_the_program_closes_and_restarts(tmp_path: Path) -> None:
     """H-11: an exception nobody foresaw, in the midst of a freeze."""
     firmware = tmp_path / "firmware"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
 from cryo import buttons
 from hypothesis import given, strategies as st
 
@@ -38,6 +39,7 @@ def test_a_press_is_one_press_and_a_click() -> None:
     }
 
 
+@pytest.mark.hazard("H-04")
 @given(st.lists(st.sampled_from([0, buttons.ARM]), max_size=60))
 def test_what_bounces_at_every_sample_never_presses(noise: list[int]) -> None:
     bench = Bench()
@@ -74,6 +76,7 @@ def test_up_repeats_when_it_is_held() -> None:
     assert len(bench.said["repeat"]) == 6  # 0.5, 0.62, 0.74, 0.86, 0.98 s
 
 
+@pytest.mark.hazard("H-04")
 def test_a_spent_press_says_nothing_more() -> None:
     """H-04: one long press does not run through two screens."""
     bench = Bench()
@@ -86,6 +89,7 @@ def test_a_spent_press_says_nothing_more() -> None:
     assert bench.said["held"] == [buttons.ARM]
 
 
+@pytest.mark.hazard("H-01")
 @given(st.lists(st.integers(0, 31), max_size=200))
 def test_a_level_needs_two_equal_samples(samples: list[int]) -> None:
     keys = buttons.Buttons()

@@ -44,6 +44,7 @@ def test_a_table_like_the_shipped_one_is_taken(number: int, part: float) -> None
     assert calibration_table.refuse(table(number, part)) == ""
 
 
+@pytest.mark.hazard("H-06")
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -71,6 +72,7 @@ def with_point(i: int, um: int) -> tuple[int, ...]:
     return tuple(depths)
 
 
+@pytest.mark.hazard("H-06")
 def test_a_curve_that_no_ice_has_is_refused() -> None:
     shipped = table(2, 1.0)[8]
     assert "not monotone" in calibration_table.refuse_curve(2, 1, with_point(11, shipped[10]))
@@ -84,16 +86,19 @@ def test_a_curve_that_no_ice_has_is_refused() -> None:
     assert "no such" in calibration_table.refuse_curve(99, 1, shipped)
 
 
+@pytest.mark.hazard("H-06")
 @pytest.mark.parametrize("part", [0.45, 1.85])
 def test_a_table_too_far_from_the_shipped_one_is_refused(part: float) -> None:
     assert "permille of the shipped table" in calibration_table.refuse(table(3, part))
 
 
+@pytest.mark.hazard("H-06")
 def test_a_colder_isotherm_is_never_deeper() -> None:
     good = table(1)
     assert "colder isotherm" in calibration_table.refuse(table(1, um=good[9], cold=good[8]))
 
 
+@pytest.mark.hazard("H-06")
 @given(st.lists(st.integers(0, 65535), min_size=14, max_size=14), st.sampled_from([1, 2]))
 def test_what_is_taken_gives_valid_doses(depths: list[int], target: int) -> None:
     """H-06: whatever passes is monotone, within 10 to 30 s, and not far from the shipped one."""
@@ -103,6 +108,7 @@ def test_what_is_taken_gives_valid_doses(depths: list[int], target: int) -> None
     assert depths[TEN_S:] == sorted(set(depths[TEN_S:]))
 
 
+@pytest.mark.hazard("H-06")
 @given(st.lists(st.integers(-60, 60), min_size=14, max_size=14), st.integers(70, 140))
 def test_a_noisy_table_is_refused_or_usable(noise: list[int], percent: int) -> None:
     depths = [
@@ -146,6 +152,7 @@ def test_a_table_comes_back_as_it_was_and_is_in_force(flash: Path) -> None:
     assert third.of(1) is None
 
 
+@pytest.mark.hazard("H-07")
 def test_one_spoilt_slot_leaves_the_other_and_two_leave_the_shipped_tables(flash: Path) -> None:
     """H-07: any single bit, in either slot."""
     made = calibration.Calibration()
@@ -169,6 +176,7 @@ def test_one_spoilt_slot_leaves_the_other_and_two_leave_the_shipped_tables(flash
     assert dose.version_of(1) == dose.TABLE_VERSION
 
 
+@pytest.mark.hazard("H-07")
 @pytest.mark.parametrize("cut", ["write", "rename"])
 def test_a_save_that_breaks_off_changes_nothing(
     flash: Path, monkeypatch: pytest.MonkeyPatch, cut: str

@@ -17,6 +17,7 @@ def english_afterwards() -> Iterator[None]:
     texts.use(1)
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
@@ -48,6 +49,7 @@ def test_a_value_as_it_is_said(key: str, value: int, text: str) -> None:
     assert "".join(value_format.said(schema.index_of(key), value)) == text
 
 
+@pytest.mark.hazard("H-13")
 @pytest.mark.parametrize("number", range(1, len(languages.CODES) + 1))
 @pytest.mark.parametrize(
     "index", [i for i, row in enumerate(schema.SETTINGS) if row[6] == schema.DEVICE]

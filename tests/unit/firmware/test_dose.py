@@ -33,6 +33,7 @@ def mine() -> Iterator[tuple[object, ...]]:
     dose.use(1, None, 0)
 
 
+@pytest.mark.hazard("H-06")
 def test_rows_are_whole_and_their_curves_rise() -> None:
     assert len(set(ROWS)) == len(ROWS)
     assert TIMES[0] == 0
@@ -57,6 +58,7 @@ def test_a_colder_target_lies_less_deep() -> None:
         assert cold[-1] < benign[-1]
 
 
+@pytest.mark.hazard("H-06")
 @given(applicators, st.integers(-10000, 100000), targets)
 def test_a_dose_is_in_range_or_refused(applicator: int, depth_um: int, target: int) -> None:
     """H-06."""
@@ -67,6 +69,7 @@ def test_a_dose_is_in_range_or_refused(applicator: int, depth_um: int, target: i
         assert ms == dose.NONE
 
 
+@pytest.mark.hazard("H-02")
 @given(applicators, st.integers(0, 6000), st.integers(0, 6000), targets)
 def test_deeper_is_never_shorter(applicator: int, one: int, other: int, target: int) -> None:
     """H-02."""
@@ -86,6 +89,7 @@ def test_the_points_themselves_come_out() -> None:
                 assert dose.depth_at(depths, ms) == depth_um
 
 
+@pytest.mark.hazard("H-02")
 @given(applicators, st.integers(0, 6000), targets)
 def test_between_points_the_time_is_linear_and_rounded_up(
     applicator: int, depth_um: int, target: int
@@ -138,6 +142,7 @@ def test_longer_is_never_less_deep(applicator: int, target: int, one: int, other
     assert dose.depth_at(depths, short) <= dose.depth_at(depths, long) <= depths[-1]
 
 
+@pytest.mark.hazard("H-06")
 def test_an_unknown_applicator_or_target_has_no_dose() -> None:
     assert dose.dose_ms(0, 2500) == dose.NO_APPLICATOR
     assert dose.min_um(99) == dose.NO_APPLICATOR
@@ -148,6 +153,7 @@ def test_an_unknown_applicator_or_target_has_no_dose() -> None:
     assert dose.min_um(1, 0) == dose.NONE
 
 
+@pytest.mark.hazard("H-06")
 @given(st.integers(0, 12000), targets)
 def test_a_depth_out_of_reach_names_who_reaches_it(depth_um: int, target: int) -> None:
     found = dose.reaching(depth_um, target)
@@ -179,6 +185,7 @@ def test_a_calibrated_row_takes_the_shipped_ones_place(mine: tuple[object, ...])
     assert dose.version_of(1) == dose.TABLE_VERSION
 
 
+@pytest.mark.hazard("H-01", "H-02")
 @given(
     st.integers(dose.MIN_MS, dose.MAX_MS),
     st.integers(0, 100000),

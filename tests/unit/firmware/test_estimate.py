@@ -67,6 +67,7 @@ def test_steady_liquid_at_nominal_pressure_gives_the_curve(number: int, target: 
         assert made.depth_um == dose.depth_at(curve, ms)
 
 
+@pytest.mark.hazard("H-02")
 @given(st.lists(st.integers(-20000, 4000), min_size=1, max_size=300))
 def test_depth_and_effective_time_never_go_back_nor_ahead_of_the_clock(nozzle: list[int]) -> None:
     made = began()

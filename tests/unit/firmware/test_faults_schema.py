@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 numbers = st.sampled_from([row[0] for row in faults.FAULTS])
 
 
+@pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
 def test_every_fault_has_a_name_a_rule_and_words(row: tuple) -> None:
     """H-09. What the panel says of it: test_words.py."""
@@ -43,6 +44,7 @@ def test_the_first_cause_is_shown_and_none_is_lost(causes: list[tuple[int, bool]
     assert reported == {number for number, _ in causes}
 
 
+@pytest.mark.hazard("H-15")
 @given(st.lists(st.tuples(numbers, st.booleans()), max_size=10), st.sampled_from([0, 1, 2]))
 def test_a_fault_clears_by_its_own_rule_and_only_when_its_cause_is_gone(
     causes: list[tuple[int, bool]], rule: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+import pytest
 from cryo import frame
 from hypothesis import given, strategies as st
 
@@ -40,6 +41,7 @@ def test_every_line_arrives_as_it_was_sent(payload: bytes) -> None:
     assert split_line(line_of(payload)[:-1]) == (payload, zlib.crc32(payload))
 
 
+@pytest.mark.hazard("H-12")
 @given(st.integers(0, len(line_of(REQUEST)) - 2), st.integers(1, 255))
 def test_one_changed_byte_is_noticed(at: int, change: int) -> None:
     """H-12. Only the case of a hex digit of the CRC may change (it means the same)."""
@@ -51,6 +53,7 @@ def test_one_changed_byte_is_noticed(at: int, change: int) -> None:
     assert lines == ([REQUEST, b"{}"] if same else [b"{}"])
 
 
+@pytest.mark.hazard("H-12")
 @given(st.binary(max_size=3000))
 def test_noise_is_dropped_and_the_next_line_understood(noise: bytes) -> None:
     receiver = frame.LineIn()
@@ -58,6 +61,7 @@ def test_noise_is_dropped_and_the_next_line_understood(noise: bytes) -> None:
     assert feed(receiver, line_of(REQUEST)) == [REQUEST]
 
 
+@pytest.mark.hazard("H-12")
 def test_a_line_of_a_megabyte_is_one_dropped_line() -> None:
     receiver = frame.LineIn()
     assert feed(receiver, b"x" * 1_000_000 + b"\n" + line_of(REQUEST)) == [REQUEST]
@@ -65,6 +69,7 @@ def test_a_line_of_a_megabyte_is_one_dropped_line() -> None:
     assert len(receiver.buffer) == frame.MAX_REQUEST
 
 
+@pytest.mark.hazard("H-12")
 @given(st.integers(0, len(line_of(REQUEST)) - 2))
 def test_a_truncated_line_is_dropped(length: int) -> None:
     receiver = frame.LineIn()

@@ -41,6 +41,7 @@ def test_the_nozzle_word_is_two_complement(word: int) -> None:
     assert nozzle.c_x100 == word * 100 // 128
 
 
+@pytest.mark.hazard("H-10")
 def test_three_bad_samples_break_and_three_good_ones_heal() -> None:
     """H-10."""
     channel = Channel(330, 132, 150, 3150, 2)
@@ -60,6 +61,7 @@ def test_three_bad_samples_break_and_three_good_ones_heal() -> None:
     assert channel.value == (1200 - 330) * 100 // 132
 
 
+@pytest.mark.hazard("H-10")
 def test_a_silent_thermocouple_chip_is_no_temperature() -> None:
     """H-10."""
     nozzle = Nozzle()
@@ -87,6 +89,7 @@ def _breaking(name: str, value: int) -> Sensors:
     return sensors
 
 
+@pytest.mark.hazard("H-05", "H-10")
 @pytest.mark.parametrize(
     ("name", "mv", "arming", "freezing"),
     [
@@ -112,6 +115,7 @@ def test_what_is_out_of_limits_forbids(name: str, mv: int, arming: int, freezing
     assert interlocks.against_freezing(sensors, DEFAULTS) == freezing
 
 
+@pytest.mark.hazard("H-05")
 def test_a_closed_valve_that_stays_cold_is_noticed() -> None:
     """H-05."""
     sensors = good()

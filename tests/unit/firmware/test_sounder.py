@@ -68,6 +68,7 @@ def bursts(pulses: list[Pulse], apart_ms: int = 1000) -> list[list[Pulse]]:
 
 
 # CLINICAL, "Standards": pulses, their length in ms, and how long until they come again.
+@pytest.mark.hazard("H-09")
 @pytest.mark.parametrize(
     ("priority", "count", "shortest_ms", "longest_ms", "soonest_ms", "latest_ms"),
     [
@@ -101,6 +102,7 @@ def test_an_alarm_sounds_as_the_standard_wants(
         assert other[0].begin_ms - one[0].begin_ms == every_ms
 
 
+@pytest.mark.hazard("H-09")
 def test_a_high_priority_alarm_has_its_rhythm() -> None:
     """Three and two, and again, with a longer silence between."""
     tune, _ = sounder.ALARMS[faults.HIGH]
@@ -127,6 +129,7 @@ def test_every_tune_is_known_here() -> None:
     } <= set(INFORMATION)  # fmt: skip
 
 
+@pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("name", INFORMATION)
 def test_what_is_no_alarm_lasts_as_long_as_it_says(name: str) -> None:
     """And ends; and does not sound like an alarm: a burst of one and the same tone."""
@@ -149,6 +152,7 @@ def test_what_is_no_alarm_lasts_as_long_as_it_says(name: str) -> None:
     assert at_ms <= 1_000
 
 
+@pytest.mark.hazard("H-09")
 def test_the_end_of_a_freeze_rises_and_an_early_end_falls() -> None:
     end = [hz for hz, _ in sounder.COMPLETE]
     early = [hz for hz, _ in sounder.ENDED_EARLY]
@@ -209,6 +213,7 @@ def flashes(pattern: tuple[int, int, int, int], ms: int = 20_000) -> dict[str, l
     return changes
 
 
+@pytest.mark.hazard("H-09")
 @pytest.mark.parametrize(
     ("priority", "colour", "slowest_hz", "fastest_hz"),
     [
@@ -232,6 +237,7 @@ def test_an_alarm_flashes_as_the_standard_wants(
     assert slowest_hz <= hz <= fastest_hz
 
 
+@pytest.mark.hazard("H-09")
 def test_no_alarm_has_green() -> None:
     usual = [sounder.READY_LIGHTS, sounder.ARMED_LIGHTS, sounder.FREEZING_LIGHTS]
     assert all(pattern[0] for pattern in usual)

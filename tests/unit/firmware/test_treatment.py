@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from cryo import metadata, transitions
 from hypothesis import given, strategies as st
 
@@ -25,12 +26,14 @@ def test_no_state_has_two_ways_for_one_event() -> None:
     assert len(set(rows)) == len(rows)
 
 
+@pytest.mark.hazard("H-03")
 def test_a_fault_wins_from_anywhere() -> None:
     """H-03."""
     for state in STATES:
         assert next_state(state, transitions.FAULTED) == transitions.FAULT
 
 
+@pytest.mark.hazard("H-04")
 def test_only_the_trigger_in_armed_freezes() -> None:
     """H-04."""
     for state in STATES:
@@ -52,6 +55,7 @@ def test_the_machine_remembers_where_it_came_from_and_when(states: list[int]) ->
         assert (machine.state, machine.was, machine.since_ms) == (state, before, now)
 
 
+@pytest.mark.hazard("H-15")
 def test_every_freeze_has_its_own_arming() -> None:
     """H-15: every way from one freeze to the next passes an ARM that is held.
 
@@ -77,6 +81,7 @@ def test_every_freeze_has_its_own_arming() -> None:
     assert (transitions.FREEZING, False) in seen
 
 
+@pytest.mark.hazard("H-04", "H-21")
 def test_where_each_state_leads() -> None:
     """H-04, H-21: the ways on, one by one."""
     ways = {

@@ -101,6 +101,7 @@ def test_a_language_lacks_nothing(language: make_fonts.Language) -> None:
         assert texts.item(row[0]), row[1]
 
 
+@pytest.mark.hazard("H-09")
 @each_language
 def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
     assert texts.use(language.number)
@@ -181,6 +182,7 @@ def test_the_list_of_what_to_do_names_every_fault() -> None:
     assert all(len(said) == len(languages.CODES) for said in TO_DO.values())
 
 
+@pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
 @each_language
 def test_every_fault_says_what_to_do(language: make_fonts.Language, row: tuple) -> None:
@@ -193,6 +195,7 @@ def test_every_fault_says_what_to_do(language: make_fonts.Language, row: tuple) 
     assert calls_service or vents or ENDS_IT.get(row[3], "?") in do
 
 
+@pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
 def test_the_operators_guide_lists_every_fault(row: tuple) -> None:
     """H-09: with its name in each language, and what to do."""
@@ -219,6 +222,7 @@ def test_using_a_language_frees_the_other_one() -> None:
     assert texts.say(texts.ARMED) == "ARMED", "an unknown language changes nothing"
 
 
+@pytest.mark.hazard("H-09")
 def test_what_flash_does_not_give_is_empty() -> None:
     """H-09: and the name of a fault then comes from the firmware itself (views.py)."""
     assert texts.use(1)

@@ -145,6 +145,7 @@ def test_another_device_after_a_restart(fake: FakeDevice, device: Device, store:
         pull(device, store)
 
 
+@pytest.mark.hazard("H-08")
 def test_a_port_that_vanishes_keeps_what_was_verified(
     fake: FakeDevice, transport: MemoryTransport, device: Device, store: Store
 ) -> None:
@@ -208,6 +209,7 @@ def test_a_freeze_that_never_ends_is_an_error(
     assert fake.now_s > 80
 
 
+@pytest.mark.hazard("H-08")
 def test_a_record_changed_in_the_device_stops_there(
     fake: FakeDevice, device: Device, store: Store
 ) -> None:
@@ -218,6 +220,7 @@ def test_a_record_changed_in_the_device_stops_there(
     assert stored(store, fake) == fake.journal[:60]
 
 
+@pytest.mark.hazard("H-08")
 def test_a_damaged_spot_can_be_passed_and_stays_on_record(
     fake: FakeDevice, device: Device, store: Store
 ) -> None:
@@ -267,6 +270,7 @@ def test_a_journal_that_began_anew_is_refused(
     assert stored(store, fake) == journal(fake.serial, 100)
 
 
+@pytest.mark.hazard("H-08")
 def test_a_foreign_chain_from_the_first_record_on_is_refused(
     fake: FakeDevice, device: Device, store: Store
 ) -> None:
@@ -276,6 +280,7 @@ def test_a_foreign_chain_from_the_first_record_on_is_refused(
     assert stored(store, fake) == []
 
 
+@pytest.mark.hazard("H-08")
 def test_records_that_are_gone_are_a_stated_gap(
     fake: FakeDevice, device: Device, store: Store
 ) -> None:
