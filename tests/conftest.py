@@ -96,9 +96,9 @@ def proves(item: pytest.Item, number: str) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One of two workers begins with the page, the other with the longest of the rest.
+    """The first worker begins with the page, the second with the longest of the rest.
 
-    xdist deals out two halves, and who has done takes from the other's end. All of the page's
+    xdist deals out equal parts, and who has done takes from another's end. All of the page's
     tests in one worker: each worker that has one starts a server and a browser.
 
     Tests on the emulated chip are skipped where the image is missing.
@@ -111,8 +111,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     longest = [item for item in items if any(name in item.nodeid for name in LONGEST)]
     first = {*page, *longest}
     others = [item for item in items if item not in first]
-    half = max(len(items) // 2 - len(page), 0)
-    items[:] = [*page, *others[:half], *longest, *others[half:]]
+    workers = getattr(config, "workerinput", {}).get("workercount", 2)
+    share = max(len(items) // workers - len(page), 0)
+    items[:] = [*page, *others[:share], *longest, *others[share:]]
     if not image_problem():
         return
     skip = pytest.mark.skip(reason=image_problem())
