@@ -137,15 +137,7 @@ class Shot:
         elapsed_ms = (now_ms - self._since_ms) & _TICKS_MASK
         self.elapsed_ms = elapsed_ms
         if valve.ended():
-            if valve.complete():
-                if self.purging:
-                    if interlocks.liquid(sensors.nozzle.c_x100):
-                        return self._close(COLD, 0, now_ms)
-                    return self._close(COMPLETE, faults.NO_LIQUID, now_ms)  # H-02
-                # Complete in time, and yet no treatment: it must not look like one. H-02
-                cold = not interlocks.warm(self.nozzle_min_c_x100)
-                return self._close(COMPLETE, 0 if cold else faults.NO_COLD, now_ms)
-            return self._close(ESTOP, 0, now_ms)  # only the abort pin ends a count early
+            return self._counted(now_ms, sensors)
         if not estop_closed:
             return self._close(ESTOP, 0, now_ms)
         if not valve.supply_on():
@@ -162,14 +154,8 @@ class Shot:
         if pressure < self.pressure_min_mbar:
             self.pressure_min_mbar = pressure
         fault = interlocks.against_freezing(sensors, values)
-        if not fault and elapsed_ms >= _COIL_RISE_MS:
-            if sensors.coil_ma.value < interlocks.COIL_ON_MA:
-                fault = faults.COIL_OPEN  # H-02: nobody is being treated
-        late = elapsed_ms >= interlocks.DRY_AFTER_MS
-        if self._chilled_before and late and interlocks.dry(nozzle):
-            fault = fault or faults.NO_COLD  # H-02: blocked since the purge
-        if not fault and elapsed_ms >= interlocks.COLD_AFTER_MS and interlocks.warm(nozzle):
-            fault = faults.NO_COLD  # H-02
+        if not fault:
+            fault = self._no_effect(elapsed_ms, sensors.coil_ma.value, nozzle)
         if fault:
             return self._close(FAULT, fault, now_ms)
         if self.enough:
@@ -180,6 +166,29 @@ class Shot:
         self._last_ms = now_ms
         valve.hold_supply()
         return False
+
+    def _counted(self, now_ms, sensors):
+        """The dose timer's count has ended, or the E-stop loop has ended it."""
+        if not self._valve.complete():
+            return self._close(ESTOP, 0, now_ms)  # only the abort pin ends a count early
+        if self.purging:
+            if interlocks.liquid(sensors.nozzle.c_x100):
+                return self._close(COLD, 0, now_ms)
+            return self._close(COMPLETE, faults.NO_LIQUID, now_ms)  # H-02
+        # Complete in time, and yet no treatment: it must not look like one. H-02
+        cold = not interlocks.warm(self.nozzle_min_c_x100)
+        return self._close(COMPLETE, 0 if cold else faults.NO_COLD, now_ms)
+
+    def _no_effect(self, elapsed_ms, coil_ma, nozzle_c_x100):
+        """H-02: the valve is driven, and nobody is being treated. The fault, or 0."""
+        if elapsed_ms >= _COIL_RISE_MS and coil_ma < interlocks.COIL_ON_MA:
+            return faults.COIL_OPEN
+        if elapsed_ms >= interlocks.DRY_AFTER_MS:
+            if self._chilled_before and interlocks.dry(nozzle_c_x100):
+                return faults.NO_COLD  # blocked since the purge
+        if elapsed_ms >= interlocks.COLD_AFTER_MS and interlocks.warm(nozzle_c_x100):
+            return faults.NO_COLD
+        return 0
 
     def _chilled(self, nozzle_c_x100):
         """Take a reading of a purge. True: cold and steady in three of them in a row."""

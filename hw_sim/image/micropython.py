@@ -129,13 +129,16 @@ def with_few_names(source: bytes) -> bytes:
     """
     tree = ast.parse(source)
     lines = source.splitlines(keepends=True)
-    private: list[str] = []
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            private.append(node.name)
-        elif isinstance(node, ast.Assign) and not ast.unparse(node.value).startswith("const("):
-            private += [target.id for target in node.targets if isinstance(target, ast.Name)]
-    known = {name for name in private if name.startswith("_") and not name.startswith("__")}
+    for line, column, name, shared in sorted(_private_places(tree), reverse=True):
+        text = lines[line - 1]
+        assert text[column : column + len(name)] == name.encode(), (line, name)
+        lines[line - 1] = text[:column] + b"_%d" % shared + text[column + len(name) :]
+    return b"".join(lines)
+
+
+def _private_places(tree: ast.Module) -> list[tuple[int, int, str, int]]:
+    """(line, column, name, number) of each private function, variable and field of a module."""
+    known = _private_names(tree)
     number = {name: i for i, name in enumerate(sorted(known))}
     field_number = {name: i for i, name in enumerate(sorted(_private_fields(tree)))}
     places: list[tuple[int, int, str, int]] = []
@@ -152,11 +155,18 @@ def with_few_names(source: bytes) -> bytes:
             places.append((node.end_lineno, column, node.attr, field_number[node.attr]))
         elif isinstance(node, ast.Global) and known.intersection(node.names):
             raise ValueError(f"line {node.lineno}: `global` takes no private name")
-    for line, column, name, shared in sorted(places, reverse=True):
-        text = lines[line - 1]
-        assert text[column : column + len(name)] == name.encode(), (line, name)
-        lines[line - 1] = text[:column] + b"_%d" % shared + text[column + len(name) :]
-    return b"".join(lines)
+    return places
+
+
+def _private_names(tree: ast.Module) -> set[str]:
+    """The private functions and variables of a module; a `const` is in no .mpy."""
+    private: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            private.append(node.name)
+        elif isinstance(node, ast.Assign) and not ast.unparse(node.value).startswith("const("):
+            private += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return {name for name in private if name.startswith("_") and not name.startswith("__")}
 
 
 def _private_fields(tree: ast.Module) -> set[str]:

@@ -144,7 +144,8 @@ def _device_bars(m: Measured) -> list[Figure]:
                 f"{m.start.heap_free / 1024:.1f} kB",
                 "one start",
                 m.start.heap_free >= HEAP_BYTES,
-                "0.3 s after READY, when the device has collected once; what has come since counts as used.",
+                "0.3 s after READY, when the device has collected once; what has come since counts "
+                "as used.",
                 m.start.heap_free / 1024,
                 "kB",
             )
