@@ -11,6 +11,7 @@ from micropython import const
 
 from cryo import dose, on_demand, redundant_file
 
+_OF = const(0)  # column of a table: its applicator's number
 _SIZE = const(90)  # bytes of a table in flash, as in calibration_table.py
 
 
@@ -36,13 +37,13 @@ class Calibration(redundant_file.Slots):
     def of(self, number):
         """The calibrated table of an applicator, or None."""
         for table in self.tables:
-            if table[0] == number:
+            if table[_OF] == number:
                 return table
         return None
 
     def store(self, table):
         """Save a table that `refuse` passes, and put it in force. False: the flash refused."""
-        return self._replace(table[0], table)
+        return self._replace(table[_OF], table)
 
     def remove(self, number):
         """Forget an applicator's table: the shipped one is in force. False: the flash refused."""
@@ -51,7 +52,7 @@ class Calibration(redundant_file.Slots):
     def _replace(self, number, table):
         tables = []
         for other in self.tables:
-            if other[0] != number:
+            if other[_OF] != number:
                 tables.append(other)
         if table is not None:
             tables.append(table)
@@ -85,14 +86,14 @@ class Tables:
     def stage(self, number, target, depths):
         """Keep a curve until the table is offered."""
         staged = self._staged
-        if staged[0] != number:
-            staged[0] = number
+        if staged[_OF] != number:
+            staged[_OF] = number
             staged[1] = staged[2] = None
         staged[target] = tuple(depths)
 
     def staged(self, number):
         """(curve, curve) when both of an applicator have come, else None."""
         staged = self._staged
-        if staged[0] != number or staged[1] is None or staged[2] is None:
+        if staged[_OF] != number or staged[1] is None or staged[2] is None:
             return None
         return staged[1], staged[2]

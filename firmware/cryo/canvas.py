@@ -20,6 +20,12 @@ from cryo import fonts, texts
 _WIDTH = const(128)
 PAGES = const(8)
 _STRIDE = const(129)
+
+# Columns of a font
+_FONT_WIDTH = const(0)
+_FONT_PAGES = const(1)
+_FONT_GLYPHS = const(3)
+
 _ALL = const(0xFF)
 _SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython keeps without memory
 
@@ -77,8 +83,10 @@ class Canvas:
 
     def glyph(self, font, index, x, page, invert=0):
         """Copy one glyph; `invert` is 0 or 0xFF."""
-        _copy(self.buffer, page * _STRIDE + 1 + x, font[3], index, font[0], font[1], invert)
-        self.touch(page, font[1])
+        width = font[_FONT_WIDTH]
+        pages = font[_FONT_PAGES]
+        _copy(self.buffer, page * _STRIDE + 1 + x, font[_FONT_GLYPHS], index, width, pages, invert)
+        self.touch(page, pages)
 
     def text(self, font, x, page, string, invert=0):
         """Write from x on; return x behind it. Cut at the right edge. What is not ASCII is
@@ -99,10 +107,10 @@ class Canvas:
             if following:
                 continue
             if code < 127:
-                if x + font[0] > _WIDTH:
+                if x + font[_FONT_WIDTH] > _WIDTH:
                     break
                 self.glyph(font, code - 32, x, page, invert)
-                x += font[0]
+                x += font[_FONT_WIDTH]
                 continue
             if x + 16 > _WIDTH:
                 break
@@ -124,7 +132,7 @@ class Canvas:
 
     def centred(self, font, page, string, invert=0):
         """Write a line in the middle."""
-        width = self.width(string) * font[0] // 8
+        width = self.width(string) * font[_FONT_WIDTH] // 8
         self.text(font, (_WIDTH - width) // 2 if width < _WIDTH else 0, page, string, invert)
 
     def title(self, string, invert=0xFF):
@@ -141,7 +149,7 @@ class Canvas:
             place -= 1
             self.place(
                 font,
-                x + place * font[0],
+                x + place * font[_FONT_WIDTH],
                 page,
                 value % 10 if value or place == digits - 1 else fill,
             )
@@ -152,8 +160,8 @@ class Canvas:
         if index >= 0:
             self.glyph(font, index, x, page)
         else:
-            self.pixels.fill_rect(x, page * 8, font[0], font[1] * 8, 0)
-            self.touch(page, font[1])
+            self.pixels.fill_rect(x, page * 8, font[_FONT_WIDTH], font[_FONT_PAGES] * 8, 0)
+            self.touch(page, font[_FONT_PAGES])
 
     def bar_frame(self, x, page, width):
         """The frame of a horizontal bar, 12 rows high in two pages."""

@@ -131,9 +131,7 @@ def _status(app, request):
         coil_ma=sensors.coil_ma.value,
         estop="closed" if app.board.estop_closed() else "open",
         valve="open" if app.valve.is_open() else "closed",
-        faults=[
-            row[faults.NUMBER] for row in faults.FAULTS if latched & (1 << (row[faults.NUMBER] - 1))
-        ],
+        faults=[number for number, _, _, _ in faults.FAULTS if latched & (1 << (number - 1))],
         log_head=app.journal.head,
         uptime_ms=app.clock.uptime_ms,
         overruns=app.clock.overruns,

@@ -75,13 +75,15 @@ class Display:
         unsent = canvas.dirty
         canvas.keep()
         canvas.clear()
-        screens.SCREENS[screen][0](canvas, self.view)
-        screens.SCREENS[screen][1](canvas, self.view, seen)
+        enter, update = screens.SCREENS[screen]
+        enter(canvas, self.view)
+        update(canvas, self.view, seen)
         canvas.dirty = unsent | canvas.changed()
 
     def update(self):
         """Bring the shown screen up to date with the view."""
-        screens.SCREENS[self._shown][1](self.canvas, self.view, self._seen)
+        _, update = screens.SCREENS[self._shown]
+        update(self.canvas, self.view, self._seen)
 
     def hurry(self):
         """Draw a piece now, and send its first page in the next tick, whatever else waits: what

@@ -46,7 +46,6 @@ POWER = const(2)  # only by switching off and on
 NUMBER = const(0)
 NAME = const(1)
 _PRIORITY = const(2)
-_RULE = const(3)
 
 # number, name (16 characters at most), priority, clearing rule. What the panel says of each stands
 # in its language's data; what the link says, in metadata.py
@@ -122,25 +121,25 @@ class FaultSet:
         """Number of a fault not yet reported, or 0."""
         if not self.fresh:
             return 0
-        for row in FAULTS:
-            bit = 1 << (row[NUMBER] - 1)
+        for number, _, _, _ in FAULTS:
+            bit = 1 << (number - 1)
             if self.fresh & bit:
                 self.fresh &= ~bit
-                return row[NUMBER]
+                return number
         return 0
 
     def clear(self, rule):
         """Clear what the operator's action `rule` may clear; return the mask that went."""
         gone = 0
-        for row in FAULTS:
-            bit = 1 << (row[NUMBER] - 1)
-            if self.latched & bit and not self.present & bit and row[_RULE] == rule:
+        for number, _, _, clears in FAULTS:
+            bit = 1 << (number - 1)
+            if self.latched & bit and not self.present & bit and clears == rule:
                 gone |= bit
         self.latched &= ~gone
         self.fresh &= ~gone
         self.first = 0
-        for row in FAULTS:
-            if self.latched & (1 << (row[NUMBER] - 1)):
-                self.first = row[NUMBER]
+        for number, _, _, _ in FAULTS:
+            if self.latched & (1 << (number - 1)):
+                self.first = number
                 break
         return gone

@@ -420,27 +420,28 @@ KINDS = (
 )
 
 
-def _text(texts, number):
-    for row in texts:
-        if row[0] == number:
-            return row[1]
+def _text(texts, wanted):
+    for key, text in texts:
+        if key == wanted:
+            return text
     return ""
 
 
 def _setting_rows(app):
     return [
-        row[: schema.BY] + (WHO[row[schema.BY]], _text(HELPS, row[0])) for row in schema.SETTINGS
+        (number, key, unit, low, high, default, WHO[by], _text(HELPS, number))
+        for number, key, unit, low, high, default, by in schema.SETTINGS
     ]
 
 
 def _command_rows(app):
-    return [(row[0], _ALLOWED[row[1]], _text(REQUESTS, row[0])) for row in commands.COMMANDS]
+    return [(name, _ALLOWED[when], _text(REQUESTS, name)) for name, when, _ in commands.COMMANDS]
 
 
 def _fault_rows(app):
     return [
-        (row[0], row[1], PRIORITIES[row[2]], CLEARS[row[3]]) + FAULT_TEXTS[row[0] - 1][1:]
-        for row in faults.FAULTS
+        (number, name, PRIORITIES[priority], CLEARS[clears]) + FAULT_TEXTS[number - 1][1:]
+        for number, name, priority, clears in faults.FAULTS
     ]
 
 
@@ -450,25 +451,23 @@ def _state_rows(app):
 
 def _applicator_rows(app):
     return [
-        (row[0], row[1], dose.min_um(row[0]), dose.max_um(row[0]), row[dose.PROVENANCE])
-        for row in dose.rows()
+        (number, name, dose.min_um(number), dose.max_um(number), provenance)
+        for number, name, _, _, _, provenance in dose.rows()
     ]
 
 
 def _profile_rows(app):
     values = app.settings.values
     return [
-        (row[0], row[1])
-        + tuple(profiles.figure(values, row[0], k)[1] for k in range(3))
-        + (row[2],)
-        for row in PROFILES
+        (number, name) + tuple(profiles.figure(values, number, k)[1] for k in range(3)) + (source,)
+        for number, name, source in PROFILES
     ]
 
 
 def _item_rows(app):
     return [
-        (row[0], row[1], _ITEM_KINDS[checklist.ITEMS[row[0] - 1][checklist.KIND]], row[2])
-        for row in ITEMS
+        (number, name, _ITEM_KINDS[checklist.ITEMS[number - 1][checklist.KIND]], source)
+        for number, name, source in ITEMS
     ]
 
 
@@ -498,14 +497,15 @@ def describe(app, request):
     start = request.get("from", 0)
     if not replies.is_integer(start) or start < 0:
         return replies.refusal("bad_request", "from must be an integer, 0 or more")
-    part = None
-    for row in PARTS:
-        if row[0] == request.get("part"):
-            part = row
-    if part is None:
-        names = ", ".join([row[0] for row in PARTS])
+    part = request.get("part")
+    rows = columns = None
+    for name, rows_of, names in PARTS:
+        if name == part:
+            rows = rows_of(app)
+            columns = names
+    if rows is None:
+        names = ", ".join([name for name, _, _ in PARTS])
         return replies.refusal("bad_request", "part must be one of " + names)
-    rows = part[1](app)
     page = []
     size = 0
     following = None
@@ -515,4 +515,4 @@ def describe(app, request):
             following = i
             break
         page.append(rows[i])
-    return replies.ok(part=part[0], columns=part[2], rows=page, next=following)
+    return replies.ok(part=part, columns=columns, rows=page, next=following)

@@ -110,7 +110,7 @@ SETTINGS = (
     (31, "observe_s", "s", 0, 14400, 1800, DEVICE),
     (28, "depth_mode", "on/off", 0, 1, 0, DEVICE),
     (29, "skin_sensor", "on/off", 0, 1, 0, DEVICE),
-)
+)  # type: tuple
 
 
 def index_of(key):

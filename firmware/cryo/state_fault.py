@@ -46,13 +46,10 @@ def leave(app, event):
 
 
 def _report_cleared(app, mask):
-    for row in faults.FAULTS:
-        number = row[faults.NUMBER]
+    for number, name, _, _ in faults.FAULTS:
         if mask & (1 << (number - 1)):
             app.record(journal.FAULT_CLEARED, number)
-            app.link.event(
-                {"ev": "fault", "fault": number, "name": row[faults.NAME], "active": False}
-            )
+            app.link.event({"ev": "fault", "fault": number, "name": name, "active": False})
 
 
 def _alarm(app):

@@ -26,7 +26,7 @@ from cryo import (
 
 # This state's own, reset by `enter`; the presenter reads it
 field = view.FIELD_DEPTH  # kept from one treatment to the next
-menu = None  # the open menu; False: closed, its module still to be unloaded
+menu = None  # the open menu
 tidy = False  # collected, since READY was entered
 
 
@@ -100,12 +100,11 @@ def _collect(app):
 
 
 def _in_menu(app, now_ms, keys):
-    global menu
     if menu.step(app, now_ms, keys):
-        menu = False
         app.sounder.play(sounder.CLICK, now_ms)
-        keys.spend()  # H-04: ARM led back; to arm, it is held anew
+        keys.spend()  # H-04: ARM led back; to arm, it is held again
         app.display.redraw()
+        _close_menu(app)
 
 
 def _turn(app, now_ms, by):
