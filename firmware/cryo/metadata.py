@@ -451,8 +451,14 @@ def _state_rows(app):
 
 def _applicator_rows(app):
     return [
-        (number, name, dose.min_um(number), dose.max_um(number), provenance)
-        for number, name, _, _, _, provenance in dose.rows()
+        (
+            row[dose.NUMBER],
+            row[dose.NAME],
+            dose.min_um(row[dose.NUMBER]),
+            dose.max_um(row[dose.NUMBER]),
+            row[dose.PROVENANCE],
+        )
+        for row in dose.rows()
     ]
 
 
