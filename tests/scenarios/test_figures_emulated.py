@@ -67,10 +67,13 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
 @pytest.mark.emulated
 def test_no_tick_of_a_freeze_is_late(micropython_image: Path) -> None:
     """H-11, H-12: the link flooded, the screen counting, SELECT pressed."""
-    ticks = device.freezing_ticks(700)
-    assert ticks.count > 70
-    assert ticks.flood_bytes > 500
-    assert 2_000 < ticks.longest_us <= page.TICK_US
+    longest_us: list[int] = []
+    for unused_globals in (0, 12):  # another layout of the heap: it was 6.9 and 10.7 ms
+        ticks = device.freezing_ticks(700, unused_globals=unused_globals)
+        assert ticks.count > 70
+        assert ticks.flood_bytes > 500
+        longest_us.append(ticks.longest_us)
+    assert all(2_000 < longest <= page.TICK_US for longest in longest_us), longest_us
 
 
 # -- no board needed ------------------------------------------------------------------------------
@@ -186,7 +189,7 @@ def whole_run() -> Measured:
     off = (0,) * 12
     found = Measured(
         start=device.Start(1_300.0, 95_000),
-        ticks=device.Ticks(300, 8_000, 5_000),
+        ticks=[device.Ticks(300, 8_000 + k, 5_000, k) for k in device.LAYOUTS],
         series=device.Series(
             (
                 device.Weighed(20, 95_000, 70_000),
@@ -219,7 +222,7 @@ def test_what_holds_the_page_holds_it() -> None:
     """A whole run passes; one bar missed, or one row not measured, does not."""
     hold(page.markdown(whole_run(), "here"))
     late = whole_run()
-    late.ticks = device.Ticks(300, 10_001, 5_000)
+    late.ticks[7] = device.Ticks(300, 10_001, 5_000, 12)
     one_short = whole_run()
     one_short.timings[0] = Timing("sleep_loop", 10_000, True, 10_000_000, (0,) * 9, 500, 200)
     no_memory = whole_run()

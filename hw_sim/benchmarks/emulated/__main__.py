@@ -70,7 +70,11 @@ def jobs(phases: int, firmware: Path, treatments: int = _TREATMENTS) -> list[Job
     for doing in closing.DOINGS:
         found.append(Job("closing", doing, closing.latencies, (doing, phases, firmware)))
     found.append(Job("closing", "whole firmware", closing.firmware_latencies, (phases, firmware)))
-    found.append(Job("device", "longest tick", device.freezing_ticks, (3_000, firmware)))
+    for unused in device.LAYOUTS:
+        found.append(
+            Job("device", f"longest tick, {unused} unused globals", device.freezing_ticks,
+                (3_000, firmware, unused))
+        )  # fmt: skip
     found.append(Job("device", "start", device.start, (firmware,)))
     found.append(Job("device", "capacity", device.capacity, (64_000, firmware)))
     return found
@@ -85,7 +89,7 @@ def take(measured: Measured, job: Job, result: Any) -> None:
     elif isinstance(result, device.Start):
         measured.start = result
     elif isinstance(result, device.Ticks):
-        measured.ticks = result
+        measured.ticks.append(result)
     elif isinstance(result, device.Cost):
         measured.cost = result
     elif isinstance(result, float):

@@ -27,6 +27,8 @@ SETTLED_MS = 300
 _WINDOW = 4  # requests under way at once, as `cryo log pull` has them
 _MAX_FREE = re.compile(rb"max free sz: (\d+)")
 _BLOCK_BYTES = 16
+LAYOUTS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+"""Numbers of unused globals in main.py: each shifts what the heap holds and where."""
 
 # Lands on the board beside the application.
 _MEASURED = b"""
@@ -66,14 +68,18 @@ _MAKES_APP = b"app = App(Board())"
 _MAKES_MEASURED = b"from measured import measured; app = measured(App)(Board())"
 
 
-def measuring(firmware: Path) -> dict[str, bytes]:
+def measuring(firmware: Path, unused_globals: int = 0) -> dict[str, bytes]:
     """What differs on a board that is measured from within: `main.py`, and a subclass.
 
+    `unused_globals` are added to main.py: nothing reads them, but the heap's layout changes.
     NotAsExpected when main.py does not make the application as it used to.
     """
     main = (firmware / "main.py").read_bytes()
     if main.count(_MAKES_APP) != 1:
         raise NotAsExpected(f"main.py has no {_MAKES_APP!r}")
+    unused = b"".join(b"unused_%d = 0\n" % i for i in range(unused_globals))
+    head, rest = main.split(b"\nimport ", 1)
+    main = head + b"\n" + unused + b"import " + rest
     return {
         "main.py": main.replace(_MAKES_APP, _MAKES_MEASURED),
         "measured.mpy": micropython.compiled(_MEASURED, "measured.py"),
@@ -208,11 +214,14 @@ class Ticks:
     count: int
     longest_us: int
     flood_bytes: int
+    unused_globals: int = 0
 
 
-def freezing_ticks(freeze_ms: int = 3_000, firmware: Path = FIRMWARE) -> Ticks:
-    """The longest tick of a freeze with the link flooded, SELECT pressed in its midst."""
-    device = Device(firmware, files=measuring(firmware))
+def freezing_ticks(
+    freeze_ms: int = 3_000, firmware: Path = FIRMWARE, unused_globals: int = 0
+) -> Ticks:
+    """The longest tick of a freeze with the link flooded, SELECT pressed halfway."""
+    device = Device(firmware, files=measuring(firmware, unused_globals))
     bench = device.bench
     device.switch_on()
     device.arm()
@@ -226,7 +235,7 @@ def freezing_ticks(freeze_ms: int = 3_000, firmware: Path = FIRMWARE) -> Ticks:
     device.until("DONE", timeout_ms=2_000)
     device.stop_flood()
     found = device.ok("weigh")
-    return Ticks(int(found["ticks"]), int(found["longest_us"]), device.flood.bytes)
+    return Ticks(int(found["ticks"]), int(found["longest_us"]), device.flood.bytes, unused_globals)
 
 
 # -- the link -------------------------------------------------------------------------------------

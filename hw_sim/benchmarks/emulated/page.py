@@ -32,13 +32,19 @@ class Measured:
     timings: list[Timing] = field(default_factory=list[Timing])
     latencies: list[Latency] = field(default_factory=list[Latency])
     start: device.Start | None = None
-    ticks: device.Ticks | None = None
+    ticks: list[device.Ticks] = field(default_factory=list[device.Ticks])
     series: device.Series | None = None
     capacity: float | None = None
     cost: device.Cost | None = None
     profile: Sequence[tuple[str, float, int]] = ()
     failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """(what, why)."""
+
+
+def _spread(ticks: Sequence[device.Ticks]) -> str:
+    """The longest tick of each heap layout."""
+    by_layout = sorted(ticks, key=lambda one: one.unused_globals)
+    return ", ".join(f"{one.unused_globals}: {one.longest_us / 1000:.2f} ms" for one in by_layout)
 
 
 def amount(us: float, sign: bool = False) -> str:
@@ -194,12 +200,15 @@ def _device_bars(m: Measured) -> list[Figure]:
         out.append(
             figure_table.below(
                 "longest tick in FREEZING",
-                m.ticks.longest_us / 1000,
+                max(one.longest_us for one in m.ticks) / 1000,
                 TICK_US / 1000,
                 "ms",
-                f"of {m.ticks.count}",
+                f"of {sum(one.count for one in m.ticks)} in {len(m.ticks)} freezes",
                 "Link flooded, SELECT pressed; from the supply's rise until the valve is proved "
-                "closed. The tick after that writes the record, and flash takes its time.",
+                "closed. The tick after that writes the record, and flash takes its time. One "
+                "freeze for each heap layout: MicroPython searches the heap for a call's frame, "
+                "so unused globals in main.py change the length of a tick. Longest tick by their "
+                f"number: {_spread(m.ticks)}.",
                 digits=2,
             )
         )
