@@ -19,7 +19,7 @@ import struct
 from micropython import const
 
 RECORD = const(64)
-_BODY = const(48)
+BODY = const(48)
 _CHAIN = const(16)
 _SEGMENT = const(255)  # records: 16320 bytes fill four littlefs blocks with their pointers
 _QUEUE = const(16)
@@ -68,6 +68,23 @@ def _size(path):
         return -1
 
 
+def path_of(first):
+    """The file of the segment that begins with sequence number `first`."""
+    return "%s/%08d" % (_DIR, first)
+
+
+def segments():
+    """First sequence number of each segment in flash, ascending."""
+    if _size(_DIR) < 0:
+        os.mkdir(_DIR)
+    return sorted([int(name) for name in os.listdir(_DIR) if name.isdigit()])
+
+
+def chained(chain, body):
+    """The chain value of a record, from the one before it and the record's body."""
+    return hashlib.sha256(chain + body).digest()[:_CHAIN]
+
+
 def signed(word):
     """A 32-bit word as the signed argument that a record holds."""
     return word - 0x100000000 if word >= 0x80000000 else word
@@ -80,9 +97,7 @@ class Journal:
         self.head = 0  # sequence number of the newest record in flash
         self.boot = 0  # how many times the device has started, this one included
         self.tail = b""  # the newest record in flash
-        self.torn_bytes = 0  # found at `open`: bytes that are no whole record
-        self.broken_seq = 0  # found at `open`: first record of the last segment out of the chain
-        self._usable = False  # until `open` has found the end, nothing is appended
+        self._usable = False  # until the end has been found, nothing is appended
         self.utc_s = 0
         self._serial = serial
         self._firsts = []  # first sequence number of each segment, ascending
@@ -95,46 +110,19 @@ class Journal:
         """The chain value before record 1."""
         return hashlib.sha256(b"cryodose-journal-1" + self._serial).digest()[:_CHAIN]
 
-    def open(self):
-        """Find the end of the journal and check the last segment's chain.
+    def resume(self, firsts, records, chain, tail, boot, closed):
+        """Continue behind `tail`, the last of `records` in the last segment of `firsts`.
 
-        Raises OSError when the flash cannot be read. `torn_bytes` and `broken_seq` tell damage.
+        `closed`: the last segment is left as it is, and a new one begins. Until this was called,
+        nothing is appended. Called by journal_recovery, which has read the flash.
         """
-        if _size(_DIR) < 0:
-            os.mkdir(_DIR)
-        self._firsts = sorted([int(name) for name in os.listdir(_DIR) if name.isdigit()])
-        self._chain = self.genesis()
-        if self._firsts:
-            last = self._firsts[-1]
-            size = _size(self._path(last))
-            self.torn_bytes = size % RECORD
-            self._segment_records = _SEGMENT if self.torn_bytes else size // RECORD
-            self.head = last + size // RECORD - 1
-            self._chain = self.chain_before(last)
-            with open(self._path(last), "rb") as file:
-                for seq in range(last, self.head + 1):
-                    record = file.read(RECORD)
-                    chain = hashlib.sha256(self._chain + record[:_BODY]).digest()[:_CHAIN]
-                    if chain != record[_BODY:] and not self.broken_seq:
-                        self.broken_seq = seq
-                    # What follows is chained to what lies there, good or bad: a break stays
-                    # visible at its place, and does not spoil the records after it.
-                    self._chain = record[_BODY:]
-                    self.tail = record
-            if self.head >= last:
-                self.boot = struct.unpack_from(FORMAT, self.tail)[1]
-            elif last > 1:
-                self.tail = self.read(last - 1)
-                self.boot = struct.unpack_from(FORMAT, self.tail)[1]
-        else:
-            self._segment_records = _SEGMENT
-        if self.broken_seq:
-            self._segment_records = _SEGMENT  # leave the damaged segment as it is
-        self.boot = (self.boot + 1) & 0xFFFF
+        self._firsts = firsts
+        self._segment_records = records if firsts and not closed else _SEGMENT
+        self._chain = chain
+        self.tail = tail
+        self.head = firsts[-1] + records - 1 if firsts else 0
+        self.boot = boot & 0xFFFF
         self._usable = True
-
-    def _path(self, first):
-        return "%s/%08d" % (_DIR, first)
 
     def add(self, kind, state, uptime_ms, a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0):
         """Queue a record (eight signed 32-bit arguments); return its sequence number.
@@ -186,11 +174,11 @@ class Journal:
         data = bytearray()
         chain = self._chain
         for i in range(done, done + count):
-            body = bytes(self._queue[i * RECORD : i * RECORD + _BODY])
-            chain = hashlib.sha256(chain + body).digest()[:_CHAIN]
+            body = bytes(self._queue[i * RECORD : i * RECORD + BODY])
+            chain = chained(chain, body)
             data += body
             data += chain
-        path = self._path(self._firsts[-1])
+        path = path_of(self._firsts[-1])
         expected = self._segment_records * RECORD
         try:
             if expected and _size(path) != expected:
@@ -224,7 +212,7 @@ class Journal:
             if candidate > seq:
                 break
             first = candidate
-        with open(self._path(first), "rb") as file:
+        with open(path_of(first), "rb") as file:
             file.seek((seq - first) * RECORD)
             data = file.read(count * RECORD)
         return data[: len(data) // RECORD * RECORD]
@@ -233,7 +221,7 @@ class Journal:
         """The chain value before a record (16 bytes; empty when it cannot be read)."""
         if seq <= 1:
             return self.genesis()
-        return self.read(seq - 1)[_BODY:]
+        return self.read(seq - 1)[BODY:]
 
     def free_records(self):
         """How many more records fit, the reserve kept. Raises OSError when the flash fails."""

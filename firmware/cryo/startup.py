@@ -1,9 +1,9 @@
 """The start, up to the first tick. Loaded by app.py for the start, and dropped after it.
 
-Works on an App. May import struct and cryo's board, clock, faults, journal, presenter,
-redundant_file, schema, shot, texts, valve. Controls: H-11 (a freeze that has no end in the journal
-is found and bounded), H-07, H-08 (what is wrong with settings or journal is a fault, not a
-silence), H-18 (the patient's number is forgotten).
+Works on an App. May import struct and cryo's board, clock, faults, journal, on_demand, presenter,
+redundant_file, schema, shot, texts, valve; loads journal_recovery on demand. Controls: H-11 (a
+freeze that has no end in the journal is found and bounded), H-07, H-08 (what is wrong with settings
+or journal is a fault, not a silence), H-18 (the patient's number is forgotten).
 """
 
 import struct
@@ -15,6 +15,7 @@ from cryo import (
     clock,
     faults,
     journal,
+    on_demand,
     presenter,
     redundant_file,
     schema,
@@ -53,10 +54,11 @@ def start(app):
 
 def _start_journal(app, cause, doing, number):
     book = app.journal
-    free = 0
+    free = torn_bytes = broken_seq = 0
     unfinished = None
     try:
-        book.open()
+        with on_demand.loaded("journal_recovery") as journal_recovery:
+            torn_bytes, broken_seq = journal_recovery.recover(book)
         unfinished = _unfinished(book)
         free = book.free_records()
     except OSError:
@@ -69,7 +71,7 @@ def _start_journal(app, cause, doing, number):
         app.faults.latch(faults.SETTINGS_LOST, False)
     elif app.settings.outcome != redundant_file.LOADED and not app.settings.save():
         app.faults.latch(faults.JOURNAL_FAILED, False)
-    if book.torn_bytes or book.broken_seq:
+    if torn_bytes or broken_seq:
         app.faults.latch(faults.JOURNAL_DAMAGED, False)
     if free < journal.ROOM_TO_ARM:
         app.faults.latch(faults.JOURNAL_FULL, True)

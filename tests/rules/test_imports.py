@@ -52,6 +52,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "calibration_table": PURE | {"binascii"},  # loaded on demand
     "calibration": PURE,
     "journal": PURE | {"hashlib", "os"},
+    "journal_recovery": PURE | {"os"},  # loaded on demand
     "link": PURE | {"binascii", "json"},
     "view": PURE,
     "canvas": PURE | {"binascii", "framebuf"},

@@ -7,7 +7,8 @@ import ast
 import pytest
 
 from hw_sim.bench import FIRMWARE
-from hw_sim.image import micropython
+from hw_sim.image import constants, micropython
+from tests.rules.source import table
 
 # Names that the compiled firmware brings along, some 120 of MicroPython's own among them. At some
 # 1330 of them the interpreter's table doubles (at 1260 that are not its own, 50 of which it makes
@@ -152,3 +153,109 @@ def test_no_function_has_a_name_of_its_own_that_the_module_has_too(path) -> None
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id in modules:
                 assert not node.attr.startswith("_"), ast.unparse(node)
+
+
+TABLE = b"""\
+FIRST = const(1)
+SECOND = const(FIRST << 2)
+TEXT = const("three")
+DOWN = const(-4)
+BY_NAME = const(5)
+LATER = const(6)
+_OWN = const(7)
+OWN = const(8)
+
+def both(first):
+    return FIRST, DOWN, first
+"""
+
+USER = b"""\
+from cryo import other, table, table as rows
+from cryo.table import BY_NAME
+
+def used(app, other):
+    # table.FIRST in words stays
+    return table.FIRST + rows.DOWN, table.TEXT, table.SECOND if app else BY_NAME, table.OWN
+
+def shadowed(table):
+    return table.FIRST, [other.LATER for other in app]
+"""
+
+
+def test_a_constant_is_folded_where_another_module_names_it() -> None:
+    out = constants.folded({"main.py": b"", "cryo/table.py": TABLE, "cryo/user.py": USER})
+    assert (
+        out["cryo/user.py"].decode()
+        == """\
+from cryo import other, table, table as rows
+from cryo.table import BY_NAME
+
+def used(app, other):
+    # table.FIRST in words stays
+    return 1 + (-4), table.TEXT, 4 if app else BY_NAME, 8
+
+def shadowed(table):
+    return table.FIRST, [other.LATER for other in app]
+"""
+    )
+    # Private, so not on the board: what nothing can look up any more.
+    assert (
+        out["cryo/table.py"].decode()
+        == """\
+FIRST = const(1)
+_SECOND = const(FIRST << 2)
+TEXT = const("three")
+_DOWN = const(-4)
+BY_NAME = const(5)
+LATER = const(6)
+_OWN = const(7)
+OWN = const(8)
+
+def both(first):
+    return FIRST, _DOWN, first
+"""
+    )
+
+
+class Valued(ast.NodeTransformer):
+    """Puts its value in place of each constant of another module, by the rules' own reader."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.modules = {
+            alias.asname or alias.name: alias.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.module == "cryo"
+            for alias in node.names
+        }
+        self.values = 0
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        module = self.modules.get(ast.unparse(node.value))
+        if module is not None and node.attr.isupper():
+            try:
+                value = table(module, node.attr)
+            except (KeyError, ValueError):
+                value = None
+            if type(value) is int:
+                self.values += 1
+                return ast.parse(f"({value})", mode="eval").body
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name(node.id.lstrip("_"), node.ctx)
+
+
+def test_the_firmware_means_the_same_with_its_constants_folded() -> None:
+    sources = {
+        path.relative_to(FIRMWARE).as_posix(): path.read_bytes()
+        for path in sorted(FIRMWARE.rglob("*.py"))
+    }
+    values = 0
+    for name, source in constants.folded(sources).items():
+        assert len(source.splitlines()) == len(sources[name].splitlines())
+        trees = [ast.parse(sources[name]), ast.parse(source)]
+        visitors = [Valued(tree) for tree in trees]
+        before, after = (v.visit(tree) for v, tree in zip(visitors, trees, strict=True))
+        assert ast.dump(before) == ast.dump(after), name
+        values += visitors[0].values - visitors[1].values
+    assert values > 500
