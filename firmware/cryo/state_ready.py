@@ -27,6 +27,7 @@ from cryo import (
 # This state's own, reset by `enter`; the presenter reads it
 field = view.FIELD_DEPTH  # kept from one treatment to the next
 menu = None  # the open menu
+menu_loaded = False  # its module; unloaded after the screen has changed
 tidy = False  # collected, since READY was entered
 
 
@@ -38,7 +39,7 @@ def enter(app, event):
 
 def step(app, now_ms):
     """One tick: choose, arm, or answer what lies over the screen."""
-    global field, menu
+    global field, menu, menu_loaded
     keys = app.buttons
     if confirm.waiting(app):
         _close_menu(app)
@@ -64,6 +65,7 @@ def step(app, now_ms):
     elif keys.held & buttons.SELECT:
         app.clock.exclude()
         menu = on_demand.load("menu").Menu(app, now_ms)
+        menu_loaded = True
         app.sounder.play(sounder.CLICK, now_ms)
         keys.spend()
         app.display.redraw()
@@ -83,9 +85,10 @@ def leave(app, event):
 
 def _close_menu(app):
     """Close the menu (anything else pre-empts it) and unload its module."""
-    global menu
-    if menu is not None:
+    global menu, menu_loaded
+    if menu_loaded:
         menu = None
+        menu_loaded = False
         app.clock.exclude()
         on_demand.unload("menu")
 
@@ -100,11 +103,12 @@ def _collect(app):
 
 
 def _in_menu(app, now_ms, keys):
+    global menu
     if menu.step(app, now_ms, keys):
+        menu = None
         app.sounder.play(sounder.CLICK, now_ms)
         keys.spend()  # H-04: ARM led back; to arm, it is held again
         app.display.redraw()
-        _close_menu(app)
 
 
 def _turn(app, now_ms, by):

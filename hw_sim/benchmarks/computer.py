@@ -33,10 +33,10 @@ _FULL_JOURNAL = 10_000
 _FILLER = """\
 import binascii
 import machine
-from cryo import journal
+from cryo import journal, journal_recovery
 
 book = journal.Journal(binascii.hexlify(machine.unique_id()))
-book.open()
+journal_recovery.recover(book)
 uptime_ms = 1000
 while book.head < {head}:
     for i in range(4):
@@ -237,7 +237,7 @@ def full_journal(head: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         board = Path(folder)
         (board / "cryo").mkdir()
-        for name in ("cryo/__init__.py", "cryo/journal.py"):
+        for name in ("cryo/__init__.py", "cryo/journal.py", "cryo/journal_recovery.py"):
             (board / name).write_bytes((FIRMWARE / name).read_bytes())
         (board / "main.py").write_text(_FILLER.format(head=head))
         bench = FastBench(board, flash=flash, reflash=True)

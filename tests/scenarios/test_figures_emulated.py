@@ -57,7 +57,8 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
     """H-12: two treatments leave the heap as one does; the journal is pulled whole."""
     series = device.series(2, (1, 2))
     first, second = series.weighed
-    assert second.free == first.free > 60_000  # the bar is the page's
+    assert abs(second.free - first.free) <= page.STRAY_BYTES
+    assert second.free > 60_000  # the bar is the page's
     assert series.faults == ()
     assert series.pulled.records >= 7
     assert series.pulled.received_bytes > 64 * series.pulled.records

@@ -26,7 +26,7 @@ WATCHED_MAIN = b"""
 import gc, micropython, time
 micropython.kbd_intr(-1)
 gc.threshold(32768)  # while loading, as main.py has it
-from cryo import languages, transitions, texts
+from cryo import languages, states, texts
 from cryo.app import App
 from cryo.board import Board
 
@@ -50,7 +50,7 @@ class Watched(App):
         state = self.machine.state
         if state != self.seen and self.link.idle():
             self.seen = state
-            if state == transitions.READY:
+            if states.name(state) == "READY":
                 for number in range(len(languages.CODES), 0, -1):
                     texts.use(number)
                     gc.collect()

@@ -11,6 +11,7 @@ if "micropython" not in sys.modules:
     lent.const = lambda value: value  # type: ignore[attr-defined]
     sys.modules["micropython"] = lent
 
-from cryo import texts
+from cryo import on_demand, texts
 
-texts.gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]
+for module in (texts, on_demand):
+    module.gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]
