@@ -1,13 +1,24 @@
 """What the device says of itself over the link: its tables, with words that only a host reads.
 
 Loaded by commands.py for one `describe` request at a time, and dropped again, since it is large.
-May import micropython.const and cryo's checklist, commands, dose, faults, journal, profiles,
-replies, schema, transitions. Controls: H-09 (units and names go with every number).
+May import micropython.const and cryo's checklist, commands, dose, faults, journal, on_demand,
+profiles, replies, schema, transitions; loads fault_texts on demand. Controls: H-09 (units and names go with every number).
 """
 
 from micropython import const
 
-from cryo import checklist, commands, dose, faults, journal, profiles, replies, schema, transitions
+from cryo import (
+    checklist,
+    commands,
+    dose,
+    faults,
+    journal,
+    on_demand,
+    profiles,
+    replies,
+    schema,
+    transitions,
+)
 
 _ROWS_BYTES = const(1500)  # of JSON in one `describe` reply
 # Words for the numbers of other modules, in their order
@@ -165,35 +176,6 @@ HELPS = (
     (56, "profile skin_tag: lesion depth; assumed"),
     (57, "profile skin_tag: margin below it; assumed"),
     (58, "profile skin_tag: cycles"),
-)
-
-# fault, what is wrong, what to do
-FAULT_TEXTS = (
-    (faults.ESTOP, "E-stop is open", "Close it, then hold SELECT 2 s"),
-    (faults.SETTINGS_LOST, "Defaults in use", "Check settings, then SELECT"),
-    (faults.JOURNAL_FULL, "No room for logs", "Pull the log, call service"),
-    (faults.JOURNAL_FAILED, "Flash is failing", "Switch off, on; or call service"),
-    (faults.JOURNAL_DAMAGED, "Damage is kept", "Pull the log, then SELECT"),
-    (faults.NOZZLE_SENSOR, "Thermocouple", "Check its plug, then SELECT"),
-    (faults.PRESSURE_SENSOR, "No signal", "Check its plug, then SELECT"),
-    (faults.LEVEL_SENSOR, "No signal", "Check its plug, then SELECT"),
-    (faults.PRESSURE, "Left its limits", "Check the dewar, then SELECT"),
-    (faults.LEVEL_LOW, "LN2 too low", "Refill dewar, then SELECT"),
-    (faults.COIL_OPEN, "No coil current", "Check the valve, then SELECT"),
-    (faults.COIL_SHORTED, "Current unasked", "Vent the dewar, call service"),
-    (faults.VALVE_STUCK_OPEN, "Nozzle is cold", "Point it away, vent the dewar"),
-    (faults.SUPPLY_LOW, "Supply too low", "Check supply, then SELECT"),
-    (faults.WATCHDOG, "Program had hung", "Check patient, then SELECT"),
-    (faults.FREEZE_LOST, "Power was lost", "Check patient, then SELECT"),
-    (faults.DOSE_TIMER, "Timer disagrees", "Check patient, call service"),
-    (faults.DEAD_MAN, "Valve was closed", "Check patient, then SELECT"),
-    (faults.BUTTON_STUCK, "Pressed at start", "Free the button, then SELECT"),
-    (faults.SCREEN, "Screen is silent", "Call service"),
-    (faults.INTERNAL, "It restarted", "Check patient, then SELECT"),
-    (faults.NO_COLD, "Nozzle was warm", "Check LN2, flow, then SELECT"),
-    (faults.NO_LIQUID, "Purged for 10 s", "Check LN2, flow, then SELECT"),
-    (faults.SKIN_SENSOR, "Does not answer", "Check its plug, then SELECT"),
-    (faults.TABLES_LOST, "Shipped tables", "Calibrate again, then SELECT"),
 )
 
 _END_CAUSE = (
@@ -439,8 +421,10 @@ def _command_rows(app):
 
 
 def _fault_rows(app):
+    with on_demand.loaded("fault_texts") as fault_texts:
+        texts = fault_texts.FAULT_TEXTS
     return [
-        (number, name, PRIORITIES[priority], CLEARS[clears]) + FAULT_TEXTS[number - 1][1:]
+        (number, name, PRIORITIES[priority], CLEARS[clears]) + texts[number - 1][1:]
         for number, name, priority, clears in faults.FAULTS
     ]
 

@@ -332,6 +332,24 @@ def list_of(found: list[Language]) -> str:
     )
 
 
+def link_texts(english: Language) -> str:
+    """The text of fault_texts.py: what the panel says of a fault in English, for the link."""
+    faults = english.tables[SECTIONS.index("faults") + 1]
+    rows: list[str] = []
+    for at in range(0, len(faults), FAULT_PARTS):
+        _name, wrong, *action = faults[at : at + FAULT_PARTS]
+        rows.append(f'    ({at // FAULT_PARTS + 1}, "{wrong}", "{" ".join(action).strip()}"),')
+    return "\n".join(
+        [
+            '"""Each fault as the link describes it, in English. Generated; do not edit.\n',
+            "Pure; imports nothing. Controls: none. Loaded by metadata.py for a `describe`.",
+            '"""\n\n# number, what is wrong, what to do\nFAULT_TEXTS = (',
+            *rows,
+            ")\n",
+        ]
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Write the rooms into a folder (firmware/cryo)."""
     only_texts = "--texts" in arguments
@@ -350,6 +368,7 @@ def main(arguments: list[str]) -> int:
         path.with_suffix(".bin").write_bytes(in_flash(language, glyphs))
         path.write_text(room(language), encoding="utf-8")
     (folder / "languages.py").write_text(list_of(found), encoding="utf-8")
+    (folder / "fault_texts.py").write_text(link_texts(found[0]), encoding="utf-8")
     return 0
 
 

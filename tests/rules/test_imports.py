@@ -84,6 +84,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "state_fault": PURE,
     "actions": PURE,
     "states": PURE,
+    "fault_texts": frozenset(),  # loaded on demand
     "metadata": PURE,  # loaded on demand
     "presenter": PURE,
     "startup": PURE,  # loaded on demand

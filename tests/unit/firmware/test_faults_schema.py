@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cryo import faults, metadata, schema
+from cryo import fault_texts, faults, metadata, schema
 from hypothesis import given, strategies as st
 
 numbers = st.sampled_from([row[0] for row in faults.FAULTS])
@@ -18,7 +18,7 @@ def test_every_fault_has_a_name_a_rule_and_words(row: tuple) -> None:
     assert priority in (faults.LOW, faults.MEDIUM, faults.HIGH)
     assert clears in (faults.ACK, faults.ESTOP_RULE, faults.POWER)
     assert 0 < len(name) <= 16
-    assert [all(row) for row in metadata.FAULT_TEXTS if row[0] == number] == [True]
+    assert [all(row) for row in fault_texts.FAULT_TEXTS if row[0] == number] == [True]
 
 
 @pytest.mark.parametrize("row", schema.SETTINGS, ids=lambda row: row[1])
