@@ -146,6 +146,10 @@ class Record(NamedTuple):
             raise AttributeError(f"a record {self.name} has no {name}, but {', '.join(names)}")
         return self.args[names.index(name)]
 
+    def values(self, *names: str) -> tuple[int, ...]:
+        """Several arguments, in this order. AttributeError as `field`."""
+        return tuple(self.field(name) for name in names)
+
     def __getattr__(self, name: str) -> int:
         return self.field(name)
 

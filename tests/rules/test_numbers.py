@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.rules.source import CRYO, ROOT, table, tree_of
+from tests.scenarios.fault_numbers import Fault
 
 FILE = "tests/rules/numbers.json"
 REGISTER: dict[str, dict[str, str]] = json.loads((ROOT / FILE).read_text(encoding="utf-8"))
@@ -112,3 +113,9 @@ def test_the_tables_can_be_read() -> None:
     """The rules above would be empty if a table were built in another way."""
     assert (CRYO / "faults.py").exists()
     assert all(len(pairs) >= 4 for pairs in tables().values())
+
+
+def test_the_scenarios_restate_the_faults_as_the_firmware_numbers_them() -> None:
+    assert {fault.value for fault in Fault} == {row[0] for row in table("faults", "FAULTS")}
+    for fault in Fault:
+        assert table("faults", fault.name) == fault

@@ -47,6 +47,7 @@ from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the
 from hw_sim.bench.link_client import records_of
 from hw_sim.bench.operator import BenchOperator, Timing
 from hw_sim.bench.serial_board import BoardBench
+from tests.scenarios.fault_numbers import Fault
 
 US = 1_000
 MS = 1_000_000
@@ -153,9 +154,9 @@ def state(bench: Bench) -> str:
     return bench.ask("status")["ok"]["state"]
 
 
-def faults(bench: Bench) -> list[int]:
-    """The numbers of the faults that the device tells."""
-    return bench.ask("status")["ok"]["faults"]
+def faults(bench: Bench) -> list[Fault]:
+    """The faults that the device reports."""
+    return [Fault(number) for number in bench.ask("status")["ok"]["faults"]]
 
 
 def until(bench: Bench, wanted: str, timeout_ms: float = 5000, since: int = 0) -> None:

@@ -37,12 +37,11 @@ from tests.scenarios.conftest import (
     faults,
     records,
 )
+from tests.scenarios.fault_numbers import Fault
 
 # Those that change here, by number, with their defaults (docs/protocol.md)
 SETTINGS = {1: ("depth_um", 2300), 4: ("volume", 2)}
-PLANNED_AT, LEAST_AT, MOST_AT = 3, 4, 5  # arguments of FREEZE_LOST
-CAUSE_AT, PURGED_AT = 2, 4  # of PRECHILL_END
-FREEZE_LOST_FAULT = 16
+DAMAGE = {Fault.SETTINGS_LOST, Fault.JOURNAL_FAILED, Fault.JOURNAL_DAMAGED}
 
 
 @dataclasses.dataclass
@@ -125,8 +124,8 @@ def verify(bench: Bench, cut: Cut) -> dict[str, Any]:
     assert book[: len(old)] == old, "a committed record is missing"
     boot = max(i for i, record in enumerate(book) if record.kind == BOOT)
     assert book[:boot] in (old, possible), "what lies before this start was never written"
-    assert 3 not in faults(bench), "the journal is not full"
-    assert not {2, 4, 5} & set(faults(bench)), "settings or journal are told to be damaged"
+    assert Fault.JOURNAL_FULL not in faults(bench), "the journal is not full"
+    assert not DAMAGE & set(faults(bench)), "settings or journal are told to be damaged"
 
     for number, (key, default) in SETTINGS.items():
         values = [state.settings.get(number, default) for state in (cut.before, cut.after)]
@@ -138,21 +137,21 @@ def verify(bench: Bench, cut: Cut) -> dict[str, Any]:
     told: dict[str, Any] = {"true_us": cut.true_us}
     if begin is not None and begin.kind == PRECHILL_BEGIN:
         assert len(purges) == 1
-        assert purges[0].args[CAUSE_AT] == RESET
-        assert cut.true_us <= purges[0].args[PURGED_AT]
-        told["purged_at_most_us"] = purges[0].args[PURGED_AT]
+        assert purges[0].cause == RESET
+        assert cut.true_us <= purges[0].delivered_us
+        told["purged_at_most_us"] = purges[0].delivered_us
     else:
         assert not purges
     if begin is not None and begin.kind == FREEZE_BEGIN:
         assert len(lost) == 1
-        assert lost[0].args[:2] == begin.args[:2]
-        told["bounds_us"] = [lost[0].args[LEAST_AT], lost[0].args[MOST_AT]]
-        assert lost[0].args[LEAST_AT] <= cut.true_us <= lost[0].args[MOST_AT]
-        assert lost[0].args[PLANNED_AT] == begin.args[PLANNED_AT]
-        assert FREEZE_LOST_FAULT in faults(bench)
+        assert (lost[0].treatment, lost[0].cycle) == (begin.treatment, begin.cycle)
+        told["bounds_us"] = [lost[0].delivered_least_us, lost[0].delivered_most_us]
+        assert lost[0].delivered_least_us <= cut.true_us <= lost[0].delivered_most_us
+        assert lost[0].planned_us == begin.planned_us
+        assert Fault.FREEZE_LOST in faults(bench)
     else:
         assert not lost
-        assert FREEZE_LOST_FAULT not in faults(bench)
+        assert Fault.FREEZE_LOST not in faults(bench)
     bench.run_for(500)
     assert raised == [], "a switch of the valve rose by itself"
     return told

@@ -29,6 +29,7 @@ from tests.scenarios.conftest import (
     treat,
     until,
 )
+from tests.scenarios.fault_numbers import Fault
 
 PRECHILL, ASK, TRIGGER_MODE, USE, OBSERVE_S = 17, 18, 19, 30, 31  # permanent numbers of settings
 PAGES, A_PAGE = 5, 3
@@ -76,7 +77,7 @@ def test_from_ready_to_armed_in_at_most_eight_presses(bench: Bench) -> None:
     press("trigger", 10_000)
     assert told(bench) == "ARMED"
     assert presses <= 8
-    assert last(bench, SCREENING).args[:3] == (0, 0, 1)
+    assert last(bench, SCREENING).values("present", "overridden", "outcome") == (0, 0, 1)
 
 
 @pytest.mark.hazard("H-19")
@@ -108,7 +109,11 @@ def test_what_applies_stops_or_waits_for_the_physician(bench: Bench, number: int
         bench.press("select", 2300)
         bench.press("select")
         assert told(bench) == "READY"
-        assert last(bench, SCREENING).args[:3] == (1 << (number - 1), 0, 3)
+        assert last(bench, SCREENING).values("present", "overridden", "outcome") == (
+            1 << (number - 1),
+            0,
+            3,
+        )
         bench.press("trigger", 500)
         assert all(r.kind != ARMED for r in records(bench))
         return
@@ -120,7 +125,11 @@ def test_what_applies_stops_or_waits_for_the_physician(bench: Bench, number: int
     for _ in range(PAGES - (number - 1) // A_PAGE):
         bench.press("select")
     assert told(bench) == "ARMED"
-    assert last(bench, SCREENING).args[:3] == (1 << (number - 1), 1 << (number - 1), 2)
+    assert last(bench, SCREENING).values("present", "overridden", "outcome") == (
+        1 << (number - 1),
+        1 << (number - 1),
+        2,
+    )
 
 
 @pytest.mark.hazard("H-23")
@@ -142,7 +151,11 @@ def test_each_caution_needs_its_own_override(bench: Bench) -> None:
     for _ in range(PAGES - 1):
         bench.press("select")
     assert told(bench) == "ARMED"
-    assert last(bench, SCREENING).args[:3] == (0b110000, 0b110000, 2)
+    assert last(bench, SCREENING).values("present", "overridden", "outcome") == (
+        0b110000,
+        0b110000,
+        2,
+    )
 
 
 def test_a_line_chosen_by_mistake_can_be_left(bench: Bench) -> None:
@@ -152,7 +165,7 @@ def test_a_line_chosen_by_mistake_can_be_left(bench: Bench) -> None:
     for _ in range(PAGES):
         bench.press("select")
     assert told(bench) == "ARMED"
-    assert last(bench, SCREENING).args[:3] == (0, 0, 1)
+    assert last(bench, SCREENING).values("present", "overridden", "outcome") == (0, 0, 1)
 
 
 @pytest.mark.hazard("H-03", "H-04", "H-19")
@@ -172,14 +185,14 @@ def test_leaving_the_checklist_is_recorded_and_clears_nobody(
     elif how == "estop":
         bench.estop_open()
         bench.run_for(100)
-        assert faults(bench) == [1]
+        assert faults(bench) == [Fault.ESTOP]
     else:
         bench.press("trigger", 1000)
         assert told(bench) == "SCREENING"
         assert bench.valve_intervals() == []
         return
     assert told(bench) == ("FAULT" if how == "estop" else "READY")
-    assert last(bench, SCREENING).args[2] == outcome
+    assert last(bench, SCREENING).outcome == outcome
     assert bench.valve_intervals() == []
 
 
@@ -253,7 +266,7 @@ def test_a_treatment_carries_its_patient(bench: Bench) -> None:
     ready(bench)
     assert choose_patient(bench) == 1
     treat(bench)
-    assert last(bench, ARMED).args[7] == last(bench, TREATMENT_END).args[7] == 1
+    assert last(bench, ARMED).patient_ref == last(bench, TREATMENT_END).patient_ref == 1
     bench.press("select")
     bench.ask("set", key="patient_ref", value=4711)
     arm(bench)
@@ -337,7 +350,7 @@ def test_a_pedal_starts_and_the_countdown_ends(bench: Bench) -> None:
     bench.press("trigger", 300)
     until(bench, "DONE", 40000)
     ((opened, closed),) = bench.valve_intervals()
-    assert closed - opened == last(bench, ARMED).args[3] * 1000
+    assert closed - opened == last(bench, ARMED).planned_us * 1000
     bench.run_for(3000)
     assert len(bench.valve_intervals()) == 1
 
@@ -355,7 +368,7 @@ def test_a_second_press_ends_the_freeze_at_once(bench: Bench, after_ms: int) -> 
     until(bench, "DONE")
     ((_opened, closed),) = bench.valve_intervals()
     assert closed - pressed_ns <= 20 * MS
-    assert last(bench, FREEZE_END).args[2] == RELEASED
+    assert last(bench, FREEZE_END).cause == RELEASED
     bench.release("trigger")
     bench.run_for(3000)
     bench.press("trigger")
@@ -389,7 +402,7 @@ def test_the_estop_ends_a_pedals_freeze(bench: Bench) -> None:
     bench.run_for(300)
     ((_opened, closed),) = bench.valve_intervals()
     assert closed - struck_ns <= 5_000
-    assert faults(bench) == [1]
+    assert faults(bench) == [Fault.ESTOP]
 
 
 @pytest.mark.hazard("H-11", "H-22")
@@ -402,7 +415,7 @@ def test_a_stopped_loop_ends_a_pedals_freeze(bench: Bench) -> None:
     bench.run_for(1500)
     bench.hang(200)
     bench.run_for(1000)
-    assert faults(bench) == [18]
+    assert faults(bench) == [Fault.DEAD_MAN]
 
 
 @pytest.mark.hazard("H-21", "H-22")
@@ -419,7 +432,7 @@ def test_a_pedal_purges_and_a_press_as_it_ends_does_not_freeze(bench: Bench) -> 
     bench.press("trigger", 200)
     bench.run_for(500)
     assert told(bench) == "ARMED"
-    assert last(bench, PRECHILL_END).args[2] == COLD
+    assert last(bench, PRECHILL_END).cause == COLD
     assert len(bench.valve_intervals()) == 1
     bench.run_for(2000)
     bench.press("trigger", 200)
@@ -475,8 +488,8 @@ def test_the_end_of_the_observation_is_heard_until_somebody_answers(bench: Bench
     bench.run_for(120_000)
     assert len(heard) == count
     seen = last(bench, OBSERVATION)
-    assert seen.args[:2] == (last(bench, ARMED).seq, 1)
-    assert 30 * 60 <= seen.args[2] <= 33 * 60
+    assert seen.values("treatment", "outcome") == (last(bench, ARMED).seq, 1)
+    assert 30 * 60 <= seen.after_s <= 33 * 60
     assert state(bench) == "READY"
 
 
@@ -485,14 +498,14 @@ def test_the_next_treatment_begins_its_own_observation(bench: Bench) -> None:
     first = last(bench, ARMED).seq
     bench.run_for(10 * 60_000)
     treat(bench)
-    assert last(bench, OBSERVATION).args[:2] == (first, 2)
-    assert 600 <= last(bench, OBSERVATION).args[2] <= 630
+    assert last(bench, OBSERVATION).values("treatment", "outcome") == (first, 2)
+    assert 600 <= last(bench, OBSERVATION).after_s <= 630
     bench.press("select")
     bench.run_for(29 * 60_000)
     assert [r.kind for r in records(bench)].count(OBSERVATION) == 1
     bench.run_for(2 * 60_000)
     bench.press("select")
-    assert last(bench, OBSERVATION).args[:2] == (last(bench, ARMED).seq, 1)
+    assert last(bench, OBSERVATION).values("treatment", "outcome") == (last(bench, ARMED).seq, 1)
 
 
 def test_a_reminder_does_not_bar_the_next_treatment(bench: Bench) -> None:
@@ -501,7 +514,7 @@ def test_a_reminder_does_not_bar_the_next_treatment(bench: Bench) -> None:
     bench.run_for(31 * 60_000)
     bench.press("arm", 1200)
     assert told(bench) == "ARMED"
-    assert last(bench, OBSERVATION).args[1] == 1
+    assert last(bench, OBSERVATION).outcome == 1
 
 
 def test_nothing_delivered_is_not_observed(bench: Bench) -> None:

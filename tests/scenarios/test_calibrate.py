@@ -210,7 +210,7 @@ def test_the_guide_leads_through_freezes_to_the_table(
     data = calibrate.depth(args, device)
     assert data["h_w_m2k"]["value"] == pytest.approx(H, rel=0.05)
     assert len(measured) == 6
-    doses_s = [r.args[2] / 1000 for r in records(bench) if r.kind == ARMED]
+    doses_s = [r.dose_ms / 1000 for r in records(bench) if r.kind == ARMED]
     assert measured == pytest.approx(doses_s, abs=0.02), "flow, not the gate's time"
     assert len(calibrate.read_points(tmp_path / "kept.csv")) == 6
 
@@ -426,8 +426,8 @@ def test_the_clock_s_trim_is_measured_confirmed_and_in_the_next_dose(
     arm(bench)
     (armed,) = (record for record in records(bench) if record.kind == ARMED)
     gate_us = dose_us + 12_000 - 25_000
-    assert armed.args[3] == pytest.approx(gate_us * (1 + trim / 1e6), abs=2)
-    assert armed.args[3] != gate_us
+    assert armed.planned_us == pytest.approx(gate_us * (1 + trim / 1e6), abs=2)
+    assert armed.planned_us != gate_us
 
 
 @pytest.mark.hazard("H-13")

@@ -35,6 +35,7 @@ from tests.scenarios.conftest import (
     treat,
     until,
 )
+from tests.scenarios.fault_numbers import Fault
 
 CYCLES, THAW_MIN_S, MARGIN_UM, TARGET, SKIN_SENSOR = 22, 24, 21, 23, 29  # settings' numbers
 
@@ -77,15 +78,20 @@ def test_two_cycles_end_to_end(bench: Bench) -> None:
         TREATMENT_END,
     ]  # fmt: skip
     armed = book[1]
-    assert [r.args[1] for r in book if r.kind in (FREEZE_BEGIN, FREEZE_END)] == [1, 1, 2, 2]
-    assert {r.args[0] for r in book[2:]} == {armed.seq}
+    assert [r.cycle for r in book if r.kind in (FREEZE_BEGIN, FREEZE_END)] == [1, 1, 2, 2]
+    assert {r.treatment for r in book[2:]} == {armed.seq}
     thaw, closing = last(bench, THAW), last(bench, TREATMENT_END)
-    assert thaw.args[1] == 1
-    assert 6000 <= thaw.args[2] < 6500
-    assert thaw.args[3:5] == (1, 100000)  # by the operator; no sensor
-    assert closing.args[1:5] == (1, 2, 2, 2 * armed.args[2])
+    assert thaw.cycle == 1
+    assert 6000 <= thaw.thawed_ms < 6500
+    assert thaw.values("by", "skin_c_x100") == (1, 100000)  # by the operator; no sensor
+    assert closing.values("why", "cycles", "complete", "delivered_ms") == (
+        1,
+        2,
+        2,
+        2 * armed.dose_ms,
+    )
     first, second = bench.valve_intervals()
-    assert first[1] - first[0] == second[1] - second[0] == armed.args[3] * 1000
+    assert first[1] - first[0] == second[1] - second[0] == armed.planned_us * 1000
     bench.press("select")
     assert state(bench) == "READY"
 
@@ -123,8 +129,8 @@ def test_arm_pressed_shortly_ends_the_treatment(bench: Bench) -> None:
     bench.run_for(1000)
     bench.press("arm")
     assert state(bench) == "DONE"
-    assert last(bench, THAW).args[3] == 3
-    assert last(bench, TREATMENT_END).args[1:4] == (3, 2, 1)
+    assert last(bench, THAW).by == 3
+    assert last(bench, TREATMENT_END).values("why", "cycles", "complete") == (3, 2, 1)
 
 
 @pytest.mark.hazard("H-02", "H-15")
@@ -135,11 +141,11 @@ def test_a_freeze_that_ends_early_ends_the_treatment(bench: Bench) -> None:
     freezing(bench, 3000)
     bench.release("trigger")
     until(bench, "DONE")
-    assert last(bench, FREEZE_END).args[2] == RELEASED
+    assert last(bench, FREEZE_END).cause == RELEASED
     closing = last(bench, TREATMENT_END)
-    assert closing.args[1:4] == (2, 2, 0)
-    assert closing.args[6] == 1
-    assert 2900 < closing.args[4] < 3100
+    assert closing.values("why", "cycles", "complete") == (2, 2, 0)
+    assert closing.interruptions == 1
+    assert 2900 < closing.delivered_ms < 3100
 
 
 @pytest.mark.parametrize("how", ["arm", "time"])
@@ -153,7 +159,11 @@ def test_leaving_the_second_cycle_closes_the_treatment(bench: Bench, how: str) -
     assert state(bench) == "READY"
     kinds = [r.kind for r in records(bench)]
     assert kinds[-2:] == [TREATMENT_END, DISARMED]
-    assert last(bench, TREATMENT_END).args[1:4] == (3 if how == "arm" else 5, 2, 1)
+    assert last(bench, TREATMENT_END).values("why", "cycles", "complete") == (
+        3 if how == "arm" else 5,
+        2,
+        1,
+    )
 
 
 @pytest.mark.hazard("H-03", "H-15")
@@ -162,14 +172,14 @@ def test_the_estop_is_seen_while_it_thaws(bench: Bench) -> None:
     thawing(bench)
     bench.estop_open()
     bench.run_for(100)
-    assert faults(bench) == [1]
+    assert faults(bench) == [Fault.ESTOP]
     bench.estop_close()
     bench.run_for(100)
     bench.press("select", 2200)
     assert state(bench) == "READY"
     bench.press("trigger", 500)
     assert len(bench.valve_intervals()) == 1
-    assert last(bench, TREATMENT_END).args[1:4] == (4, 2, 1)
+    assert last(bench, TREATMENT_END).values("why", "cycles", "complete") == (4, 2, 1)
 
 
 @pytest.mark.hazard("H-05")
@@ -183,7 +193,7 @@ def test_a_valve_stuck_open_is_noticed_while_it_thaws(bench: Bench) -> None:
     until(bench, "THAWING", 40000)
     bench.release("trigger")
     until(bench, "FAULT", 20000)
-    assert 13 in faults(bench)
+    assert Fault.VALVE_STUCK_OPEN in faults(bench)
 
 
 @pytest.mark.hazard("H-15")
@@ -233,9 +243,9 @@ def test_the_next_cycle_is_purged_too(bench: Bench) -> None:
     cold_line(bench)
     purge(bench)
     purges = [r for r in records(bench) if r.kind in (PRECHILL_BEGIN, PRECHILL_END)]
-    assert [r.args[1] for r in purges] == [1, 1, 2, 2]
-    assert purges[-1].args[2] == COLD
-    assert purges[-1].args[0] == last(bench, ARMED).seq
+    assert [r.cycle for r in purges] == [1, 1, 2, 2]
+    assert purges[-1].cause == COLD
+    assert purges[-1].treatment == last(bench, ARMED).seq
 
 
 # -- plans and profiles ---------------------------------------------------------------------------
@@ -263,13 +273,19 @@ def test_a_profile_brings_depth_margin_and_cycles(bench: Bench) -> None:
     assert bench.ask("get", key="margin_um")["ok"]["value"] == margin_um
     assert bench.ask("get", key="cycles")["ok"]["value"] == cycles == 2
     bench.run_for(2500)
-    changed = {r.args[0] for r in records(bench) if r.kind == SETTING}
+    changed = {r.setting for r in records(bench) if r.kind == SETTING}
     assert changed == {20, 1, 21, 22}
     arm(bench)
     armed, plan = last(bench, ARMED), last(bench, PLAN)
-    assert armed.args[1] == depth_um
-    assert plan.args[:5] == (armed.seq, 3, 1, margin_um, depth_um + margin_um)
-    assert plan.args[6] == 2
+    assert armed.depth_um == depth_um
+    assert plan.values("treatment", "profile", "target", "margin_um", "plan_depth_um") == (
+        armed.seq,
+        3,
+        1,
+        margin_um,
+        depth_um + margin_um,
+    )
+    assert plan.cycles == 2
 
 
 @pytest.mark.hazard("H-13")
@@ -286,8 +302,8 @@ def test_the_practice_sets_its_own_profile(bench: Bench) -> None:
     bench.run_for(50)
     bench.press("select", 1200)
     assert bench.ask("get", key="depth_um")["ok"]["value"] == 2200
-    by_host = [r.args for r in records(bench) if r.kind == SETTING and r.args[0] == 1]
-    assert by_host[-1][1:4] == (2300, 2200, 3)
+    by_host = [r for r in records(bench) if r.kind == SETTING and r.setting == 1]
+    assert by_host[-1].values("old", "new", "by") == (2300, 2200, 3)
     bench.cut_power()
     bench.run_for(100)
     switch_on(bench, "READY")
@@ -318,7 +334,7 @@ def test_a_colder_target_takes_longer(bench: Bench) -> None:
     switch_on(preset_bench, "READY")
     assert preset_bench.ask("status")["ok"]["dose_ms"] > 2 * benign_ms
     arm(preset_bench)
-    assert last(preset_bench, PLAN).args[2] == 2
+    assert last(preset_bench, PLAN).target == 2
 
 
 @pytest.mark.hazard("H-13")
@@ -328,7 +344,7 @@ def test_the_plan_does_not_change_between_its_cycles(bench: Bench) -> None:
     assert bench.ask("set", key="volume", value=3)["err"]["code"] == "state"
     bench.press("up", 1000)
     go_on(bench)
-    assert last(bench, ARMED).args[1] == 2300
+    assert last(bench, ARMED).depth_um == 2300
 
 
 @pytest.mark.hazard("H-06")
@@ -360,9 +376,9 @@ def test_the_skin_sensor_says_when_it_is_thawed(bench: Bench) -> None:
     assert fitted.run_until(lambda: skin_c(fitted) > 5, 600_000, 1000)
     fitted.run_for(24_000)
     thaw = last(fitted, THAW)
-    assert thaw.args[3] == 2
-    assert 100 <= thaw.args[4] < 4000
-    assert thaw.args[2] >= 20_000
+    assert thaw.by == 2
+    assert 100 <= thaw.skin_c_x100 < 4000
+    assert thaw.thawed_ms >= 20_000
     fitted.run_for(5000)
     assert told(fitted) == "THAWING"
     fitted.press("arm", 1200)

@@ -23,6 +23,7 @@ from tests.scenarios.conftest import (
     switch_on,
     until,
 )
+from tests.scenarios.fault_numbers import Fault
 
 DEPTH_UM, APPLICATOR, PRECHILL, SCREENING, DEPTH_MODE, SKIN_SENSOR = 1, 2, 17, 18, 28, 29
 COMPLETE, RELEASED, BY_DEPTH = 1, 2, 8
@@ -38,7 +39,7 @@ def begin(settings: dict[int, int], **options: Any) -> tuple[FastBench, int]:
     bench.plant.point(bench.clock.now_ns, at_skin=False)  # the purge points away
     arm(bench)
     bench.plant.point(bench.clock.now_ns, at_skin=True)
-    return bench, last(bench, ARMED).args[2]
+    return bench, last(bench, ARMED).dose_ms
 
 
 def freeze(bench: FastBench) -> tuple[int, int]:
@@ -48,7 +49,7 @@ def freeze(bench: FastBench) -> tuple[int, int]:
     bench.release("trigger")
     bench.run_for(100)
     end = last(bench, FREEZE_END)
-    return end.args[2], (end.args[5] - LAGS_US) // 1000
+    return end.cause, (end.delivered_us - LAGS_US) // 1000
 
 
 def test_off_by_default_and_confirmed_at_the_device() -> None:
@@ -67,24 +68,24 @@ def test_off_the_time_ends_the_freeze_and_the_estimate_is_recorded() -> None:
     cause, flow_ms = freeze(bench)
     assert (cause, flow_ms) == (COMPLETE, planned_ms)
     estimate = last(bench, ESTIMATE)
-    assert estimate.args[2] == pytest.approx(3500, rel=0.05)
-    assert 0 < estimate.args[3] < 500
-    assert planned_ms - 500 < estimate.args[4] <= planned_ms
-    assert estimate.args[6:] == (3500, 0)
+    assert estimate.depth_um == pytest.approx(3500, rel=0.05)
+    assert 0 < estimate.spread_um < 500
+    assert planned_ms - 500 < estimate.liquid_ms <= planned_ms
+    assert estimate.values("planned_um", "note") == (3500, 0)
 
 
 @pytest.mark.hazard("H-01")
 def test_on_the_depth_ends_it_and_the_timer_holds_the_upper_bound() -> None:
     """H-01: the gate is planned for the upper bound, and the estimate only ends it earlier."""
     bench, planned_ms = begin({DEPTH_MODE: 1})
-    gate_us = last(bench, ARMED).args[3]
+    gate_us = last(bench, ARMED).planned_us
     assert gate_us == min(30_000, planned_ms * 5 // 4) * 1000 + LAGS_US
     cause, flow_ms = freeze(bench)
     assert cause == BY_DEPTH
     assert planned_ms * 3 // 4 <= flow_ms < gate_us // 1000
     estimate = last(bench, ESTIMATE)
-    assert 3500 <= estimate.args[2] < 3530
-    assert estimate.args[7] == 2
+    assert 3500 <= estimate.depth_um < 3530
+    assert estimate.note == 2
     (opened, closed) = bench.valve_intervals()[-1]
     assert (closed - opened) / 1e6 == pytest.approx(flow_ms + LAGS_US / 1000, abs=2)
 
@@ -97,10 +98,10 @@ def test_a_line_that_gives_gas_is_frozen_longer_but_never_beyond_the_bound() -> 
     assert cause == COMPLETE
     assert flow_ms == min(30_000, planned_ms * 5 // 4)
     estimate = last(bench, ESTIMATE)
-    assert estimate.args[2] < 3350
-    assert estimate.args[7] == 1, "short of the lesion"
+    assert estimate.depth_um < 3350
+    assert estimate.note == 1, "short of the lesion"
     events = [event for event in bench.events() if event["ev"] == "short"]
-    assert [event["estimate_um"] for event in events] == [estimate.args[2]]
+    assert [event["estimate_um"] for event in events] == [estimate.depth_um]
 
 
 @pytest.mark.hazard("H-02")
@@ -120,8 +121,8 @@ def test_a_trigger_let_go_ends_it_in_the_mode_too() -> None:
     freezing(bench, 4000)
     bench.release("trigger")
     bench.run_for(300)
-    assert last(bench, FREEZE_END).args[2] == RELEASED
-    assert last(bench, ESTIMATE).args[2] < 3000
+    assert last(bench, FREEZE_END).cause == RELEASED
+    assert last(bench, ESTIMATE).depth_um < 3000
 
 
 def test_a_skin_sensor_that_is_not_fitted_is_never_a_fault() -> None:
@@ -142,7 +143,7 @@ def test_a_silent_skin_sensor_is_a_fault_where_it_is_said_to_be_fitted() -> None
     assert faults(bench) == []
     bench.wiring.skin_sensor.present = False
     bench.run_for(4000)
-    assert (state(bench), faults(bench)) == ("FAULT", [24])
+    assert (state(bench), faults(bench)) == ("FAULT", [Fault.SKIN_SENSOR])
     bench.press("select")
     assert state(bench) == "FAULT"
     bench.wiring.skin_sensor.present = True
@@ -154,13 +155,15 @@ def test_a_silent_skin_sensor_is_a_fault_where_it_is_said_to_be_fitted() -> None
 def test_the_skin_s_fall_is_seen_and_recorded() -> None:
     bench, _planned_ms = begin({SKIN_SENSOR: 1}, skin_sensor=True)
     freeze(bench)
-    skin_ms, spread_um, depth_um = (last(bench, ESTIMATE).args[i] for i in (5, 3, 2))
+    skin_ms, spread_um, depth_um = last(bench, ESTIMATE).values(
+        "skin_fall_ms", "spread_um", "depth_um"
+    )
     assert 200 < skin_ms < 500  # nominal: 320
     without, _ = begin({SKIN_SENSOR: 0}, skin_sensor=True)
     freeze(without)
-    assert last(without, ESTIMATE).args[5] == 0
-    assert last(without, ESTIMATE).args[3] > spread_um
-    assert depth_um == pytest.approx(last(without, ESTIMATE).args[2], rel=0.06)
+    assert last(without, ESTIMATE).skin_fall_ms == 0
+    assert last(without, ESTIMATE).spread_um > spread_um
+    assert depth_um == pytest.approx(last(without, ESTIMATE).depth_um, rel=0.06)
 
 
 def test_the_records_of_a_freeze_stand_in_order() -> None:

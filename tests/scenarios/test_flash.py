@@ -28,6 +28,7 @@ from tests.scenarios.conftest import (
     treat,
     until,
 )
+from tests.scenarios.fault_numbers import Fault
 
 SLOTS = ("/settings_a.bin", "/settings_b.bin")
 
@@ -64,7 +65,7 @@ def test_one_corrupt_slot_leaves_the_other(used: bytes, slot: str, at: int) -> N
     ready(bench)
     assert bench.ask("get", key="volume")["ok"]["value"] in (1, 3)
     boot = [r for r in records(bench) if r.kind == BOOT][-1]
-    assert boot.args[3] == 2  # one slot bad, and it says so
+    assert boot.settings_outcome == 2  # one slot bad, and it says so
 
 
 @pytest.mark.hazard("H-07")
@@ -72,14 +73,14 @@ def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
     """H-07: never in silence."""
     bench = FastBench(flash=spoil(used, *SLOTS))
     switch_on(bench, "FAULT")
-    assert faults(bench) == [2]
+    assert faults(bench) == [Fault.SETTINGS_LOST]
     assert bench.ask("get", key="volume")["ok"]["value"] == 2
     bench.press("arm", 1500)
     assert state(bench) == "FAULT"
     bench.cut_power()
     bench.run_for(100)
     switch_on(bench, "FAULT")  # switching off and on is no acknowledgement
-    assert faults(bench) == [2]
+    assert faults(bench) == [Fault.SETTINGS_LOST]
     bench.press("select")
     assert state(bench) == "READY"
     bench.cut_power()
@@ -96,7 +97,7 @@ def test_lost_settings_files_on_a_used_device_are_a_fault(used: bytes) -> None:
         filesystem.call(lfs.remove, slot)
     bench = FastBench(flash=flash)
     switch_on(bench, "FAULT")
-    assert faults(bench) == [2]
+    assert faults(bench) == [Fault.SETTINGS_LOST]
 
 
 @pytest.mark.hazard("H-08")
@@ -105,7 +106,7 @@ def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
     """H-08: the chain shows it; nothing is deleted."""
     bench = FastBench(flash=spoil(used, "/journal/00000001", at=at))
     switch_on(bench, "FAULT")
-    assert faults(bench) == [5]
+    assert faults(bench) == [Fault.JOURNAL_DAMAGED]
     with pytest.raises(AssertionError):
         records(bench)
     bench.press("select")
@@ -128,7 +129,7 @@ def test_a_torn_tail_is_kept_and_the_journal_goes_on(used: bytes) -> None:
     filesystem.write_file("/journal/00000001", whole + b"\x01" * 17)
     bench = FastBench(flash=flash)
     switch_on(bench, "FAULT")
-    assert faults(bench) == [5]
+    assert faults(bench) == [Fault.JOURNAL_DAMAGED]
     bench.press("select")
     treat(bench)
     book = records(bench)
@@ -146,7 +147,7 @@ def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> No
     bench.flash.broken = True
     bench.release("trigger")
     until(bench, "FAULT", 5000)
-    assert faults(bench) == [4]
+    assert faults(bench) == [Fault.JOURNAL_FAILED]
     bench.press("select", 3000)
     assert state(bench) == "FAULT"
     # When the flash works again, what was kept in memory is written.
@@ -154,7 +155,7 @@ def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> No
     bench.run_for(3000)
     end = [r for r in records(bench) if r.kind == FREEZE_END]
     assert len(end) == 1
-    assert 990_000 < end[0].args[5] < 1_030_000
+    assert 990_000 < end[0].delivered_us < 1_030_000
 
 
 @pytest.mark.hazard("H-08")
@@ -167,7 +168,7 @@ def test_a_flash_that_fails_before_the_freeze_prevents_it() -> None:
     bench.hold("trigger")
     until(bench, "FAULT", 5000)
     assert bench.valve_intervals() == []
-    assert faults(bench) == [4]
+    assert faults(bench) == [Fault.JOURNAL_FAILED]
 
 
 @pytest.mark.hazard("H-08")
@@ -178,7 +179,7 @@ def test_a_full_flash_forbids_arming() -> None:
     free = filesystem.free_blocks()
     filesystem.write_file("/holiday.jpg", b"\x55" * (4086 * (free - 12)))
     switch_on(bench, "FAULT")
-    assert 3 in faults(bench)
+    assert Fault.JOURNAL_FULL in faults(bench)
     bench.press("select")
     assert state(bench) == "FAULT"
 
@@ -262,7 +263,7 @@ def test_power_cut_at_any_flash_operation(part: int, torn_bytes: int | None) -> 
         kinds = [r.kind for r in book]
         if FREEZE_BEGIN in kinds and FREEZE_END not in kinds:
             assert FREEZE_LOST in kinds
-            assert faults(bench) == [16]
+            assert faults(bench) == [Fault.FREEZE_LOST]
         else:
             assert faults(bench) == []
         if opened:

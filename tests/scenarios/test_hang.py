@@ -65,10 +65,10 @@ def test_a_hang_while_freezing(bench: Bench, after_ms: float) -> None:
     assert faults(bench) == [WATCHDOG, LOST]
     book = records(bench)
     boot = [record for record in book if record.kind == BOOT][-1]
-    assert boot.args[0] == WATCHDOG_RESET
+    assert boot.reset_cause == WATCHDOG_RESET
     (lost,) = [record for record in book if record.kind == FREEZE_LOST]
     assert not any(record.kind == FREEZE_END for record in book)
-    least_us, most_us, cause = lost.args[4:7]
+    least_us, most_us, cause = lost.values("delivered_least_us", "delivered_most_us", "reset_cause")
     assert cause == WATCHDOG_RESET
     assert least_us <= delivered_us <= most_us
     assert most_us - least_us <= 80_000

@@ -183,7 +183,7 @@ def test_a_repeated_request_is_harmless(bench: Bench) -> None:
         bench.host_write(request)
         bench.run_for(300)
     changes = [r for r in records(bench) if r.kind == SETTING]
-    assert [r.args[1:4] for r in changes] == [(2, 3, 2)]
+    assert [r.values("old", "new", "by") for r in changes] == [(2, 3, 2)]
 
 
 @pytest.mark.hazard("H-12")
@@ -216,7 +216,9 @@ def test_a_dose_setting_waits_for_the_operator(bench: Bench) -> None:
     event = next(e for e in bench.events() if e["ev"] == "setting")
     assert event["applied"] is True
     assert event["why"] == "confirmed"
-    assert [r.args[:4] for r in records(bench) if r.kind == SETTING] == [(1, 2300, 3000, 3)]
+    assert [
+        r.values("setting", "old", "new", "by") for r in records(bench) if r.kind == SETTING
+    ] == [(1, 2300, 3000, 3)]
 
 
 @pytest.mark.hazard("H-13")
@@ -240,7 +242,7 @@ def test_a_change_that_is_not_confirmed_does_not_happen(bench: Bench, how: str) 
     (event,) = [e for e in bench.events() if e["ev"] == "setting"]
     assert event["applied"] is False
     assert event["why"] == ("timed_out" if how == "time" else "rejected")
-    assert [r.args[3] for r in records(bench) if r.kind == SETTING] == [4]
+    assert [r.by for r in records(bench) if r.kind == SETTING] == [4]
 
 
 @pytest.mark.hazard("H-13")
@@ -306,7 +308,7 @@ def test_the_clock_is_set_recorded_and_told(bench: Bench) -> None:
     assert bench.ask("time")["ok"]["source"] == "host"
     assert 1_800_000_004 <= bench.ask("time")["ok"]["utc_s"] <= 1_800_000_006
     change = next(r for r in records(bench) if r.kind == TIME_SET)
-    assert change.args[:2] == (0, 1_800_000_000)
+    assert change.values("old_s", "new_s") == (0, 1_800_000_000)
     treat(bench)
     end = last(bench, FREEZE_END)
     assert 1_800_000_010 <= end.utc_s <= 1_800_000_030
@@ -342,7 +344,7 @@ def test_a_freeze_under_flood_is_as_exact_as_one_without(bench: Bench) -> None:
     bench.ask("hello", timeout_ms=60_000)  # behind all that the host had written
     bench.host_read()
     end = next(r for r in records(bench) if r.kind == FREEZE_END)
-    assert end.args[2] == COMPLETE
+    assert end.cause == COMPLETE
     assert bench.ask("get", key="depth_um")["ok"] == {
         "key": "depth_um",
         "value": 2300,

@@ -111,8 +111,8 @@ def test_a_change_is_kept_recorded_and_taken_back(bench: Bench) -> None:
     assert book[: len(before)] == before
     there, back = book[len(before) :]
     assert (there.kind, back.kind) == (SETTING, SETTING)
-    assert there.args[1:4] == (old, new, 2)
-    assert back.args[1:4] == (new, old, 2)
+    assert there.values("old", "new", "by") == (old, new, 2)
+    assert back.values("old", "new", "by") == (new, old, 2)
 
 
 # -- the bench of a board alone, on what stands for one -----------------------------------------

@@ -27,6 +27,7 @@ from tests.scenarios.conftest import (
     told,
     treat,
 )
+from tests.scenarios.fault_numbers import Fault
 
 VOLUME, CONTRAST, LANGUAGE, PATIENT_REF, THAW_MIN_S, CYCLES = 4, 5, 27, 25, 24, 22
 BY_PANEL = 1
@@ -123,7 +124,7 @@ def test_select_goes_round_the_values(
     bench.press("select")
     bench.run_for(2500)
     record = last(bench, SETTING)
-    assert record.args[:4] == (number, values[0], values[1], BY_PANEL)
+    assert record.values("setting", "old", "new", "by") == (number, values[0], values[1], BY_PANEL)
     bench.cut_power()
     bench.run_for(300)
     switch_on(bench, "READY")
@@ -175,7 +176,12 @@ def test_the_patients_number_can_be_taken_away(bench: Bench) -> None:
     bench.press("select")
     assert value(bench, "patient_ref") == 0
     bench.run_for(2500)
-    assert last(bench, SETTING).args[:4] == (PATIENT_REF, 4711, 0, BY_PANEL)
+    assert last(bench, SETTING).values("setting", "old", "new", "by") == (
+        PATIENT_REF,
+        4711,
+        0,
+        BY_PANEL,
+    )
     before = text(bench)
     bench.press("select")  # refused: there is none
     assert text(bench) == before
@@ -252,7 +258,7 @@ def test_the_estop_ends_it(bench: Bench) -> None:
     bench.estop_open()
     bench.run_for(300)
     assert told(bench) == "FAULT"
-    assert faults(bench) == [1]
+    assert faults(bench) == [Fault.ESTOP]
     bench.estop_close()
     bench.run_for(100)
     bench.press("select", 2300)
@@ -266,7 +272,7 @@ def test_a_fault_ends_it(bench: Bench) -> None:
     before = opened(bench)
     bench.mishap("thermocouple_open")
     bench.run_for(3000)
-    assert faults(bench) == [6]
+    assert faults(bench) == [Fault.NOZZLE_SENSOR]
     bench.mend("thermocouple_open")
     bench.run_for(3000)
     bench.press("select")
@@ -317,7 +323,7 @@ def test_the_end_of_an_observation_comes_before_it(bench: Bench) -> None:
     assert text(bench) != menu
     bench.press("arm", 1200)
     assert told(bench) == "ARMED"
-    assert last(bench, OBSERVATION).args[1] == 1
+    assert last(bench, OBSERVATION).outcome == 1
 
 
 def _screening(bench: Bench) -> None:

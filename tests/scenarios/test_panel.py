@@ -46,7 +46,7 @@ def test_a_treatment_by_hand_is_complete_and_on_record(
     _text, book, operator = treated
     ends = [record for record in book if record.kind == FREEZE_END]
     assert len(ends) == 1
-    assert ends[0].args[2] == 1  # complete
+    assert ends[0].cause == 1  # complete
     assert 10_000 <= operator.engine.view.opened_ms <= 30_000
 
 

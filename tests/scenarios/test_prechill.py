@@ -42,6 +42,7 @@ from tests.scenarios.conftest import (
     told,
     until,
 )
+from tests.scenarios.fault_numbers import Fault
 
 
 def asked(bench: Bench) -> None:
@@ -84,18 +85,18 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
         ESTIMATE, TREATMENT_END,
     ]  # fmt: skip
     begin, end, armed, _plan, freeze = book[2:7]
-    assert begin.args[:3] == (0, 1, 10_000_000)
-    assert begin.args[3] > 0  # warm
-    assert end.args[:4] == (0, 1, COLD, 10_000_000)
-    assert -3 * US <= purged[1] - purged[0] - end.args[4] * US <= 50 * US
-    assert end.args[5] < -17500
-    assert abs(end.args[5] - armed.args[5]) < 300  # read 0.2 s later
-    assert freeze.args[0] == armed.seq
+    assert begin.values("treatment", "cycle", "planned_us") == (0, 1, 10_000_000)
+    assert begin.nozzle_c_x100 > 0  # warm
+    assert end.values("treatment", "cycle", "cause", "planned_us") == (0, 1, COLD, 10_000_000)
+    assert -3 * US <= purged[1] - purged[0] - end.delivered_us * US <= 50 * US
+    assert end.nozzle_c_x100 < -17500
+    assert abs(end.nozzle_c_x100 - armed.nozzle_c_x100) < 300  # read 0.2 s later
+    assert freeze.treatment == armed.seq
     # Liquid leaves the nozzle as soon as the armature has lifted.
     lifted, wet = bench.plant.open_intervals_ns[1], bench.plant.liquid_intervals_ns[-1]
     assert wet[0] - lifted[0] < 500 * MS
     assert bench.plant.liquid_intervals_ns[0][0] - bench.plant.open_intervals_ns[0][0] > 2000 * MS
-    assert frozen[1] - frozen[0] == freeze.args[3] * US
+    assert frozen[1] - frozen[0] == freeze.planned_us * US
 
 
 @pytest.mark.hazard("H-04", "H-21")
@@ -108,7 +109,7 @@ def test_without_trigger_nothing_is_purged(bench: Bench) -> None:
     assert state(bench) == "READY"
     assert bench.valve_intervals() == []
     assert records(bench)[-1].kind == DISARMED
-    assert records(bench)[-1].args[:2] == (0, 2)
+    assert records(bench)[-1].values("treatment", "reason") == (0, 2)
 
 
 @pytest.mark.hazard("H-04")
@@ -119,7 +120,7 @@ def test_arm_leads_back_from_the_purge(bench: Bench) -> None:
     assert state(bench) == "READY"
     bench.press("trigger", 500)
     assert bench.valve_intervals() == []
-    assert records(bench)[-1].args[:2] == (0, 1)
+    assert records(bench)[-1].values("treatment", "reason") == (0, 1)
 
 
 @pytest.mark.hazard("H-04", "H-21")
@@ -152,13 +153,13 @@ def test_letting_go_ends_the_purge_and_it_does_not_resume(bench: Bench, after_ms
     assert closed - released_ns <= 20 * MS
     assert state(bench) == "PRECHILL"
     end = the_end(bench)
-    assert end.args[2] == RELEASED
-    assert -3 * US <= closed - opened - end.args[4] * US <= 50 * US
+    assert end.cause == RELEASED
+    assert -3 * US <= closed - opened - end.delivered_us * US <= 50 * US
     bench.run_for(59000)  # the time-out counts from here
     assert state(bench) == "PRECHILL"
     cold_line(bench)
     purge(bench)
-    assert [r.args[2] for r in records(bench) if r.kind == PRECHILL_END] == [RELEASED, COLD]
+    assert [r.cause for r in records(bench) if r.kind == PRECHILL_END] == [RELEASED, COLD]
 
 
 def test_a_trigger_let_go_before_the_gate_opens_is_a_cancelled_purge(bench: Bench) -> None:
@@ -169,7 +170,7 @@ def test_a_trigger_let_go_before_the_gate_opens_is_a_cancelled_purge(bench: Benc
     bench.run_for(500)
     assert state(bench) == "PRECHILL"
     ends = [r for r in records(bench) if r.kind == PRECHILL_END]
-    assert [r.args[2] for r in ends] == [CANCELLED]
+    assert [r.cause for r in ends] == [CANCELLED]
     assert bench.valve_intervals() == []
 
 
@@ -184,8 +185,8 @@ def test_a_line_that_does_not_get_cold_is_a_fault_after_10_s(bench: Bench, misha
     until(bench, "FAULT", 11000)
     ((opened, closed),) = bench.valve_intervals()
     assert closed - opened == 10_000 * MS
-    assert faults(bench) == [23]
-    assert the_end(bench).args[2] == COMPLETE
+    assert faults(bench) == [Fault.NO_LIQUID]
+    assert the_end(bench).cause == COMPLETE
     assert bench.wiring.driven(3) == 0
     bench.mend(mishap)
     bench.release("trigger")
@@ -205,10 +206,10 @@ def test_the_estop_ends_a_purge_within_5_us_and_latches(bench: Bench, after_us: 
     bench.run_for(200)
     ((opened, closed),) = bench.valve_intervals()
     assert closed - struck_ns <= 5 * US
-    assert faults(bench) == [1]
+    assert faults(bench) == [Fault.ESTOP]
     end = the_end(bench)
-    assert end.args[2] == ESTOP
-    assert abs(closed - opened - end.args[4] * US) <= 3 * US
+    assert end.cause == ESTOP
+    assert abs(closed - opened - end.delivered_us * US) <= 3 * US
     bench.estop_close()
     bench.run_for(100)
     bench.press("select", 2200)
@@ -243,7 +244,7 @@ def test_what_breaks_during_a_purge_ends_it(bench: Bench, mishap: str, number: i
     assert number in faults(bench)
     assert len(bench.valve_intervals()) == 1
     assert bench.wiring.driven(3) == 0
-    assert the_end(bench).args[2] == FAULTED
+    assert the_end(bench).cause == FAULTED
 
 
 @pytest.mark.hazard("H-05")
@@ -254,7 +255,7 @@ def test_a_shorted_gate_switch_is_found_before_a_purge(bench: Bench) -> None:
     bench.mishap("gate_switch_shorted")
     bench.hold("trigger")
     until(bench, "FAULT")
-    assert 12 in faults(bench)
+    assert Fault.COIL_SHORTED in faults(bench)
     assert bench.valve_intervals() == []
 
 
@@ -273,12 +274,12 @@ def test_a_loop_that_stops_in_a_purge_closes_and_restarts(bench: Bench) -> None:
     assert fell[0] - stopped_ns <= 100 * MS
     bench.release("trigger")
     until(bench, "FAULT", 10000)
-    assert 15 in faults(bench)
-    assert 16 not in faults(bench)  # no freeze was lost
+    assert Fault.WATCHDOG in faults(bench)
+    assert Fault.FREEZE_LOST not in faults(bench)  # no freeze was lost
     end = the_end(bench)
-    assert end.args[2] == RESET
+    assert end.cause == RESET
     delivered_us = (fell[0] - bench.valve_intervals()[0][0]) / US
-    assert delivered_us <= end.args[4] <= delivered_us + 80_000
+    assert delivered_us <= end.delivered_us <= delivered_us + 80_000
 
 
 @pytest.mark.hazard("H-08", "H-15")
@@ -290,7 +291,11 @@ def test_power_lost_in_a_purge_is_recorded_and_nothing_resumes(bench: Bench) -> 
     bench.run_for(500)
     bench.release("trigger")
     switch_on(bench, "READY")
-    assert the_end(bench).args[2:5] == (RESET, 10_000_000, 10_000_000)
+    assert the_end(bench).values("cause", "planned_us", "delivered_us") == (
+        RESET,
+        10_000_000,
+        10_000_000,
+    )
     bench.cut_power()
     bench.run_for(100)
     switch_on(bench, "READY")
@@ -331,7 +336,7 @@ def test_armed_for_too_long_asks_for_another_purge(bench: Bench) -> None:
     assert kinds.count(PRECHILL_END) == 2
     (first, again) = (r for r in records(bench) if r.kind == PRECHILL_BEGIN)
     (armed,) = (r for r in records(bench) if r.kind == ARMED)
-    assert (first.args[0], again.args[0]) == (0, armed.seq)
+    assert (first.treatment, again.treatment) == (0, armed.seq)
 
 
 @pytest.mark.hazard("H-02")
@@ -374,7 +379,7 @@ def test_a_purge_needs_its_record_in_flash() -> None:
     bench.flash.fail_after(0)
     bench.hold("trigger")
     until(bench, "FAULT")
-    assert 4 in faults(bench)
+    assert Fault.JOURNAL_FAILED in faults(bench)
     assert bench.valve_intervals() == []
 
 
@@ -388,6 +393,6 @@ def test_a_nozzle_blocked_since_the_purge_is_found_in_5_s(bench: Bench) -> None:
     bench.mishap("nozzle_blocked")
     freezing(bench)
     until(bench, "FAULT", 20000)
-    assert faults(bench) == [22]
+    assert faults(bench) == [Fault.NO_COLD]
     opened, closed = bench.valve_intervals()[-1]
     assert 5_000 * MS <= closed - opened <= 9_000 * MS

@@ -92,8 +92,10 @@ def treatment(bench: EmulatedBench, cutter: Cutter) -> None:
     assert steps == [ARMED, FREEZE_BEGIN, FREEZE_END]
     assert book[0].kind == BOOT
     ((opened_ns, closed_ns),) = bench.valve_intervals()
-    _, _, dose_ms, planned_us, *_ = by_kind[FREEZE_BEGIN].args
-    _, _, cause, _, _, delivered_us, coldest_c_x100, _ = by_kind[FREEZE_END].args
+    dose_ms, planned_us = by_kind[FREEZE_BEGIN].values("dose_ms", "planned_us")
+    cause, delivered_us, coldest_c_x100 = by_kind[FREEZE_END].values(
+        "cause", "delivered_us", "nozzle_min_c_x100"
+    )
     assert dose_ms == before["dose_ms"] >= 10_000
     # The count makes up for the valve's own lag, so it is not the dose itself.
     assert abs(planned_us - dose_ms * 1000) <= 50_000

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from hw_sim.bench import Bench, FastBench
+from hw_sim.bench.journal_records import ARMED, TABLE, Record
 from hw_sim.image.flash import Filesystem
 from tests.scenarios.conftest import arm, faults, ready, records, state, switch_on
+from tests.scenarios.fault_numbers import Fault
 
-TABLE, ARMED = 22, 4
 CALIBRATED = 1000
 NUMBERS = {
     "h_w_m2k": 3300, "spread_permille": 60, "skin_ms": 260, "model": 2, "run": 17,
@@ -37,8 +38,12 @@ def offer(bench: Bench, applicator: int = 1, **change: Any) -> dict[str, Any]:
     return bench.ask("table_write", applicator=applicator, **NUMBERS | change)
 
 
-def tables(bench: Bench) -> list[tuple[int, ...]]:
-    return [record.args for record in records(bench) if record.kind == TABLE]
+def tables(bench: Bench) -> list[Record]:
+    return [record for record in records(bench) if record.kind == TABLE]
+
+
+def change_of(record: Record) -> tuple[int, ...]:
+    return record.values("applicator", "by", "h_w_m2k", "run")
 
 
 def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: Bench) -> None:
@@ -60,7 +65,9 @@ def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: 
     event = next(e for e in bench.events() if e["ev"] == "table")
     assert (event["applicator"], event["applied"], event["why"]) == (1, True, "confirmed")
     (record,) = tables(bench)
-    assert record[:7] == (1, 3, 3300, 17, 1_795_000_000, curves[0][7], curves[0][-1])
+    assert change_of(record) == (1, 3, 3300, 17)
+    depths_um = curves[0][7], curves[0][-1]
+    assert record.values("date_s", "depth_10s_um", "depth_30s_um") == (1_795_000_000, *depths_um)
     row = next(r for r in bench.ask("describe", part="applicators")["ok"]["rows"] if r[0] == 1)
     assert row[2:4] == [curves[0][7], curves[0][-1]]
     assert "run 17" in row[4]
@@ -83,8 +90,8 @@ def test_a_dose_is_that_of_the_table_and_arming_records_which(bench: Bench) -> N
     assert 10_000 <= after < before
     arm(bench)
     armed = next(record for record in records(bench) if record.kind == ARMED)
-    assert armed.args[2] == after
-    assert armed.args[4] == CALIBRATED + 17
+    assert armed.dose_ms == after
+    assert armed.table_version == CALIBRATED + 17
 
 
 @pytest.mark.hazard("H-13")
@@ -107,7 +114,7 @@ def test_without_the_operator_s_word_nothing_changes(bench: Bench, how: str) -> 
     assert state(bench) == "READY"
     assert shipped(bench) == before
     (record,) = tables(bench)
-    assert record[:4] == (1, 4, 3300, 17)
+    assert change_of(record) == (1, 4, 3300, 17)
     event = next(e for e in bench.events() if e["ev"] == "table")
     assert event["why"] == ("timed_out" if how == "timed_out" else "rejected")
 
@@ -123,7 +130,7 @@ def test_a_table_is_removed_with_confirmation_too(bench: Bench) -> None:
     assert shipped(bench)["source"] == "calibrated"
     bench.press("select", 1200)
     assert shipped(bench) == before
-    assert [record[:4] for record in tables(bench)] == [(1, 3, 3300, 17), (1, 3, 0, 0)]
+    assert [change_of(record) for record in tables(bench)] == [(1, 3, 3300, 17), (1, 3, 0, 0)]
 
 
 @pytest.mark.hazard("H-06")
@@ -188,7 +195,7 @@ def test_two_spoilt_slots_are_told_and_the_shipped_tables_in_force() -> None:
         filesystem.write_file(name, b"CRYT" + zlib.crc32(b"").to_bytes(4, "little") * 5)
     again = FastBench(flash=bench.flash)
     switch_on(again, "FAULT")
-    assert faults(again) == [25]
+    assert faults(again) == [Fault.TABLES_LOST]
     again.press("select")
     assert state(again) == "READY"
     assert shipped(again) == before

@@ -39,6 +39,7 @@ from tests.scenarios.conftest import (
     treat,
     until,
 )
+from tests.scenarios.fault_numbers import Fault
 
 
 @pytest.mark.hazard("H-01", "H-02", "H-08")
@@ -55,23 +56,54 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
         BOOT, SETTING, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, ESTIMATE, TREATMENT_END,
     ]  # fmt: skip
     armed, plan, begin, end, estimated, closing = book[2:]
-    assert plan.args[:5] == (armed.seq, 1, 1, 0, 2500)
-    assert 0 < plan.args[5] < 500
-    assert plan.args[6:] == (1, 0)
-    assert closing.args == (armed.seq, 1, 1, 1, dose_ms, end.args[6], 0, 0)
-    assert armed.args[:4] == (1, 2500, dose_ms, dose_ms * 1000 + 12000 - 25000)
-    assert begin.args[:4] == (armed.seq, 1, dose_ms, armed.args[3])
-    assert end.args[:5] == (armed.seq, 1, COMPLETE, dose_ms, armed.args[3])
-    assert abs(closed - opened - armed.args[3] * US) <= 5 * US
-    assert abs(closed - opened - end.args[5] * US) <= 1 * US
-    assert end.args[6] < -15000  # the nozzle got cold
+    assert plan.values("treatment", "profile", "target", "margin_um", "plan_depth_um") == (
+        armed.seq,
+        1,
+        1,
+        0,
+        2500,
+    )
+    assert 0 < plan.spread_um < 500
+    assert plan.values("cycles", "purge") == (1, 0)
+    assert closing.fields == {
+        "treatment": armed.seq,
+        "why": 1,
+        "cycles": 1,
+        "complete": 1,
+        "delivered_ms": dose_ms,
+        "nozzle_min_c_x100": end.nozzle_min_c_x100,
+        "interruptions": 0,
+        "patient_ref": 0,
+    }
+    assert armed.values("applicator", "depth_um", "dose_ms", "planned_us") == (
+        1,
+        2500,
+        dose_ms,
+        dose_ms * 1000 + 12000 - 25000,
+    )
+    assert begin.values("treatment", "cycle", "dose_ms", "planned_us") == (
+        armed.seq,
+        1,
+        dose_ms,
+        armed.planned_us,
+    )
+    assert end.values("treatment", "cycle", "cause", "dose_ms", "planned_us") == (
+        armed.seq,
+        1,
+        COMPLETE,
+        dose_ms,
+        armed.planned_us,
+    )
+    assert abs(closed - opened - armed.planned_us * US) <= 5 * US
+    assert abs(closed - opened - end.delivered_us * US) <= 1 * US
+    assert end.nozzle_min_c_x100 < -15000  # the nozzle got cold
     # The line was warm: less liquid than seconds, and the estimate says so.
-    assert estimated.args[:2] == (armed.seq, 1)
-    assert 1000 < estimated.args[2] < 2350
-    assert 0 < estimated.args[4] < dose_ms - 2000
-    assert estimated.args[6:] == (2500, 1)
-    assert 400 < end.args[7] < 600  # the pressure sagged while liquid flowed
-    assert book[1].args == (1, 2300, 2500, 1, 0, 0, 0, 0)
+    assert estimated.values("treatment", "cycle") == (armed.seq, 1)
+    assert 1000 < estimated.depth_um < 2350
+    assert 0 < estimated.liquid_ms < dose_ms - 2000
+    assert estimated.values("planned_um", "note") == (2500, 1)
+    assert 400 < end.pressure_min_mbar < 600  # the pressure sagged while liquid flowed
+    assert book[1].fields == {"setting": 1, "old": 2300, "new": 2500, "by": 1}
     bench.press("select")
     assert state(bench) == "READY"
 
@@ -169,9 +201,9 @@ def test_letting_go_ends_the_freeze_and_it_does_not_resume(bench: Bench, after_m
     ((opened, closed),) = bench.valve_intervals()
     assert closed - released_ns <= 20 * MS
     end = last(bench, FREEZE_END)
-    assert end.args[2] == RELEASED
+    assert end.cause == RELEASED
     # X counts pairs of us, and is read up to 50 us before the gate falls (valve.py).
-    assert -3 * US <= closed - opened - end.args[5] * US <= 50 * US
+    assert -3 * US <= closed - opened - end.delivered_us * US <= 50 * US
 
 
 @pytest.mark.hazard("H-03", "H-15")
@@ -187,10 +219,10 @@ def test_the_estop_closes_within_5_us_and_latches(bench: Bench, after_us: int) -
     ((opened, closed),) = bench.valve_intervals()
     assert closed - struck_ns <= 5 * US
     assert state(bench) == "FAULT"
-    assert faults(bench) == [1]
+    assert faults(bench) == [Fault.ESTOP]
     end = next(r for r in records(bench) if r.kind == FREEZE_END)
-    assert end.args[2] == ESTOP
-    assert abs(closed - opened - end.args[5] * US) <= 3 * US
+    assert end.cause == ESTOP
+    assert abs(closed - opened - end.delivered_us * US) <= 3 * US
     # SELECT alone does not clear it, nor does closing the loop.
     bench.press("select", 3000)
     assert state(bench) == "FAULT"
@@ -215,7 +247,7 @@ def test_an_estop_of_a_microsecond_ends_the_freeze_for_good(bench: Bench) -> Non
     bench.estop_close()
     bench.run_for(300)
     assert state(bench) == "FAULT"
-    assert faults(bench) == [1]
+    assert faults(bench) == [Fault.ESTOP]
     assert len(bench.valve_intervals()) == 1
 
 
@@ -229,7 +261,7 @@ def test_the_estop_leaves_no_other_fault_at_any_moment_of_the_tick() -> None:
         freezing(bench, 300 + half_ms / 2)
         bench.estop_open()
         bench.run_for(400)
-        assert faults(bench) == [1], f"after {half_ms / 2} ms"
+        assert faults(bench) == [Fault.ESTOP], f"after {half_ms / 2} ms"
 
 
 @pytest.mark.hazard("H-03")
@@ -254,7 +286,7 @@ def test_the_estop_open_at_power_on_is_a_fault_after_the_self_test(bench: Bench)
     """H-03, H-17."""
     bench.estop_open()
     switch_on(bench, "FAULT")
-    assert faults(bench) == [1]
+    assert faults(bench) == [Fault.ESTOP]
 
 
 def test_a_trigger_let_go_before_the_gate_opens_is_a_cancelled_freeze(bench: Bench) -> None:
@@ -266,8 +298,8 @@ def test_a_trigger_let_go_before_the_gate_opens_is_a_cancelled_freeze(bench: Ben
     until(bench, "DONE")
     assert bench.valve_intervals() == []
     end = last(bench, FREEZE_END)
-    assert end.args[2] == CANCELLED
-    assert end.args[5] == 0
+    assert end.cause == CANCELLED
+    assert end.delivered_us == 0
 
 
 def test_the_ice_field_is_marked(bench: Bench) -> None:
@@ -277,7 +309,7 @@ def test_the_ice_field_is_marked(bench: Bench) -> None:
     bench.press("select")
     until(bench, "DONE", 40000)
     (mark,) = [r for r in records(bench) if r.kind == ICE_FIELD]
-    assert 3900 < mark.args[2] < 4200
+    assert 3900 < mark.elapsed_ms < 4200
 
 
 @pytest.mark.hazard("H-18")
@@ -289,18 +321,18 @@ def test_two_treatments_have_two_numbers(bench: Bench) -> None:
     treat(bench)
     ends = [r for r in records(bench) if r.kind == FREEZE_END]
     arms = [r for r in records(bench) if r.kind == ARMED]
-    assert [e.args[0] for e in ends] == [a.seq for a in arms]
+    assert [e.treatment for e in ends] == [a.seq for a in arms]
     assert len({a.seq for a in arms}) == 2
 
 
 # -- interlocks ---------------------------------------------------------------------------------
 
 FAULTS_IN_READY = [
-    ("thermocouple_open", 6),
-    ("thermocouple_chip_missing", 6),
-    ("pressure_probe_broken", 7),
-    ("level_probe_broken", 8),
-    ("coil_sensor_high", 12),
+    ("thermocouple_open", Fault.NOZZLE_SENSOR),
+    ("thermocouple_chip_missing", Fault.NOZZLE_SENSOR),
+    ("pressure_probe_broken", Fault.PRESSURE_SENSOR),
+    ("level_probe_broken", Fault.LEVEL_SENSOR),
+    ("coil_sensor_high", Fault.COIL_SHORTED),
 ]
 
 
@@ -314,7 +346,7 @@ def test_a_broken_part_is_a_fault_and_says_so(bench: Bench, mishap: str, number:
     bench.run_for(3000)
     assert number in faults(bench)
     assert state(bench) == "FAULT"
-    assert any(r.kind == FAULT and r.args[0] == number for r in records(bench))
+    assert any(r.kind == FAULT and r.fault == number for r in records(bench))
     bench.press("select")
     assert state(bench) == "FAULT"  # still broken
     bench.mend(mishap)
@@ -342,12 +374,12 @@ def test_out_of_limits_refuses_to_arm(bench: Bench, mishap: str) -> None:
 @pytest.mark.parametrize(
     ("mishap", "number"),
     [
-        ("thermocouple_short", 6),
-        ("pressure_low", 9),
-        ("pressure_high", 9),
-        ("dewar_empty", 10),
-        ("coil_open", 11),
-        ("supply_sag", 14),
+        ("thermocouple_short", Fault.NOZZLE_SENSOR),
+        ("pressure_low", Fault.PRESSURE),
+        ("pressure_high", Fault.PRESSURE),
+        ("dewar_empty", Fault.LEVEL_LOW),
+        ("coil_open", Fault.COIL_OPEN),
+        ("supply_sag", Fault.SUPPLY_LOW),
     ],
 )
 def test_what_breaks_during_a_freeze_ends_it(bench: Bench, mishap: str, number: int) -> None:
@@ -362,7 +394,7 @@ def test_what_breaks_during_a_freeze_ends_it(bench: Bench, mishap: str, number: 
     assert bench.wiring.driven(GATE) == 0
     assert bench.wiring.driven(3) == 0
     end = next(r for r in records(bench) if r.kind == FREEZE_END)
-    assert end.args[5] < end.args[4]
+    assert end.delivered_us < end.planned_us
 
 
 @pytest.mark.hazard("H-02", "H-10")
@@ -380,11 +412,15 @@ def test_a_freeze_without_cold_is_not_told_as_a_treatment(
     arm(bench)
     freezing(bench)
     until(bench, "FAULT", 20000)
-    assert faults(bench) == [22]
+    assert faults(bench) == [Fault.NO_COLD]
     ((opened, closed),) = bench.valve_intervals()
     assert closed - opened <= 12_100 * MS  # a longer one is not waited for
     assert [r.kind for r in records(bench)][-4:] == [FREEZE_END, ESTIMATE, FAULT, TREATMENT_END]
-    assert last(bench, TREATMENT_END).args[1:4] == (4, 1, 0)  # a fault; no cycle was complete
+    assert last(bench, TREATMENT_END).values("why", "cycles", "complete") == (
+        4,
+        1,
+        0,
+    )  # a fault; no cycle was complete
 
 
 @pytest.mark.hazard("H-05")
@@ -396,7 +432,7 @@ def test_a_shorted_gate_switch_is_found_before_the_gate_opens(bench: Bench) -> N
     bench.mishap("gate_switch_shorted")
     bench.hold("trigger")
     until(bench, "FAULT")
-    assert 12 in faults(bench)
+    assert Fault.COIL_SHORTED in faults(bench)
     assert bench.valve_intervals() == []
 
 
@@ -411,7 +447,7 @@ def test_a_valve_stuck_open_is_noticed(bench: Bench) -> None:
     until(bench, "DONE", 10000)
     bench.release("trigger")
     bench.run_for(16000)
-    assert 13 in faults(bench)
+    assert Fault.VALVE_STUCK_OPEN in faults(bench)
     assert bench.wiring.driven(3) == 0
 
 
@@ -441,7 +477,7 @@ def test_a_dead_screen_forbids_the_next_treatment_but_not_the_end_of_this(bench:
     bench.run_for(500)
     ((opened, closed),) = bench.valve_intervals()
     assert closed - opened == planned_us(bench) * US
-    assert 20 in faults(bench)
+    assert Fault.SCREEN in faults(bench)
     assert state(bench) == "FAULT"
 
 
@@ -451,7 +487,7 @@ def test_a_button_stuck_at_power_on_is_told(bench: Bench) -> None:
     """H-04, H-17."""
     bench.mishap("trigger_stuck")
     switch_on(bench, "FAULT")
-    assert 19 in faults(bench)
+    assert Fault.BUTTON_STUCK in faults(bench)
 
 
 # -- the processor ------------------------------------------------------------------------------
@@ -479,8 +515,8 @@ def test_a_stopped_loop_closes_and_restarts(bench: Bench, after_ms: float) -> No
     lost = next(r for r in records(bench) if r.kind == 8)
     opened = bench.valve_intervals()[0][0]
     delivered_us = (supply[0] - opened) / US
-    assert lost.args[4] <= delivered_us <= lost.args[5]
-    assert lost.args[5] - lost.args[4] <= 80_000
+    assert lost.delivered_least_us <= delivered_us <= lost.delivered_most_us
+    assert lost.delivered_most_us - lost.delivered_least_us <= 80_000
     bench.run_for(500)
     bench.press("select")
     assert state(bench) == "READY"
@@ -495,9 +531,9 @@ def test_a_loop_that_was_late_ends_the_freeze_as_a_fault(bench: Bench) -> None:
     freezing(bench, 2000)
     bench.hang(200)
     bench.run_for(1000)
-    assert faults(bench) == [18]
+    assert faults(bench) == [Fault.DEAD_MAN]
     end = next(r for r in records(bench) if r.kind == FREEZE_END)
-    assert end.args[5] <= 2_100_000
+    assert end.delivered_us <= 2_100_000
 
 
 @pytest.mark.hazard("H-08", "H-11", "H-15")
@@ -514,10 +550,10 @@ def test_power_lost_while_freezing_is_recorded_at_the_next_start(
     bench.run_for(500)
     bench.release("trigger")
     switch_on(bench, "FAULT")
-    assert faults(bench) == [16]
+    assert faults(bench) == [Fault.FREEZE_LOST]
     lost = next(r for r in records(bench) if r.kind == 8)
-    assert lost.args[4] == 0
-    assert lost.args[5] == planned_us(bench)
+    assert lost.delivered_least_us == 0
+    assert lost.delivered_most_us == planned_us(bench)
     bench.press("select")
     assert state(bench) == "READY"
     bench.cut_power()
@@ -559,4 +595,4 @@ def test_an_error_in_the_program_closes_and_restarts(tmp_path: Path) -> None:
     assert {16, 21} <= set(faults(bench))
     assert b"KeyError" in bench.files()["crash.txt"]
     lost = next(r for r in records(bench) if r.kind == 8)
-    assert lost.args[4] - 1000 <= (closed - opened) / US <= lost.args[5]
+    assert lost.delivered_least_us - 1000 <= (closed - opened) / US <= lost.delivered_most_us
