@@ -4,8 +4,8 @@ May import: gc, machine, micropython, json, os, time, cryo's app and board. Cont
 on the link must not stop a treatment), H-11 (a broken copy of the firmware ends at MicroPython's
 prompt with both switches of the valve low, not in a dark device or an endless row of resets).
 
-Two pins and two scratch registers are read here and not by cryo.board, because importing comes
-too late to ask: on a truncated .mpy MicroPython can hang for ever. The watchdog ends that.
+Two pins and two scratch registers are read here and not by cryo.board, because importing cryo.board
+would be too late: on a truncated .mpy MicroPython can hang. The watchdog ends such a hang.
 """
 
 import micropython
@@ -24,24 +24,24 @@ from micropython import const  # noqa: E402
 _UP = const(8)
 _DOWN = const(9)
 _WATCHDOG_RESET = const(3)
-_DOING = const(0x4005800C)  # scratch 0, as board.py keeps it
-_STARTS = const(0x40058014)  # scratch 2: how many starts in a row have not lasted (board.py)
+_DOING = const(0x4005800C)  # scratch 0: what the program was doing (board.py)
+_STARTS = const(0x40058014)  # scratch 2: number of consecutive failed starts (board.py)
 _MARK = const(0x2C520000)
 _MAINTENANCE = const(3)
 _STARTS_ALLOWED = const(2)
-_LOAD_MS = const(5000)  # loading takes less than one second
-_LOAD_GC = const(32768)  # so that what stays lies together, and the free memory is one piece
+_LOAD_MS = const(5000)  # watchdog time-out while loading, which takes less than 1 s
+_LOAD_GC = const(32768)  # collect every 32 kB while loading, to keep the free heap in one piece
 _WATCHDOG_CLEAR = const(0x4005B000)  # writing a bit here clears it in the watchdog's CTRL
 _WATCHDOG_ENABLE = const(0x40000000)
 
 
 def incomplete():
-    """What the manifest says that a file is not, or an empty string. H-11"""
+    """First mismatch between the files and the manifest, or an empty string. H-11"""
     try:
         with open("manifest.json") as file:
             listed = json.load(file).get("files", {})
     except OSError:
-        return ""  # copied by hand, without one
+        return ""  # copied by hand, without a manifest
     except ValueError:
         return "manifest.json is damaged"
     for name in listed:
@@ -55,10 +55,10 @@ def incomplete():
 
 
 def start_blocked_by():
-    """Why the application is not to be started, or an empty string."""
+    """Why the application must not start, or an empty string."""
     up = Pin(_UP, Pin.IN, Pin.PULL_UP)
     down = Pin(_DOWN, Pin.IN, Pin.PULL_UP)
-    time.sleep_ms(20)  # the pull-ups have charged the lines, bounce has ended
+    time.sleep_ms(20)  # for the pull-ups to charge the lines, and for bounce to end
     if not up.value() and not down.value():
         return "UP and DOWN are held"
     starts = _MARK
@@ -76,7 +76,7 @@ def start_blocked_by():
 
 why = start_blocked_by()
 if why:
-    # Nothing of cryo is imported and the valve was never set up: both switches stay low.
+    # No cryo module is imported and the valve is not set up: both switches stay low.
     machine.mem32[_STARTS] = 0
     micropython.kbd_intr(3)
     print("Cryodose maintenance. The application is not running. Reset to start it.")
@@ -90,10 +90,10 @@ else:
 
         app = App(Board())
     except Exception:
-        # The prompt, with what is wrong, and no watchdog that would end it.
+        # Stop the watchdog and end at MicroPython's prompt with the traceback.
         machine.mem32[_WATCHDOG_CLEAR] = _WATCHDOG_ENABLE
         machine.mem32[_STARTS] = 0
         micropython.kbd_intr(3)
         raise
-    gc.threshold(-1)  # from now on only when it is needed
+    gc.threshold(-1)  # from now on collect only when an allocation fails
     app.run()

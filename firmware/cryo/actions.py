@@ -1,9 +1,9 @@
-"""What is recorded and sounded on a way between two states: the fourth column of TRANSITIONS.
+"""Transition actions: the records and sounds named in the fourth column of TRANSITIONS.
 
 Works on an App, before the state is left. May import cryo's arming, faults, journal, plan, sounder,
 state_freezing, summary, transitions. Controls: H-08 (no freeze without the record of its beginning;
-what a treatment came to is a record of its own), H-09 (each way is heard), H-02 (a freeze that fell
-short sounds otherwise).
+each treatment ends with its own record), H-09 (each transition has a sound), H-02 (a freeze that
+fell short has a different sound).
 """
 
 from cryo import arming, faults, journal, plan, sounder, state_freezing, summary, transitions
@@ -14,7 +14,7 @@ def _quiet(app, now_ms):
 
 
 def _report_faults(app, now_ms):
-    """Record and announce what was latched; a treatment that was under way has ended."""
+    """Record and announce the newly latched faults; close a treatment in progress."""
     state = app.machine.state
     latched = app.faults
     number = latched.take_fresh()
@@ -53,7 +53,7 @@ def _rewarmed(app, now_ms):
 
 
 def _freeze(app, now_ms):
-    """First the record that a freeze begins, then (next tick) the freeze. H-08"""
+    """Record the beginning of a freeze; the freeze itself follows in the next tick. H-08"""
     sensors = app.sensors
     app.record(
         journal.FREEZE_BEGIN,
@@ -103,5 +103,5 @@ _ACTIONS = (
 
 
 def run(app, number, now_ms):
-    """Record and sound what belongs to a way."""
+    """Perform a transition's action."""
     _ACTIONS[number](app, now_ms)

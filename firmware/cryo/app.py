@@ -1,4 +1,4 @@
-"""The application: the order of one tick, the way between states, and the watchdog rule.
+"""The application: the order of one tick, the state transitions, and feeding the watchdog.
 
 May import gc, sys, micropython.const and every module of cryo; loads startup on demand. Controls:
 H-01, H-03, H-04, H-08, H-09, H-11, H-12, H-13, H-15, H-17, by running the modules that control them
@@ -7,12 +7,11 @@ in order.
 One tick, every 10 ms, in one direction:
 
     read inputs -> monitors latch faults -> the state's step (an event; a demand on the valve)
-    -> the shot -> the way that the event leads -> sound, lamps, screen -> link, storage -> feed
+    -> the shot -> the transition of the event -> sound, lamps, screen -> link, storage -> feed
 
-The step of a state decides and returns an event; only `_go` takes the way, once a tick. While the
-valve is demanded, the shot's end gives the event, in the tick in which it is proved closed. The
-watchdog is fed at the end of a tick that went through all of that, and nowhere else but between the
-steps of the start.
+A state's step returns an event; only `_go` performs the transition, at most one a tick. While flow
+is demanded, the end of the shot gives the event, in the tick in which the valve is proved closed.
+The watchdog is fed at the end of a complete tick, and between the steps of the start-up.
 """
 
 import gc
@@ -52,20 +51,20 @@ from cryo.valve import Valve
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _RETRY_MS = const(1000)
-_BLOCK = const(16)  # bytes, of MicroPython's heap
-_BLOCKS_FREE = const(256)  # one behind the other: a hole that is large enough
+_BLOCK = const(16)  # bytes of a block of MicroPython's heap
+_BLOCKS_FREE = const(256)  # consecutive free blocks that make a large enough hole
 _BLOCKS_MOST = const(4000)
 _PAGES = const(2)
 _PAGES_OPEN = const(1)
 
-# App._ends
-_STAYS = const(0)
-_WANTS_OUT = const(1)  # maintenance was requested; the reply is on its way
+# App._exit
+_RUNS = const(0)
+_REQUESTED = const(1)  # maintenance was requested; its reply is still being sent
 _LEAVES = const(2)
 
 
 class App:
-    """The whole device over one Board. Each attribute is rebound by this module only."""
+    """The device over one Board. Only this module rebinds its attributes."""
 
     def __init__(self, board):
         now_ms = board.ticks_ms()
@@ -88,14 +87,14 @@ class App:
         self.sounder = sounder.Sounder(board.buzzer)
         self.lights = sounder.Lights(board.green, board.yellow, board.red)
         self.link = Link(board.port, self._handle)
-        self._ends = _STAYS
+        self._exit = _RUNS
         self._retry_ms = now_ms
 
     def run(self):
         """Start, and run until maintenance is requested."""
         board = self.board
         try:
-            # What only the start needs is unloaded: the memory is for the treatment.
+            # The start-up code is unloaded to free its memory for the treatment.
             with on_demand.loaded("startup") as startup:
                 startup.start(self)
                 self._go(transitions.STARTED)
@@ -106,7 +105,7 @@ class App:
         board.reset()
 
     def _crash(self, error):
-        """The program is wrong somewhere: close, say where, restart. H-11"""
+        """An unhandled exception: close the valve, save the traceback, restart. H-11"""
         board = self.board
         self.valve.close()
         self.sounder.stop()
@@ -124,19 +123,19 @@ class App:
         ticks_ms = board.ticks_ms
         ticks_us = board.ticks_us
         due_ms = ticks_ms()
-        while self._ends != _LEAVES:
+        while self._exit != _LEAVES:
             start_us = ticks_us()
             self.tick(ticks_ms())
             board.feed()
             if demand.kind and not demand.running:
-                _fill_holes()  # the record has been written; the valve opens in a later tick
+                _fill_holes()  # the record is in flash; the valve opens in a later tick
             spent_us = (ticks_us() - start_us) & _TICKS_MASK
             due_ms = (due_ms + TICK_MS) & _TICKS_MASK
             left_ms = (due_ms - ticks_ms()) & _TICKS_MASK
             late = left_ms > TICK_MS  # the difference is negative modulo 2**30
             self.clock.spent(spent_us, late)
             if late:
-                due_ms = ticks_ms()  # no tick is made up for
+                due_ms = ticks_ms()  # skip the missed ticks
                 continue
             if self.shot.phase == shot.IDLE:
                 # Use the remaining tick time to drain the link's transmit queue.
@@ -193,13 +192,13 @@ class App:
     # -- decisions ----------------------------------------------------------------------------
 
     def _step_valve(self, now_ms, raw, estop_closed):
-        """The valve is open, or about to be: step the state, the shot, and what follows it."""
+        """The valve is open or about to open: step the state and the shot, then follow the shot."""
         states.step(self, now_ms)
         ended = demand.drive(self, now_ms, raw, estop_closed)
         return states.follow(self, now_ms, ended)
 
     def _step(self, now_ms, slot):
-        """The valve is closed: a fault wins; else the state steps. The event, or 0."""
+        """The valve is closed: a fault wins; otherwise step the state. The event, or 0."""
         state = self.machine.state
         if slot == 1:
             monitors.watch(self)
@@ -213,7 +212,7 @@ class App:
         return 0
 
     def _go(self, event):
-        """Take the way that an event leads from the present state, if there is one."""
+        """Perform the transition of an event from the present state, if there is one."""
         machine = self.machine
         now_ms = self.clock.now_ms
         way = transitions.way(machine.state, event)
@@ -222,7 +221,7 @@ class App:
         state, action = way
         actions.run(self, action, now_ms)
         if state == machine.state:
-            # FAULT, with one more fault in it.
+            # Already in FAULT: one more fault was latched.
             states.enter(self, event)
             self.display.redraw()
             return
@@ -242,22 +241,22 @@ class App:
         )
 
     def state_ms(self):
-        """How long this state has lasted, in ms."""
+        """Time in the present state, ms."""
         return self.clock.since(self.machine.since_ms)
 
     def name(self, state):
-        """A state as the link names it."""
+        """Name of a state on the link."""
         return states.name(state)
 
     # -- outputs ------------------------------------------------------------------------------
 
     def _send_open(self, slot):
-        """The valve is open: one piece of the screen or of the link, never two. H-11"""
+        """The valve is open: do one piece of work for the screen or the link, never two. H-11"""
         if self.display.urgent:
             self.display.step_urgent()
         elif slot % 5 and (slot & 1 or not self.display.step(_PAGES_OPEN)):
-            # The countdown is drawn (slots 0 and 5), or a page is sent, or a piece of the link's
-            # work is done: the tick stays below 10 ms.
+            # Draw the countdown (slots 0 and 5), or send a page, or do a piece of the link's work:
+            # so the tick stays below 10 ms.
             one_shot = self.shot
             self.link.step_open(
                 one_shot.purging,
@@ -270,25 +269,25 @@ class App:
         return commands.handle(self, request)
 
     def want_maintenance(self):
-        """Leave the application once the reply is out: a restart into the REPL."""
-        if self._ends == _STAYS:
+        """Restart into the REPL once the reply has been sent."""
+        if self._exit == _RUNS:
             self.record(journal.MAINTENANCE)
-            self._ends = _WANTS_OUT
+            self._exit = _REQUESTED
 
     # -- storage ------------------------------------------------------------------------------
 
     def record(self, kind, a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0):
         """Queue a journal record; it is written at the end of the tick. Returns its number."""
-        book = self.journal
+        log = self.journal
         now = self.clock
-        book.utc_s = now.utc_s()
-        seq = book.add(kind, self.machine.state, now.uptime_ms, a, b, c, d, e, f, g, h)
+        log.utc_s = now.utc_s()
+        seq = log.add(kind, self.machine.state, now.uptime_ms, a, b, c, d, e, f, g, h)
         if not seq:
             self.faults.latch(faults.JOURNAL_FAILED, False)  # H-08: a lost record raises a fault
         return seq
 
     def _store(self, slot):
-        """Write what waits to be written. Only called with the valve closed."""
+        """Write queued records and changed settings to flash. Only called with the valve closed."""
         if not self.valve.is_open():
             if self.journal.waiting() and (
                 not self.faults.latched & (1 << (faults.JOURNAL_FAILED - 1))
@@ -298,8 +297,8 @@ class App:
                 self.flush()
             if slot == 5 and setting_changes.due(self):
                 setting_changes.save(self)
-        if self._ends == _WANTS_OUT and self.link.idle() and not self.journal.waiting():
-            self._ends = _LEAVES
+        if self._exit == _REQUESTED and self.link.idle() and not self.journal.waiting():
+            self._exit = _LEAVES
 
     def flush(self):
         """Write the journal's queue to flash."""
@@ -308,7 +307,7 @@ class App:
             self.faults.latch(faults.JOURNAL_FAILED, False)
 
     def free_records(self):
-        """How many records still fit; 0 when the flash does not say."""
+        """Number of records that still fit; 0 when the flash cannot be read."""
         self.clock.exclude()
         try:
             return self.journal.free_records()
@@ -318,12 +317,11 @@ class App:
 
 
 def _fill_holes():
-    """Collect, and fill the heap's small holes with what the next collection takes away. H-11
+    """Collect, then fill the heap's small holes with garbage for the next collection. H-11
 
-    A call with many variables takes its frame from the heap, and MicroPython searches for room from
-    the lowest hole on, however small that is: the length of a tick would depend on the heap's
-    layout, by 5 ms (measured). Called where no such frame is in use but the loop's own. It ends in
-    a hole of 4 kB.
+    MicroPython allocates the frame of a call with many variables on the heap, and searches from the
+    lowest hole on, however small: tick times would vary by 5 ms with the heap's layout (measured).
+    Call it where no such frame is in use except the main loop's. It stops at a hole of 4 kB.
     """
     gc.collect()
     before = 0

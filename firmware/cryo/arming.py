@@ -1,8 +1,8 @@
-"""The way to ARMED: the plan, what inhibits arming, and the record of the plan.
+"""Arming: the plan, the arming checks, and the record of the plan.
 
 Works on an App. May import gc and cryo's checklist, dose, faults, interlocks, journal, plan,
 profiles, refusal, schema, setting_changes, sounder, texts, transitions. Controls: H-06, H-10
-(arming is refused with the reading and what it must be), H-02 (a nozzle that is not cold leads to
+(arming is refused with the reading and its limit), H-02 (a nozzle that is not cold leads to
 PRECHILL), H-18 (the patient's number), H-01 (a gate time over the ceiling is refused).
 """
 
@@ -26,7 +26,7 @@ from cryo import (
 
 
 def arm(app):
-    """ARM was held in READY: make the plan. The event that leads on, or 0 when it is refused."""
+    """ARM was held in READY: make the plan. Returns the next event, or 0 if arming is refused."""
     values = app.settings.values
     setting_changes.save(app)
     planned_ms = profiles.dose_ms(values)
@@ -54,7 +54,7 @@ def go_on(app, event):
 
 
 def rewarmed(app):
-    """Whether a freeze that began now would lose too much to gas. H-02"""
+    """Whether the line has warmed: a freeze begun now would deliver too much gas. H-02"""
     row = dose.row_of(app.settings.values[schema.APPLICATOR])
     return interlocks.rewarmed(app.sensors, row[dose.REWARMED])
 
@@ -65,7 +65,7 @@ def must_purge(app):
 
 
 def permitted(app):
-    """Whether readings and journal permit a freeze; if not, the screen says why. H-10"""
+    """Whether readings and journal permit a freeze; if not, the screen shows why. H-10"""
     values = app.settings.values
     cause = interlocks.against_arming(app.sensors, values)
     if cause:
@@ -73,7 +73,7 @@ def permitted(app):
         return False
     level = app.sensors.level_permille.value
     if profiles.shots_left(values, level, plan.dose_ms) < plan.cycles - app.summary.cycle + 1:
-        # A freeze that is sure to end for want of nitrogen is not begun. H-10, H-02
+        # Not enough nitrogen for all the freezes of the plan. H-10, H-02
         _refuse(
             app, texts.fault(faults.LEVEL_LOW, 0), "%d %%" % (level // 10),
             texts.say(texts.NEEDS) + " %d x %d s" % (plan.cycles, (plan.dose_ms + 999) // 1000),
@@ -86,7 +86,7 @@ def permitted(app):
 
 
 def _refuse_for(app, cause, values):
-    """Say which reading inhibits arming, what it is, and what it must be."""
+    """Show which reading inhibits arming, its value and its limit."""
     sensors = app.sensors
     if cause == faults.PRESSURE:
         reading = "%d mbar" % sensors.pressure_mbar.value
@@ -104,7 +104,7 @@ def _refuse_for(app, cause, values):
 
 
 def _refuse_depth(app, values):
-    """The depth is out of this applicator's reach: say which one reaches it, or the range. H-06"""
+    """The depth is out of this applicator's reach: show one that reaches it, or the range. H-06"""
     other = dose.reaching(profiles.plan_um(values), values[schema.TARGET])
     what = texts.say(texts.NO_DOSE)
     if other > 0:
@@ -123,7 +123,7 @@ def range_text(values):
 
 
 def _refuse(app, what, why, needs=""):
-    """Say why not, in up to three lines."""
+    """Show the refusal in up to three lines."""
     refusal.begin(app.clock.now_ms, [what, why, needs])
     app.sounder.play(sounder.REFUSED, app.clock.now_ms)
     app.buttons.spend()
@@ -131,7 +131,7 @@ def _refuse(app, what, why, needs=""):
 
 
 def record_plan(app):
-    """The treatment's own record and its plan, once, on the first way to ARMED."""
+    """Write the treatment's ARMED and PLAN records, once, on its first transition to ARMED."""
     summary = app.summary
     if summary.seq:
         return
@@ -166,7 +166,7 @@ def record_plan(app):
 
 
 def _use_number(app, values):
-    """A patient's number has been used: the next free one follows the highest. H-18"""
+    """Remember the highest patient number used: the next free one follows it. H-18"""
     if values[schema.PATIENT_REF] > values[schema.PATIENT_LAST]:
         values[schema.PATIENT_LAST] = values[schema.PATIENT_REF]
         setting_changes.save_settings(app)

@@ -1,9 +1,9 @@
-"""The board: the only room that knows pins, `machine` and the clock (but for main.py, which has to
-ask for maintenance before this room can be trusted to load).
+"""The board: the only module that uses pins, `machine` and the clock (except main.py, which checks
+for maintenance before this module is loaded).
 
 May import binascii, machine, micropython.const, select, sys, time and cryo's drivers. Controls:
-H-04 (the valve's pins are left alone here: only valve.py drives them), H-11 (watchdog, and what it
-leaves behind for the next start), H-12 (the link's bytes are taken one by one, never waited for).
+H-04 (does not drive the valve's pins: only valve.py does), H-11 (watchdog, and the state that it
+preserves for the next start), H-12 (the link is read byte by byte and never blocks).
 
 Pins: docs/hardware.md.
 """
@@ -48,11 +48,11 @@ _WATCHDOG_MS = const(2000)
 # The watchdog's scratch registers 0...2 survive its reset (not a loss of power).
 _SCRATCH = const(0x4005800C)
 _MARK = const(0x2C520000)
-# Scratch 2: how many starts in a row have not lasted. main.py counts them, and gives up. H-11
+# Scratch 2: number of consecutive failed starts. main.py counts them, and gives up. H-11
 _STARTS = const(0x40058014)
-_LASTED_FEEDS = const(200)  # one a tick: a start of 2 s has lasted
+_LASTED_FEEDS = const(200)  # one a tick: a start that runs for 2 s is a good one
 
-# What the program was doing, kept in scratch 0
+# What the program was doing, stored in scratch 0
 NOTHING = const(0)
 RUNNING = const(1)
 FREEZING = const(2)
@@ -65,11 +65,11 @@ WATCHDOG_RESET = const(3)
 
 _FAST_HZ = const(400000)  # I2C0: screen and clock
 _SLOW_HZ = const(100000)  # the infrared thermometer's limit
-_I2C_TIMEOUT_US = const(8000)  # a page takes 3 ms; a dead bus must not hold the loop up for 50
+_I2C_TIMEOUT_US = const(8000)  # a page takes 3 ms; the default of 50 ms would stall the loop
 
 
 class Port:
-    """The USB serial port, one byte at a time and never waiting."""
+    """The USB serial port, non-blocking, one byte at a time."""
 
     def __init__(self):
         self._in = sys.stdin.buffer
@@ -81,38 +81,38 @@ class Port:
         self._writer.register(sys.stdout, select.POLLOUT)
 
     def read_byte(self):
-        """The next byte, or -1 when there is none now."""
+        """The next byte, or -1 if none is available."""
         for _ in self._reader.ipoll(0):
             self._in.readinto(self._byte)
             return self._byte[0]
         return -1
 
     def can_write(self):
-        """Whether at least one byte can be written without waiting."""
+        """Whether at least one byte can be written without blocking."""
         for _ in self._writer.ipoll(0):
             return True
         return False
 
     def write(self, data):
-        """Write bytes; waits up to 0.5 s when the host does not read."""
+        """Write bytes; blocks for up to 0.5 s if the host does not read."""
         self._out.write(data)
 
     def write_byte(self, byte):
-        """Write one byte; does not wait when `can_write`."""
+        """Write one byte; does not block if `can_write`."""
         self._byte[0] = byte
         self._out.write(self._byte)
 
 
 def _bus(hz):
-    """I2C0 at a speed: the same object whatever it is asked for, so this takes no memory."""
+    """I2C0 at a given speed. MicroPython returns the same object, so this does not allocate."""
     return I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=hz, timeout=_I2C_TIMEOUT_US)
 
 
 class SlowBus:
-    """I2C0 for the one part that is too slow for it: slowed down for one transfer of 0.6 ms."""
+    """I2C0 slowed down for one transfer of 0.6 ms, for the one part that needs 100 kHz."""
 
     def readfrom_mem_into(self, address, register, data):
-        """As I2C's own. OSError when the part does not answer."""
+        """As I2C.readfrom_mem_into. OSError when the part does not answer."""
         slow = _bus(_SLOW_HZ)
         try:
             slow.readfrom_mem_into(address, register, data)
@@ -121,7 +121,7 @@ class SlowBus:
 
 
 class Board:
-    """Everything soldered to the Pico, by the names of docs/hardware.md."""
+    """Everything connected to the Pico, by the names of docs/hardware.md."""
 
     def __init__(self):
         up = Pin.PULL_UP
@@ -147,13 +147,13 @@ class Board:
         self._feeds_left = _LASTED_FEEDS
         self.serial = binascii.hexlify(machine.unique_id())
         self.micropython = "%d.%d.%d" % sys.implementation[1][:3]
-        # The same functions, found without a look-up through this module each tick
+        # Bound here to save a look-up through `time` in each tick
         self.ticks_ms = time.ticks_ms
         self.ticks_us = time.ticks_us
         self.sleep_ms = time.sleep_ms
 
     def start(self):
-        """Start the buses and what hangs on them."""
+        """Start the buses and the devices on them."""
         i2c = _bus(_FAST_HZ)
         self.screen = Ssd1306(i2c)
         self.clock = Ds3231(i2c)
@@ -223,7 +223,7 @@ class Board:
                 machine.mem32[_STARTS] = 0
 
     def reset_cause(self):
-        """POWER_ON or WATCHDOG_RESET (which `reset` gives too)."""
+        """POWER_ON or WATCHDOG_RESET (also after `reset`)."""
         return machine.reset_cause()
 
     def reset(self):
@@ -231,14 +231,14 @@ class Board:
         machine.reset()
 
     def left_behind(self):
-        """(what the program was doing, a number) as left before a watchdog reset."""
+        """(what the program was doing, a number), as stored before a watchdog reset."""
         word = machine.mem32[_SCRATCH]
         if word & ~0xFFFF != _MARK:
             return NOTHING, 0
         return word & 0xFFFF, machine.mem32[_SCRATCH + 4]
 
     def leave_behind(self, doing, number):
-        """Keep what the program is doing over a watchdog reset. Allocates nothing."""
+        """Store what the program is doing, to survive a watchdog reset. Does not allocate."""
         if doing != self._scratch:
             machine.mem32[_SCRATCH] = _MARK | doing
             self._scratch = doing

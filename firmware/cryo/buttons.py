@@ -1,10 +1,10 @@
-"""Levels -> pressed, held, released, repeating.
+"""Button debouncing: levels -> pressed, released, clicked, held, repeating.
 
 Pure; may import micropython.const. Controls: H-04 (a bouncing or stuck button must not act),
 H-01 (releasing the trigger ends the freeze at the first open sample).
 
-Sampled once a tick (10 ms). A change counts when two samples in a row agree, so bounce of up
-to 10 ms is one press. Levels and results are bit masks: no object is made.
+Sampled once a tick (10 ms). A change is accepted when two consecutive samples agree, so bounce of
+up to 10 ms is one press. Levels and results are bit masks: nothing is allocated.
 """
 
 from micropython import const
@@ -24,7 +24,7 @@ _REPEAT_EVERY_MS = const(120)
 
 
 class Buttons:
-    """Debounced buttons. Read the masks after `step`; they hold for that one tick."""
+    """Debounced buttons. Read the masks after `step`; they are valid for that one tick."""
 
     def __init__(self):
         self.down = 0  # debounced level: a set bit is a pressed button
@@ -35,7 +35,7 @@ class Buttons:
         self.held_long = 0  # just reached _LONG_HOLD_MS
         self.repeat = 0  # pressed, or due for auto-repeat
         self._last = 0
-        self._spent = 0  # their press belonged to an earlier screen
+        self._spent = 0  # pressed on an earlier screen: ignored until released
         self._reached = 0  # _HOLD_MS has been reported
         self._reached_long = 0
         self._since_ms = [0] * _COUNT
@@ -68,10 +68,9 @@ class Buttons:
                 else:
                     self._holding(i, bit, (now_ms - self._since_ms[i]) & _TICKS_MASK)
             bit <<= 1
-        gone = ~down
-        self._reached &= ~gone
-        self._reached_long &= ~gone
-        self._spent &= ~gone
+        self._reached &= down
+        self._reached_long &= down
+        self._spent &= down
 
     def _holding(self, i, bit, held_ms):
         if self._spent & bit:
@@ -87,9 +86,9 @@ class Buttons:
             self.held_long |= bit
 
     def spend(self):
-        """The screen changed: a button that is still down says nothing more until released.
+        """The screen changed: ignore the buttons that are down until they are released.
 
-        H-04: one long press must not run through two screens (DONE to ARMED, say).
+        H-04: one long press must not act on two screens (DONE to ARMED, for example).
         """
         self._spent = self.down
         self.clicked = 0

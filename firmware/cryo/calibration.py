@@ -1,10 +1,10 @@
-"""Calibrated tables in flash: each takes a shipped one's place. An A/B pair of files.
+"""Calibrated tables, stored in an A/B pair of files. Each replaces the shipped table.
 
 May import micropython.const and cryo's dose, on_demand, redundant_file; loads calibration_table on
-demand. Controls: H-06 (a table that does not check out is not used), H-07 (it makes its file
-invalid: the other one counts).
+demand. Controls: H-06 (a table that fails its checks is not used), H-07 (it makes its file
+invalid: the other file is used).
 
-What a table is: calibration_table.py. Its first column is the applicator's number.
+calibration_table.py defines a table. Its first column is the applicator's number.
 """
 
 from micropython import const
@@ -16,20 +16,20 @@ _SIZE = const(90)  # bytes of a table in flash, as in calibration_table.py
 
 
 def _decode(entries, count):
-    """The tables of a file's entries, or None when one of them is refused."""
+    """The tables of a file's entries, or None if one of them is invalid."""
     with on_demand.loaded("calibration_table") as calibration_table:
         return calibration_table.decode(entries, count)
 
 
 class Calibration(redundant_file.Slots):
-    """`tables`: those in force, at most one for each applicator."""
+    """`tables`: the active tables, at most one for each applicator."""
 
     def __init__(self):
         super().__init__("tables", b"CRYT", _SIZE)
         self.tables = []
 
     def load(self):
-        """Read both slots, take the newer valid one, put its tables in force. The outcome."""
+        """Read both slots and activate the tables of the newer valid one. Returns the outcome."""
         self.tables = self.load_newest(_decode) or []
         self._use()
         return self.outcome
@@ -42,11 +42,11 @@ class Calibration(redundant_file.Slots):
         return None
 
     def store(self, table):
-        """Save a table that `refuse` passes, and put it in force. False: the flash refused."""
+        """Save and activate a table that `refuse` accepts. False: the write failed."""
         return self._replace(table[_OF], table)
 
     def remove(self, number):
-        """Forget an applicator's table: the shipped one is in force. False: the flash refused."""
+        """Return an applicator to its shipped table. False: the write failed."""
         return self._replace(number, None)
 
     def _replace(self, number, table):
@@ -74,17 +74,17 @@ class Calibration(redundant_file.Slots):
 
 
 class Tables:
-    """What is staged, and what waits for confirmation."""
+    """The stored tables, the staged curves, and the table that waits for confirmation."""
 
     def __init__(self):
         self.stored = Calibration()
-        self.pending = None  # a whole table, or (number,): remove
+        self.pending = None  # a table to store, or (number,) to remove that applicator's table
         self.confirm_key = ""
         self.confirm_text = ""
         self._staged = [0, None, None]  # applicator, curve of target 1, of target 2
 
     def stage(self, number, target, depths):
-        """Keep a curve until the table is offered."""
+        """Stage a curve until the table is requested."""
         staged = self._staged
         if staged[_OF] != number:
             staged[_OF] = number
@@ -92,7 +92,7 @@ class Tables:
         staged[target] = tuple(depths)
 
     def staged(self, number):
-        """(curve, curve) when both of an applicator have come, else None."""
+        """(curve, curve) if both curves of an applicator are staged, otherwise None."""
         staged = self._staged
         if staged[_OF] != number or staged[1] is None or staged[2] is None:
             return None

@@ -1,11 +1,12 @@
-"""Calibrated tables over the link: read, stage curve by curve, offer, confirm on the device.
-Loaded by commands.py when it is needed, and dropped again.
+"""Link requests for calibrated tables: read, stage each curve, write, confirm on the device.
+Loaded on demand by commands.py, then unloaded.
 
 Works on an App. May import micropython.const and cryo's confirm, dose, journal, on_demand, replies,
-schema, texts. Controls: H-13 (a table changes doses: it is in force only after the operator has
-confirmed it), H-06 (what is refused is refused with its reason, before anybody is asked), H-12.
+schema, texts. Controls: H-13 (a table changes doses: it is active only after the operator has
+confirmed it), H-06 (an invalid table is refused with the reason, before the operator is asked),
+H-12.
 
-A handler takes the application and the request and returns a whole reply without its `id`.
+A handler takes the application and the request and returns the reply without its `id`.
 """
 
 from micropython import const
@@ -23,12 +24,12 @@ _UM = const(8)
 
 _NUMBERS = ("h_w_m2k", "spread_permille", "skin_ms", "model", "run", "utc_s")
 
-_CONFIRMED = const(3)  # as a setting's record says it
+_CONFIRMED = const(3)  # as in the record of a setting
 _REJECTED = const(4)
 
 
 def _number(request):
-    """(number, None) of the request's applicator, or (0, the refusal)."""
+    """(number of the request's applicator, None), or (0, the refusal)."""
     number = request.get("applicator")
     if not replies.is_integer(number):
         return 0, replies.refusal("type", "applicator must be an integer")
@@ -39,7 +40,7 @@ def _number(request):
 
 
 def read(app, request):
-    """`table_read`: the table in force of an applicator, and where it comes from."""
+    """`table_read`: an applicator's active table and its origin."""
     number, refused = _number(request)
     if refused:
         return refused
@@ -66,7 +67,7 @@ def read(app, request):
 
 
 def curve(app, request):
-    """`table_curve`: one curve of a table to come; checked at once."""
+    """`table_curve`: check and stage one curve of a new table."""
     number, refused = _number(request)
     if refused:
         return refused
@@ -88,7 +89,7 @@ def curve(app, request):
 
 
 def write(app, request):
-    """`table_write`: offer the staged curves with what belongs to them; the operator decides."""
+    """`table_write`: request the staged curves as a new table; the operator confirms it."""
     number, refused = _number(request)
     if refused:
         return refused
@@ -115,9 +116,9 @@ def write(app, request):
 
 
 def plan(app, request):
-    """`plan`: what a depth would take; what the request leaves out is as set. Changes nothing."""
+    """`plan`: the dose for a depth. Omitted keys default to the settings. Changes nothing."""
     values = app.settings.values
-    asked = {}
+    fields = {}
     for key, index in (
         ("applicator", schema.APPLICATOR),
         ("depth_um", schema.DEPTH_UM),
@@ -134,10 +135,10 @@ def plan(app, request):
             return replies.out_of(
                 low, high, row[schema.UNIT], "%s takes %d...%d" % (key, low, high)
             )
-        asked[key] = value
-    applicator = asked["applicator"]
-    target = asked["target"]
-    plan_um = asked["depth_um"] + asked["margin_um"]
+        fields[key] = value
+    applicator = fields["applicator"]
+    target = fields["target"]
+    plan_um = fields["depth_um"] + fields["margin_um"]
     row = dose.row_of(applicator)
     time_ms = dose.dose_ms(applicator, plan_um, target)
     other = dose.reaching(plan_um, target)
@@ -152,12 +153,12 @@ def plan(app, request):
         reaching=other if other > 0 else None,
         reaching_name=dose.row_of(other)[dose.NAME] if other > 0 else None,
         provenance=row[dose.PROVENANCE],
-        **asked,
+        **fields,
     )
 
 
 def remove(app, request):
-    """`table_remove`: back to the shipped table; the operator decides."""
+    """`table_remove`: return to the shipped table; the operator confirms it."""
     number, refused = _number(request)
     if refused:
         return refused
@@ -192,7 +193,7 @@ def _ask(app, table):
 
 
 def settle(app, why):
-    """Apply, reject or time out the table that waits; what it came to. H-13"""
+    """Apply, reject or time out the pending table; returns the outcome. H-13"""
     tables = app.tables
     table = tables.pending
     tables.pending = None

@@ -1,8 +1,8 @@
-"""What a calibrated table is: its form in flash, what is checked of it, and the row that it gives.
+"""A calibrated table: its format in flash, its checks, and the applicator row made from it.
 
-Loaded on demand, when tables are read from flash, offered or confirmed. May import binascii,
-struct, micropython.const and cryo's dose. Controls: H-06 (a table that does not check out, or that
-no such applicator can have, is not used), H-07 (such a table makes its file invalid).
+Loaded on demand, when tables are read from flash, requested or confirmed. May import binascii,
+struct, micropython.const and cryo's dose. Controls: H-06 (a table that is invalid or physically
+implausible for its applicator is not used), H-07 (such a table makes its file invalid).
 
 A table is a tuple: applicator's number, h in W/m2K, spread in permille, ms until the skin is at -65
 C, version of the model, number of the calibration run, date (s since 1970 UTC), author, depths
@@ -22,13 +22,13 @@ AUTHOR = const(16)  # characters, printable ASCII
 
 _POINTS = len(dose.TIMES_MS)
 _DEEPEST_UM = const(12000)
-# What a table may differ from the shipped one of its applicator, permille of the depth
+# Allowed range of a depth, permille of the depth in the applicator's shipped table
 _LEAST = const(500)
 _MOST = const(1800)
 # Depth after 30 s over depth after 10 s, permille: the root of three is 1732
 _GROWTH_LEAST = const(1050)
 _GROWTH_MOST = const(1900)
-_BEND_UM = const(25)  # how far a point may lie below the line between its neighbours
+_BEND_UM = const(25)  # how far a point may be below the line between its neighbours
 
 # Columns of a calibrated table
 _OF = const(0)  # the applicator's number
@@ -38,11 +38,11 @@ _SKIN_MS = const(3)
 _MODEL = const(4)
 _RUN = const(5)
 _UTC_S = const(6)
-_BY = const(7)  # its author
+_BY = const(7)  # author
 _UM = const(8)  # the curve of each target, dose.BENIGN first
 _UM_COLD = const(9)
 
-# key, least, most: the numbers that come with a table
+# key, least, most: the numbers of a table
 NUMBERS = (
     ("h_w_m2k", 100, 20000),
     ("spread_permille", 5, 300),
@@ -54,7 +54,7 @@ NUMBERS = (
 
 
 def refuse_curve(number, target, depths):
-    """Why these depths cannot be an applicator's curve, or an empty text. H-06"""
+    """Why these depths are refused as an applicator's curve, or an empty text. H-06"""
     row = None
     for shipped in dose.APPLICATORS:
         if shipped[dose.NUMBER] == number:
@@ -94,7 +94,7 @@ def refuse_curve(number, target, depths):
 
 
 def refuse(table):
-    """Why a table cannot be used, or an empty text. H-06"""
+    """Why a table is refused, or an empty text. H-06"""
     number = table[_OF]
     for i in range(len(NUMBERS)):
         key, low, high = NUMBERS[i]
@@ -130,12 +130,12 @@ def _day(utc_s):
 
 
 def row_of(table):
-    """The row for `dose.use`: what of the applicator is fixed as shipped, the rest by the table."""
+    """The row for `dose.use`: the shipped row with the calibrated columns from the table."""
     row = None
     for shipped in dose.APPLICATORS:
         if shipped[dose.NUMBER] == table[_OF]:
             row = shipped
-    said = "calibrated %s, run %d, model %d, %s" % (
+    provenance = "calibrated %s, run %d, model %d, %s" % (
         _day(table[_UTC_S]),
         table[_RUN],
         table[_MODEL],
@@ -143,7 +143,7 @@ def row_of(table):
     )
     return (
         row[: dose.H]
-        + (table[_H], table[_SPREAD], table[_SKIN_MS], table[_UM], table[_UM_COLD], said)
+        + (table[_H], table[_SPREAD], table[_SKIN_MS], table[_UM], table[_UM_COLD], provenance)
         + row[dose.REWARMED :]
     )
 
@@ -156,7 +156,7 @@ def _encode_table(table):
 
 
 def crc(table):
-    """CRC-32 of a table as it lies in flash: names its content in the journal."""
+    """CRC-32 of a table as stored in flash: identifies its content in the journal."""
     return binascii.crc32(_encode_table(table))
 
 
@@ -169,7 +169,7 @@ def encode(tables):
 
 
 def decode(entries, count):
-    """The tables of a slot's entries, or None when one of them is refused."""
+    """The tables of a slot's entries, or None if one of them is invalid."""
     tables = []
     for k in range(count):
         at = k * SIZE
@@ -187,5 +187,5 @@ def decode(entries, count):
 
 
 def use(table):
-    """Put a table in force, in place of the shipped one of its applicator."""
+    """Activate a table in place of its applicator's shipped one."""
     dose.use(table[_OF], row_of(table), dose.CALIBRATED_VERSION + table[_RUN])

@@ -1,12 +1,12 @@
-"""The picture: 128 x 64 pixels in pages of eight rows, drawn here, sent page by page.
+"""The frame buffer: 128 x 64 pixels in pages of eight rows, sent page by page.
 
 May import binascii, framebuf, micropython, micropython.const and cryo's fonts, texts. Controls:
 H-09.
 
-The buffer holds each page behind the control byte that the SSD1306 wants before pixel data, so
-a page goes out as it lies, without a copy; `framebuf` takes the odd width as its stride. Text
-sits on page boundaries (y = 8 x page) and is copied a byte a column. `dirty` has a bit for
-each page that changed since it was sent.
+The buffer stores each page behind the control byte that the SSD1306 requires before pixel data, so
+a page is sent without a copy; `framebuf` takes the odd width as its stride. Text is aligned to page
+boundaries (y = 8 x page) and is copied one byte a column. `dirty` has a bit for each page that
+changed since it was sent.
 """
 
 import binascii
@@ -27,12 +27,12 @@ _FONT_PAGES = const(1)
 _FONT_GLYPHS = const(3)
 
 _ALL = const(0xFF)
-_SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython keeps without memory
+_SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython stores without allocating
 
 
 @micropython.native
 def _copy(buffer, to, glyphs, index, width, pages, invert):
-    """Copy a glyph's bytes into the buffer: the one loop that is worth machine code."""
+    """Copy a glyph's bytes into the buffer: the one loop that needs native code."""
     at = index * width * pages
     while pages:
         pages -= 1
@@ -43,21 +43,21 @@ def _copy(buffer, to, glyphs, index, width, pages, invert):
 
 
 class Canvas:
-    """Draws; allocates nothing but what `text` is given."""
+    """Draws into the frame buffer. Only `text` allocates."""
 
     def __init__(self):
-        # One byte more than the pages take: framebuf wants the last page in its full stride too.
+        # One byte more than the pages need: framebuf requires a full stride for the last page too.
         self.buffer = bytearray(_STRIDE * PAGES + 1)
         for page in range(PAGES):
             self.buffer[_STRIDE * page] = 0x40
-        self._kept = [0] * PAGES  # a checksum of each page: the pages themselves would be 1 kB
+        self._kept = [0] * PAGES  # a checksum of each page: copies of the pages would take 1 kB
         view = memoryview(self.buffer)
         self.page = tuple(view[_STRIDE * p : _STRIDE * (p + 1)] for p in range(PAGES))
         self.pixels = framebuf.FrameBuffer(view[1:], _WIDTH, 8 * PAGES, framebuf.MONO_VLSB, _STRIDE)
         self.dirty = _ALL
 
     def clear(self):
-        """All dark."""
+        """Clear all pixels."""
         self.pixels.fill(0)
         self.dirty = _ALL
 
@@ -66,14 +66,14 @@ class Canvas:
         self.dirty |= ((1 << pages) - 1) << page
 
     def keep(self):
-        """Remember what the pages show, for `changed`."""
+        """Store the checksum of each page, for `changed`."""
         for page in range(PAGES):
             self._kept[page] = binascii.crc32(self.page[page]) & _SMALL
 
     def changed(self):
-        """A bit for each page that differs from what was kept.
+        """A bit for each page that has changed since `keep`.
 
-        One change in 2**30 is missed; each page is sent again within 5 s all the same.
+        One change in 2**30 is missed; each page is sent again within 5 s anyway.
         """
         mask = 0
         for page in range(PAGES):
@@ -89,12 +89,12 @@ class Canvas:
         self.touch(page, pages)
 
     def text(self, font, x, page, string, invert=0):
-        """Write from x on; return x behind it. Cut at the right edge. What is not ASCII is
-        written in the glyphs of the language in use, 16 wide; what has none is left dark."""
+        """Draw from x on; return x behind the text. Cut at the right edge. Non-ASCII characters are
+        drawn with the active language's glyphs, 16 wide; those without a glyph are left dark."""
         code = 0
         following = 0
-        # Bytes of UTF-8, not characters: the interpreter makes a name of each character that a loop
-        # meets, and keeps it for ever.
+        # Loop over UTF-8 bytes, not characters: MicroPython interns each character of a loop over
+        # a string and never frees it.
         for byte in string.encode():
             if following:
                 code = code << 6 | byte & 0x3F
@@ -121,7 +121,7 @@ class Canvas:
         return x
 
     def width(self, string):
-        """How wide a line of fonts.TEXT is."""
+        """Width of a line of fonts.TEXT in pixels."""
         width = 0
         for byte in string.encode():
             if byte < 127:
@@ -131,7 +131,7 @@ class Canvas:
         return width
 
     def centred(self, font, page, string, invert=0):
-        """Write a line in the middle."""
+        """Draw a line centred."""
         width = self.width(string) * font[_FONT_WIDTH] // 8
         self.text(font, (_WIDTH - width) // 2 if width < _WIDTH else 0, page, string, invert)
 
@@ -142,7 +142,7 @@ class Canvas:
         self.centred(fonts.TEXT, 0, string, invert)
 
     def number(self, font, x, page, value, digits, fill=-1):
-        """Write `value` right-aligned in `digits` places; leading places get glyph `fill`
+        """Draw `value` right-aligned in `digits` places; leading places get glyph `fill`
         (-1: dark). Only glyphs 0...9 of a digit font (NUMBER, HUGE)."""
         place = digits
         while place:

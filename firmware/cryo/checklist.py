@@ -1,11 +1,11 @@
-"""What is asked before a treatment: contraindications and cautions, as data.
+"""The screening checklist before a treatment: contraindications and cautions, as data.
 
 Pure; may import micropython.const and cryo's schema. Controls: H-19 (a patient is treated in spite
 of a contraindication), H-18 (answers belong to one patient, for an hour at most).
 
-The list is the clinical brief's. It says 'avoid' of diabetic neuropathy and 'caution' of
-chemotherapy; of the others it says only that a physician decides. How those are sorted here is
-assumed: 'avoid' where cold or the wound itself is the danger, 'caution' elsewhere.
+The list is the clinical brief's. It gives 'avoid' for diabetic neuropathy and 'caution' for
+chemotherapy; for the others it only says that a physician decides. Their kind is assumed here:
+'avoid' where cold or the wound itself is the danger, 'caution' for the rest.
 """
 
 from micropython import const
@@ -15,7 +15,7 @@ from cryo import schema
 LIST_VERSION = const(1)
 
 AVOID = const(1)  # stops the treatment
-_CAUTION = const(2)  # goes on only if the physician says so: SELECT held 2 s
+_CAUTION = const(2)  # needs the physician's override: SELECT held 2 s
 
 # number (never reused; bit number - 1 in the record), kind. Names and sources: metadata.py
 ITEMS = (
@@ -46,24 +46,24 @@ PAGES = const(5)
 
 
 def on_page(page):
-    """How many items page 0...PAGES - 1 has."""
+    """Number of items on page 0...PAGES - 1."""
     left = len(ITEMS) - page * A_PAGE
     return left if left < A_PAGE else A_PAGE
 
 
-cleared_ref = 0  # whom the last complete checklist cleared; 0 = nobody
+cleared_ref = 0  # patient cleared by the last complete checklist; 0 = none
 cleared_ms = 0  # uptime
 
 
 def clear(patient_ref, uptime_ms):
-    """A complete checklist has cleared this patient (0: nobody, nor whoever it was before)."""
+    """A complete checklist has cleared this patient (0: no patient is cleared)."""
     global cleared_ref, cleared_ms
     cleared_ref = patient_ref
     cleared_ms = uptime_ms
 
 
 def due(values, uptime_ms):
-    """Whether the checklist has to be answered before this patient is treated. H-19, H-18"""
+    """Whether the checklist must be answered before this patient is treated. H-19, H-18"""
     patient_ref = values[schema.PATIENT_REF]
     if not values[schema.SCREENING]:
         return False

@@ -1,4 +1,4 @@
-"""Time as the device knows it: ticks, uptime, UTC, the tick's phase, and how long ticks take.
+"""Device time: ticks, uptime, UTC, the slot of the tick, and tick timing statistics.
 
 Pure; may import micropython.const. Controls: H-11 (overruns are counted and recorded), H-20 (UTC is
 unknown until it has been set, never guessed).
@@ -7,7 +7,7 @@ unknown until it has been set, never guessed).
 from micropython import const
 
 _TICKS_MASK = const(0x3FFFFFFF)  # ticks_ms wraps at 2**30
-_SLOTS = const(10)  # slow work is spread over ten ticks, one piece a tick
+_SLOTS = const(10)  # slow work is spread over ten ticks
 
 # Where UTC comes from
 _NONE = const(0)
@@ -20,7 +20,7 @@ LAST_S = const(4102444799)  # 2099-12-31
 
 
 class Clock:
-    """`now_ms` and `slot` are this tick's; everything else follows."""
+    """`now_ms` and `slot` are those of the present tick."""
 
     def __init__(self, now_ms):
         self.now_ms = now_ms
@@ -45,11 +45,11 @@ class Clock:
         return (self.now_ms - since_ms) & _TICKS_MASK
 
     def exclude(self):
-        """This tick loads code or writes to flash: exclude it from the timing statistics."""
+        """Exclude this tick from the timing statistics: it loads code or writes to flash."""
         self.flash_used = True
 
     def spent(self, us, over):
-        """A tick took `us`; `over`: longer than a tick may take."""
+        """Count a tick that took `us`; `over`: it was an overrun."""
         if self.flash_used:
             return
         if over:
@@ -58,7 +58,7 @@ class Clock:
             self.worst_tick_us = us
 
     def utc_s(self):
-        """Seconds since 1970 UTC, or 0 when there is no clock and none was set. H-20"""
+        """Seconds since 1970 UTC, or 0 if unknown: no clock chip, and not set. H-20"""
         return self._base_s + self.uptime_ms // 1000 if self._base_s else 0
 
     def set_utc(self, utc_s, source):

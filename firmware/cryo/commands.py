@@ -1,11 +1,11 @@
-"""The link's requests: one row each, name -> handler, and the states in which it is allowed.
+"""Link requests: one row each with name, permitted states and handler.
 
 May import binascii, gc, micropython.const and cryo's clock, confirm, faults, journal, on_demand,
 profiles, replies, schema, setting_changes, transitions; loads metadata and calibration_commands on
-demand. Controls: H-12 (no request can open the valve or end an interlock), H-13 (what changes a
-dose or a limit only asks; the operator confirms at the device).
+demand. Controls: H-12 (no request can open the valve or end an interlock), H-13 (a change of a dose
+or a limit is only a request; the operator confirms it on the device).
 
-A handler takes the application and the request and returns a whole reply without its `id`.
+A handler takes the application and the request and returns the reply without its `id`.
 """
 
 import binascii
@@ -61,7 +61,7 @@ def _of_tables(app, request, handler):
 
 
 def _index(request):
-    """(index of the request's setting, None) or (-1, the refusal)."""
+    """(index of the request's setting, None), or (-1, the refusal)."""
     key = request.get("key")
     if not isinstance(key, str):
         return -1, replies.refusal("bad_request", "key is missing, or is not a string")
@@ -148,14 +148,14 @@ def _log(app, request):
         return replies.refusal("bad_request", "from must be an integer, 1 or more")
     if not replies.is_integer(most) or most < 1:
         return replies.refusal("bad_request", "max must be an integer, 1 or more")
-    book = app.journal
-    if start < book.first() or start > book.head + 1:
-        low = book.first()
-        high = book.head + 1
+    log = app.journal
+    if start < log.first() or start > log.head + 1:
+        low = log.first()
+        high = log.head + 1
         return replies.out_of(low, high, "sequence number", "from takes %d...%d" % (low, high))
     try:
-        data = book.read_many(start, min(most, _LOG_MOST))
-        anchor = book.chain_before(start)
+        data = log.read_many(start, min(most, _LOG_MOST))
+        anchor = log.chain_before(start)
     except OSError:
         return replies.refusal("storage", "the device could not read its flash")
     records = []
@@ -163,8 +163,8 @@ def _log(app, request):
         text = binascii.b2a_base64(data[at : at + journal.RECORD])
         records.append(text[:-1].decode())
     return replies.ok(
-        first=book.first(),
-        head=book.head,
+        first=log.first(),
+        head=log.head,
         next=start + len(records),
         anchor=binascii.b2a_base64(anchor)[:-1].decode(),
         records=records,
@@ -187,7 +187,7 @@ def _time(app, request):
 
 
 def _set_clock(app, utc_s):
-    """Set the clock from the host; recorded with the time before. H-20"""
+    """Set the clock from the host; record the old and the new time. H-20"""
     old = app.clock.utc_s()
     if old == utc_s:
         return

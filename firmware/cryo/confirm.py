@@ -1,9 +1,9 @@
-"""A change that the host asks for waits here until the operator has decided on the device.
+"""Confirmation of host-requested changes by the operator on the device.
 
 Works on an App. May import micropython.const and cryo's buttons, journal, on_demand, refusal,
-schema, setting_changes, sounder; loads calibration_commands on demand. Controls: H-13 (a change
-that matters takes effect only when somebody at the device has held SELECT; it is refused by any
-other button, by a fault, and by silence).
+schema, setting_changes, sounder; loads calibration_commands on demand. Controls: H-13 (a change of
+a dose or a limit takes effect only when the operator has held SELECT; any other button, a fault
+or a time-out rejects it).
 """
 
 from micropython import const
@@ -14,7 +14,7 @@ TIMEOUT_S = const(60)
 HOW = "hold SELECT on the device for 1 s"
 
 
-index = -1  # of the setting that waits, or -1; a table that waits is `tables.pending`
+index = -1  # of the pending setting, or -1; a pending table is `tables.pending`
 value = 0
 since_ms = 0
 
@@ -25,7 +25,7 @@ def waiting(app):
 
 
 def ask(app, of, new):
-    """Show the operator a change that the host asks for (index -1: of a table). H-13"""
+    """Ask the operator to confirm a host-requested change (index -1: of a table). H-13"""
     global index, value, since_ms
     index = of
     value = new
@@ -37,7 +37,7 @@ def ask(app, of, new):
 
 
 def step(app, now_ms, keys):
-    """READY, one tick. Whether a change waits or was just decided: nothing else is handled then."""
+    """READY, one tick. True if a change is pending or was just decided: handle nothing else."""
     if not waiting(app):
         return False
     why = _decision(app, keys)
@@ -47,7 +47,7 @@ def step(app, now_ms, keys):
 
 
 def _decision(app, keys):
-    """What the operator says to it in this tick, or an empty text."""
+    """The outcome decided in this tick, or an empty text."""
     if keys.held & buttons.SELECT:
         return "confirmed"
     if keys.pressed & ~buttons.SELECT:
@@ -58,7 +58,7 @@ def _decision(app, keys):
 
 
 def settle(app, now_ms, why):
-    """Apply, reject or time out the change that waits. H-13"""
+    """Apply, reject or time out the pending change. H-13"""
     if index >= 0:
         confirmed = _settle_setting(app, why) == "confirmed"
     else:
@@ -70,18 +70,18 @@ def settle(app, now_ms, why):
 
 
 def reject(app, now_ms):
-    """A fault ends what waits, if anything does."""
+    """Reject the pending change, if there is one (a fault has occurred)."""
     if waiting(app):
         settle(app, now_ms, "rejected")
 
 
 def _settle_setting(app, why):
-    """What it came to in the end."""
+    """Apply or reject the pending setting; returns the outcome."""
     global index
     at = index
     index = -1
     row = schema.SETTINGS[at]
-    # Checked again: the applicator may be another one by now.
+    # Checked again: the applicator may have changed since the request.
     if why == "confirmed" and setting_changes.out_of_range(app.settings.values, at, value):
         why = "range"
     if why == "confirmed":

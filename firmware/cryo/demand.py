@@ -1,13 +1,13 @@
-"""What a state asks of the valve, and the one place that drives the shot.
+"""Flow demand: a state's request to open the valve, and the only driver of the shot.
 
 Works on an App. May import micropython.const and cryo's buttons, faults, monitors, schema, shot,
 sounder. Controls: H-01 (the raw trigger contact ends it at the first open sample), H-08 (no opening
-without the record of its beginning in flash), H-22 (a pedal that is pressed, let go, and pressed
+without the record of its beginning in flash), H-22 (a pedal that is pressed, released, and pressed
 again).
 
 A state first records that an opening begins (`awaited`), and one tick later, with the record in
-flash, demands it. From then on the shot is stepped here once a tick until it is proved closed.
-Nothing here allocates.
+flash, demands it. From then on the shot is stepped here once a tick until the valve is proved
+closed. Nothing here allocates.
 """
 
 from micropython import const
@@ -16,20 +16,20 @@ from cryo import buttons, faults, monitors, schema, shot, sounder
 
 # kind
 _NONE = const(0)
-_AWAITED = const(1)  # the record of its beginning is on its way to flash
+_AWAITED = const(1)  # the record of its beginning is being written to flash
 _FREEZE = const(2)
 _PURGE = const(3)
 
 
 kind = _NONE
 running = False  # the shot has been started
-gate_us = 0  # how long to open, at most
-cold = False  # the nozzle is cold when it opens, so it must stay so
-let_go = False  # press-press: the pedal has been let go since it started
+gate_us = 0  # longest gate time
+cold = False  # the nozzle is cold at the opening, so it must stay cold
+let_go = False  # PRESS mode: the pedal has been released since the start
 
 
 def awaited():
-    """An opening has been recorded, and is demanded in the next tick."""
+    """An opening has been recorded, and will be demanded in the next tick."""
     global kind, running, let_go
     kind = _AWAITED
     running = False
@@ -37,7 +37,7 @@ def awaited():
 
 
 def freeze(planned_us, chilled):
-    """Open for `planned_us`; `chilled`: the nozzle is cold, so it must stay so."""
+    """Open for `planned_us`; `chilled`: the nozzle is cold, so it must stay cold."""
     global kind, gate_us, cold
     kind = _FREEZE
     gate_us = planned_us
@@ -52,7 +52,7 @@ def purge():
 
 
 def drive(app, now_ms, raw, estop_closed):
-    """One tick of what is demanded. True when the shot has ended, the valve proved closed.
+    """One tick of the demand. True when the shot has ended and the valve is proved closed.
 
     `raw`: this tick's undebounced button mask.
     """
@@ -73,7 +73,7 @@ def drive(app, now_ms, raw, estop_closed):
 
 
 def _start(app, now_ms, permitted):
-    """The record is in flash, or nothing opens. True when it was cancelled. H-08"""
+    """Start the shot if its record is in flash. True if it was cancelled. H-08"""
     global running
     one_shot = app.shot
     if app.journal.waiting():
@@ -91,10 +91,10 @@ def _start(app, now_ms, permitted):
 
 
 def _trigger(app, raw):
-    """Whether the operator demands flow.
+    """Trigger demand: whether the trigger or pedal demands flow.
 
-    The raw contact, so that one open sample ends it (H-01); with a pedal pressed and let go,
-    the first closed sample after it was let go (H-22).
+    Uses the raw contact. HOLD mode: one open sample ends it (H-01). PRESS mode: the first closed
+    sample after the pedal was released ends it (H-22).
     """
     global let_go
     pulled = raw & buttons.TRIGGER

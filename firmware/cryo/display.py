@@ -1,7 +1,7 @@
 """The OLED: shows one of `screens`, and sends the pages that changed, one or two a tick.
 
-May import micropython.const, cryo's canvas, screens, view. Controls: H-09, H-14 (a screen that does
-not answer is reported; nothing waits for it).
+May import micropython.const, cryo's canvas, screens, view. Controls: H-09, H-14 (a display that
+does not acknowledge is reported, and does not block the loop).
 """
 
 from micropython import const
@@ -9,18 +9,18 @@ from micropython import const
 from cryo import screens, view
 from cryo.canvas import PAGES, Canvas
 
-# Display.request: the greater one counts
+# Display.request, in ascending priority
 NOTHING = const(0)
 _REFRESH = const(1)
 MARK = const(2)
 REDRAW = const(3)
 
 _SILENT_MOST = const(3)
-_REFRESH_TICKS = const(62)  # a page is sent again: all of them in 5 s, so a disturbed screen heals
+_REFRESH_TICKS = const(62)  # resend one page each: all of them in 5 s, to repair a disturbed OLED
 
 
 class Display:
-    """`failed` becomes True when the screen has not answered three times in a row."""
+    """`failed` becomes True when three consecutive transfers were not acknowledged."""
 
     def __init__(self, driver):
         self.view = view.View()
@@ -28,29 +28,29 @@ class Display:
         self.canvas = Canvas()
         self._driver = driver
         self._shown = -1
-        self._seen = [-1] * 6
+        self._cache = [-1] * 6  # the screen's values as last drawn
         self._next = 0
         self._ticks = 0
         self._refreshed = 0
-        self.urgent = 0  # 2: a piece has just been drawn; 1: it is sent before all else
-        self.request = NOTHING  # what the presenter is asked for in this tick
+        self.urgent = 0  # 2: a piece has just been drawn; 1: it is sent first in this tick
+        self.request = NOTHING  # requested of the presenter in this tick
 
     def redraw(self):
-        """Ask for the screen of the present state, from its beginning."""
+        """Request a full redraw of the present state's screen."""
         self.request = REDRAW
 
     def mark(self):
-        """Ask for the mark of the ice field, before anything else is sent."""
+        """Request the ice field mark, to be sent before anything else."""
         if self.request < MARK:
             self.request = MARK
 
     def refresh(self):
-        """Ask for what has changed on the present screen."""
+        """Request an update of the values that have changed on the present screen."""
         if self.request < _REFRESH:
             self.request = _REFRESH
 
     def start(self):
-        """Set the screen up and clear it before it lights. Takes 30 ms."""
+        """Configure the OLED and clear it before switching it on. Takes 30 ms."""
         driver = self._driver
         answered = driver.start()
         for page in range(PAGES):
@@ -59,35 +59,35 @@ class Display:
         self.canvas.dirty = 0
 
     def contrast(self, value):
-        """Brightness of the screen, 0...255."""
+        """Brightness of the OLED, 0...255."""
         if not self.failed:
             self._driver.contrast(value)
 
     def show(self, screen):
-        """Show a screen from its beginning. Only the pages that it changes are sent, to keep the
-        latency from button to screen low."""
+        """Draw a screen in full. Only the pages that changed are sent, to keep button-to-screen
+        latency low."""
         self._shown = screen
         self.urgent = 0
-        seen = self._seen
-        for i in range(len(seen)):
-            seen[i] = -1
+        cache = self._cache
+        for i in range(len(cache)):
+            cache[i] = -1
         canvas = self.canvas
         unsent = canvas.dirty
         canvas.keep()
         canvas.clear()
         enter, update = screens.SCREENS[screen]
         enter(canvas, self.view)
-        update(canvas, self.view, seen)
+        update(canvas, self.view, cache)
         canvas.dirty = unsent | canvas.changed()
 
     def update(self):
-        """Bring the shown screen up to date with the view."""
+        """Redraw what has changed in the view."""
         _, update = screens.SCREENS[self._shown]
-        update(self.canvas, self.view, self._seen)
+        update(self.canvas, self.view, self._cache)
 
     def hurry(self):
-        """Draw a piece now, and send its first page in the next tick, whatever else waits: what
-        was pressed is seen at once, also while the valve is open."""
+        """Draw a piece now and send its first page in the next tick, before all other pages: a
+        button press shows within two ticks, even while the valve is open."""
         canvas = self.canvas
         waiting = canvas.dirty
         canvas.dirty = 0
@@ -100,13 +100,13 @@ class Display:
         canvas.dirty |= waiting
 
     def step_urgent(self):
-        """In place of `step` while `urgent`: one tick draws, the next one sends."""
+        """Replaces `step` while `urgent`: one tick draws, the next one sends."""
         self.urgent -= 1
         if not self.urgent:
             self.step(1)
 
     def step(self, pages):
-        """Send up to `pages` changed pages (3 ms each). Whether it took that time."""
+        """Send up to `pages` changed pages (3 ms each). Returns whether any was sent."""
         canvas = self.canvas
         self._ticks += 1
         if self._ticks >= _REFRESH_TICKS:

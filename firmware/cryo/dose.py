@@ -4,13 +4,13 @@ Pure; may import micropython.const, cryo.applicators. Controls: H-06 (a depth ou
 applicator's range is refused with the range and the applicator that reaches it, never clamped),
 H-02 (never shorter than the curve), H-01 (never outside 10...30 s).
 
-An applicator's curve gives the depth of an isotherm at fixed times of liquid. It may be read in
-one direction only where the time lies within 10...30 s; between its points the time is linear in
-depth and rounded up. The true curve bends upwards there, so that the chord freezes longer than
-it, never shorter; by how much at most, docs/dose.md says, and a test holds it.
+An applicator's curve gives the depth of an isotherm at fixed times of liquid. It is inverted only
+for times of 10...30 s; between its points the time is linear in depth and rounded up. The true
+curve bends upwards there, so that the chord gives a longer freeze, never a shorter one.
+docs/dose.md gives the largest error, and a test checks it.
 
-The shipped curves are data (applicators.py). `use` puts a calibrated one in a shipped one's
-place (calibration.py, which alone calls it).
+The shipped curves are data (applicators.py). `use`, called by calibration.py only, replaces a
+shipped curve by a calibrated one.
 """
 
 from micropython import const
@@ -22,7 +22,7 @@ MAX_MS = const(30000)
 NONE = const(-1)  # no valid dose: the depth is outside the range, or there is no such target
 NO_APPLICATOR = const(-2)
 
-BENIGN = const(1)  # -25 C at the depth asked for: benign lesions
+BENIGN = const(1)  # -25 C at the planned depth: benign lesions
 ALL_CELLS = const(2)  # -50 C: no cell survives
 C_X100 = const(1)  # column of TARGETS
 TARGETS = ((BENIGN, -2500, "benign"), (ALL_CELLS, -5000, "all cells"))
@@ -38,8 +38,8 @@ SPREAD = const(6)  # permille of the depth, one standard deviation
 SKIN_MS = const(7)
 CURVE = const(8)  # of target 1; that of target 2 follows
 PROVENANCE = const(10)
-REWARMED = const(11)  # 0.01 C: a warmer nozzle is purged anew
-BY_PRESSURE = const(12)  # permille: power of the pressure with which the coefficient goes
+REWARMED = const(11)  # 0.01 C: a warmer nozzle must be purged again
+BY_PRESSURE = const(12)  # permille: the coefficient scales with this power of the pressure
 
 TABLE_VERSION = applicators.VERSION
 CALIBRATED_VERSION = const(1000)  # plus the calibration run's number: a table from this device
@@ -51,7 +51,7 @@ _versions = [TABLE_VERSION] * len(APPLICATORS)
 
 
 def use(number, row, version):
-    """Put `row` in force for an applicator; None: the shipped one again."""
+    """Make `row` the active one of an applicator; None: the shipped row."""
     for i in range(len(APPLICATORS)):
         if APPLICATORS[i][NUMBER] == number:
             _in_force[i] = APPLICATORS[i] if row is None else row
@@ -59,12 +59,12 @@ def use(number, row, version):
 
 
 def rows():
-    """The rows in force, in the order of the shipped ones."""
+    """The active rows, in the order of the shipped ones."""
     return _in_force
 
 
 def row_of(applicator):
-    """The row in force of an applicator number, or None."""
+    """The active row of an applicator number, or None."""
     for row in _in_force:
         if row[NUMBER] == applicator:
             return row
@@ -72,7 +72,7 @@ def row_of(applicator):
 
 
 def version_of(applicator):
-    """Which table is in force: TABLE_VERSION as shipped, 1000 + run when calibrated here."""
+    """Version of the active table: TABLE_VERSION as shipped, 1000 + run if calibrated here."""
     for i in range(len(_in_force)):
         if _in_force[i][NUMBER] == applicator:
             return _versions[i]
@@ -112,19 +112,19 @@ def dose_ms(applicator, depth_um, target=BENIGN):
 
 
 def least_ms(time_ms):
-    """Shortest freeze that the depth-controlled mode may make of a planned one."""
+    """Shortest freeze that the depth-controlled mode may give for a planned time."""
     least = time_ms * 3 // 4
     return least if least > MIN_MS else MIN_MS
 
 
 def most_ms(time_ms):
-    """Longest one: what the hardware timer is set to from the start. H-01"""
+    """Longest freeze of that mode: the hardware timer is set to it from the start. H-01"""
     most = time_ms * 5 // 4
     return most if most < MAX_MS else MAX_MS
 
 
 def depth_at(depths, time_ms):
-    """Depth in um that a curve gives after a time, rounded down; 0 at 0, at 30 s its last."""
+    """Depth in um on a curve after a time, rounded down; limited to the curve's ends."""
     if time_ms <= 0:
         return depths[0]
     i = 1
@@ -164,19 +164,20 @@ def reaching(depth_um, target=BENIGN):
 
 
 def spread_um(applicator, depth_um):
-    """One standard deviation of the depth that a freeze planned for `depth_um` really reaches.
+    """One standard deviation of the actual depth of a freeze planned for `depth_um`.
 
-    Computed: coefficient, spot and tissue varied in the model (docs/dose.md). NO_APPLICATOR.
+    Computed with coefficient, spot and tissue varied in the model (docs/dose.md). NO_APPLICATOR
+    for an unknown one.
     """
     row = row_of(applicator)
     return NO_APPLICATOR if row is None else (depth_um * row[SPREAD] + 999) // 1000
 
 
 def gate_us(time_ms, open_lag_us, close_lag_us, trim_ppm):
-    """How long the gate is high, in us of this board's clock, so that liquid flows `time_ms`.
+    """Gate high time, in us of this board's clock, for liquid to flow `time_ms`.
 
-    The valve opens `open_lag_us` late and closes `close_lag_us` late; a clock that runs
-    `trim_ppm` fast counts that much more.
+    The valve opens `open_lag_us` late and closes `close_lag_us` late; the clock runs `trim_ppm`
+    fast.
     """
     us = time_ms * 1000 + open_lag_us - close_lag_us
     return us + us // 1000 * trim_ppm // 1000

@@ -1,10 +1,10 @@
-"""The chips on the board's buses: SSD1306 screen, DS3231 clock and MLX90614 infrared thermometer
+"""Drivers for the board's bus devices: SSD1306 OLED, DS3231 clock and MLX90614 infrared thermometer
 (I2C), MAX31856 thermocouple (SPI).
 
-May import micropython.const, cryo.sensors; the bus is passed in. Controls: H-14 (a screen that
-does not acknowledge is noticed), H-10 (a thermocouple chip that has lost its configuration, or
-is not there, does not pass as a temperature; nor does a reading of the skin with a wrong checksum),
-H-20 (a clock that lost its time is not believed).
+May import micropython.const, cryo.sensors; the bus is passed in. Controls: H-14 (an OLED that does
+not acknowledge is detected), H-10 (a thermocouple chip that has lost its configuration or is
+missing gives no valid temperature; nor does a skin reading with a wrong checksum), H-20 (the time
+of a clock that has stopped is rejected).
 """
 
 from micropython import const
@@ -39,10 +39,10 @@ _SCREEN_ON = b"\x00\xaf"
 
 
 class Ssd1306:
-    """Sends pages of a canvas to the screen, one transfer each (3 ms at 400 kHz)."""
+    """Sends pages of a canvas to the OLED, one transfer each (3 ms at 400 kHz)."""
 
     def __init__(self, i2c):
-        self.silent = 0  # transfers in a row without an answer
+        self.silent = 0  # consecutive transfers without acknowledge
         self._i2c = i2c
         self._window = tuple(
             bytes((0x00, 0x21, 0, 127, 0x22, page, _PAGES - 1)) for page in range(_PAGES)
@@ -59,11 +59,11 @@ class Ssd1306:
         return True
 
     def start(self):
-        """Set the chip up, still dark. False: it does not answer."""
+        """Configure the chip, still dark. False: no acknowledge."""
         return self._write(_SCREEN_INIT)
 
     def light(self):
-        """Switch the picture on."""
+        """Switch the display on."""
         return self._write(_SCREEN_ON)
 
     def contrast(self, value):
@@ -101,13 +101,13 @@ class Max31856:
         self._cs.value(1)
 
     def read_into(self, nozzle):
-        """Read once and hand the result to a `sensors.Nozzle`."""
+        """Read once and pass the result to a `sensors.Nozzle`."""
         receive = self._receive
         self._cs.value(0)
         self._spi.write_readinto(self._send, receive)
         self._cs.value(1)
         if receive[1] != _CR0_AUTO_OPEN_DETECT or receive[2] & 0x0F != _CR1_TYPE_T:
-            # Not there, or it was reset: set it up again, and do not believe it meanwhile.
+            # Missing, or it was reset: configure it again, and report no reading until then.
             nozzle.step(0, Nozzle.SILENT)
             self.start()
             return
@@ -118,11 +118,11 @@ class Max31856:
 _SKIN_ADDRESS = const(0x5A)
 _OBJECT = const(0x07)  # RAM: the object's temperature
 _CRC_POLYNOMIAL = const(0x07)
-_GIVE_UP = const(3)  # failures in a row after which the bus is left alone
+_GIVE_UP = const(3)  # consecutive failures after which it is no longer read
 
 
 def crc8(crc, byte):
-    """One byte more into an SMBus packet error code (x^8 + x^2 + x + 1)."""
+    """Update an SMBus packet error code (x^8 + x^2 + x + 1) with one byte."""
     crc ^= byte
     for _ in range(8):
         crc = (crc << 1) ^ _CRC_POLYNOMIAL if crc & 0x80 else crc << 1
@@ -130,10 +130,10 @@ def crc8(crc, byte):
 
 
 class Mlx90614:
-    """Infrared thermometer, looking at the skin. Optional; absent means not fitted.
+    """Infrared thermometer that measures the skin. Optional.
 
-    A part that does not answer is left alone after three tries, until `start` is called again
-    (valve closed): an exception takes memory, which a freeze has none of to give.
+    After three failures it is no longer read until `start` is called again (valve closed): each
+    failure raises an exception, which allocates, and a freeze must not allocate.
     """
 
     def __init__(self, i2c):
@@ -145,15 +145,15 @@ class Mlx90614:
         self._crc = crc8(crc, _SKIN_ADDRESS << 1 | 1)
 
     def start(self):
-        """Try again from now on."""
+        """Enable reading again."""
         self._failed = 0
 
     def answers(self):
-        """Whether it is asked at all: it has answered, or has not yet failed three times."""
+        """Whether it is still read: it has not failed three times in a row."""
         return self._failed < _GIVE_UP
 
     def read_into(self, skin):
-        """Read once (1.5 ms on the bus) and hand the result to a `sensors.Skin`."""
+        """Read once (1.5 ms on the bus) and pass the result to a `sensors.Skin`."""
         if self._failed >= _GIVE_UP:
             skin.step(Skin.SILENT)
             return
@@ -173,7 +173,7 @@ class Mlx90614:
 
 _CLOCK_ADDRESS = const(0x68)
 _CLOCK_STATUS = const(0x0F)
-_STOPPED = const(0x80)  # status: the oscillator stood still, so the time means nothing
+_STOPPED = const(0x80)  # status: the oscillator has stopped, so the time is invalid
 _EPOCH_2000_S = const(946684800)  # 2000-01-01 in seconds since 1970 UTC
 _DAY_S = const(86400)
 _MONTH_DAYS = bytes((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31))
@@ -193,13 +193,13 @@ def _days_in(year, month):
 
 
 class Ds3231:
-    """Battery-backed clock, kept in UTC. Optional: without it the time comes from the host."""
+    """Battery-backed clock in UTC. Optional: without it the time comes from the host."""
 
     def __init__(self, i2c):
         self._i2c = i2c
 
     def read(self):
-        """Seconds since 1970 UTC; 0 when there is no chip, or it has lost its time."""
+        """Seconds since 1970 UTC; 0 if there is no chip, or its time is invalid."""
         try:
             if self._i2c.readfrom_mem(_CLOCK_ADDRESS, _CLOCK_STATUS, 1)[0] & _STOPPED:
                 return 0
@@ -218,7 +218,7 @@ class Ds3231:
         return _EPOCH_2000_S + days * _DAY_S + of_day_s
 
     def write(self, utc_s):
-        """Set the chip. False: there is none."""
+        """Set the clock. False: there is no chip."""
         days, rest_s = divmod(utc_s - _EPOCH_2000_S, _DAY_S)
         year = 0
         while days >= 365 + (year % 4 == 0):

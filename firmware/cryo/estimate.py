@@ -1,23 +1,22 @@
-"""How deep the target's isotherm has reached, estimated live while the valve is open.
+"""Live estimate of the depth of the target isotherm while the valve is open.
 
-Pure; may import micropython.const, cryo.dose. Controls: H-02 (a freeze that cools less than its
-seconds say is seen to), and, in the depth-controlled mode, what may end a freeze early: never what
-ends it late (H-01: the hardware timer is set to the upper bound from the start).
+Pure; may import micropython.const, cryo.dose. Controls: H-02 (detects a freeze that cools less than
+its duration suggests). In the depth-controlled mode it may end a freeze early, never late (H-01:
+the hardware timer is set to the upper bound from the start).
 
-Integers; allocates nothing after it was made. Two things are put together:
+Integer arithmetic; does not allocate after construction. It combines two methods:
 
-Effective time. The applicator's curve supposes liquid from the first millisecond. Each tenth of a
-second counts by what the nozzle's temperature says of the jet: all of it at liquid temperature, a
-twentieth with warm gas; a probe's by its tip, which is what cools. Dewar pressure moves a spray's
-coefficient by a power of its own (dose.BY_PRESSURE), the more the finer its nozzle.
+Effective time. The applicator's curve assumes liquid from the first millisecond. Each 0.1 s is
+weighted by the nozzle temperature: fully at liquid temperature, one twentieth with warm gas; for a
+probe by its tip temperature, since the tip does the cooling. A spray's heat transfer coefficient
+scales with a power of the dewar pressure (dose.BY_PRESSURE), larger for a finer nozzle.
 
-The skin's fall. With an infrared sensor fitted, the skin of a sprayed spot is seen to fall to
--70 C. How long it took against the applicator's nominal time tells the coefficient of this spray
-on this skin, and with it by how much the depth departs from the curve. The surface falls by one
-law, so that every reading on the way tells, not the last one only; what the sensor's delay makes
-uncertain is weighted down.
+Skin cooling. If fitted, an infrared sensor sees the skin of a sprayed spot fall to -70 C. The ratio
+of the time this takes to the applicator's nominal time gives the coefficient of this spray on this
+skin, and from it the deviation of the depth from the curve. All surfaces cool along the same curve,
+so every reading on the way down is used; the weight is reduced for the sensor's uncertain delay.
 
-All constants are computed with the models of tissue and line (docs/dose.md says how, and by which
+All constants are computed with the models of tissue and line (docs/dose.md gives the method and the
 commands); none has been measured.
 """
 
@@ -28,28 +27,28 @@ from cryo import dose
 _SLICE_MS = const(100)
 _NOMINAL_MBAR = const(550)  # of the shipped curves' sprays
 _MOST_MBAR = const(1000)  # the dewar's relief valve
-_SKIN_LAG_MS = const(220)  # jet builds up, sensor answers: from the gate to the reading
-_SKIN_DOUBT_MS = const(40)  # what is not known of that
-_SKIN_PRIOR = const(160)  # permille: how far ln of the time to -65 C scatters, squared
-_SKIN_LOW = const(-6900)  # 0.01 C; the sensor ends at -70 C
+_SKIN_LAG_MS = const(220)  # from the gate to the reading: jet build-up and sensor response
+_SKIN_DOUBT_MS = const(40)  # uncertainty of that lag
+_SKIN_PRIOR = const(160)  # permille: variance of ln of the time to -65 C
+_SKIN_LOW = const(-6900)  # 0.01 C; the sensor's range ends at -70 C
 _SKIN_HIGH = const(-1000)
-_SKIN_SPOT_UM = const(2300)  # the sensor sees 2 mm around: a smaller spot's rim would be seen too
+_SKIN_SPOT_UM = const(2300)  # sensor spot radius 2 mm: it would see the rim of a smaller spot
 _SKIN_WARM = const(1500)  # unfrozen skin at the beginning
-_SKIN_SPREAD = const(35)  # permille: spread of the depth once the skin's fall is known
+_SKIN_SPREAD = const(35)  # permille: spread of the depth once the skin's cooling is known
 _NOMINAL_SKIN_MS = const(320)
 _SKIN_WATCHED_MS = const(4000)
 
-# Nozzle, 0.01 C -> what of a second counts, permille
+# Nozzle, 0.01 C -> weight of the time, permille
 _NOZZLE_C = (-19000, -18600, -18300, -17600, -16500, -14500, -12000, -9000, -6000, 2000)
-_PROBE_COUNTS = (1000, 955, 955, 955, 885, 770, 610, 465, 205, 30)  # of a probe: its tip touches
-_COUNTS = (1000, 970, 790, 790, 635, 365, 120, 115, 115, 50)
+_PROBE_WEIGHTS = (1000, 955, 955, 955, 885, 770, 610, 465, 205, 30)  # of a probe, by its tip
+_WEIGHTS = (1000, 970, 790, 790, 635, 365, 120, 115, 115, 50)
 
-# Skin, 0.01 C -> time to it in permille of the time to -65 C
+# Skin, 0.01 C -> time to reach it, permille of the time to -65 C
 _FALL_C = (-7000, -6500, -6000, -5000, -4000, -3000, -2000, -1000)
 _FALL = (1178, 1000, 844, 593, 409, 260, 157, 67)
 
-# Spot radius, um -> exponent of the depth over that time, permille, after 10 s and after 30 s (of
-# the finest spot from the coefficient alone, which moves its depth most)
+# Spot radius, um -> exponent of the depth over that time, permille, after 10 s and after 30 s (for
+# the finest spot from the coefficient alone, which has the largest effect on its depth)
 _SPOT_UM = (1500, 2500, 5000, 10000)
 _EXPONENT_10 = (165, 125, 110, 95)
 _EXPONENT_30 = (160, 115, 80, 65)
@@ -59,7 +58,7 @@ _LN = (-1386, -1040, -693, -347, 0, 347, 693, 1040, 1386)  # 1000 ln of it
 
 
 def between(xs, ys, x):
-    """A line through points with ascending `xs`; beyond the ends, the end's value."""
+    """Linear interpolation with ascending `xs`; beyond the ends, the end's value."""
     last = len(xs) - 1
     if x <= xs[0]:
         return ys[0]
@@ -72,7 +71,7 @@ def between(xs, ys, x):
 
 
 def ln_permille(ratio):
-    """1000 ln(ratio / 1000), to 18 at most; ratio within 250...4000, else the end's."""
+    """1000 ln(ratio / 1000), with an error of 18 at most; ratio limited to 250...4000."""
     return between(_RATIO, _LN, ratio)
 
 
@@ -83,11 +82,11 @@ def _power(exponent, ln):
 
 
 class Estimate:
-    """`begin` once a freeze, `step` each tick with the valve open; then read.
+    """The estimate of one freeze: `begin` once, `step` each tick with the valve open, then read.
 
     `depth_um`: estimated depth of the target's isotherm. `spread_um`: one standard deviation of
-    it. `effective_ms`: time of liquid. `skin_ms`: the time to -65 C that the skin's fall tells, 0 =
-    not known.
+    it. `effective_ms`: effective time of liquid. `skin_ms`: time to -65 C derived from the skin's
+    cooling, 0 = unknown.
     """
 
     def __init__(self):
@@ -107,14 +106,14 @@ class Estimate:
         self._pressure = 0  # sum of mbar ms
         self._skin_mbar = _NOMINAL_MBAR
         self._skin_last = 0
-        self._skin_t = 0  # sums over the skin's readings: time, and its part of the time to -65 C
+        self._skin_t = 0  # sums over the skin readings: time, and permille of the time to -65 C
         self._skin_part = 0
         self._skin_over = False
         self._skin_warm = False
         self._trust = 0
 
     def begin(self, row, target):
-        """A freeze begins with the applicator of this row (`dose.row_of`) and this target."""
+        """Start a freeze with the applicator of this row (`dose.row_of`) and this target."""
         self.depth_um = 0
         self.spread_um = 0
         self.effective_ms = 0
@@ -137,40 +136,41 @@ class Estimate:
         self._early = between(_SPOT_UM, _EXPONENT_10, row[dose.SPOT_UM])
         self._late = between(_SPOT_UM, _EXPONENT_30, row[dose.SPOT_UM])
         if self._by_pressure:
-            # A weaker spray's depth depends more on its coefficient: by the cube root of the time.
+            # A weaker spray's depth depends more on its coefficient: with the cube root of the
+            # nominal time.
             more = _power(333, ln_permille(self._nominal_ms * 1000 // _NOMINAL_SKIN_MS))
             self._early = self._early * more // 1000
             self._late = self._late * more // 1000
 
     def step(self, dt_ms, nozzle_c_x100, pressure_mbar, skin_c_x100, skin_valid):
-        """`dt_ms` more with the valve open; the newest readings. A few hundred us at most."""
+        """Add `dt_ms` with the valve open and the newest readings. Takes a few hundred us."""
         self._elapsed_ms += dt_ms
         self._slice_ms += dt_ms
         if skin_valid and not self._skin_over:
             if skin_c_x100 != self._skin_last:
                 self._skin_last = skin_c_x100
-                self._see(skin_c_x100, nozzle_c_x100)
+                self._add_skin(skin_c_x100, nozzle_c_x100)
         if self._slice_ms < _SLICE_MS:
             return
         dt_ms = self._slice_ms
         self._slice_ms = 0
-        counts = _COUNTS if self._by_pressure else _PROBE_COUNTS
-        counts = between(_NOZZLE_C, counts, nozzle_c_x100)
-        self._counted += dt_ms * counts
+        weight = _WEIGHTS if self._by_pressure else _PROBE_WEIGHTS
+        weight = between(_NOZZLE_C, weight, nozzle_c_x100)
+        self._counted += dt_ms * weight
         self._pressure += dt_ms * (pressure_mbar if pressure_mbar > 0 else 0)
         self.effective_ms = self._counted // 1000
-        self._tell()
+        self._update()
 
-    def _see(self, skin_c_x100, nozzle_c_x100):
-        """A new reading of the skin: on its way down it tells the time to -65 C."""
+    def _add_skin(self, skin_c_x100, nozzle_c_x100):
+        """Add a new skin reading and update the time to -65 C."""
         if skin_c_x100 > _SKIN_WARM:
             self._skin_warm = True
         elif not self._skin_warm or skin_c_x100 < _SKIN_LOW:
-            # Its end, or skin that was cold at the beginning (a second freeze): no fall to time.
+            # End of the sensor's range, or cold from the beginning (a second freeze): stop timing.
             self._skin_over = True
             return
-        counts = between(_NOZZLE_C, _COUNTS, nozzle_c_x100)
-        t_ms = (self._counted + self._slice_ms * counts) // 1000
+        weight = between(_NOZZLE_C, _WEIGHTS, nozzle_c_x100)
+        t_ms = (self._counted + self._slice_ms * weight) // 1000
         lost_ms = self._elapsed_ms - t_ms
         t_ms -= _SKIN_LAG_MS
         if skin_c_x100 > _SKIN_HIGH or t_ms < 20 or t_ms > _SKIN_WATCHED_MS:
@@ -180,8 +180,8 @@ class Estimate:
         self.skin_ms = self._skin_t * 1000 // self._skin_part
         if self.skin_ms < 20:
             self.skin_ms = 20
-        # A jet that was slow to come makes the fall late: half of what was lost is not known, and
-        # against the nominal time, for the fall seems the longer for it.
+        # A slow jet delays the cooling: half of the lost time counts as uncertainty. It is relative
+        # to the nominal time if that is shorter, since a late jet makes the cooling appear longer.
         least_ms = self.skin_ms if self.skin_ms < self._nominal_ms else self._nominal_ms
         doubt = (_SKIN_DOUBT_MS + (lost_ms >> 1)) * 1000 // least_ms
         if doubt > 2000:
@@ -190,12 +190,12 @@ class Estimate:
         if self._elapsed_ms > self._slice_ms:
             self._skin_mbar = self._pressure // (self._elapsed_ms - self._slice_ms)
 
-    def _tell(self):
-        """Depth and spread, from what is known by now."""
+    def _update(self):
+        """Update depth and spread."""
         spread = self._spread
         factor = 1000
         if self._by_pressure:
-            # Of the time to -65 C, which goes with the coefficient squared.
+            # ln of the time to -65 C, which scales with the coefficient squared.
             by_pressure = self._by_pressure
             mbar = self._pressure // self._elapsed_ms
             if mbar > _MOST_MBAR:
@@ -204,7 +204,8 @@ class Estimate:
             if self.skin_ms:
                 ln = ln_permille(self._nominal_ms * 1000 // self.skin_ms)
                 ln = ln * self._trust // 1000
-                # By the pressure at that time, as far as the skin was not trusted; since then all.
+                # The skin already includes the pressure of its own time, by its weight: correct for
+                # the rest of that, and in full for any change since.
                 mbar = self._skin_mbar
                 if mbar > _MOST_MBAR:
                     mbar = _MOST_MBAR

@@ -1,7 +1,7 @@
-"""Faults: number, name, priority, clearing rule, words for the operator; and the set of them.
+"""Faults: number, name, priority and clearing rule; and the set of latched faults.
 
 Pure; may import micropython.const. Controls: H-09 (every fault says what to do), H-15 (a fault
-stays until a person has acknowledged it).
+stays latched until the operator has acknowledged it).
 
 Numbers are recorded in the journal and never reused.
 """
@@ -47,8 +47,8 @@ NUMBER = const(0)
 NAME = const(1)
 _PRIORITY = const(2)
 
-# number, name (16 characters at most), priority, clearing rule. What the panel says of each stands
-# in its language's data; what the link says, in metadata.py
+# number, name (16 characters at most), priority, clearing rule. The panel's texts are in each
+# language's data; the link's are in metadata.py.
 FAULTS = (
     (ESTOP, "EMERGENCY STOP", HIGH, ESTOP_RULE),
     (SETTINGS_LOST, "SETTINGS LOST", MEDIUM, ACK),
@@ -89,7 +89,7 @@ def row_of(number):
 
 
 class FaultSet:
-    """Which faults are latched. `first` is the cause that came first and is shown."""
+    """The latched faults. `first` was latched first and is shown."""
 
     def __init__(self):
         self.latched = 0  # bit n-1 = fault n
@@ -110,7 +110,7 @@ class FaultSet:
             self.first = number
 
     def set_present(self, number, present):
-        """The condition of a fault holds, or does not. Latches nothing."""
+        """Set whether the condition of a fault still holds. Latches nothing."""
         bit = 1 << (number - 1)
         if present:
             self.present |= bit
@@ -129,17 +129,17 @@ class FaultSet:
         return 0
 
     def clear(self, rule):
-        """Clear what the operator's action `rule` may clear; return the mask that went."""
-        gone = 0
+        """Clear the faults of clearing rule `rule` whose condition has ended; return their mask."""
+        mask = 0
         for number, _, _, clears in FAULTS:
             bit = 1 << (number - 1)
             if self.latched & bit and not self.present & bit and clears == rule:
-                gone |= bit
-        self.latched &= ~gone
-        self.fresh &= ~gone
+                mask |= bit
+        self.latched &= ~mask
+        self.fresh &= ~mask
         self.first = 0
         for number, _, _, _ in FAULTS:
             if self.latched & (1 << (number - 1)):
                 self.first = number
                 break
-        return gone
+        return mask

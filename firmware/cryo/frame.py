@@ -1,10 +1,10 @@
-"""Bytes <-> frames: one line of the link, `<JSON>*<CRC-32, 8 hex digits>\\n`.
+"""Framing of the link's lines: `<JSON>*<CRC-32, 8 hex digits>\\n`.
 
 Pure; may import array only, because the host uses this file too.
-Controls: H-12 (a damaged or endless line is dropped and counted, never half understood).
+Controls: H-12 (a damaged or overlong line is dropped and counted, never partly used).
 
 The device checks the CRC byte by byte as a line arrives, in two 16-bit halves: MicroPython's
-small integers have 31 bits, and a 32-bit CRC would allocate, which a freeze must not.
+small integers have 31 bits, and a 32-bit CRC would allocate, which is not allowed during a freeze.
 """
 
 from array import array
@@ -55,12 +55,12 @@ class Crc32:
         self.lo = 0xFFFF
 
     def reset(self):
-        """Begin anew."""
+        """Start a new CRC."""
         self.hi = 0xFFFF
         self.lo = 0xFFFF
 
     def update(self, byte):
-        """Take one byte in."""
+        """Add one byte."""
         index = (self.lo ^ byte) & 255
         self.lo = ((self.lo >> 8) | ((self.hi & 255) << 8)) ^ _LOW[index]
         self.hi = (self.hi >> 8) ^ _HIGH[index]
@@ -78,7 +78,7 @@ def hex_value(digit):
 
 
 class LineIn:
-    """Collects the bytes of one line in a buffer made once.
+    """Collects the bytes of one line in a preallocated buffer.
 
     After `feed` returned LINE, `buffer[:length]` is the JSON text, until the next `feed`.
     """
@@ -131,10 +131,10 @@ class LineIn:
 
 
 def close_line(buffer, length, crc):
-    """Put tail and newline behind `length` bytes of JSON in `buffer`; return the new length.
+    """Append tail and newline to `length` bytes of JSON in `buffer`; return the new length.
 
-    Allocates nothing: for the short replies that the device gives while it freezes.
-    `crc` is a Crc32 that has taken them in; `buffer` must have 10 bytes of room.
+    Does not allocate: used for the short replies during a freeze. `crc` is a Crc32 over those
+    bytes; `buffer` must have 10 more bytes.
     """
     hi = crc.hi ^ 0xFFFF
     lo = crc.lo ^ 0xFFFF
@@ -148,5 +148,5 @@ def close_line(buffer, length, crc):
 
 
 def encode(payload, crc):
-    """A whole line from JSON bytes and their CRC-32 (an integer that the caller computed)."""
+    """A complete line from JSON bytes and their CRC-32 (an integer computed by the caller)."""
     return payload + b"*%08x\n" % crc

@@ -3,12 +3,12 @@
 May import hashlib, os, struct, micropython.const. Controls: H-08 (nothing recorded is lost,
 torn or altered unnoticed), H-11 (an interrupted freeze is found at the next start).
 
-Layout: docs/protocol.md. Records lie in segment files `journal/NNNNNNNN`, named by the first
-sequence number in them. littlefs commits an append when the file is closed, whole or not at
-all; a file that has a torn tail nevertheless is left as it is, and a new segment begins.
+Layout: docs/protocol.md. Records are stored in segment files `journal/NNNNNNNN`, named by their
+first sequence number. littlefs commits an append atomically when the file is closed; if a file has
+a torn tail nevertheless, it is left as it is, and a new segment begins.
 
-`add` only packs into a queue made once (no allocation, so it may be called while freezing);
-`flush` writes the queue, and is called only with the valve closed, since flash stops the
+`add` only packs into a preallocated queue (no allocation, so it may be called during a freeze);
+`flush` writes the queue, and is called only with the valve closed, since flash writes stop the
 processor for up to 0.4 s.
 """
 
@@ -24,11 +24,11 @@ _CHAIN = const(16)
 _SEGMENT = const(255)  # records: 16320 bytes fill four littlefs blocks with their pointers
 _QUEUE = const(16)
 _DIR = "journal"
-_RESERVE_BLOCKS = const(12)  # free flash kept for settings and for the last records
-_SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython keeps without memory
+_RESERVE_BLOCKS = const(12)  # free flash reserved for settings and for the last records
+_SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython stores without allocating
 FORMAT = "<IHBBIIiiiiiiii"
 
-ROOM_TO_ARM = const(64)  # free records needed to arm: no treatment may end unrecorded
+ROOM_TO_ARM = const(64)  # free records required to arm: every treatment must be recorded
 
 # Reasons in a DISARMED record
 DISARM_BUTTON = const(1)
@@ -95,13 +95,13 @@ class Journal:
 
     def __init__(self, serial):
         self.head = 0  # sequence number of the newest record in flash
-        self.boot = 0  # how many times the device has started, this one included
+        self.boot = 0  # number of starts of the device, including this one
         self.tail = b""  # the newest record in flash
-        self._usable = False  # until the end has been found, nothing is appended
+        self._usable = False  # nothing is appended before the end has been found
         self.utc_s = 0
         self._serial = serial
         self._firsts = []  # first sequence number of each segment, ascending
-        self._segment_records = 0  # whole records in the last segment; _SEGMENT = begin a new one
+        self._segment_records = 0  # records in the last segment; _SEGMENT = begin a new one
         self._chain = b""
         self._queue = bytearray(RECORD * _QUEUE)
         self._queued = 0
@@ -127,7 +127,7 @@ class Journal:
     def add(self, kind, state, uptime_ms, a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0):
         """Queue a record (eight signed 32-bit arguments); return its sequence number.
 
-        Allocates nothing. Returns 0 when the queue is full: the caller must raise a fault.
+        Does not allocate. Returns 0 when the queue is full: the caller must raise a fault.
         """
         queued = self._queued
         if queued >= _QUEUE:
@@ -144,11 +144,11 @@ class Journal:
         return seq
 
     def waiting(self):
-        """How many records are queued and not yet in flash."""
+        """Number of records queued and not yet in flash."""
         return self._queued
 
     def flush(self):
-        """Write every queued record. False: the flash refused; the queue is kept for a retry."""
+        """Write the queue to flash. False: the write failed; the queue is retained for a retry."""
         if not self._usable:
             return False
         done = 0
@@ -224,7 +224,7 @@ class Journal:
         return self.read(seq - 1)[BODY:]
 
     def free_records(self):
-        """How many more records fit, the reserve kept. Raises OSError when the flash fails."""
+        """Number of records that fit beside the reserve. Raises OSError when the flash fails."""
         stat = os.statvfs("/")
         blocks = stat[3] - _RESERVE_BLOCKS
         return blocks * stat[0] // RECORD if blocks > 0 else 0

@@ -1,12 +1,12 @@
-"""The link's two ends: bytes in, at most one request a tick, replies and events out.
+"""The serial link: receives at most one request a tick, sends replies and events.
 
 May import binascii, json, micropython.const and cryo's frame. Controls: H-12 (work a tick is
 bounded; nothing on the link can open the valve, delay the loop while it is open, or allocate then).
 
-While the valve is open the link has a short path of its own: a fixed reply to `status`, `busy`
-to everything else, both written into a buffer made once, and sent byte by byte only while
-the USB stack says that it has room, since a blocked write would stall the loop. A tick then does
-one piece of it (take, compose, seal, send), none of which takes longer than 4 ms.
+While the valve is open the link uses a separate short path: a fixed reply to `status` and `busy` to
+all other requests, written into a preallocated buffer and sent byte by byte while the USB stack has
+room, since a blocked write would stall the loop. A tick then does one step (receive, compose, add
+to the CRC, or send), none of which takes longer than 4 ms.
 """
 
 import binascii
@@ -18,10 +18,10 @@ from cryo import frame
 
 _BYTES_A_TICK = const(160)
 _BYTES_A_TICK_OPEN = const(24)
-_LOOKED_AT_OPEN = const(96)  # bytes of a request in which its id and op are looked for
-_SEALED_OPEN = const(48)  # bytes of a reply that go into its CRC
+_SEARCH_OPEN = const(96)  # bytes of a request that are searched for id and op
+_SEALED_OPEN = const(48)  # bytes of a reply added to its CRC in a tick
 _WRITE_CHUNK = const(64)
-_STALL_MS = const(40)  # a write that took this long: nobody reads
+_STALL_MS = const(40)  # a write that takes this long: the host does not read
 _MAX_ID = const(0x3FFFFFFF)
 _TICKS_MASK = const(0x3FFFFFFF)
 
@@ -37,7 +37,7 @@ _BUSY = b',"err":{"code":"busy","text":"the valve is open; ask again when it has
 
 
 def _find(buffer, length, word):
-    """First index of `word` in `buffer[:length]`, or -1. Allocates nothing."""
+    """First index of `word` in `buffer[:length]`, or -1. Does not allocate."""
     size = len(word)
     first = word[0]
     for at in range(length - size + 1):
@@ -51,7 +51,7 @@ def _find(buffer, length, word):
 
 
 class Link:
-    """One line protocol over one port (`board.port`)."""
+    """The line protocol over a port (`board.port`)."""
 
     def __init__(self, port, handle):
         self._port = port
@@ -63,22 +63,22 @@ class Link:
         self._out_at = 0
         self._out_end = 0
         self._unsealed = 0  # length of a short reply that has no CRC yet, or 0
-        self._sealed = 0  # how much of it the CRC has taken in
-        self._waiting = False  # a request is in the line buffer, unanswered
-        self._muted = False  # the host does not read: nothing is sent until it writes
+        self._sealed = 0  # bytes of it already in the CRC
+        self._waiting = False  # an unanswered request is in the line buffer
+        self._muted = False  # the host does not read: send nothing until it writes
 
     def dropped(self):
-        """Lines dropped so far because they were not valid."""
+        """Number of invalid lines dropped."""
         return self._in.dropped
 
     def idle(self):
-        """Whether nothing waits to be sent."""
+        """Whether the transmit queue is empty."""
         return self._out_end == 0 and not self._unsealed
 
     # -- valve closed ---------------------------------------------------------------------
 
     def step(self, ticks_ms):
-        """One tick with the valve closed: send what is left, then take one request."""
+        """One tick with the valve closed: send queued bytes, then take one request."""
         if self._unsealed:
             self._seal(self._unsealed)
         self.send(ticks_ms)
@@ -88,7 +88,7 @@ class Link:
             self.send(ticks_ms)
 
     def _receive(self, budget):
-        """Take bytes until a line is complete. True when one waits in the line buffer."""
+        """Read bytes until a line is complete. True when one is in the line buffer."""
         if self._waiting:
             return True
         port = self._port
@@ -116,14 +116,14 @@ class Link:
             or isinstance(request_id, bool)
             or not 0 <= request_id <= _MAX_ID
         ):
-            line.dropped += 1  # there is no id to answer to
+            line.dropped += 1  # no valid id to answer to
             return
         reply = self._handle(request)
         reply["id"] = request_id
         self._put(reply)
 
     def event(self, event):
-        """Queue an event (a dict with `ev`); it is lost when there is no room."""
+        """Queue an event (a dict with `ev`); it is lost if the queue is full."""
         self._put(event)
 
     def _put(self, message):
@@ -138,7 +138,7 @@ class Link:
         self._out_end = end
 
     def send(self, ticks_ms):
-        """Send what waits, as far as the USB stack has room."""
+        """Send queued bytes while the USB stack has room."""
         port = self._port
         while self._out_at < self._out_end:
             if not port.can_write():
@@ -148,7 +148,7 @@ class Link:
             port.write(self._view[self._out_at : self._out_at + size])
             self._out_at += size
             if (ticks_ms() - before_ms) & _TICKS_MASK >= _STALL_MS:
-                # H-12: give up what is left rather than be held up once more.
+                # H-12: discard the rest rather than stall the loop again.
                 self._muted = True
                 self._out_at = self._out_end
         if self._out_at >= self._out_end:
@@ -158,7 +158,7 @@ class Link:
     # -- valve open: no allocation ----------------------------------------------------------
 
     def step_open(self, purging, remaining_ms, elapsed_ms, nozzle_c_x100):
-        """One tick with the valve open: one piece of work. Bounded, and allocates nothing."""
+        """One tick with the valve open: one step of work. Bounded; does not allocate."""
         if self._out_end:
             self._trickle()
         elif self._unsealed:
@@ -186,7 +186,7 @@ class Link:
 
     def _short_reply(self, purging, remaining_ms, elapsed_ms, nozzle_c_x100):
         line = self._in
-        length = min(line.length, _LOOKED_AT_OPEN)
+        length = min(line.length, _SEARCH_OPEN)
         at = _find(line.buffer, length, _ID_KEY)
         request_id = -1
         if at >= 0:
@@ -215,7 +215,7 @@ class Link:
         self._crc.reset()
 
     def _seal(self, most):
-        """Take `most` more bytes of a short reply into its CRC; after the last it can be sent."""
+        """Add up to `most` bytes of a short reply to its CRC; after the last it can be sent."""
         out = self._out
         crc = self._crc
         at = self._sealed

@@ -1,10 +1,9 @@
-"""The menu over READY: what the device's owner sets without a host, and what the device is.
+"""The menu: an overlay on READY with the settings that need no host, and device information.
 
-Loaded by state_ready.py when SELECT is held, and dropped when it is left: it lies over READY, whose
-state it does not change. Works on an App. May import micropython.const and cryo's buttons, dose,
-languages, schema, screens, setting_changes, sounder, texts. Controls: H-13 (nothing here changes a
-dose or a limit), H-04 (nothing here arms: ARM leads back), H-18 (the patient's number is taken
-away), H-09.
+Loaded by state_ready.py when SELECT is held, and unloaded when it is closed; the state stays READY.
+Works on an App. May import micropython.const and cryo's buttons, dose, languages, schema, screens,
+setting_changes, sounder, texts. Controls: H-13 (it changes no dose and no limit), H-04 (it does not
+arm: ARM leads back), H-18 (it can clear the patient's number), H-09.
 """
 
 from micropython import const
@@ -12,7 +11,7 @@ from micropython import const
 from cryo import VERSION, buttons, dose, languages, schema, screens, setting_changes, sounder, texts
 
 _TICKS_MASK = const(0x3FFFFFFF)
-_IDLE_MS = const(30000)  # nobody presses: back to READY
+_IDLE_MS = const(30000)  # no button pressed: back to READY
 
 # Lines of the menu
 _VOLUME = const(0)
@@ -27,26 +26,26 @@ _BRIGHTNESSES = (16, 64, 128, 207, 255)
 
 
 class Menu:
-    """Which line is chosen, and when somebody pressed last."""
+    """The open menu: the chosen line, and when a button was last down."""
 
     def __init__(self, app, now_ms):
         self._line = _VOLUME
-        self._telling = False  # the page of information is shown
+        self._information = False  # the information page is shown
         self._pressed_ms = now_ms
-        free = app.free_records()  # asked for once: it takes 15 ms
-        kept = app.journal.head + 1 - app.journal.first()
-        self._free_percent = free * 100 // max(free + kept, 1)
+        free = app.free_records()  # read once: it takes 15 ms
+        count = app.journal.head + 1 - app.journal.first()
+        self._free_percent = free * 100 // max(free + count, 1)
 
     def step(self, app, now_ms, keys):
-        """One tick; whether the menu is to be left."""
+        """One tick; returns whether to close the menu."""
         if keys.down:
             self._pressed_ms = now_ms
         elif (now_ms - self._pressed_ms) & _TICKS_MASK > _IDLE_MS:
             return True
-        if self._telling:
+        if self._information:
             if keys.pressed:
-                self._telling = False
-                keys.spend()  # this press has done what it was for
+                self._information = False
+                keys.spend()  # this press has closed the page
                 app.sounder.play(sounder.CLICK, now_ms)
                 app.display.redraw()
         elif keys.pressed & buttons.ARM or keys.held & buttons.SELECT:
@@ -71,11 +70,11 @@ class Menu:
             app.display.redraw()
 
     def _first(self):
-        """The line that is shown on top."""
+        """The topmost line shown."""
         return min(max(self._line - 1, 0), _LINES - _SHOWN)
 
     def _choose(self, app, now_ms):
-        """SELECT: the next value of the chosen line, which goes round; or the information."""
+        """SELECT: the next value of the chosen line, wrapping around; or the information page."""
         values = app.settings.values
         line = self._line
         if line == _VOLUME:
@@ -91,14 +90,14 @@ class Menu:
             index = schema.PATIENT_REF
             value = 0
         if line == _INFORMATION:
-            self._telling = True
+            self._information = True
         elif values[index] == value or line == _LANGUAGE and not texts.use(value):
             app.sounder.play(sounder.REFUSED, now_ms)
             return
         else:
             setting_changes.change(app, index, value)
         app.sounder.play(sounder.CLICK, now_ms)
-        if self._telling or line == _LANGUAGE:
+        if self._information or line == _LANGUAGE:
             app.display.redraw()
         else:
             app.display.refresh()
@@ -106,7 +105,7 @@ class Menu:
     def show(self, app):
         """Fill the view and show it."""
         view = app.display.view
-        if self._telling:
+        if self._information:
             values = app.settings.values
             view.title = "Cryodose " + VERSION
             view.lines = [
@@ -119,15 +118,15 @@ class Menu:
         view.pages = _LINES
         view.items = _SHOWN
         for i in range(_SHOWN):
-            view.item_words[i], view.item_values[i] = _said(app, self._first() + i)
+            view.item_words[i], view.item_values[i] = _line_of(app, self._first() + i)
         self._point(view)
         app.display.show(screens.MENU)
 
     def update(self, app):
-        """Another line, or another value in it: fill the view with it."""
+        """Update the view after a change of the chosen line or of its value."""
         view = app.display.view
         self._point(view)
-        view.item_words[view.item], view.item_values[view.item] = _said(app, self._line)
+        view.item_words[view.item], view.item_values[view.item] = _line_of(app, self._line)
         app.display.update()
 
     def _point(self, view):
@@ -136,14 +135,14 @@ class Menu:
 
 
 def _brightness(values):
-    """The step of the brightness in force, from 1 on; what lies between two is the lower one."""
+    """The active brightness step, from 1; a value between two steps gives the lower one."""
     step = 1
     while step < len(_BRIGHTNESSES) and values[schema.CONTRAST] >= _BRIGHTNESSES[step]:
         step += 1
     return step
 
 
-def _said(app, line):
+def _line_of(app, line):
     """Name and value of a line."""
     values = app.settings.values
     if line == _VOLUME:

@@ -1,8 +1,9 @@
-"""What the device says of itself over the link: its tables, with words that only a host reads.
+"""The device's self-description for `describe` requests: its tables, with texts for the host.
 
-Loaded by commands.py for one `describe` request at a time, and dropped again, since it is large.
+Loaded by commands.py for one `describe` request at a time, then unloaded, since it is large.
 May import micropython.const and cryo's checklist, commands, dose, faults, journal, on_demand,
-profiles, replies, schema, transitions; loads fault_texts on demand. Controls: H-09 (units and names go with every number).
+profiles, replies, schema, transitions; loads fault_texts on demand. Controls: H-09 (units and
+names go with every number).
 """
 
 from micropython import const
@@ -21,7 +22,7 @@ from cryo import (
 )
 
 _ROWS_BYTES = const(1500)  # of JSON in one `describe` reply
-# Words for the numbers of other modules, in their order
+# Texts for the numbers of other modules, in their order
 EVENTS = (
     "",
     "started",
@@ -61,7 +62,7 @@ WHO = ("host", "device")
 _ALLOWED = ("valve closed (status: always)", "READY")
 
 ERRORS = (
-    ("bad_request", "a key is missing or has not the form that the protocol gives"),
+    ("bad_request", "a key is missing or has the wrong form"),
     ("unknown_op", "no such request"),
     ("unknown_key", "no such setting"),
     ("type", "not an integer"),
@@ -73,23 +74,23 @@ ERRORS = (
 
 # request, what it does
 REQUESTS = (
-    ("hello", "who is there"),
+    ("hello", "identify the device"),
     ("describe", "tables of part: settings, commands, faults, records ..."),
     ("get", "a setting's value"),
-    ("set", "change a setting; the device may ask its operator"),
+    ("set", "change a setting; the operator may have to confirm it"),
     ("status", "state and readings"),
     ("plan", "dose, spread and reach for a depth; changes nothing"),
     ("table_read", "an applicator's depths over time, and their origin"),
-    ("table_curve", "one curve of a calibrated table to come"),
-    ("table_write", "offer the table; the device asks its operator"),
-    ("table_remove", "back to the shipped table; the device asks"),
+    ("table_curve", "stage one curve of a calibrated table"),
+    ("table_write", "write the staged table; the operator must confirm it"),
+    ("table_remove", "return to the shipped table; the operator must confirm it"),
     ("log", "journal records from a sequence number on"),
     ("time", "read the clock; set it (READY)"),
     ("maintenance", "end the application, for flashing"),
 )
 
-_STATED = "as the brief says"
-_SORTED = "in the brief's list; how grave is assumed"
+_STATED = "as in the brief"
+_SORTED = "in the brief's list; severity assumed"
 _ITEM_KINDS = ("", "avoid", "caution")
 
 # item of the checklist, its name, source
@@ -116,7 +117,7 @@ _TWO = "depth, margin assumed; two cycles: 41 -> 65 % of plantar warts cleared i
 
 # number (never reused), name, source. Its figures: from schema.PROFILES on, three settings each
 PROFILES = (
-    (1, "custom", "as set by hand"),
+    (1, "custom", "as set by the operator"),
     (2, "common wart", _ONE),
     (3, "plantar wart", _TWO),
     (4, "actinic keratosis, thin", _OF_PROFILE),
@@ -125,39 +126,39 @@ PROFILES = (
     (7, "skin tag", _OF_PROFILE),
 )
 
-# setting, what it is for
+# setting, its purpose
 HELPS = (
-    (1, "lesion depth; the applicator's table narrows it"),
+    (1, "lesion depth; limited by the applicator's table"),
     (2, "fitted applicator, see describe applicators"),
-    (3, "armed without a freeze for so long: back to READY"),
+    (3, "time-out in ARMED without a freeze: back to READY"),
     (4, "loudness of the sounder"),
     (5, "brightness of the screen"),
     (6, "from gate high to flow, measured on this valve"),
     (7, "from gate low to no flow, measured on this valve"),
-    (8, "how much this board's clock runs fast"),
-    (9, "dewar gauge pressure needed to arm"),
-    (10, "dewar gauge pressure allowed to arm"),
-    (11, "a freeze ends below this"),
-    (12, "a freeze ends above this"),
-    (13, "LN2 needed to arm"),
-    (14, "a freeze ends below this"),
-    (15, "board supply needed to arm"),
-    (16, "a freeze ends below this"),
+    (8, "frequency error of this board's clock; positive: fast"),
+    (9, "lowest dewar gauge pressure to arm"),
+    (10, "highest dewar gauge pressure to arm"),
+    (11, "a freeze ends below this dewar gauge pressure"),
+    (12, "a freeze ends above this dewar gauge pressure"),
+    (13, "lowest LN2 level to arm"),
+    (14, "a freeze ends below this LN2 level"),
+    (15, "lowest board supply to arm"),
+    (16, "a freeze ends below this board supply"),
     (17, "a warm line is purged before arming"),
-    (18, "contraindications are asked for before a treatment"),
+    (18, "the checklist must be answered before a treatment"),
     (19, "press: a foot pedal starts, and ends with a second press"),
-    (20, "treatment profile: brings its depth, margin and cycles"),
-    (21, "how far below the lesion the target isotherm is to reach"),
+    (20, "treatment profile: sets depth, margin and cycles"),
+    (21, "distance below the lesion that the target isotherm must reach"),
     (22, "freezes of a treatment, with a thaw between them"),
-    (23, "isotherm that is to reach lesion and margin"),
-    (24, "a thaw between cycles is not over before"),
-    (25, "whom the next treatment is for; forgotten after an hour"),
+    (23, "isotherm that must reach the planned depth"),
+    (24, "shortest thaw between cycles"),
+    (25, "patient number for the next treatment; cleared after one hour"),
     (26, "highest patient number used; the next free one follows"),
-    (27, "of the panel: 1 English, 2 Traditional Chinese"),
+    (27, "panel language: 1 English, 2 Traditional Chinese"),
     (28, "the estimate ends the freeze, within a quarter of the plan and 10 to 30 s"),
-    (29, "an infrared thermometer is fitted; silent, it is a fault"),
-    (30, "LN2 that an open valve uses in a minute"),
-    (31, "observation after a treatment; 0: none"),
+    (29, "an infrared thermometer is fitted; a fault if it does not answer"),
+    (30, "LN2 consumption of the open valve"),
+    (31, "observation time after a treatment; 0: none"),
     (41, "profile common_wart: lesion depth; assumed"),
     (42, "profile common_wart: margin below it; assumed"),
     (43, "profile common_wart: cycles"),
@@ -184,7 +185,7 @@ _END_CAUSE = (
 )
 _PURGE_CAUSE = (
     "1=not cold in time 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
-    "6=cold 7=reset, at most so long"
+    "6=cold 7=reset, upper bound"
 )
 _RESET_CAUSE = "1=power-on 3=watchdog"
 
@@ -402,9 +403,9 @@ KINDS = (
 )
 
 
-def _text(texts, wanted):
-    for key, text in texts:
-        if key == wanted:
+def _text(texts, key):
+    for name, text in texts:
+        if name == key:
             return text
     return ""
 

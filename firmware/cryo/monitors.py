@@ -1,8 +1,8 @@
-"""What is watched while the valve is closed, in every state: parts that must work, a closed valve.
+"""Monitors while the valve is closed, in every state: E-stop, sensors, display, closed valve.
 
 Works on an App. May import micropython.const and cryo's faults, interlocks, journal, schema,
-transitions. Controls: H-03 (the E-stop, from any state), H-05 (a valve that disagrees), H-10, H-14,
-H-11 (overruns are recorded).
+transitions. Controls: H-03 (the E-stop, from any state), H-05 (coil current or cold with the valve
+commanded closed), H-10, H-14, H-11 (overruns are recorded).
 """
 
 from micropython import const
@@ -12,9 +12,9 @@ from cryo import faults, interlocks, journal, schema, transitions
 _SKIN_SILENT_MS = const(2000)
 
 
-closed_ms = 0  # of the last closing, ticks_ms
-closed_for_ms = 0  # since then, up to interlocks.STUCK_AFTER_MS
-skin_seen_ms = 0  # uptime
+closed_ms = 0  # ticks_ms of the last closing
+closed_for_ms = 0  # time since then, up to interlocks.STUCK_AFTER_MS
+skin_seen_ms = 0  # uptime of the last valid skin reading
 logged_overruns = 0
 
 
@@ -26,7 +26,7 @@ def closed(now_ms):
 
 
 def estop(app, estop_closed):
-    """H-03: an open loop latches its fault at once, in every state."""
+    """H-03: an open loop latches its fault immediately, in every state."""
     if not estop_closed:
         app.faults.latch(faults.ESTOP, True)
     elif app.faults.present:
@@ -34,7 +34,7 @@ def estop(app, estop_closed):
 
 
 def watch(app):
-    """Ten times a second, the valve closed."""
+    """Check ten times a second, with the valve closed."""
     global closed_for_ms, logged_overruns
     clock = app.clock
     latched = app.faults
@@ -63,21 +63,21 @@ def watch(app):
 
 
 def _watch_skin(app):
-    """H-10: a skin sensor that is said to be fitted answers, or it is a fault."""
+    """H-10: a skin sensor that is set as fitted must answer, otherwise latch a fault."""
     global skin_seen_ms
     skin = app.sensors.skin
     uptime_ms = app.clock.uptime_ms
     if not app.settings.values[schema.SKIN_SENSOR]:
         skin_seen_ms = uptime_ms
         skin.valid = False
-        gone = True
+        answered = True
     else:
         if skin.valid:
             skin_seen_ms = uptime_ms
         elif not app.board.skin.answers() and uptime_ms % 1000 < 100:
             app.board.skin.start()
-        gone = uptime_ms - skin_seen_ms < _SKIN_SILENT_MS
-    if not gone:
+        answered = uptime_ms - skin_seen_ms < _SKIN_SILENT_MS
+    if not answered:
         app.faults.latch(faults.SKIN_SENSOR, True)
     elif app.faults.present:
         app.faults.set_present(faults.SKIN_SENSOR, False)

@@ -1,8 +1,8 @@
-"""After a treatment: 30 min of observation beside READY, and whose the next treatment is.
+"""Observation period (30 min) after a treatment, and expiry of the patient's number.
 
 Works on an App. May import micropython.const and cryo's buttons, journal, schema, setting_changes,
-sounder. Controls: H-18 (a patient's number does not outlive the visit), H-09 (the end of the
-observation is heard until somebody has answered).
+sounder. Controls: H-18 (a patient's number expires after the visit), H-09 (the reminder at the end
+of the observation sounds until the operator has acknowledged it).
 """
 
 from micropython import const
@@ -11,27 +11,27 @@ from cryo import buttons, journal, schema, setting_changes, sounder
 
 _FORGET_MS = const(3600000)  # since the number was chosen or last used
 
-# Outcomes, as the record says
+# Outcomes, as in the record
 _SEEN = const(1)
 _NEXT = const(2)
 
 
 class Observation:
-    """Of one treatment at a time: the newest. Made once."""
+    """The observation of the newest treatment. Created once."""
 
     def __init__(self):
         self.treatment_seq = 0  # 0 = none
-        self.over = False  # the time is over, and nobody has answered yet
+        self.over = False  # the time is over and not yet acknowledged
         self._from_ms = 0  # uptime
         self._reminded_ms = 0  # uptime
         self._patient_ms = 0  # uptime at which the patient's number was last chosen or used
 
     def chosen(self, uptime_ms):
-        """The patient's number has been chosen, or used."""
+        """The patient's number has been chosen or used: restart its expiry."""
         self._patient_ms = uptime_ms
 
     def begin(self, app):
-        """A freeze has delivered something: the observation begins anew."""
+        """A freeze has delivered liquid: restart the observation."""
         seq = app.summary.seq
         uptime_ms = app.clock.uptime_ms
         if self.treatment_seq and self.treatment_seq != seq:
@@ -42,7 +42,7 @@ class Observation:
         self.over = False
 
     def left_ms(self, app):
-        """What is left of it, ms; -1 = there is none."""
+        """Remaining time, ms; -1 = no observation."""
         if not self.treatment_seq:
             return -1
         observe_ms = app.settings.values[schema.OBSERVE_S] * 1000
@@ -50,7 +50,7 @@ class Observation:
         return left if left > 0 else 0
 
     def watch(self, app):
-        """READY, ten times a second."""
+        """READY, ten times a second: remind the operator, and expire the patient's number."""
         uptime_ms = app.clock.uptime_ms
         if self.treatment_seq and not self.left_ms(app):
             if not self.over:
@@ -66,7 +66,7 @@ class Observation:
                 app.display.redraw()
 
     def reminding(self, app, keys):
-        """Whether the end of an observation is on the screen; SELECT answers it, and ARM held."""
+        """Whether the reminder takes the buttons: SELECT or ARM held acknowledges it."""
         if not self.over:
             return False
         if keys.clicked & buttons.SELECT or keys.held & buttons.ARM:

@@ -1,6 +1,6 @@
-"""Modules that are loaded for as long as they are used, since memory is scarce.
+"""Loading and unloading of modules on demand; keeping them all would use a tenth of the heap.
 
-May import gc, sys. Controls: none by itself; keeping such modules would use a tenth of the heap.
+May import gc, sys. Controls: none.
 """
 
 import gc
@@ -14,7 +14,7 @@ def load(name):
 
 
 def unload(name):
-    """Drop cryo.`name` again. Harmless when it is not loaded."""
+    """Unload cryo.`name`. Idempotent."""
     if "cryo." + name in sys.modules:
         del sys.modules["cryo." + name]
         delattr(sys.modules["cryo"], name)
@@ -22,7 +22,7 @@ def unload(name):
 
 
 class loaded:
-    """`with loaded("metadata") as metadata:` imports a module, and unloads it at the end."""
+    """`with loaded("metadata") as metadata:` imports a module and unloads it afterwards."""
 
     def __init__(self, name):
         self._name = name

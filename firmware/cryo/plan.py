@@ -1,7 +1,7 @@
-"""The plan of a treatment: what was decided at arming. Written once, read-only until READY.
+"""The plan of a treatment, decided at arming and not changed until READY.
 
-Pure; may import cryo's dose, profiles, schema. Controls: H-01 (the gate's count carries the valve's
-lags; the depth-controlled mode has its upper bound in the hardware timer), H-06.
+Pure; may import cryo's dose, profiles, schema. Controls: H-01 (the gate's count includes the lags
+of the valve; the depth-controlled mode has its upper bound in the hardware timer), H-06.
 """
 
 from cryo import dose, profiles, schema
@@ -18,15 +18,15 @@ def _gate_us(time_ms, values):
 
 dose_ms = 0
 planned_us = 0
-most_ms = 0  # of flow that the gate is planned for: the dose, or the mode's bound
-least_ms = 0  # since the gate opened: the depth-controlled mode ends no freeze before
-target_um = 0  # the estimated depth that ends the freeze; 0 = its time does
+most_ms = 0  # planned time of flow: the dose, or the upper bound of the depth-controlled mode
+least_ms = 0  # since the gate opened: the depth-controlled mode ends no freeze earlier
+target_um = 0  # the estimated depth that ends the freeze; 0 = ended by time
 table_version = 0
 cycles = 1
 
 
 def make(values, time_ms):
-    """Decide everything from the settings in force and their dose (ms, more than 0)."""
+    """Make the plan from the active settings and their dose (ms, more than 0)."""
     global dose_ms, planned_us, most_ms, least_ms, target_um, table_version, cycles
     by_depth = values[schema.DEPTH_MODE]
     dose_ms = time_ms
@@ -39,6 +39,6 @@ def make(values, time_ms):
 
 
 def flow_ms(delivered_us):
-    """Time of flow, ms, for a gate that was high for `delivered_us`: the lags taken out."""
+    """Time of flow, ms, for a gate that was high for `delivered_us`: corrected for the lags."""
     lag_us = most_ms * 1000 - planned_us
     return max(0, delivered_us + lag_us) // 1000 if delivered_us else 0

@@ -1,4 +1,4 @@
-"""Fills the view for the present state: what the screens are to say, in words and numbers.
+"""Presenter: fills the view with the texts and numbers of the present state's screen.
 
 Works on an App. May import micropython.const and cryo's arming, buttons, checklist, confirm,
 demand, display, dose, faults, interlocks, on_demand, plan, profiles, refusal, schema, screens,
@@ -6,8 +6,8 @@ sounder, state_freezing, state_prechill, state_ready, state_screening, state_tha
 transitions; loads value_format on demand. Controls: H-09, H-06 (a depth without a dose shows the
 range, not a number), H-13 (a change shows old and new).
 
-The only writer of the view, once a tick, after everything has been decided (the open menu, loaded
-on demand, fills in its own lines). Nothing here is allocated while the valve is open.
+The only writer of the view, once a tick, after all decisions (except that the open menu fills in
+its own lines). Nothing here allocates while the valve is open.
 """
 
 from micropython import const
@@ -40,15 +40,15 @@ from cryo import (
     transitions,
 )
 
-_COUNTED_S = const(5)  # the last seconds of a freeze are heard
-_FAULT_MS = const(2000)  # the words of a fault, and what was delivered, take turns
+_COUNTED_S = const(5)  # the last seconds of a freeze have a sound
+_FAULT_MS = const(2000)  # the text of a fault and the delivered time alternate
 
 
-second = -1  # of a countdown, or the turn of a fault's words, that was shown last
+second = -1  # last shown: the second of a countdown, or the turn of a fault's texts
 
 
 def step(app):
-    """One tick: bring the screen up to what was asked for in it."""
+    """One tick: update the screen as requested in this tick."""
     request = app.display.request
     if not request:
         return
@@ -63,7 +63,7 @@ def step(app):
 
 
 def show(app):
-    """Fill the view for the present state and show its screen from the beginning."""
+    """Fill the view for the present state and draw its screen in full."""
     global second
     state = app.machine.state
     view = app.display.view
@@ -76,7 +76,7 @@ def show(app):
     elif state == transitions.READY:
         screen = _fill_ready(app, view)
         if screen == screens.MENU:
-            return  # which fills in its own lines
+            return  # the menu has filled in its own lines
     elif state == transitions.SCREENING:
         screen = _fill_question(view)
     elif state == transitions.PRECHILL:
@@ -97,7 +97,7 @@ def show(app):
 
 
 def _refresh(app):
-    """Bring what has changed on the present screen up to date."""
+    """Update the values that have changed on the present screen."""
     state = app.machine.state
     view = app.display.view
     if state == transitions.FREEZING:
@@ -124,7 +124,7 @@ def _refresh(app):
 
 
 def _fill_ready(app, view):
-    """The plan, and the screen that lies on top."""
+    """Fill in the plan; returns the screen, which may be an overlay."""
     values = app.settings.values
     view.field = state_ready.field
     view.depth_um = values[schema.DEPTH_UM]
@@ -156,7 +156,7 @@ def _fill_ready(app, view):
 
 
 def _fill_confirm(app, view):
-    """The change that the operator is asked about: its name, the old value, the new one. H-13"""
+    """The change that the operator must confirm: its name, the old and the new value. H-13"""
     index = confirm.index
     if index < 0:
         view.confirm_key = app.tables.confirm_key
@@ -180,7 +180,7 @@ def _hint(app, view):
 
 
 def _shots_left(app, view):
-    """How many freezes of this dose the dewar holds; -1 if unknown."""
+    """Number of freezes of this dose that the dewar holds; -1 if unknown."""
     level = app.sensors.level_permille
     if not level.valid or view.dose_ms < 0:
         return -1
@@ -188,7 +188,7 @@ def _shots_left(app, view):
 
 
 def _refresh_ready(app, view):
-    """Readings and minutes change while nobody presses: the screen must follow."""
+    """Update the readings and minutes that change without a button press."""
     menu = state_ready.menu
     if menu:
         menu.update(app)
@@ -198,11 +198,11 @@ def _refresh_ready(app, view):
         show(app)
 
 
-# -- on the way to a freeze -----------------------------------------------------------------------
+# -- before a freeze ------------------------------------------------------------------------------
 
 
 def _fill_question(view):
-    """A page of the checklist, or the item of it that applies."""
+    """A page of the checklist, or the item that applies."""
     if state_screening.doubt:
         view.item_words[0] = texts.item(state_screening.doubt)
         kind = checklist.ITEMS[state_screening.doubt - 1][checklist.KIND]
@@ -225,7 +225,7 @@ def _fill_purge(app, view):
     return screens.PURGING if demand.kind else screens.PRECHILL
 
 
-# -- the freeze, and after it ---------------------------------------------------------------------
+# -- the freeze and after it ----------------------------------------------------------------------
 
 
 def _fill_freezing(app, view):
@@ -239,8 +239,8 @@ def _fill_freezing(app, view):
 
 def _count_down(app, view):
     global second
-    # The screen counts the dose, the gate the dose corrected for the valve's lags: both
-    # begin and end together to within some ms.
+    # The screen counts the dose; the gate counts the dose corrected for the valve's lags. Both
+    # begin and end within a few ms of each other.
     elapsed_ms = app.shot.elapsed_ms
     left_ms = plan.dose_ms - elapsed_ms
     view.remaining_ms = left_ms if left_ms > 0 else 0
@@ -293,13 +293,13 @@ def _fill_fault(app, view):
         what = "%d.%d %s %d.%d s" % (
             delivered // 10, delivered % 10, texts.say(texts.OF), planned // 10, planned % 10,
         )  # fmt: skip
-    # Its name at least, if flash should not give the words. H-09
+    # If the texts cannot be read from flash, show at least the fault's name. H-09
     view.title = texts.fault(number, 0) or faults.row_of(number)[faults.NAME]
     view.lines = [what, texts.fault(number, 2), texts.fault(number, 3)]
 
 
 def _refresh_fault(app):
-    """The words of the fault, and what of the freeze was delivered, take turns."""
+    """Alternate between the text of the fault and the delivered time of the freeze."""
     global second
     turn = app.state_ms() // _FAULT_MS
     if turn != second:

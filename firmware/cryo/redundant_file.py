@@ -1,10 +1,10 @@
-"""Two files that hold one thing: the newer good one counts, and a save replaces the other one.
+"""A/B redundant storage: load the newer valid file; save over the other one.
 
-May import binascii, os, struct, micropython.const. Controls: H-07 (a slot that does not check out
-is not used; a save never touches the slot in use, so a cut at any byte leaves one good slot).
+May import binascii, os, struct, micropython.const. Controls: H-07 (a slot that fails its checks is
+not used; a save never touches the slot in use, so a power cut at any byte leaves one good slot).
 
 A slot: magic, format version, number of entries, generation, then the entries, all of one size,
-then the CRC-32 of all before.
+then the CRC-32 of all preceding bytes.
 """
 
 import binascii
@@ -24,7 +24,7 @@ _HEAD_SIZE = const(12)
 
 
 def _read(path):
-    """A file's bytes; None when there is no such file."""
+    """A file's bytes; None if it does not exist."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -33,7 +33,7 @@ def _read(path):
 
 
 class Slots:
-    """`generation` counts the saves. Made by settings and calibration, each for its own entries."""
+    """The A/B pair, base class of settings and calibration. `generation` counts the saves."""
 
     def __init__(self, name, magic, entry_size):
         self.generation = 0
@@ -45,18 +45,18 @@ class Slots:
         self._new = name + ".new"
 
     def load_newest(self, decode):
-        """What `decode` makes of the newer valid slot's entries, or None; sets `outcome`.
+        """Content of the newer valid slot, decoded, or None; sets `outcome`.
 
-        `decode(entries, count)`, with the entries' bytes, gives None for what it refuses.
+        `decode(entries, count)` takes the entries' bytes and returns None if they are invalid.
         """
-        found = 0
+        present = 0
         valid = 0
         newest = None
         for slot in (0, 1):
             data = _read(self._paths[slot])
             if data is None:
                 continue
-            found += 1
+            present += 1
             count, generation = self._checked(data)
             content = None if count < 0 else decode(data[_HEAD_SIZE:-4], count)
             if content is None:
@@ -66,16 +66,16 @@ class Slots:
                 self.generation = generation
                 self.slot = slot
                 newest = content
-        if not found:
+        if not present:
             self.outcome = EMPTY
         elif not valid:
             self.outcome = LOST
         else:
-            self.outcome = LOADED if valid == found else ONE_SLOT_BAD
+            self.outcome = LOADED if valid == present else ONE_SLOT_BAD
         return newest
 
     def _checked(self, data):
-        """(count, generation) of a slot's bytes; a count of -1 when anything is wrong with it."""
+        """(count, generation) of a slot's bytes; a count of -1 if the slot is invalid."""
         if len(data) < _HEAD_SIZE + 4:
             return -1, 0
         body = data[:-4]
@@ -89,7 +89,7 @@ class Slots:
         return count, generation
 
     def save_entries(self, entries, count):
-        """Replace the slot that is not in use, as a whole. False: the flash refused."""
+        """Replace the slot that is not in use, atomically. False: the write failed."""
         generation = self.generation + 1
         slot = 1 - self.slot
         data = struct.pack(_HEAD, self._magic, _FORMAT, count, generation) + entries

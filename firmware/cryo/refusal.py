@@ -1,32 +1,32 @@
-"""Why arming was refused, for as long as it is shown.
+"""The message shown when arming is refused.
 
-Works on an App. May import micropython.const. Controls: H-10, H-06 (what is refused is shown with
-its reason until somebody has pressed a button, or for 3 s).
+Works on an App. May import micropython.const. Controls: H-10, H-06 (a refusal is shown with its
+reason for 3 s, or until a button is pressed).
 """
 
 from micropython import const
 
 _SHOWN_MS = const(3000)
 
-lines = None  # what, why and what it must be; None = nothing is shown
+lines = None  # cause, reading and limit; None = nothing is shown
 since_ms = 0
 
 
 def begin(now_ms, texts):
-    """Show these lines from now on."""
+    """Show these lines."""
     global lines, since_ms
     lines = texts
     since_ms = now_ms
 
 
 def clear():
-    """Nothing is shown any more."""
+    """Remove the message."""
     global lines
     lines = None
 
 
 def shown(app, keys):
-    """Whether it is on the screen; any press, or time, takes it away."""
+    """Whether the message is shown; removes it after a button press or the time-out."""
     if lines is None:
         return False
     if keys.pressed or app.clock.since(since_ms) > _SHOWN_MS:

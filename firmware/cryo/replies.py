@@ -1,6 +1,6 @@
-"""Replies to requests on the link, and what is checked of a request.
+"""Replies to requests on the link, and the type check of their values.
 
-Imports nothing. Controls: H-13 (a refusal says why, and what is allowed).
+Imports nothing. Controls: H-13 (a refusal gives the reason and the permitted range).
 """
 
 

@@ -1,10 +1,10 @@
-"""Settings: one row each, and the numbers by which the firmware reads them.
+"""The settings table: one row for each setting, and the index constants of the rows.
 
 Pure; may import micropython.const. Controls: H-13 (a dose or a limit changes only after
 confirmation on the device), H-07 (every value has a range).
 
-Numbers are stored in flash and recorded in the journal; they are never reused. The position
-in the tuple is how code finds a value (`settings.values[DEPTH_UM]`); rows are only appended.
+Numbers are stored in flash and recorded in the journal; they are never reused. Code addresses a
+value by its row's position (`settings.values[DEPTH_UM]`); rows are only appended.
 """
 
 from micropython import const
@@ -32,7 +32,7 @@ CYCLES = const(19)
 TARGET = const(20)
 THAW_MIN_S = const(21)
 LANGUAGE = const(22)
-PROFILES = const(23)  # from here on three a profile, from profile 2 on: depth, margin, cycles
+PROFILES = const(23)  # from here three rows for each profile from 2 on: depth, margin, cycles
 SCREENING = const(41)
 TRIGGER_MODE = const(42)
 PATIENT_REF = const(43)
@@ -45,7 +45,7 @@ PRESS = const(2)  # H-22
 DEPTH_MODE = const(47)
 SKIN_SENSOR = const(48)
 
-HOST = const(0)  # the host may set it at once
+HOST = const(0)  # the host may set it without confirmation
 DEVICE = const(1)  # takes effect after confirmation on the device
 
 DEPTH_STEP_UM = const(100)
@@ -59,7 +59,7 @@ MAX = const(4)
 DEFAULT = const(5)
 BY = const(6)  # who may change it
 
-# What each is for stands in metadata.py
+# Their help texts are in metadata.py
 SETTINGS = (
     (1, "depth_um", "um", 500, 10000, 2300, DEVICE),
     (2, "applicator", "number", 1, 7, 1, DEVICE),
@@ -130,6 +130,6 @@ def index_of_number(number):
 
 
 def in_range(index, value):
-    """Whether a value lies in a setting's range."""
+    """Whether a value is within a setting's range."""
     row = SETTINGS[index]
     return row[MIN] <= value <= row[MAX]

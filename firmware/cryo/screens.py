@@ -1,13 +1,13 @@
-"""What each screen shows. Every screen is a pair of functions with the same signature:
-`enter(canvas, view)` draws all of it, `update(canvas, view, seen)` redraws what has changed.
+"""The screens. Each is a pair of functions: `enter(canvas, view)` draws all of it,
+`update(canvas, view, cache)` redraws what has changed.
 
 Pure drawing; may import micropython.const and cryo's fonts, texts, view. Controls: H-09 (state,
-number and next action can be read at arm's length), H-06 (what will be done is shown before it is).
+number and next action can be read at arm's length), H-06 (the dose is shown before the freeze).
 
-Four lines of 16 columns, or two lines and one row of large digits. What is to be done next stands
-on the top line where the device waits for a hold, else on the bottom line. `view` is filled by
-`presenter`; `seen` is a list of small integers that belongs to the screen while it is shown (-1 =
-not drawn yet). Updates allocate nothing, and FREEZING's draws one piece a call.
+Four lines of 16 columns, or two lines and one row of large digits. The next action is on the top
+line where the device waits for a hold, otherwise on the bottom line. `view` is filled by
+`presenter`; `cache` is a list of small integers with the values that the screen last drew (-1 =
+not drawn yet). Updates do not allocate, and FREEZING's draws one piece a call.
 """
 
 from micropython import const
@@ -60,7 +60,7 @@ _M = const(77)
 _S = const(83)
 
 
-def _nothing(canvas, view, seen):
+def _nothing(canvas, view, cache):
     pass
 
 
@@ -78,14 +78,14 @@ def _tenths_text(ms):
 
 
 def _seconds(canvas, x, tenths):
-    """`12.9` at pages 2...5."""
+    """Draw `12.9` at pages 2...5."""
     canvas.number(fonts.NUMBER, x, 2, tenths // 10, 2)
     canvas.place(fonts.NUMBER, x + 30, 2, _POINT)
     canvas.place(fonts.NUMBER, x + 44, 2, tenths % 10)
 
 
 def _depth(canvas, x, um):
-    """`2.3` at pages 2...5; 10 mm and more have no point."""
+    """Draw `2.3` at pages 2...5; without decimal point from 10 mm."""
     if um >= 10000:
         canvas.number(fonts.NUMBER, x, 2, um // 1000, 2)
         canvas.place(fonts.NUMBER, x + 32, 2, -1)
@@ -102,7 +102,7 @@ def _letter(canvas, index, x, page):
 
 
 def _digits(canvas, x, page, value, digits):
-    """A number of 0...999 right-aligned in `digits` (1...3) columns of text."""
+    """Draw a number of 0...999 right-aligned in `digits` (1...3) columns of text."""
     last = x + 8 * (digits - 1)
     _letter(canvas, _ZERO + value % 10, last, page)
     if digits > 1:
@@ -112,7 +112,7 @@ def _digits(canvas, x, page, value, digits):
 
 
 def _degrees(canvas, x, page, c_x100):
-    """` -196` to the nearest degree in four columns, and the degree sign."""
+    """Draw ` -196`, rounded to the nearest degree, in four columns, and the degree sign."""
     whole = (c_x100 + 50) // 100
     size = -whole if whole < 0 else whole
     if size > 999:
@@ -126,7 +126,7 @@ def _degrees(canvas, x, page, c_x100):
 
 
 def _large_degrees(canvas, c_x100):
-    """`-196` at pages 2...5, x = 0...63."""
+    """Draw `-196` at pages 2...5, x = 0...63."""
     whole = (c_x100 + 50) // 100
     size = -whole if whole < 0 else whole
     canvas.number(fonts.NUMBER, 16, 2, size, 3)
@@ -147,7 +147,7 @@ def _bottom(canvas, string):
 
 
 def _line(canvas, page, string, chosen):
-    """A line of a list; the chosen one is dark on light over the whole width."""
+    """Draw a line of a list; the chosen one is dark on light over the full width."""
     if chosen:
         canvas.pixels.fill_rect(0, page * 8, 128, 16, 1)
         canvas.touch(page, 2)
@@ -188,7 +188,7 @@ def _dose_row(canvas, view):
 
 
 def _spread(canvas, um):
-    """`±.2` between depth and seconds: how far the depth may be off. Rounded up."""
+    """Draw `±.2` between depth and seconds: the spread of the depth. Rounded up."""
     if um <= 0:
         return
     tenths = (um + 99) // 100
@@ -230,7 +230,7 @@ def _ready_enter(canvas, view):
 
 
 def _nitrogen(canvas, view):
-    """How often the dewar holds this dose: `3 x 10s`."""
+    """Draw the number of freezes of this dose in the dewar: `3 x 10s`."""
     canvas.glyph(fonts.ICON, _DEWAR, 0, 0)
     if view.shots_left < 0:
         canvas.text(fonts.TEXT, 8, 0, "--")
@@ -241,14 +241,14 @@ def _nitrogen(canvas, view):
 
 
 def _field(canvas, string):
-    """The chosen field on the bottom line."""
+    """Draw the chosen field on the bottom line."""
     canvas.pixels.fill_rect(0, 48, 128, 16, 1)
     canvas.touch(6, 2)
     canvas.centred(fonts.TEXT, 6, string, 0xFF)
 
 
 def _beside(canvas, view):
-    """The applicator, the cycles if there are more than one, and what is left to observe."""
+    """Draw applicator, cycles if there are more than one, and remaining observation time."""
     if view.cycles < 2 and view.observe_ms < 0:
         _bottom(canvas, view.applicator)
         return
@@ -262,7 +262,7 @@ def _beside(canvas, view):
 
 
 def _of_cycles(canvas, x, page, view):
-    """`1/2`, where there are more than one; returns x behind it."""
+    """Draw `1/2` if there is more than one cycle; returns x behind it."""
     if view.cycles < 2:
         return x
     return canvas.text(fonts.TEXT, x, page, "%d/%d" % (view.cycle, view.cycles))
@@ -271,7 +271,7 @@ def _of_cycles(canvas, x, page, view):
 def _armed_enter(canvas, view):
     canvas.title(texts.say(texts.PRESS_PEDAL if view.pedal else texts.HOLD_TRIGGER))  # H-22
     _dose_row(canvas, view)
-    # Whose treatment it is, where that is known. H-18
+    # The patient's number, if set. H-18
     if view.patient_ref:
         x = canvas.text(fonts.TEXT, 0, 6, "#%d" % view.patient_ref)
     else:
@@ -279,9 +279,9 @@ def _armed_enter(canvas, view):
     _of_cycles(canvas, x + 6, 6, view)
 
 
-def _armed_update(canvas, view, seen):
-    if seen[0] != view.timeout_s:
-        seen[0] = view.timeout_s
+def _armed_update(canvas, view, cache):
+    if cache[0] != view.timeout_s:
+        cache[0] = view.timeout_s
         _digits(canvas, 92, 6, view.timeout_s, 3)
         _letter(canvas, _S, 116, 6)
 
@@ -304,39 +304,39 @@ def _ice(canvas, seconds):
     _letter(canvas, _S, _SIDE + 32, 4)
 
 
-def _freezing_update(canvas, view, seen):
-    # One piece a call, so that no tick is long; the number first. Seconds are rounded up, so
-    # that 0 means that it is over.
+def _freezing_update(canvas, view, cache):
+    # One piece a call keeps the ticks short; the number comes first. Seconds are rounded up, so
+    # that 0 means that the freeze is over.
     seconds = (view.remaining_ms + 999) // 1000
-    if view.ice_ms == 0 and seen[3]:  # just marked, or marked anew
-        seen[3] = 0
+    if view.ice_ms == 0 and cache[3]:  # just marked, or marked again
+        cache[3] = 0
         _ice(canvas, 0)
         return
-    if seen[0] != seconds:
+    if cache[0] != seconds:
         tens = seconds // 10
-        if seen[1] != tens:
-            seen[1] = tens
+        if cache[1] != tens:
+            cache[1] = tens
             canvas.place(fonts.HUGE, 0, 0, tens if tens else -1)
-        seen[0] = seconds
+        cache[0] = seconds
         canvas.place(fonts.HUGE, 32, 0, seconds % 10)
         return
-    if view.ice_ms >= 0 and seen[3] != view.ice_ms // 1000:
-        seen[3] = view.ice_ms // 1000
-        _ice(canvas, seen[3])
+    if view.ice_ms >= 0 and cache[3] != view.ice_ms // 1000:
+        cache[3] = view.ice_ms // 1000
+        _ice(canvas, cache[3])
         return
     if view.estimate_um >= 0:
-        tenths = view.estimate_um // 100  # rounded down: never more than there is
-        if seen[4] != tenths:
-            seen[4] = tenths
+        tenths = view.estimate_um // 100  # rounded down: never deeper than estimated
+        if cache[4] != tenths:
+            cache[4] = tenths
             whole = tenths // 10
             _letter(canvas, _ZERO + whole % 10, _SIDE + 8, 2)
             _letter(canvas, _DOT, _SIDE + 16, 2)
             _letter(canvas, _ZERO + tenths % 10, _SIDE + 24, 2)
             return
     filled = (_BAR_WIDTH - 4) * (view.planned_ms - view.remaining_ms) // view.planned_ms
-    if filled - seen[2] >= 4 or seen[2] < 0:
-        canvas.bar_fill(_BAR_X, 6, seen[2] if seen[2] > 0 else 0, filled)
-        seen[2] = filled
+    if filled - cache[2] >= 4 or cache[2] < 0:
+        canvas.bar_fill(_BAR_X, 6, cache[2] if cache[2] > 0 else 0, filled)
+        cache[2] = filled
 
 
 def _done_enter(canvas, view):
@@ -345,9 +345,9 @@ def _done_enter(canvas, view):
         title = texts.say(texts.TOO_SHALLOW)
     before = view.interruptions if view.complete else view.interruptions - 1
     if before > 0:
-        title += " !%d" % before  # so often was it interrupted before
+        title += " !%d" % before  # number of earlier interruptions
     canvas.title(title, 0 if view.complete and before <= 0 and not view.short else 0xFF)
-    # Rounded down when it ended early, so that it never looks complete.
+    # Rounded down after an early end, so that it never looks complete.
     _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
     canvas.text(fonts.TEXT, 64, 2, "/" + _tenths_text(view.planned_ms) + "s")
     _degrees(canvas, 64, 4, view.nozzle_min_c_x100)
@@ -390,7 +390,7 @@ def _confirm_enter(canvas, view):
 
 
 def _screening_enter(canvas, view):
-    # The question and its answer above; what may apply below. One line is dark on light.
+    # The question and its answer above, the items below. The chosen line is dark on light.
     invert = 0xFF if view.item < 0 else 0
     canvas.pixels.fill_rect(0, 0, 128, 16, 1 if invert else 0)
     canvas.touch(0, 2)
@@ -422,21 +422,21 @@ def _prechill_enter(canvas, view):
     _of_cycles(canvas, 104, 2, view)
     if not view.cold:
         _bottom(canvas, texts.say(texts.PEDAL_PRESSED if view.pedal else texts.TRIGGER_HELD))
-    elif view.pressed:  # a pedal may have been let go long ago: then ARMED is next, by itself
+    elif view.pressed:  # if the pedal is already released, ARMED follows automatically
         _bottom(canvas, texts.say(texts.LET_PEDAL_GO if view.pedal else texts.LET_GO))
 
 
-def _temperature_update(canvas, view, seen):
+def _temperature_update(canvas, view, cache):
     whole = (view.nozzle_c_x100 + 50) // 100
-    if seen[0] != whole + 1000:
-        seen[0] = whole + 1000
+    if cache[0] != whole + 1000:
+        cache[0] = whole + 1000
         _large_degrees(canvas, view.nozzle_c_x100)
         return True
     return False
 
 
-def _prechill_update(canvas, view, seen):
-    _temperature_update(canvas, view, seen)
+def _prechill_update(canvas, view, cache):
+    _temperature_update(canvas, view, cache)
 
 
 def _purging_enter(canvas, view):
@@ -447,41 +447,41 @@ def _purging_enter(canvas, view):
     _bottom(canvas, texts.say(texts.PEDAL_STOPS if view.pedal else texts.KEEP_HOLDING))
 
 
-def _purging_update(canvas, view, seen):
+def _purging_update(canvas, view, cache):
     seconds = view.purge_ms // 1000
-    if seen[1] != seconds:
-        seen[1] = seconds
+    if cache[1] != seconds:
+        cache[1] = seconds
         _digits(canvas, 98, 4, seconds, 2)
         return
-    # Four times a second: the OLED needs 80 ms to redraw the digits, and then they can be read.
+    # Four times a second: the OLED needs 80 ms to redraw the digits, and they must be readable.
     quarter = view.purge_ms // 250
-    if seen[2] != quarter:
-        seen[2] = quarter
-        _temperature_update(canvas, view, seen)
+    if cache[2] != quarter:
+        cache[2] = quarter
+        _temperature_update(canvas, view, cache)
 
 
 def _thawing_enter(canvas, view):
-    # What comes next is told by `_thawing_update`, as it changes while this screen is shown.
+    # `_thawing_update` draws the next action, since it changes while this screen is shown.
     canvas.title(texts.say(texts.THAWED if view.thawed else texts.THAWING), 0)
     canvas.pixels.fill_rect(36, 24, 4, 4, 1)  # the colon
     canvas.pixels.fill_rect(36, 36, 4, 4, 1)
     _of_cycles(canvas, 104, 2, view)
 
 
-def _thawing_update(canvas, view, seen):
+def _thawing_update(canvas, view, cache):
     seconds = view.thaw_ms // 1000
-    if seen[0] != seconds:
-        seen[0] = seconds
+    if cache[0] != seconds:
+        cache[0] = seconds
         canvas.number(fonts.NUMBER, 0, 2, seconds // 60 % 100, 2)
         canvas.number(fonts.NUMBER, 44, 2, seconds % 60, 2, 0)
         if view.skin_valid:
             _degrees(canvas, 84, 4, view.skin_c_x100)
-    # Rounded up: nothing left to wait means that SELECT is heard.
+    # Rounded up: at 0, SELECT is accepted.
     wait_s = (view.thaw_min_ms - view.thaw_ms + 999) // 1000
     if view.thawed or wait_s < 0:
         wait_s = 0
-    if seen[1] != wait_s:
-        if not wait_s or seen[1] < 0:
+    if cache[1] != wait_s:
+        if not wait_s or cache[1] < 0:
             canvas.pixels.fill_rect(0, 48, 128, 16, 0)
             canvas.touch(6, 2)
             if wait_s:
@@ -490,7 +490,7 @@ def _thawing_update(canvas, view, seen):
                 _bottom(
                     canvas, texts.say(texts.HOLD_ARM_NEXT if view.thawed else texts.SELECT_THAWED)
                 )
-        seen[1] = wait_s
+        cache[1] = wait_s
         if wait_s:
             _digits(canvas, 76, 6, wait_s, 3)
             _letter(canvas, _S, 100, 6)
@@ -508,16 +508,16 @@ def _menu_line(canvas, view, i):
     _right(canvas, 2 + 2 * i, view.item_values[i], 0xFF if chosen else 0)
 
 
-def _menu_update(canvas, view, seen):
-    # The lines that a press changes, and no others: it is seen the sooner.
-    if seen[0] >= 0:
-        if seen[0] != view.item:
-            canvas.pixels.fill_rect(0, 16 + 16 * seen[0], 128, 16, 0)
-            _menu_line(canvas, view, seen[0])
+def _menu_update(canvas, view, cache):
+    # Only the lines that a press changes, to keep the latency low.
+    if cache[0] >= 0:
+        if cache[0] != view.item:
+            canvas.pixels.fill_rect(0, 16 + 16 * cache[0], 128, 16, 0)
+            _menu_line(canvas, view, cache[0])
         _menu_line(canvas, view, view.item)
-    seen[0] = view.item
-    if seen[1] != view.page:
-        seen[1] = view.page
+    cache[0] = view.item
+    if cache[1] != view.page:
+        cache[1] = view.page
         _right(canvas, 0, "%d/%d" % (view.page, view.pages))
 
 

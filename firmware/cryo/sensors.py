@@ -1,10 +1,10 @@
-"""Counts -> scaled integers with validity.
+"""Sensor readings: ADC counts and chip words -> scaled integers with validity.
 
-Pure; may import micropython.const. Controls: H-10 (a broken sensor is seen as broken, never
-read as a number).
+Pure; may import micropython.const. Controls: H-10 (a broken sensor is detected, never read as a
+number).
 
-Curves: docs/hardware.md. An analog value outside its electrical range in three samples in a
-row is broken, and stays so until three in a row are good: one disturbed sample is neither.
+Curves: docs/hardware.md. An analog value is invalid after three consecutive samples outside its
+electrical range, and valid again after three good ones: one disturbed sample changes nothing.
 """
 
 from micropython import const
@@ -15,14 +15,14 @@ _STREAK = const(3)
 
 
 class _Streak:
-    """Validity: three samples in a row make a reading valid, or broken."""
+    """Validity: changes after three consecutive samples that contradict it."""
 
     def __init__(self):
         self.valid = False
-        self._streak = 0  # samples in a row that speak against `valid`
+        self._streak = 0  # consecutive samples that contradict `valid`
 
     def _judge(self, good):
-        """Take a verdict on one sample. Whether the sample counts."""
+        """Update the validity with one sample. Returns whether the sample is used."""
         if good == self.valid:
             self._streak = 0
         elif self._streak < _STREAK:
@@ -34,7 +34,7 @@ class _Streak:
 
 
 class Channel(_Streak):
-    """One analog quantity: `value = (mV - zero_mv) * 100 // mv_per_100`, smoothed."""
+    """An analog channel: `value = (mV - zero_mv) * 100 // mv_per_100`, smoothed."""
 
     def __init__(self, zero_mv, mv_per_100, low_mv, high_mv, smooth_bits):
         super().__init__()
@@ -65,7 +65,7 @@ class Nozzle(_Streak):
     """Nozzle thermocouple: the MAX31856's linearised word and fault byte.
 
     `c_x100` is the temperature in 0.01 degrees Celsius; `fault` the chip's fault byte, or
-    SILENT when the chip did not answer with the configuration that was written to it.
+    SILENT when the chip did not return its configuration.
     """
 
     SILENT = 256
@@ -91,7 +91,7 @@ class Nozzle(_Streak):
 class Skin(_Streak):
     """Infrared thermometer: the MLX90614's word for the object's temperature.
 
-    `c_x100` in 0.01 degrees Celsius. The part ends at -70.01 C and says so for all that is colder.
+    `c_x100` in 0.01 degrees Celsius. The sensor's range ends at -70.01 C.
     """
 
     SILENT = 0x10000  # no answer, or a wrong checksum
@@ -112,8 +112,8 @@ class Sensors:
     """All readings of the device, in the units of their names."""
 
     def __init__(self):
-        # No smoothing, since the interlock is fast; and no upper end: a sensor that is stuck high
-        # reads as current where none may flow, which is a fault of its own.
+        # No smoothing, since the interlock is fast; no upper limit: a sensor that is stuck high
+        # reads as coil current with the valve closed, which is a fault.
         self.coil_ma = Channel(0, 100, -1, 3301, 0)
         self.pressure_mbar = Channel(330, 132, 150, 3150, 2)
         self.level_permille = Channel(500, 200, 300, 2700, 3)

@@ -1,8 +1,8 @@
-"""Changes of settings: in force at once on the panel, saved and recorded a little later.
+"""Changes of settings: from the panel active immediately, saved and recorded 2 s later.
 
 Works on an App. May import micropython.const and cryo's dose, faults, journal, languages, profiles,
-schema, texts, transitions. Controls: H-13 (each change is recorded with who made it), H-06 (a depth
-must lie in the applicator's table), H-07.
+schema, texts, transitions. Controls: H-13 (each change is recorded with its origin), H-06 (a depth
+must be within the applicator's table), H-07.
 """
 
 from micropython import const
@@ -11,7 +11,7 @@ from cryo import dose, faults, journal, languages, profiles, schema, texts, tran
 
 _SAVE_AFTER_MS = const(2000)
 
-# Who changed a setting, as its record says
+# Origin of a change, as in its record
 BY_PANEL = const(1)
 BY_HOST = const(2)
 BY_CONFIRMED = const(3)
@@ -19,12 +19,12 @@ BY_REJECTED = const(4)
 
 
 unsaved = 0  # bit mask of settings changed on the panel
-before = [0] * len(schema.SETTINGS)  # value in flash of what the panel changed
+before = [0] * len(schema.SETTINGS)  # values in flash of the settings changed on the panel
 changed_ms = 0
 
 
 def change(app, index, value):
-    """Put a value chosen on the panel in force; it is saved and recorded a little later."""
+    """Activate a value chosen on the panel; it is saved and recorded later."""
     global unsaved, changed_ms
     bit = 1 << index
     values = app.settings.values
@@ -37,12 +37,12 @@ def change(app, index, value):
 
 
 def due(app):
-    """Whether what was changed has rested for long enough to be saved."""
+    """Whether the unsaved changes are old enough to be saved."""
     return unsaved and app.clock.since(changed_ms) > _SAVE_AFTER_MS
 
 
 def save(app, by=BY_PANEL):
-    """Save what was changed with the buttons, and record each change once."""
+    """Save the changes made on the panel, and record each once."""
     global unsaved
     if not unsaved:
         return
@@ -56,14 +56,14 @@ def save(app, by=BY_PANEL):
 
 
 def save_settings(app):
-    """Write all settings in force to flash; a refusal of the flash is a fault. H-07"""
+    """Write all active settings to flash; a failed write is a fault. H-07"""
     app.clock.exclude()
     if not app.settings.save():
         app.faults.latch(faults.JOURNAL_FAILED, False)
 
 
 def _take_effect(app, index, value):
-    """What a new value changes at once, beside `settings.values`."""
+    """Apply the immediate effects of a new value."""
     if index == schema.LANGUAGE:
         app.clock.exclude()
         texts.use(value)
@@ -76,7 +76,7 @@ def _take_effect(app, index, value):
 
 
 def take_profile(app):
-    """Put depth, margin and cycles of the profile in force."""
+    """Activate depth, margin and cycles of the chosen profile."""
     values = app.settings.values
     for which in range(3):
         index, value = profiles.figure(values, values[schema.PROFILE], which)
@@ -84,7 +84,7 @@ def take_profile(app):
 
 
 def apply(app, index, value, by):
-    """Put a setting in force and save it. False: the flash refused; nothing changed."""
+    """Activate and save a setting. False: the write failed; nothing changed."""
     old = app.settings.values[index]
     save(app)
     app.clock.exclude()
@@ -102,9 +102,9 @@ def apply(app, index, value, by):
 
 
 def out_of_range(values, index, value):
-    """(min, max, unit, why) of a value that its setting cannot take, or None.
+    """(min, max, unit, why) if a value is out of its setting's range, otherwise None.
 
-    A depth must also lie in the fitted applicator's table. H-06
+    A depth must also be within the fitted applicator's table. H-06
     """
     row = schema.SETTINGS[index]
     low = row[schema.MIN]

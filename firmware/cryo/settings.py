@@ -3,9 +3,9 @@
 May import struct, cryo's schema, redundant_file. Controls: H-07 (a slot with a value out of its
 range is not used).
 
-An entry: (number u16, value i32) of a setting. Numbers are permanent (schema.py): a slot written
-by an older or newer firmware is read entry by entry; what is missing takes its default, what
-is out of its range makes the slot invalid.
+An entry: (number u16, value i32) of a setting. Numbers are permanent (schema.py): a slot written by
+an older or newer firmware is read entry by entry; a missing setting takes its default, and a value
+out of its range makes the slot invalid.
 """
 
 import struct
@@ -24,7 +24,7 @@ def _encode(values):
 
 
 def _decode(entries, count):
-    """The values of a slot's entries, or None when one is out of its range."""
+    """The values of a slot's entries, or None if one is out of its range."""
     values = [row[schema.DEFAULT] for row in schema.SETTINGS]
     for k in range(count):
         at = k * _ENTRY_SIZE
@@ -39,21 +39,21 @@ def _decode(entries, count):
 
 
 class Settings(redundant_file.Slots):
-    """`values[schema.KEY]` are the settings in force."""
+    """The active settings: `values`, indexed by the constants of schema.py."""
 
     def __init__(self):
         super().__init__("settings", b"CRYO", _ENTRY_SIZE)
         self.values = [row[schema.DEFAULT] for row in schema.SETTINGS]
 
     def load(self):
-        """Read both slots; take the newer valid one, else defaults. Returns the outcome."""
+        """Load the newer valid slot, otherwise the defaults. Returns the outcome."""
         values = self.load_newest(_decode)
         if values is not None:
             self.values = values
         return self.outcome
 
     def store(self, index, value):
-        """Change one setting and save it. False: the flash refused, and nothing changed.
+        """Change one setting and save it. False: the write failed, and nothing changed.
 
         The value must be in range (`schema.in_range`).
         """
@@ -65,5 +65,5 @@ class Settings(redundant_file.Slots):
         return True
 
     def save(self):
-        """Write the settings in force to the other slot. False: the flash refused."""
+        """Write the active settings to the other slot. False: the write failed."""
         return self.save_entries(_encode(self.values), len(self.values))

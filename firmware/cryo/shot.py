@@ -1,18 +1,17 @@
-"""One bounded opening of the valve, from the permission to the proof that it is closed again.
+"""The shot: one bounded opening of the valve, until the valve is proved closed again.
 
 Pure in the sense that time and readings are passed in; works on a `Valve`. May import
-array, micropython.const and cryo's faults, interlocks. Controls: H-05 (both switches are tried each
-time), H-01 (a second look at the timer), H-02, H-03, H-11, H-15 (a shot never resumes), H-21 (a
-purge is
-bounded, and ends by itself).
+array, micropython.const and cryo's faults, interlocks. Controls: H-05 (both switches are tested in
+each shot), H-01 (checks the dose timer), H-02, H-03, H-11, H-15 (a shot never resumes), H-21 (a
+purge is bounded, and ends automatically).
 
-    SUPPLY    supply on, gate low: 20 ms in which no coil current may flow (is the gate shorted?)
-    OPEN     the dose timer counts
-    _CLOSING  gate low, supply still on: the current must fall (did the gate really open?)
+    _SUPPLY   supply on, gate low: 20 ms without coil current (otherwise the gate is shorted)
+    OPEN      the dose timer counts
+    _CLOSING  gate low, supply still on: the current must fall (otherwise the gate is shorted)
 
-A freeze ends when its count does, or, in the depth-controlled mode, when it is told that it is
-`enough`. A purge (PRECHILL: the line is blown cold, away from the patient)
-ends when the nozzle is at liquid temperature and steady; it is a fault when its count ends before.
+A freeze ends with its count or, in the depth-controlled mode, when `enough` is set. A purge
+(PRECHILL: chill-down of the line, away from the patient) ends when the nozzle is at liquid
+temperature and steady; it is a fault if its count ends first.
 """
 
 from array import array
@@ -33,10 +32,10 @@ ESTOP = const(3)
 FAULT = const(4)
 CANCELLED = const(5)  # ended before the gate opened
 COLD = const(6)  # a purge: the nozzle is at liquid temperature
-RESET = const(7)  # the processor was reset, or lost power: told by the next start
-BY_DEPTH = const(8)  # complete: the estimated depth is the planned one
+RESET = const(7)  # the processor was reset or lost power: recorded by the next start
+BY_DEPTH = const(8)  # complete: the estimated depth has reached the planned one
 
-PURGE_US = const(10000000)  # no purge is longer: a line that is not cold by then has no liquid
+PURGE_US = const(10000000)  # longest purge: a line that is still warm by then has no liquid
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _SUPPLY_MS = const(20)
@@ -45,7 +44,7 @@ _COIL_FALL_MS = const(60)
 _READ_EVERY_MS = const(100)
 _READINGS = const(5)
 _COLD_READINGS = const(3)
-_LATE_MS = const(50)  # the gate is low this long after its end at the latest
+_LATE_MS = const(50)  # the gate must be low within this time after its planned end
 
 
 class Shot:
@@ -62,23 +61,23 @@ class Shot:
         self.pressure_min_mbar = 0
         self._chilled_before = False  # this freeze began with a cold nozzle
         self.purging = False  # this shot, or the last one, is a purge
-        self.enough = False  # the freeze has done its work: the next step ends it
+        self.enough = False  # the depth is reached: the next step ends the freeze
         self._readings = array("i", [0] * _READINGS)  # of a purge: nozzle, every 100 ms
-        self._read = 0  # how many there have been
-        self._cold = 0  # of the last ones, how many said cold and steady
+        self._read = 0  # number of readings taken
+        self._cold = 0  # consecutive readings that were cold and steady
         self._valve = valve
         self._since_ms = 0
         self._last_ms = 0
 
     def purge(self, now_ms):
-        """Start a purge. The trigger is held, the nozzle points away from the patient."""
+        """Start a purge. The trigger is held; the nozzle must point away from the patient."""
         self.begin(PURGE_US, now_ms)
         self.purging = True
 
     def begin(self, planned_us, now_ms, chilled=False):
         """Start a freeze of `planned_us` (gate high time, us). The trigger is held.
 
-        `chilled`: the nozzle is cold, so it must stay so.
+        `chilled`: the nozzle is cold, so it must stay cold.
         """
         self._chilled_before = chilled
         self.purging = False
@@ -141,7 +140,7 @@ class Shot:
         if not estop_closed:
             return self._close(ESTOP, 0, now_ms)
         if not valve.supply_on():
-            # H-11: the dead-man fell, because this loop was late.
+            # H-11: the dead-man has dropped the supply, because this loop was late.
             return self._close(FAULT, faults.DEAD_MAN, now_ms)
         if not trigger:
             return self._close(RELEASED, 0, now_ms)
@@ -168,19 +167,19 @@ class Shot:
         return False
 
     def _counted(self, now_ms, sensors):
-        """The dose timer's count has ended, or the E-stop loop has ended it."""
+        """The dose timer's count has ended, or the E-stop loop has aborted it."""
         if not self._valve.complete():
             return self._close(ESTOP, 0, now_ms)  # only the abort pin ends a count early
         if self.purging:
             if interlocks.liquid(sensors.nozzle.c_x100):
                 return self._close(COLD, 0, now_ms)
             return self._close(COMPLETE, faults.NO_LIQUID, now_ms)  # H-02
-        # Complete in time, and yet no treatment: it must not look like one. H-02
+        # The time is complete, but with a warm nozzle it must not count as a treatment. H-02
         cold = not interlocks.warm(self.nozzle_min_c_x100)
         return self._close(COMPLETE, 0 if cold else faults.NO_COLD, now_ms)
 
     def _no_effect(self, elapsed_ms, coil_ma, nozzle_c_x100):
-        """H-02: the valve is driven, and nobody is being treated. The fault, or 0."""
+        """H-02: the valve is driven without effect (no coil current, no cold). The fault, or 0."""
         if elapsed_ms >= _COIL_RISE_MS and coil_ma < interlocks.COIL_ON_MA:
             return faults.COIL_OPEN
         if elapsed_ms >= interlocks.DRY_AFTER_MS:
@@ -191,10 +190,10 @@ class Shot:
         return 0
 
     def _chilled(self, nozzle_c_x100):
-        """Take a reading of a purge. True: cold and steady in three of them in a row."""
+        """Take a reading of a purge. True: three consecutive ones were cold and steady."""
         readings = self._readings
         at = self._read % _READINGS
-        before = readings[at]  # the oldest one, half a second old
+        before = readings[at]  # the oldest reading, half a second old
         readings[at] = nozzle_c_x100
         self._read += 1
         if self._read <= _READINGS:
@@ -212,8 +211,8 @@ class Shot:
                 valve.hold_supply()
             return False
         # H-05: with the supply still on, current now means that the gate switch is shorted.
-        # After a released trigger the supply has been dropped too, and the test says less; the
-        # next shot's first phase repeats it.
+        # After a released trigger the supply is off too and the test proves less; the first phase
+        # of the next shot repeats it.
         valve.drop_supply()
         self.phase = IDLE
         if valve.is_open():
@@ -240,12 +239,12 @@ class Shot:
             self.fault = faults.DOSE_TIMER
         self.delivered_us = valve.delivered_us()
         if cause == ESTOP or cause == FAULT:
-            # The supply is off already, so there is nothing left to try: say so at once.
+            # The supply is already off, so the gate cannot be tested: end immediately.
             self.phase = IDLE
             if valve.is_open():
                 self.fault = faults.DOSE_TIMER
         if fault == faults.DEAD_MAN:
-            # The coil lost its supply within 60 ms of the last top-up: no more was delivered.
+            # The coil lost its supply within 60 ms of the last top-up, which bounds the delivery.
             most_us = ((self._last_ms - self._since_ms) & _TICKS_MASK) * 1000 + 60000
             if most_us < self.delivered_us:
                 self.delivered_us = most_us
@@ -253,11 +252,11 @@ class Shot:
         return self.phase == IDLE
 
     def complete(self):
-        """Whether the shot that ended was a whole freeze."""
+        """Whether the last shot was a complete freeze."""
         return self.cause == COMPLETE or self.cause == BY_DEPTH
 
     def cancel(self, planned_us, cause):
-        """End before anything began: for the record."""
+        """Cancel before the start, with the values for the record."""
         self.purging = False
         self.planned_us = planned_us
         self.delivered_us = 0

@@ -1,13 +1,13 @@
-"""What the operator hears, and the three LEDs.
+"""The sounder and the three LEDs.
 
-May import micropython.const. Controls: H-09 (end of freeze and faults are heard), H-14 (sound
-and light tell the state without the screen).
+May import micropython.const. Controls: H-09 (end of freeze and faults have a sound), H-14 (sound
+and light show the state without the display).
 
-A tune is a tuple of (frequency Hz, ms), 0 Hz = silence; it repeats after `every_ms` when that
-is not 0. Alarms, by sound and by light, follow IEC 60601-1-8: high priority 10 pulses and red
-flashing at 1.4...2.8 Hz, medium 3 pulses and yellow at 0.4...0.8 Hz, low 2 pulses, once, and
-yellow. What is no alarm is unlike them: its tones rise or fall, and green is lit. Nothing here
-allocates after start.
+A tune is a tuple of (frequency Hz, ms), 0 Hz = silence; it repeats after `every_ms` unless that is
+0. Alarms, by sound and by light, follow IEC 60601-1-8: high priority 10 pulses and red flashing at
+1.4...2.8 Hz, medium 3 pulses and yellow at 0.4...0.8 Hz, low 2 pulses, once, and yellow. Other
+signals differ from alarms: their tones rise or fall, and green is lit. Nothing here allocates after
+start.
 """
 
 from micropython import const
@@ -32,12 +32,12 @@ ALARM_HIGH = (
 )  # fmt: skip
 ALARM_MEDIUM = ((640, 200), (0, 200), (640, 200), (0, 200), (640, 200))
 ALARM_LOW = ((480, 200), (0, 200), (480, 200))
-REMIND_EVERY_MS = const(60000)  # until somebody has answered
+REMIND_EVERY_MS = const(60000)  # until the operator has acknowledged
 
-# by priority, low first: what is heard, and how often in ms
+# by priority, low first: tune, repetition in ms
 ALARMS = ((ALARM_LOW, 0), (ALARM_MEDIUM, 20000), (ALARM_HIGH, 10000))
 
-# green, yellow, red, half a period of blinking in ms: for `Lights.show`
+# green, yellow, red, half period of blinking in ms: for `Lights.show`
 DARK = (0, 0, 0, 0)
 READY_LIGHTS = (1, 0, 0, 0)
 ARMED_LIGHTS = (1, 0, 0, 250)  # also while the purge is awaited
@@ -64,7 +64,7 @@ class Sounder:
         self._volume = step
 
     def play(self, tune, now_ms, every_ms=0):
-        """Start a tune; it replaces what plays."""
+        """Start a tune; it replaces the one that plays."""
         self._tune = tune
         self._every_ms = every_ms
         self._since_ms = now_ms
@@ -107,7 +107,7 @@ class Sounder:
 
 
 class Lights:
-    """Green: ready (steady), armed (blinking), with yellow: freezing. Else a fault."""
+    """The LEDs. Green: ready (steady) or armed (blinking); with yellow: freezing. Else a fault."""
 
     def __init__(self, green, yellow, red):
         self._green = green
@@ -118,7 +118,7 @@ class Lights:
         self._level = 1
 
     def show(self, lights):
-        """One of the patterns above. The LED that blinks is the only one that is lit."""
+        """Show one of the patterns above. A blinking LED is the only one lit."""
         green, yellow, red, half_ms = lights
         self._green.value(green)
         self._yellow.value(yellow)

@@ -1,9 +1,9 @@
-"""The start, up to the first tick. Loaded by app.py for the start, and dropped after it.
+"""Start-up, before the first tick. Loaded by app.py and unloaded afterwards.
 
 Works on an App. May import struct and cryo's board, clock, faults, journal, on_demand, presenter,
 redundant_file, schema, shot, texts, valve; loads journal_recovery on demand. Controls: H-11 (a
-freeze that has no end in the journal is found and bounded), H-07, H-08 (what is wrong with settings
-or journal is a fault, not a silence), H-18 (the patient's number is forgotten).
+freeze that has no end in the journal is found and bounded), H-07, H-08 (damaged settings or journal
+raise a fault), H-18 (the patient's number is cleared).
 """
 
 import struct
@@ -26,7 +26,7 @@ from cryo.valve import DEAD_MAN_MS
 
 
 def start(app):
-    """Everything before the first tick."""
+    """Start the board, load settings, tables and journal."""
     board = app.board
     cause = board.reset_cause()
     doing, number = board.left_behind()
@@ -41,11 +41,11 @@ def start(app):
         app.clock.set_utc(utc_s, clock.RTC)
     app.settings.load()
     if app.tables.stored.load() == redundant_file.LOST:
-        app.faults.latch(faults.TABLES_LOST, False)  # H-06: the shipped tables are in force
+        app.faults.latch(faults.TABLES_LOST, False)  # H-06: the shipped tables are active
     board.feed()
     _start_journal(app, cause, doing, number)
     board.feed()
-    app.settings.values[schema.PATIENT_REF] = 0  # H-18: nobody's, until somebody has chosen
+    app.settings.values[schema.PATIENT_REF] = 0  # H-18: none until the operator chooses one
     texts.use(app.settings.values[schema.LANGUAGE])
     app.display.contrast(app.settings.values[schema.CONTRAST])
     app.sounder.volume(app.settings.values[schema.VOLUME])
@@ -53,21 +53,21 @@ def start(app):
 
 
 def _start_journal(app, cause, doing, number):
-    book = app.journal
+    log = app.journal
     free = torn_bytes = broken_seq = 0
     unfinished = None
     try:
         with on_demand.loaded("journal_recovery") as journal_recovery:
-            torn_bytes, broken_seq = journal_recovery.recover(book)
-        unfinished = _unfinished(book)
-        free = book.free_records()
+            torn_bytes, broken_seq = journal_recovery.recover(log)
+        unfinished = _unfinished(log)
+        free = log.free_records()
     except OSError:
         app.faults.latch(faults.JOURNAL_FAILED, False)
-    if app.settings.outcome == redundant_file.EMPTY and book.head:
-        # Records but no settings: this device has run before, and has lost them. H-07
+    if app.settings.outcome == redundant_file.EMPTY and log.head:
+        # Records but no settings: this device has run before and has lost its settings. H-07
         app.settings.outcome = redundant_file.LOST
     if app.settings.outcome == redundant_file.LOST:
-        # The defaults are saved when they have been acknowledged, not before: H-07
+        # The defaults are not saved before the operator has acknowledged them: H-07
         app.faults.latch(faults.SETTINGS_LOST, False)
     elif app.settings.outcome != redundant_file.LOADED and not app.settings.save():
         app.faults.latch(faults.JOURNAL_FAILED, False)
@@ -85,27 +85,28 @@ def _start_journal(app, cause, doing, number):
         elif doing != board_module.NOTHING:
             app.faults.latch(faults.WATCHDOG, False)
     if unfinished:
-        told = cause == board_module.WATCHDOG_RESET and (
+        known = cause == board_module.WATCHDOG_RESET and (
             doing == board_module.FREEZING
             or doing == board_module.PURGING
             or doing == board_module.CRASHED
         )
+        elapsed_ms = number if known else -1
         if unfinished[0] == journal.FREEZE_BEGIN:
-            _freeze_lost(app, unfinished[1], cause, number if told else -1)
+            _freeze_lost(app, unfinished[1], cause, elapsed_ms)
         else:
-            _purge_lost(app, unfinished[1], number if told else -1)
+            _purge_lost(app, unfinished[1], elapsed_ms)
     app.flush()
 
 
-def _unfinished(book):
-    """(kind, its eight arguments) of the freeze or purge that began and has no end, or None.
+def _unfinished(log):
+    """(kind, its eight arguments) of a freeze or purge without an end record, or None.
 
-    Nothing but its end may follow its beginning, apart from what a start writes.
+    Between the beginning and the end of either, only a start-up writes other records.
     """
-    seq = book.head
+    seq = log.head
     oldest = seq - 40
-    while seq >= book.first() and seq > oldest:
-        record = struct.unpack_from(journal.FORMAT, book.read(seq))
+    while seq >= log.first() and seq > oldest:
+        record = struct.unpack_from(journal.FORMAT, log.read(seq))
         kind = record[2]
         if kind == journal.FREEZE_BEGIN or kind == journal.PRECHILL_BEGIN:
             return kind, record[6:]
@@ -116,26 +117,26 @@ def _unfinished(book):
 
 
 def _bounds_us(elapsed_ms, planned_us):
-    """What was delivered, at least and at most; `elapsed_ms` is the loop's last word, or -1."""
+    """Least and most gate time delivered; `elapsed_ms` as last stored by the loop, or -1."""
     if elapsed_ms < 0:
         return 0, planned_us
-    # The last word, and what the dead-man allows after it.
+    # The last stored time, one tick, and the time until the dead-man drops the supply.
     most_us = (elapsed_ms + board_module.TICK_MS + DEAD_MAN_MS) * 1000
     return min(elapsed_ms * 1000, planned_us), min(most_us, planned_us)
 
 
-def _purge_lost(app, begun, elapsed_ms):
-    """A purge began and has no end. Nobody was treated, so it is no fault: only a record. H-08"""
-    most_us = _bounds_us(elapsed_ms, begun[2])[1]
+def _purge_lost(app, fields, elapsed_ms):
+    """Record the end of an interrupted purge. No patient was treated, so it is no fault. H-08"""
+    most_us = _bounds_us(elapsed_ms, fields[2])[1]
     app.record(
         journal.PRECHILL_END,
-        begun[0], begun[1], shot.RESET, begun[2], most_us, begun[3], begun[3], 0,
+        fields[0], fields[1], shot.RESET, fields[2], most_us, fields[3], fields[3], 0,
     )  # fmt: skip
 
 
-def _freeze_lost(app, begun, cause, elapsed_ms):
-    """A freeze began and has no end: the processor lost power or was reset. H-11"""
-    seq, cycle, dose_ms, planned_us = begun[:4]
+def _freeze_lost(app, fields, cause, elapsed_ms):
+    """Record a freeze interrupted by a reset or a loss of power, and latch its fault. H-11"""
+    seq, cycle, dose_ms, planned_us = fields[:4]
     least_us, most_us = _bounds_us(elapsed_ms, planned_us)
     app.record(journal.FREEZE_LOST, seq, cycle, dose_ms, planned_us, least_us, most_us, cause)
     app.faults.latch(faults.FREEZE_LOST, False)

@@ -1,8 +1,8 @@
-"""ARMED: TRIGGER freezes; ARM, or waiting too long, goes back; a warmed nozzle is purged anew.
+"""ARMED: TRIGGER starts the freeze; ARM or a time-out goes back; a rewarmed line is purged again.
 
 Works on an App. May import micropython.const and cryo's arming, buttons, schema, sounder,
-transitions. Controls: H-04 (only TRIGGER, pressed in ARMED, freezes), H-02 (armed for so long that
-the line has warmed), H-22 (a pedal pressed as the purge ended by itself).
+transitions. Controls: H-04 (only TRIGGER, pressed in ARMED, freezes), H-02 (the line has warmed
+while armed), H-22 (a pedal pressed just as the purge ended automatically).
 """
 
 from micropython import const
@@ -18,7 +18,7 @@ def step(app, now_ms):
     if keys.pressed & buttons.ARM:
         return transitions.ARM_PRESSED
     if arming.must_purge(app):
-        return transitions.MUST_CHILL  # a trigger now would give gas. H-02
+        return transitions.MUST_CHILL  # a freeze now would begin with gas. H-02
     if keys.pressed & buttons.TRIGGER:
         if not _too_soon(app):
             return transitions.TRIGGER_PRESSED
@@ -31,7 +31,7 @@ def step(app, now_ms):
 
 
 def _too_soon(app):
-    """Ignore a pedal press within 1.5 s of a purge: it was meant to end the purge. H-22"""
+    """Whether a pedal press is within 1.5 s of a purge: it was meant to end the purge. H-22"""
     return (
         app.settings.values[schema.TRIGGER_MODE] == schema.PRESS
         and app.machine.was == transitions.PRECHILL

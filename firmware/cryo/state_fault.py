@@ -1,37 +1,37 @@
-"""FAULT: what is wrong stays until its cause is gone and a person has acknowledged it.
+"""FAULT: a fault stays latched until its cause is gone and the operator has acknowledged it.
 
 Works on an App. May import cryo's buttons, faults, journal, setting_changes, sounder, transitions.
-Controls: H-15 (a fault is cleared by a person, each by its own rule), H-09 (an alarm of the fault's
-priority, repeated), H-07 (defaults are saved when their loss has been acknowledged, not before).
+Controls: H-15 (the operator clears each fault by its own rule), H-09 (an alarm of the fault's
+priority, repeated), H-07 (defaults are not saved before their loss has been acknowledged).
 """
 
 from cryo import buttons, faults, journal, setting_changes, sounder, transitions
 
 
 def enter(app, event):
-    """Also when another fault has been latched meanwhile."""
+    """Start the alarm; also called when another fault has been latched."""
     _alarm(app)
 
 
 def step(app, now_ms):
-    """One tick: each fault by its own rule, and only when its cause is gone."""
+    """One tick: clear each fault by its own rule, and only if its cause is gone."""
     keys = app.buttons
     latched = app.faults
-    gone = 0
+    mask = 0
     if keys.held_long & buttons.SELECT:
-        gone = latched.clear(faults.ESTOP_RULE)
+        mask = latched.clear(faults.ESTOP_RULE)
     elif keys.clicked & buttons.SELECT:
         if latched.present & (1 << (faults.JOURNAL_FULL - 1)):
             latched.set_present(faults.JOURNAL_FULL, app.free_records() < journal.ROOM_TO_ARM)
-        gone = latched.clear(faults.ACK)
-        if not gone:
+        mask = latched.clear(faults.ACK)
+        if not mask:
             app.sounder.play(sounder.REFUSED, now_ms)
-    if not gone:
+    if not mask:
         app.display.refresh()
         return 0
-    if gone & (1 << (faults.SETTINGS_LOST - 1)):
+    if mask & (1 << (faults.SETTINGS_LOST - 1)):
         setting_changes.save_settings(app)  # H-07
-    _report_cleared(app, gone)
+    _report_cleared(app, mask)
     if not latched.latched:
         app.summary.shown()
         return transitions.CLEARED
@@ -41,7 +41,7 @@ def step(app, now_ms):
 
 
 def leave(app, event):
-    """The alarm ends."""
+    """Stop the alarm."""
     app.sounder.stop()
 
 
@@ -53,7 +53,7 @@ def _report_cleared(app, mask):
 
 
 def _alarm(app):
-    """The alarm of the fault that is shown, repeated until it is cleared."""
+    """Start the alarm of the fault that is shown, repeated until it is cleared."""
     priority = faults.priority(app.faults.first)
     tune, every_ms = sounder.ALARMS[priority]
     app.sounder.play(tune, app.clock.now_ms, every_ms)

@@ -1,11 +1,11 @@
-"""FREEZING: the shot is demanded, followed by the estimate, and its end recorded.
+"""FREEZING: demand the shot, follow it with the depth estimate, and record its end.
 
 Works on an App. May import micropython.const and cryo's arming, board, buttons, demand, dose,
 estimate, faults, journal, plan, schema, shot, sounder, transitions. Controls: H-08 (no freeze
 without the record of its beginning in flash), H-01 (the estimate ends it early, never late), H-02
-(warn if a completed freeze did not reach the lesion's base), H-15.
+(warns if a completed freeze did not reach the lesion's base), H-15.
 
-Nothing here allocates once the shot has begun and until the valve is proved closed.
+Nothing here allocates from the beginning of the shot until the valve is proved closed.
 """
 
 from micropython import const
@@ -26,8 +26,8 @@ from cryo import (
 )
 from cryo.estimate import Estimate
 
-# The estimate may stay so far above the lesion's base before a warning: half of what no freeze may
-# fall short without one, since the estimate itself is not exact.
+# Shortfall of the estimate that triggers a warning: half of the shortfall that must not occur
+# without one, since the estimate is not exact.
 _SHORT_UM = const(150)
 
 # Notes in the record of an estimate
@@ -36,15 +36,15 @@ _NOTE_SHORT = const(1)
 _NOTE_BY_DEPTH = const(2)
 
 
-# This state's own, reset by `enter`; the presenter reads it
+# Variables of this state, reset by `enter`; the presenter reads them
 estimate = Estimate()
-estimated_ms = 0  # how far the estimate has come since the gate opened
-ice_at_ms = -1  # when the ice field was marked, or -1
-short = False  # the last freeze did not reach the lesion's base, by the estimate
+estimated_ms = 0  # time since the gate opened that the estimate covers
+ice_at_ms = -1  # time of the ice field mark, or -1
+short = False  # by the estimate, the last freeze did not reach the lesion's base
 
 
 def enter(app, event):
-    """The record that it begins is on its way to flash."""
+    """Start a freeze: its record is being written to flash."""
     global estimated_ms, ice_at_ms, short
     values = app.settings.values
     demand.awaited()
@@ -74,7 +74,7 @@ def step(app, now_ms):
 
 
 def follow(app, now_ms, ended):
-    """After the shot's step: its end, or the estimate. The event that the end gives, or 0."""
+    """After the shot's step: update the estimate, or handle the end. Returns an event, or 0."""
     if ended:
         return _end(app)
     one_shot = app.shot
@@ -89,7 +89,7 @@ def follow(app, now_ms, ended):
 
 
 def _estimate(app, one_shot):
-    """How deep it is by now; in the depth-controlled mode, whether that is enough."""
+    """Update the depth estimate; in the depth-controlled mode, end the freeze when reached."""
     global estimated_ms
     sensors = app.sensors
     skin = sensors.skin
@@ -102,14 +102,14 @@ def _estimate(app, one_shot):
         skin.valid,
     )
     estimated_ms = elapsed_ms
-    # Only ever earlier than the hardware timer, and not before the lower bound. H-01, H-02
+    # Ends a freeze only before the hardware timer, and not before the lower bound. H-01, H-02
     target_um = plan.target_um
     if target_um and elapsed_ms >= plan.least_ms and estimate.reached(target_um):
         one_shot.enough = True
 
 
 def _end(app):
-    """The shot has ended and the valve is proved closed: record it, judge it, go on."""
+    """The shot has ended and the valve is proved closed: record it, and return the next event."""
     one_shot = app.shot
     summary = app.summary
     delivered_us = one_shot.delivered_us

@@ -1,10 +1,10 @@
-"""PRECHILL: the line is purged, away from the patient, until liquid reaches the nozzle.
+"""PRECHILL: chill-down purge of the line, away from the patient, until liquid reaches the nozzle.
 
 Works on an App. May import gc and cryo's arming, board, buttons, demand, faults, journal, schema,
 shot, sounder, transitions. Controls: H-02 (chill-down: a freeze is timed with liquid from its first
-millisecond), H-21 (the purge points away: said before, held, bounded), H-08 (its beginning is in
-flash before the valve opens), H-04, H-15 (a purge is never a freeze: it ends in ARMED or in a
-fault, and the trigger must be let go in between).
+millisecond), H-21 (the purge points away: the screen says so first, the trigger is held, the time
+is bounded), H-08 (its beginning is in flash before the valve opens), H-04, H-15 (a purge never
+becomes a freeze: it ends in ARMED or in a fault, and the trigger must be released in between).
 
 Nothing here allocates from the beginning of the shot until the valve is proved closed.
 """
@@ -24,8 +24,8 @@ from cryo import (
     transitions,
 )
 
-# This state's own, reset by `enter`; the presenter reads it
-cold = False  # the purge has completed; TRIGGER must be let go
+# Variable of this state, reset by `enter`; the presenter reads it
+cold = False  # the purge has completed; TRIGGER must be released
 
 
 def enter(app, event):
@@ -35,7 +35,7 @@ def enter(app, event):
 
 
 def step(app, now_ms):
-    """One tick: TRIGGER purges; ARM, or waiting too long, goes back."""
+    """One tick: TRIGGER purges; ARM or a time-out goes back."""
     global cold
     if demand.kind:
         if not demand.running:
@@ -45,7 +45,7 @@ def step(app, now_ms):
     if keys.pressed & buttons.ARM:
         return transitions.ARM_PRESSED
     if cold:
-        # The trigger that purged must be let go before one can freeze. H-21
+        # The trigger must be released after the purge, before a freeze. H-21
         if arming.rewarmed(app):
             cold = False
             app.machine.begin_anew(now_ms)
@@ -62,7 +62,7 @@ def step(app, now_ms):
 
 
 def follow(app, now_ms, ended):
-    """After the shot's step: its end, or the screen. The event that the end gives, or 0."""
+    """After the shot's step: update the screen, or handle the end. Returns an event, or 0."""
     if ended:
         return _end(app, now_ms)
     one_shot = app.shot
@@ -74,7 +74,7 @@ def follow(app, now_ms, ended):
 
 
 def _begin(app):
-    """TRIGGER: first the record that a purge begins, then (next tick) the purge. H-08"""
+    """TRIGGER: record the beginning of a purge; the purge follows in the next tick. H-08"""
     sensors = app.sensors
     app.record(
         journal.PRECHILL_BEGIN,
@@ -91,7 +91,7 @@ def _begin(app):
 
 
 def _end(app, now_ms):
-    """The purge has ended and the valve is proved closed: record it; cold leads on to ARMED."""
+    """The purge has ended and the valve is proved closed: record it; if cold, ARMED is next."""
     global cold
     one_shot = app.shot
     app.record(
@@ -112,7 +112,7 @@ def _end(app, now_ms):
         app.faults.latch(one_shot.fault, False)
     if app.faults.fresh:
         return transitions.FAULTED
-    # Unless it is cold, it was let go too early: the operator may go on, or go back.
+    # If not cold, the trigger was released too early: the operator may purge again or go back.
     cold = one_shot.cause == shot.COLD
     if cold:
         gc.collect()

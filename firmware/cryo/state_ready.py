@@ -1,12 +1,11 @@
 """READY: choose a field and its value, open the menu, arm.
 
 Works on an App. May import gc and cryo's arming, buttons, confirm, on_demand, profiles, refusal,
-schema, setting_changes, sounder, view; loads menu on demand. Controls: H-04 (only ARM held leads
-on), H-06 (a value beyond its range is refused with a sound), H-18 (the next free number of a
-patient).
+schema, setting_changes, sounder, view; loads menu on demand. Controls: H-04 (only ARM held arms),
+H-06 (a value beyond its range is refused with a sound), H-18 (the next free number of a patient).
 
-Overlays come first, each asked whether the buttons are its own: a change that waits for the
-operator, a refusal, the end of an observation, the menu.
+Overlays take the buttons first, in this order: a change to be confirmed, a refusal, the end of an
+observation, the menu.
 """
 
 import gc
@@ -24,21 +23,21 @@ from cryo import (
     view,
 )
 
-# This state's own, reset by `enter`; the presenter reads it
-field = view.FIELD_DEPTH  # kept from one treatment to the next
+# Variables of this state; the presenter reads them
+field = view.FIELD_DEPTH  # the chosen field, retained between treatments
 menu = None  # the open menu
 menu_loaded = False  # its module; unloaded after the screen has changed
-tidy = False  # collected, since READY was entered
+tidy = False  # the heap has been collected since READY was entered
 
 
 def enter(app, event):
-    """The chosen field stays as it was."""
+    """Keep the chosen field; collect the heap again later."""
     global tidy
     tidy = False
 
 
 def step(app, now_ms):
-    """One tick: choose, arm, or answer what lies over the screen."""
+    """One tick: handle an overlay, or choose, arm or open the menu."""
     global field, menu, menu_loaded
     keys = app.buttons
     if confirm.waiting(app):
@@ -70,7 +69,7 @@ def step(app, now_ms):
         keys.spend()
         app.display.redraw()
     elif keys.down == 0:
-        if not app.display.canvas.dirty:  # first READY is seen, then there is time
+        if not app.display.canvas.dirty:  # only after READY has been drawn
             _close_menu(app)
             _collect(app)
         app.display.refresh()
@@ -78,7 +77,7 @@ def step(app, now_ms):
 
 
 def leave(app, event):
-    """A change that waits is rejected, and the menu closed."""
+    """Close the menu and reject a pending change."""
     _close_menu(app)
     confirm.reject(app, app.clock.now_ms)
 
@@ -94,7 +93,7 @@ def _close_menu(app):
 
 
 def _collect(app):
-    """Nothing hurries: collect, once, what was left behind on the way to READY."""
+    """Collect the heap once, while READY is idle."""
     global tidy
     if not tidy:
         tidy = True
@@ -107,7 +106,7 @@ def _in_menu(app, now_ms, keys):
     if menu.step(app, now_ms, keys):
         menu = None
         app.sounder.play(sounder.CLICK, now_ms)
-        keys.spend()  # H-04: ARM led back; to arm, it is held again
+        keys.spend()  # H-04: this ARM press closed the menu; to arm, ARM must be held again
         app.display.redraw()
 
 
@@ -119,8 +118,8 @@ def _turn(app, now_ms, by):
         value = values[index] + by * schema.DEPTH_STEP_UM
         low = profiles.low_step_um(values)
         high = profiles.high_step_um(values)
-        # A depth that the last applicator allowed may lie outside this one's curve: the
-        # first press brings it to the nearer end, which the screen shows. H-06
+        # A depth set for another applicator may be outside this one's curve: the first press
+        # moves it to the nearer end, which the screen shows. H-06
         if values[index] < low and by > 0:
             value = low
         elif values[index] > high and by < 0:

@@ -1,21 +1,21 @@
-"""SCREENING: the checklist before a treatment, page by page, and what its answers lead to.
+"""SCREENING: the checklist before a treatment, page by page, and its outcome.
 
 Works on an App. May import micropython.const and cryo's arming, buttons, checklist, journal,
-refusal, schema, sounder, transitions. Controls: H-19 ('avoid' stops; 'caution' needs the
-physician's own long hold, one for each; all of it is recorded), H-23 (an override is no slip), H-18
-(answers belong to one patient, for an hour at most).
+refusal, schema, sounder, transitions. Controls: H-19 ('avoid' stops; 'caution' needs a long hold by
+the physician for each item; all of it is recorded), H-23 (no override by accident), H-18 (answers
+belong to one patient, for an hour at most).
 
-A page is answered with SELECT: none of these. UP and DOWN go to a line; SELECT then says that it
-applies.
+SELECT on a page answers that none of its items applies. UP and DOWN choose an item; SELECT then
+answers that it applies.
 """
 
 from micropython import const
 
 from cryo import arming, buttons, checklist, journal, refusal, schema, sounder, transitions
 
-_IDLE_MS = const(180000)  # nobody answers: back to READY
+_IDLE_MS = const(180000)  # no answer: back to READY
 
-# Outcomes, as the record says
+# Outcomes, as in the record
 _NOTHING = const(1)
 _OVERRIDDEN = const(2)
 _STOPPED = const(3)
@@ -23,17 +23,17 @@ _LEFT = const(4)
 _TIMED_OUT = const(5)
 
 
-# This state's own, reset by `enter`; the presenter reads it
+# Variables of this state, reset by `enter`; the presenter reads them
 page = 0
 item = -1  # the chosen line of the page, or -1
-doubt = 0  # number of the item that stands on the screen alone, or 0
+doubt = 0  # number of the item that applies and is shown alone, or 0
 present = 0  # bit n-1 = item n applies
 overridden = 0
-answered = False  # to the end, and recorded
+answered = False  # the checklist is complete and recorded
 
 
 def enter(app, event):
-    """A new checklist: the first page."""
+    """Start a new checklist on its first page."""
     global answered, doubt, item, overridden, page, present
     page = 0
     item = -1
@@ -53,7 +53,7 @@ def step(app, now_ms):
     if app.state_ms() > _IDLE_MS:
         return transitions.TIMED_OUT
     if doubt:
-        return _doubting(app, now_ms, keys)
+        return _decide(app, now_ms, keys)
     if keys.repeat & (buttons.UP | buttons.DOWN):
         _move(app, now_ms, -1 if keys.repeat & buttons.UP else 1)
     elif keys.clicked & buttons.SELECT:
@@ -62,7 +62,7 @@ def step(app, now_ms):
 
 
 def leave(app, event):
-    """Unless it was answered to the end: record how it was left, and nobody is cleared. H-19"""
+    """If the checklist is incomplete: record how it was left, and clear no patient. H-19"""
     if answered:
         return
     _record(
@@ -85,8 +85,8 @@ def _answer(app, now_ms):
     elif page + 1 < checklist.PAGES:
         page += 1
     else:
-        return _answered(app)
-    _show_anew(app, now_ms)
+        return _complete(app)
+    _redraw(app, now_ms)
     return 0
 
 
@@ -98,17 +98,18 @@ def _move(app, now_ms, by):
         return
     item = item
     app.sounder.play(sounder.CLICK, now_ms)
-    _show_anew(app, now_ms)
+    _redraw(app, now_ms)
 
 
-def _show_anew(app, now_ms):
+def _redraw(app, now_ms):
+    """Redraw the screen and restart the time-out."""
     app.machine.begin_anew(now_ms)
     app.buttons.spend()  # H-23: one press answers one screen
     app.display.redraw()
 
 
-def _doubting(app, now_ms, keys):
-    """An item applies: 'avoid' has stopped; 'caution' waits for the physician."""
+def _decide(app, now_ms, keys):
+    """An item applies: 'avoid' stops the treatment; 'caution' needs the physician's decision."""
     global overridden, present
     bit = 1 << (doubt - 1)
     if checklist.ITEMS[doubt - 1][checklist.KIND] == checklist.AVOID:
@@ -131,11 +132,11 @@ def _back(app, now_ms):
     global doubt, item
     doubt = 0
     item = -1
-    _show_anew(app, now_ms)
+    _redraw(app, now_ms)
 
 
-def _answered(app):
-    """The last page: on towards ARMED, if everything still permits it."""
+def _complete(app):
+    """The last page is answered: go on towards ARMED if arming is still permitted."""
     global answered
     if not arming.permitted(app):
         return 0

@@ -1,9 +1,9 @@
-"""SELF_TEST: every sensor must answer, no button may be down, no coil current may flow.
+"""SELF_TEST: every sensor must answer, no button may be pressed, no coil current may flow.
 
 Works on an App. May import micropython.const and cryo's faults, interlocks, monitors, transitions.
 Controls: H-17 (self-test), H-04 (a stuck button), H-05 (coil current before any opening).
 
-What the start found is held back until here, so that no fault skips the test.
+Faults of the start-up are held back until the test has ended, so that none skips it.
 """
 
 from micropython import const
@@ -15,7 +15,7 @@ _SETTLED_MS = const(300)  # three samples of each sensor
 
 
 def step(app, now_ms):
-    """One tick. PASSED, FAULTED, or 0 while it still waits for a sensor."""
+    """One tick. PASSED, FAULTED, or 0 while waiting for a sensor."""
     sensors = app.sensors
     waited_ms = app.state_ms()
     fault = interlocks.broken(sensors)

@@ -1,8 +1,9 @@
-"""THAWING: between two cycles. A person says that the thaw is over; ARM held leads to the next.
+"""THAWING: the thaw between two cycles. The operator confirms its end; ARM held arms the next.
 
 Works on an App. May import micropython.const and cryo's arming, buttons, journal, refusal, schema,
-sounder, transitions. Controls: H-15 (after a thaw nothing goes on by itself: a person says that it
-is over, and holds ARM), H-01 (no second freeze on tissue that is still frozen: a shortest thaw).
+sounder, transitions. Controls: H-15 (nothing continues automatically after a thaw: its end is
+confirmed, and the operator holds ARM), H-01 (a minimum thaw time: no second freeze on tissue that
+is still frozen).
 """
 
 from micropython import const
@@ -14,24 +15,24 @@ _BY_SKIN = const(2)
 _BY_STOP = const(3)
 
 _NO_SKIN = const(100000)
-_SKIN_THAWED_C_X100 = const(100)  # its surface is above freezing, by more than the sensor's step
-_SKIN_SAMPLES = const(30)  # in a row, ten a second
+_SKIN_THAWED_C_X100 = const(100)  # above freezing by more than the sensor's resolution
+_SKIN_SAMPLES = const(30)  # consecutive samples, ten a second
 
 
-# This state's own, reset by `enter`; the presenter reads it
-thawed = False  # a person, or the skin sensor, has said so
-warm_samples = 0  # of the skin, in a row
+# Variables of this state, reset by `enter`; the presenter reads them
+thawed = False  # confirmed by the operator or the skin sensor
+warm_samples = 0  # consecutive warm samples of the skin
 
 
 def enter(app, event):
-    """A freeze has just ended."""
+    """Start a thaw: a freeze has just ended."""
     global thawed, warm_samples
     thawed = False
     warm_samples = 0
 
 
 def step(app, now_ms):
-    """One tick: SELECT says that the thaw is over; then ARM held leads to the next freeze."""
+    """One tick: SELECT confirms the end of the thaw; then ARM held arms the next freeze."""
     keys = app.buttons
     if refusal.shown(app, keys):
         return 0
@@ -57,7 +58,7 @@ def step(app, now_ms):
 
 
 def _is_thawed(app, now_ms, by):
-    """The thaw is over; ARM held, and nothing else, leads on. H-15"""
+    """The thaw is over; only ARM held leads on. H-15"""
     global thawed
     _record(app, by)
     thawed = True
@@ -66,7 +67,7 @@ def _is_thawed(app, now_ms, by):
 
 
 def _skin_warm(app):
-    """Whether the skin sensor, where fitted, has seen thawed skin for three seconds."""
+    """Whether the skin sensor, if fitted, has measured thawed skin for three seconds."""
     global warm_samples
     skin = app.sensors.skin
     fitted = app.settings.values[schema.SKIN_SENSOR] and skin.valid
@@ -89,7 +90,7 @@ def _record(app, by):
 
 
 def _next(app):
-    """ARM was held: the next cycle, if everything still permits it."""
+    """ARM was held: go on to the next cycle if arming is still permitted."""
     app.summary.turn(1)
     if arming.permitted(app):
         return arming.go_on(app, transitions.ARM_HELD)

@@ -1,13 +1,13 @@
-"""The states: one row each, with what is lit, what is shown, and what happens in it.
+"""The state table: one row for each state with its lights, screen and functions.
 
 May import micropython.const and cryo's buttons, screens, sounder, transitions and every state_*:
 state_armed, state_fault, state_freezing, state_prechill, state_ready, state_screening,
 state_selftest, state_thawing. Controls: H-04 (the one table by which `App` runs a state).
 
-`enter(app, event)` and `leave(app, event)` run once, on the way in and out; None: nothing to do.
-`step(app, now_ms)` runs once a tick and returns an event, or 0. `follow(app, now_ms, ended)` is of
-the two states that demand the valve: it runs after the shot's own step, and gives the event of its
-end. Only `App` takes the way that an event leads.
+`enter(app, event)` and `leave(app, event)` run once, on entry and exit; None: nothing to do.
+`step(app, now_ms)` runs once a tick and returns an event, or 0. The two states that demand flow
+have `follow(app, now_ms, ended)`: it runs after the shot's step, and returns the event at its end.
+Only `App` performs the transition of an event.
 """
 
 from micropython import const
@@ -29,7 +29,7 @@ from cryo import (
 
 
 def _done_step(app, now_ms):
-    """DONE: the result is on the screen until somebody has seen it."""
+    """DONE: show the result until the operator has acknowledged it."""
     if app.buttons.clicked & buttons.SELECT:
         return transitions.ACKNOWLEDGED
     if app.buttons.pressed & buttons.ARM:
@@ -92,17 +92,17 @@ STATES = (
 
 
 def name(state):
-    """A state as the link names it."""
+    """Name of a state on the link."""
     return STATES[state][_NAME]
 
 
 def screen(state):
-    """The screen of a state, where nothing lies over it."""
+    """The screen of a state without overlay."""
     return STATES[state][_SCREEN]
 
 
 def enter(app, event):
-    """The present state has just been entered (or, FAULT, once more): its lamps, and its own."""
+    """Set the lights and run `enter` of the state just entered (FAULT: also once more)."""
     row = STATES[app.machine.state]
     if row[_LIGHTS]:
         app.lights.show(row[_LIGHTS])
@@ -111,17 +111,17 @@ def enter(app, event):
 
 
 def step(app, now_ms):
-    """One tick of the present state. An event, or 0."""
+    """One tick of the present state. Returns an event, or 0."""
     return STATES[app.machine.state][_STEP](app, now_ms)
 
 
 def follow(app, now_ms, ended):
-    """After the shot's step, in a state that demands the valve. An event, or 0."""
+    """After the shot's step, in a state that demands flow. Returns an event, or 0."""
     return STATES[app.machine.state][_FOLLOW](app, now_ms, ended)
 
 
 def leave(app, event):
-    """The present state is about to be left."""
-    own = STATES[app.machine.state][_LEAVE]
-    if own:
-        own(app, event)
+    """Run `leave` of the present state."""
+    action = STATES[app.machine.state][_LEAVE]
+    if action:
+        action(app, event)

@@ -1,15 +1,14 @@
-"""The treatment that runs: its number, its cycle, what has been delivered, and its closing record.
+"""Summary of the present treatment: its number, cycle, delivered time, and its closing record.
 
-Works on an App. May import micropython.const and cryo's journal, plan, schema. Controls: H-08 (what
-a treatment came to is a record of its own), H-02 (a cycle counts when it was complete, and only
-then).
+Works on an App. May import micropython.const and cryo's journal, plan, schema. Controls: H-08 (each
+treatment ends with its own record), H-02 (only complete cycles are counted).
 """
 
 from micropython import const
 
 from cryo import journal, plan, schema
 
-# Why a treatment ended, as its record says
+# Reason for the end of a treatment, as in its record
 COMPLETE = const(1)
 ENDED_EARLY = const(2)
 STOPPED = const(3)
@@ -18,13 +17,13 @@ TIMED_OUT = const(5)
 
 
 class Summary:
-    """What has been delivered of the treatment that runs. Made once."""
+    """Delivered part of the present treatment. Created once."""
 
     def __init__(self):
-        self.seq = 0  # of the record `armed`, by which all others name the treatment; 0 = not yet
+        self.seq = 0  # of the ARMED record, by which others refer to the treatment; 0 = none yet
         self.cycle = 0  # the present one, from 1
-        self.begun = False  # a freeze has been begun, and the treatment is not closed
-        self.complete = 0  # cycles
+        self.begun = False  # a freeze has begun and the treatment is not closed
+        self.complete = 0  # complete cycles
         self.interruptions = 0
         self.delivered_ms = 0
         self.last_ms = 0  # delivered by the last freeze
@@ -43,19 +42,19 @@ class Summary:
         self.nozzle_min_c_x100 = 0
 
     def number(self, seq):
-        """The treatment's record has been queued under this number."""
+        """Set the sequence number of the treatment's ARMED record."""
         self.seq = seq
 
     def shown(self):
-        """A fault that comes now does not concern the last freeze."""
+        """The delivered time has been shown: later faults do not concern the last freeze."""
         self.to_show = False
 
     def turn(self, by):
-        """Go on to another cycle (+1), or back again when it is not permitted (-1)."""
+        """Go on to the next cycle (+1), or back if it is not permitted (-1)."""
         self.cycle += by
 
     def add(self, one_shot, delivered_ms):
-        """A freeze has ended, in whatever way; `delivered_ms` of flow."""
+        """Add a freeze that has ended, complete or not, with `delivered_ms` of flow."""
         self.begun = True
         self.to_show = True
         self.last_ms = delivered_ms
@@ -71,7 +70,7 @@ class Summary:
 
 
 def close(app, why):
-    """Record what the treatment came to, once, if there was a freeze. H-08"""
+    """Record the end of the treatment, once, if there was a freeze. H-08"""
     summary = app.summary
     if not summary.begun:
         return

@@ -1,12 +1,12 @@
-"""The panel's words in the language that is in use, by number.
+"""The panel's texts in the active language, by number.
 
 May import gc, sys, micropython.const, cryo's languages; loads one of cryo's lang_* at a time.
-Controls: H-09 (every text says what is, or what to do, in the operator's language).
+Controls: H-09 (every text states a condition or an action, in the operator's language).
 
-A language is data: its texts in a few packed tables (lang_*.py); what is seldom wanted, faults and
-settings, and the glyphs of the characters that are not ASCII stay in flash (lang_*.bin: 12 kB of
-Chinese are better there than on the heap). All are generated. Nothing here knows any language.
-A text is made anew each time: not while the valve is open.
+A language is data: its texts in a few packed tables (lang_*.py). The rarely used texts of faults
+and settings, and the glyphs of non-ASCII characters, stay in flash (lang_*.bin), since the 12 kB of
+Chinese would take too much heap. All are generated. Nothing here depends on a language.
+A text is built on each call: not to be used while the valve is open.
 """
 
 import gc
@@ -16,7 +16,7 @@ from micropython import const
 
 from cryo import languages
 
-# Numbers of the words: the position in the language's first table, which is made from these names.
+# Text numbers: positions in the language's first table, which is generated from these names.
 HOLD_ARM = const(0)
 HOLD_TRIGGER = const(1)
 ARMED = const(2)
@@ -94,27 +94,27 @@ _font = (16, 2, "", _glyph)  # as in `fonts`; of one character
 
 
 class _Language:
-    """The language in use."""
+    """The active language."""
 
     def __init__(self):
         self.number = 0
         self.tables = (b"",) * (_SETTINGS + 1)  # a number: where the table begins in the file
-        self.codes = b""  # characters with a glyph, in order, two bytes each, low byte first
+        self.codes = b""  # characters with a glyph, ascending, two bytes each, low byte first
         self.file = None  # their glyphs in the same order, two pages of 16 columns each; tables
 
     def load(self, number):
-        """ImportError, OSError or MemoryError when it cannot be had."""
+        """Load a language. ImportError, OSError or MemoryError if that fails."""
         name = "cryo.lang_" + languages.CODES[number - 1]
         __import__(name)
-        room = sys.modules[name]
+        module = sys.modules[name]
         self.number = number
-        self.tables = room.TABLES
-        self.codes = room.CODES
-        path = room.__file__
+        self.tables = module.TABLES
+        self.codes = module.CODES
+        path = module.__file__
         self.file = open(path[: path.rfind(".")] + ".bin", "rb")
 
     def unload(self):
-        """Give the memory back."""
+        """Unload the language and free its memory."""
         name = "lang_" + languages.CODES[self.number - 1]
         if self.file:
             self.file.close()
@@ -128,8 +128,8 @@ _now = _Language()
 
 
 def use(number):
-    """Take language `number` (1 = the first) in use. False: it is not on this device, and the
-    one before stays, or English. Frees the one before; not while the valve is open."""
+    """Activate language `number` (1 = the first) and free the previous one. False: it cannot be
+    loaded; the previous one, or English, is active. Not to be called while the valve is open."""
     if number == _now.number:
         return True
     if not 1 <= number <= len(languages.CODES):
@@ -144,7 +144,7 @@ def use(number):
             _now.unload()
         _now.load(before or 1)
         return False
-    gc.collect()  # what loading leaves behind is as much as the texts
+    gc.collect()  # loading leaves as much garbage as the texts take
     return True
 
 
@@ -169,7 +169,7 @@ def _two(packed, at):
 
 
 def _in_flash(table, at):
-    """A text of a table that lies in the file; nothing when the flash does not give it."""
+    """A text of a table in the file; empty if it cannot be read."""
     file = _now.file
     try:
         file.seek(table)
@@ -185,12 +185,12 @@ def _in_flash(table, at):
 
 
 def say(number):
-    """One of the words above."""
+    """One of the texts above."""
     return _text(_WORDS, number)
 
 
 def fault(number, part):
-    """Of a fault: part 0 its name, 1 what is wrong, 2 and 3 what to do (3 may be empty)."""
+    """A text of a fault: part 0 its name, 1 the cause, 2 and 3 the action (3 may be empty)."""
     return _text(_FAULTS, (number - 1) * _FAULT_PARTS + part)
 
 
@@ -215,16 +215,16 @@ def setting(number):
 
 
 def position_of(code):
-    """Position of a character among those that have a glyph, or -1."""
+    """Position of a character among those with a glyph, or -1."""
     codes = _now.codes
     low = 0
     high = len(codes) // 2
     while low < high:
         middle = (low + high) // 2
-        found = codes[2 * middle] | codes[2 * middle + 1] << 8
-        if found == code:
+        candidate = codes[2 * middle] | codes[2 * middle + 1] << 8
+        if candidate == code:
             return middle
-        if found < code:
+        if candidate < code:
             low = middle + 1
         else:
             high = middle
@@ -232,7 +232,7 @@ def position_of(code):
 
 
 def font_of(code):
-    """A font of just this character, read from flash; None when it has no glyph. Valid until the
+    """A font of this one character, read from flash; None if it has no glyph. Valid until the
     next call."""
     position = position_of(code)
     file = _now.file

@@ -1,12 +1,12 @@
-"""States, events, and the one table of ways between them.
+"""States, events, and the transition table.
 
-Pure; may import micropython.const. Controls: H-04 (only the listed ways lead to FREEZING),
-H-15 (nothing leads back into FREEZING but a new arming), H-03 (a fault wins from anywhere),
-H-02 (a nozzle that is not cold leads to PRECHILL, not to ARMED).
+Pure; may import micropython.const. Controls: H-04 (only the listed transitions lead to FREEZING),
+H-15 (only a new arming leads back to FREEZING), H-03 (a fault wins in any state), H-02 (a nozzle
+that is not cold leads to PRECHILL, not to ARMED).
 
-The machine says which state is true now. It touches no hardware and reads no clock: a state's step
-returns an event, and `App` alone takes the way. What is recorded and sounded on a way is named here
-(fourth column) and done in actions.py. Numbers of states are recorded and never reused.
+The machine holds the present state. It touches no hardware and reads no clock: a state's step
+returns an event, and `App` alone performs the transition. The fourth column names the transition's
+action, which is in actions.py. Numbers of states are recorded and never reused.
 """
 
 from micropython import const
@@ -33,28 +33,28 @@ TIMED_OUT = const(7)
 ACKNOWLEDGED = const(8)
 FAULTED = const(9)
 CLEARED = const(10)  # every fault is gone and acknowledged
-MUST_CHILL = const(11)  # on the way to ARMED, or in it: the nozzle is not at liquid temperature
+MUST_CHILL = const(11)  # when arming or in ARMED: the nozzle is not at liquid temperature
 COLD = const(12)  # the purge has ended with the nozzle at liquid temperature
-CYCLE_ENDED = const(13)  # a freeze was complete, and the plan holds another
+CYCLE_ENDED = const(13)  # a freeze was complete, and the plan has another
 STOPPED = const(14)  # between two cycles, by the operator; or by a contraindication
 MUST_ASK = const(15)  # ARM held 1 s: the checklist comes first
-ANSWERED = const(16)  # the checklist leads on
+ANSWERED = const(16)  # the checklist permits the treatment
 
-# What is recorded and sounded on a way: numbers of actions.run
+# Transition actions: numbers of actions.run
 _QUIET = const(0)
 _REPORT_FAULTS = const(1)
-_ARM = const(2)  # the plan's record, the first time
+_ARM = const(2)  # the plan's record, once a treatment
 _DISARM_BUTTON = const(3)
 _DISARM_TIME = const(4)
 _REWARMED = const(5)
-_FREEZE = const(6)  # the record that a freeze begins
+_FREEZE = const(6)  # the record of the beginning of a freeze
 _NEXT_CYCLE = const(7)
 _END = const(8)  # the treatment's own record, after its last freeze
 _STOP = const(9)  # the same, between two cycles
 
 ANY = const(-1)
 
-# state, event, next state, what is recorded and sounded
+# state, event, next state, action
 TRANSITIONS = (
     (ANY, FAULTED, FAULT, _REPORT_FAULTS),
     (BOOT, STARTED, SELF_TEST, _QUIET),
@@ -86,7 +86,7 @@ TRANSITIONS = (
 
 
 def way(state, event):
-    """(next state, action) of the way that `event` leads from `state`, or None."""
+    """(next state, action) of the transition from `state` on `event`, or None."""
     for begin, by, end, action in TRANSITIONS:
         if by == event and (begin == state or begin == ANY):
             return end, action
@@ -94,7 +94,7 @@ def way(state, event):
 
 
 class Machine:
-    """Holds the state, the one before it, and when it was entered."""
+    """The present state, the previous one, and the time of entry."""
 
     def __init__(self, now_ms):
         self.state = BOOT
@@ -102,11 +102,11 @@ class Machine:
         self.since_ms = now_ms
 
     def enter(self, state, now_ms):
-        """The new state; its time counts from now."""
+        """Enter a state; its time starts now."""
         self.was = self.state
         self.state = state
         self.since_ms = now_ms
 
     def begin_anew(self, now_ms):
-        """The state stays; its time counts from now."""
+        """Restart the time of the present state."""
         self.since_ms = now_ms

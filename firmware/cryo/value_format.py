@@ -1,8 +1,8 @@
-"""A setting's value as the operator thinks of it: 2.5 mm, 12 %, off, the applicator's name.
-Loaded by views.py while a host's question is on the screen, and dropped again.
+"""Format a setting's value in display units: 2.5 mm, 12 %, off, the applicator's name.
+Loaded by presenter.py to show a host-requested change, then unloaded.
 
-Pure; may import micropython.const and cryo's dose, schema, texts. Controls: H-13 (what a change
-means can be read by the one who confirms it).
+Pure; may import micropython.const and cryo's dose, schema, texts. Controls: H-13 (the operator can
+read the change that is to be confirmed).
 """
 
 from micropython import const
@@ -39,7 +39,7 @@ def said(index, value):
 
 
 def _decimal(value, parts):
-    """A number of so many parts (10 or 1000) with no more digits than it has, and one at least."""
+    """Format value/parts (10 or 1000) as a decimal: no trailing zeros, but one decimal at least."""
     text = "%d.%03d" % (value // parts, value % parts * (1000 // parts))
     while text.endswith("0") and not text.endswith(".0"):
         text = text[:-1]

@@ -1,22 +1,22 @@
-"""The valve: dose timer and dead-man, both PIO programs. The only room that knows `rp2`.
+"""The valve: dose timer and dead-man, both PIO programs. The only module that uses `rp2`.
 
-May import rp2, micropython.const. Controls: H-01 (the end of a freeze needs no processor; an
-absolute ceiling of 30 s below everything that is configured), H-03 (the E-stop loop is the
-timer's abort pin), H-11 (the dead-man), H-04 (both switches are low from the first moment).
+May import rp2, micropython.const. Controls: H-01 (the end of a freeze does not depend on the
+processor; an absolute ceiling of 30 s for every setting), H-03 (the E-stop loop is the timer's
+abort pin), H-11 (the dead-man), H-04 (both switches are low from the start).
 
-GATE (state machine 0, 1 MHz). One count N goes in; the gate is high for 2 N + 2 us, and falls
-within 3 us of the E-stop loop's opening, whatever the processor does. The state machine then
-hands back what was left of N: 0 when it ran to its end.
+GATE (state machine 0, 1 MHz). It takes a count N; the gate is high for 2 N + 2 us, and falls within
+3 us of the E-stop loop's opening, independent of the processor. The state machine then returns the
+remainder of N: 0 after a complete count.
 
 SUPPLY (state machine 1, 100 kHz), a second switch in series. One word raises it; then it stays
-high only while the loop tops it up, and falls 60 ms after the last top-up. A top-up that comes
-late finds it low and leaves it low: after a standstill nothing resumes (H-15).
+high only while the loop tops it up, and falls 60 ms after the last top-up. A late top-up leaves it
+low: after a stall of the loop nothing resumes (H-15).
 """
 
 import rp2
 from micropython import const
 
-_CEILING_US = const(30000000)  # no freeze is longer, whatever is asked for. H-01
+_CEILING_US = const(30000000)  # longest freeze, for any request. H-01
 DEAD_MAN_MS = const(60)
 
 _GATE_HZ = const(1000000)
@@ -25,7 +25,7 @@ _TOP_UP = const(2000)  # 3 cycles of 10 us each: 60 ms
 _RAISE = const(2001)  # the one word that raises SUPPLY; Y holds it for comparison
 _OVERHEAD_US = const(2)
 
-# Encoded instructions for `exec`: they close the gate early and fetch what was left.
+# Encoded instructions for `exec`: close the gate early and fetch the remaining count.
 _MOV_Y_X = const(0xA041)
 _SET_X_0 = const(0xE020)
 _MOV_ISR_Y = const(0xA0C2)
@@ -41,7 +41,7 @@ def _gate_program():
     wrap_target()
     pull(block)
     mov(x, osr)
-    jmp(pin, "open")  # an open E-stop loop: do not even begin
+    jmp(pin, "open")  # with an open E-stop loop, do not begin
     jmp("report")
     label("open")
     set(pins, 1)
@@ -69,14 +69,14 @@ def _supply_program():
     jmp(x_not_y, "off")
     set(pins, 1)
     label("alive")
-    pull(noblock)  # nothing new: takes X, so the count simply goes on
+    pull(noblock)  # empty FIFO: takes X, so the count continues
     mov(x, osr)
     jmp(x_dec, "alive")
     wrap()
 
 
 class Valve:
-    """Two switches in series. Everything is closed until `open_for` and `hold_supply` agree."""
+    """Two switches in series: it is open only with both `open_for` and `hold_supply`."""
 
     def __init__(self, gate_pin, supply_pin, estop_pin):
         self._gate_pin = gate_pin
@@ -90,13 +90,13 @@ class Valve:
         self._supply.exec(_MOV_Y_OSR)
         self._gate.active(1)
         self._supply.active(1)
-        self._count = 0  # N of the freeze that runs, or 0
-        self._asked = 1  # N of the freeze that ended
-        self._left = 1  # what of it was not counted
+        self._count = 0  # N of the present opening, or 0
+        self._last = 1  # N of the last opening
+        self._left = 1  # the part of it that was not counted
 
     @staticmethod
     def allowed(gate_us):
-        """Whether `open_for` would take this time. H-01"""
+        """Whether `open_for` accepts this time. H-01"""
         return _OVERHEAD_US < gate_us <= _CEILING_US
 
     def raise_supply(self):
@@ -105,12 +105,12 @@ class Valve:
             self._supply.put(_RAISE)
 
     def hold_supply(self):
-        """Top the dead-man up: SUPPLY, if it is high, stays so for another 60 ms. Each tick."""
-        if self._supply.tx_fifo() == 0:  # never wait for a state machine that has stopped
+        """Top up the dead-man, each tick: SUPPLY, if high, stays high for another 60 ms."""
+        if self._supply.tx_fifo() == 0:  # `put` would block if the state machine has stopped
             self._supply.put(_TOP_UP)
 
     def drop_supply(self):
-        """SUPPLY low at once."""
+        """SUPPLY low immediately."""
         if self._supply.tx_fifo() == 0:
             self._supply.put(0)
 
@@ -123,9 +123,9 @@ class Valve:
         return self._gate_pin.value()
 
     def open_for(self, gate_us):
-        """Open now for so many us of this board's clock; the end needs no further call.
+        """Open now for `gate_us` of this board's clock; the end needs no further call.
 
-        Returns False, and nothing opens, when the time is over the ceiling or a count runs.
+        Returns False, and does not open, if the time is over the ceiling or a count is running.
         """
         if gate_us <= _OVERHEAD_US or gate_us > _CEILING_US:
             return False
@@ -138,17 +138,17 @@ class Valve:
         return True
 
     def ended(self):
-        """True when no count runs: `complete` and `delivered_us` then speak of the last one."""
+        """True when no count is running: `complete` and `delivered_us` then give the last one."""
         gate = self._gate
         while gate.rx_fifo():
             word = gate.get()
-            # After `close` there are two words, in either order: the program's own 0, and what
-            # was left. A word over N is X caught in the two cycles of its underflow: the end.
+            # After `close` there are two words, in either order: the program's own 0, and the
+            # remainder. A word over N is X read within the two cycles of its underflow: complete.
             if self._count:
-                self._asked = self._count
+                self._last = self._count
                 self._count = 0
                 self._left = 0
-            if self._left < word <= self._asked:
+            if self._left < word <= self._last:
                 self._left = word
         return self._count == 0
 
@@ -157,21 +157,21 @@ class Valve:
         return self._left == 0
 
     def delivered_us(self):
-        """How long the gate was high, in us of this board's clock, after `ended`."""
+        """Gate high time of the last count, in us of this board's clock, after `ended`."""
         if self._left == 0:
-            return 2 * self._asked + _OVERHEAD_US
-        if self._left == self._asked:
-            return 0  # the E-stop loop was open before: the gate never rose
-        return 2 * (self._asked - self._left) + 1
+            return 2 * self._last + _OVERHEAD_US
+        if self._left == self._last:
+            return 0  # the E-stop loop was already open: the gate never rose
+        return 2 * (self._last - self._left) + 1
 
     def close(self):
-        """Close early, from the processor. What was left is read just before: up to 50 us."""
+        """Close early, from the processor. The remainder is read up to 50 us before."""
         gate = self._gate
         if self._count and not gate.rx_fifo():
             gate.exec(_MOV_Y_X)
             gate.exec(_SET_X_0)  # the program itself now ends its count: gate low within 3 us
-            # It then reports through ISR; ours must not come in between. (Seen on a real
-            # interpreter: the record told a full dose.)
+            # Wait until the program has pushed its report through ISR, otherwise ours would mix
+            # with it. (Observed on a real interpreter: a full dose was recorded.)
             for _ in range(_REPORT_WAITS):
                 if gate.rx_fifo():
                     break

@@ -1,7 +1,7 @@
-"""What the screens may know: one record, written by the presenter and read by the screens only.
+"""The view: the data of the screens, written by the presenter and read by the screens only.
 
-Pure; may import micropython.const. Controls: H-09 (no decision reads what is shown, so that what is
-shown can change without changing what is done).
+Pure; may import micropython.const. Controls: H-09 (no decision reads the view, so that the display
+can change without changing the behaviour).
 """
 
 from micropython import const
@@ -15,25 +15,25 @@ FIELD_PATIENT = const(4)
 
 
 class View:
-    """What the screens may know. Integers in the unit of their names; texts as strings."""
+    """The data of the screens. Integers in the unit of their names; texts as strings."""
 
     def __init__(self):
         self.version = ""
         self.depth_um = 0
         self.dose_ms = 0  # negative: the depth is outside the applicator's table
         self.applicator = ""
-        self.range_text = ""  # the table's range in words
-        self.hint = ""  # what inhibits arming; "" = nothing
+        self.range_text = ""  # the table's range as text
+        self.hint = ""  # why arming is inhibited; "" = permitted
         self.field = FIELD_DEPTH
         self.profile_name = ""
         self.cycles = 1  # freezes of this treatment
         self.cycle = 1  # the present one
         self.margin_um = 0
         self.plan_um = 0  # lesion depth + margin
-        self.spread_um = 0  # 1 sigma of the depth that a dose reaches
+        self.spread_um = 0  # 1 sigma of the depth of this dose
         self.patient_ref = 0  # 0 = none
-        self.shots_left = -1  # freezes of this dose that the dewar holds; -1 = unknown
-        self.observe_ms = -1  # left of an observation; -1 = none
+        self.shots_left = -1  # freezes of this dose left in the dewar; -1 = unknown
+        self.observe_ms = -1  # remaining observation time; -1 = none
         self.remaining_ms = 0
         self.planned_ms = 0
         self.delivered_ms = 0
@@ -43,27 +43,27 @@ class View:
         self.timeout_s = 0
         self.estimate_um = -1  # -1 = no estimate
         self.target_um = 0  # the depth that ends the freeze; 0 = time ends it
-        self.short = False  # complete, and yet short of the lesion's base by the estimate
+        self.short = False  # complete, but short of the lesion's base by the estimate
         self.ice_ms = -1  # since the ice field was marked; -1 = not marked
         self.nozzle_c_x100 = 0
         self.cold = False  # the nozzle is at liquid temperature
         self.purge_ms = 0  # since it began
-        self.pedal = False  # TRIGGER is a pedal: pressed and let go
+        self.pedal = False  # TRIGGER is a pedal in PRESS mode
         self.pressed = False  # TRIGGER is down
         self.thaw_ms = 0
         self.thaw_min_ms = 0
-        self.thawed = False  # the operator has said so: ARM goes on
+        self.thawed = False  # the thaw is over: ARM goes on
         self.skin_c_x100 = 0
         self.skin_valid = False
         self.page = 1  # of `pages` of the screening
         self.pages = 1
-        self.item = -1  # which of the lines is chosen; -1 = none
-        self.items = 0  # how many lines of `item_words` there are
+        self.item = -1  # the chosen line; -1 = none
+        self.items = 0  # number of lines in `item_words`
         self.item_words = [""] * 3
-        self.item_values = [""] * 3  # right of them
+        self.item_values = [""] * 3  # shown right of them
         self.title = ""
         self.lines = [""] * 3
         self.confirm_key = ""
-        self.confirm_old = ""  # "" = there is none
+        self.confirm_old = ""  # "" = none
         self.confirm_new = ""
         self.confirm_unit = ""

@@ -19,12 +19,12 @@ def test_a_probe_s_seconds_are_counted_as_the_model_has_them() -> None:
     assert max(max(freeze.nozzle_c) for freeze in freezes) > -165.0, "one of them had rewarmed"
     nodes = tuple(round(c * 100) for c in nozzle.NODES_C)
     assert nodes == estimate._NOZZLE_C  # pyright: ignore[reportPrivateUsage]
-    counts = estimate._PROBE_COUNTS  # pyright: ignore[reportPrivateUsage]
+    counts = estimate._PROBE_WEIGHTS  # pyright: ignore[reportPrivateUsage]
     assert max(abs(error) for error in nozzle.errors(one, freezes, counts)) < 0.01
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "name"), [(SPRAY, "_COUNTS"), (PROBE, "_PROBE_COUNTS")])
+@pytest.mark.parametrize(("kind", "name"), [(SPRAY, "_WEIGHTS"), (PROBE, "_PROBE_WEIGHTS")])
 def test_the_counts_are_what_the_command_prints_and_come_near(kind: int, name: str) -> None:
     """To the rounding; and a purged freeze's depth within 2 % of the model's in 95 of 100."""
     freezes = nozzle.drawn(kind)
