@@ -9,6 +9,7 @@ May import the standard library, `hw_sim.world`, `hw_sim.fakes`, `hw_sim.image.f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,17 @@ from hw_sim.world.clock import Clock
 from hw_sim.world.plant import Plant, PlantParams
 from hw_sim.world.trace import Trace
 from hw_sim.world.wiring import Wiring
+
+
+def _board_files(folder: Path) -> dict[str, str]:
+    """What lands on the board: its name there, and where it lies on the host."""
+    root = os.path.join(folder, "")
+    return {
+        path.removeprefix(root).replace(os.sep, "/"): path
+        for where, _folders, names in os.walk(root)
+        for path in (os.path.join(where, name) for name in names)
+        if path.endswith((".py", ".bin"))
+    }
 
 
 class FastBench(SimulatedBench):
@@ -58,13 +70,9 @@ class FastBench(SimulatedBench):
         )
         self.wiring.power(False)
         self.flash = SimFlash() if flash is None else flash
-        sources = {
-            path.relative_to(self.firmware_dir).as_posix(): path
-            for path in sorted(self.firmware_dir.rglob("*"))
-            if path.suffix in (".py", ".bin")
-        }
+        sources = _board_files(self.firmware_dir)
         if reflash or self.flash.blank:
-            self.write_files({name: path.read_bytes() for name, path in sources.items()})
+            self.write_files({name: Path(path).read_bytes() for name, path in sources.items()})
         self.chip = Chip(
             self.clock,
             self.wiring,

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from greenlet import getcurrent, greenlet
@@ -68,7 +67,7 @@ class Chip:
         *,
         load: Callable[[Boot], Imports],
         unique_id: bytes = bytes.fromhex("e661640843275b2c"),
-        sources: dict[str, Path] | None = None,
+        sources: dict[str, str] | None = None,
         crashes_raise: bool = True,
     ) -> None:
         if len(unique_id) != 8:

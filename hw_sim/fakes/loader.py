@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import os
 import re
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
@@ -105,6 +108,43 @@ def _refuse(filename: str, node: ast.AST, words: str) -> NoReturn:
     raise ChipMisuse(f"{filename}:{getattr(node, 'lineno', 0)}: {words}")
 
 
+@lru_cache(maxsize=512)
+def _defined(source: str) -> frozenset[str]:
+    """The methods and attributes that a file defines."""
+    return frozenset(a or b for a, b in _DEFINED.findall(source))
+
+
+@dataclass(slots=True)
+class _Read:
+    """What loaders have read from a flash, for the next one to find."""
+
+    files: dict[str, bytes | None] = field(default_factory=dict[str, bytes | None])
+    """By path; None: there is no such file."""
+    own: frozenset[str] | None = None
+    """The methods and attributes that all of its programs define."""
+
+
+@lru_cache(maxsize=8)
+def _read_before(_image: bytes) -> _Read:
+    """What was read from a flash of this content, or nothing yet.
+
+    littlefs asks for a few bytes at a time, so the modules of one start cost 8 ms; finding the
+    image again costs 0.4 ms.
+    """
+    return _Read()
+
+
+def _host_text(path: str) -> str:
+    """A file of the host, read anew when its time or size has changed (as `linecache` does)."""
+    status = os.stat(path)
+    return _host_text_of(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=512)
+def _host_text_of(path: str, _mtime_ns: int, _size: int) -> str:
+    return Path(path).read_text()
+
+
 class Loader:
     """The import system of one boot."""
 
@@ -113,7 +153,10 @@ class Loader:
         self.modules: dict[str, ModuleType] = {}
         self.constants: dict[str, frozenset[str]] = {}
         self.files: set[str] = set()
-        self._own: set[str] | None = None
+        self._own: frozenset[str] | None = None
+        flash = boot.chip.flash
+        self._read_at = flash.operations
+        self._read = _read_before(flash.image())
         port = Port(boot, self)
         self.port = port.modules
         self.builtins = port.builtins()
@@ -122,31 +165,42 @@ class Loader:
 
     # -- files
 
-    def _source(self, path: str) -> str | None:
-        filesystem = self.boot.filesystem
-        assert filesystem is not None
-        try:
-            return filesystem.read_file(path).decode()
-        except OSError:
-            return None
-
-    def _own_attributes(self) -> set[str]:
-        """Every method and attribute that the firmware's own files define."""
-        if self._own is None:
+    def _file(self, path: str) -> bytes | None:
+        files = self._known().files
+        if path not in files:
             filesystem = self.boot.filesystem
             assert filesystem is not None
-            self._own = set()
-            for path, _size in filesystem.files():
-                if path.endswith(".py"):
-                    text = filesystem.read_file(path).decode()
-                    self._own.update(a or b for a, b in _DEFINED.findall(text))
+            try:
+                files[path] = filesystem.read_file(path)
+            except OSError:
+                files[path] = None
+        return files[path]
+
+    def _known(self) -> _Read:
+        """What has been read from this flash, as long as it is as this boot has found it."""
+        return self._read if self.boot.chip.flash.operations == self._read_at else _Read()
+
+    def _source(self, path: str) -> str | None:
+        content = self._file(path)
+        return None if content is None else content.decode()
+
+    def _own_attributes(self) -> frozenset[str]:
+        """Every method and attribute that the firmware's own files define."""
+        if self._own is None:
+            known = self._known()
+            if known.own is None:
+                filesystem = self.boot.filesystem
+                assert filesystem is not None
+                texts = (self._source(p) for p, _size in filesystem.files() if p.endswith(".py"))
+                known.own = frozenset[str]().union(*(_defined(text) for text in texts if text))
+            self._own = known.own
         return self._own
 
     def _execute(self, made: ModuleType, path: str, source: str) -> None:
         host = self.boot.chip.sources.get(path.lstrip("/"))
         filename = path
-        if host is not None and host.read_text() == source:
-            filename = str(host)
+        if host is not None and _host_text(host) == source:
+            filename = host
         self.files.add(filename)
         code, constants, lacking = _compile(source, filename)
         for attribute, line in lacking:

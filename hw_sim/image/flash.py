@@ -70,7 +70,17 @@ class SimFlash(UserContext):
     @property
     def blank(self) -> bool:
         """Nothing has ever been written."""
-        return self.buffer.count(0xFF) == len(self.buffer)
+        buffer = self.buffer
+        # By blocks: what has been formatted is known by its first.
+        return all(
+            buffer.count(0xFF, at, at + BLOCK_BYTES) == BLOCK_BYTES
+            for at in range(0, len(buffer), BLOCK_BYTES)
+        )
+
+    @property
+    def operations(self) -> int:
+        """Programs and erases since the flash was made: the same as before, the same content."""
+        return self.programs + self.erases
 
     def image(self) -> bytes:
         """The content, for `SimFlash(image)`."""

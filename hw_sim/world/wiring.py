@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from hw_sim.world.clock import ClockLike
 from hw_sim.world.parts.contacts import Button, EStop
@@ -45,6 +45,15 @@ Tap = Callable[[int, str, float], None]
 
 class WiringError(RuntimeError):
     """The chip did something to a pin that would damage or misuse what hangs on it."""
+
+
+@lru_cache(maxsize=16)
+def _noise(seed: int, lsb: float) -> tuple[float, ...]:
+    """The noise of the analog readings, in counts; half a count more, for rounding."""
+    draw = random.Random(seed)
+    return tuple(
+        0.5 + max(-4.0, min(4.0, draw.gauss(0.0, 1.0))) * lsb for _ in range(_NOISE_LENGTH)
+    )
 
 
 class Wiring:
@@ -87,11 +96,7 @@ class Wiring:
         self._out: list[int | None] = [None] * _PINS
         self._energised = False
         self._was_open = False
-        draw = random.Random(seed)
-        self._noise = [
-            0.5 + max(-4.0, min(4.0, draw.gauss(0.0, 1.0))) * noise_lsb
-            for _ in range(_NOISE_LENGTH)
-        ]
+        self._noise = _noise(seed, noise_lsb)
         self._noise_at = 0
         for name, pin in BUTTON_PINS.items():
             self.buttons[name].on_level = partial(self._input_changed, pin, name.upper())

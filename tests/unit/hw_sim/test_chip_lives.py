@@ -254,3 +254,23 @@ def test_a_blank_flash_is_formatted_as_boot_py_does(tmp_path: Path) -> None:
     bench.run_for(500)
     assert bench.chip.at_prompt  # no main.py any more
     assert bench.files() == {}
+
+
+def test_what_is_imported_is_what_lies_in_the_flash_now(tmp_path: Path) -> None:
+    """Files that were read before are known by the flash's content, not by their names."""
+    main = """
+    def look():
+        try:
+            import part
+        except ImportError:
+            return "none"
+        return part.WORD
+    print(look(), end=" ")
+    with open("part.py", "w") as file:
+        file.write("WORD = 'mine'")
+    print(look(), end=" ")
+    """
+    assert printed(tmp_path, main).split() == ["none", "mine"]
+    again = printed(tmp_path, main, files={"part.py": "WORD = 'theirs'"})
+    assert again.split() == ["theirs", "theirs"]  # a module is imported once a boot
+    assert printed(tmp_path, main, files={"part.py": "WORD = 'other'"}).split()[0] == "other"
