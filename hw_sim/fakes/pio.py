@@ -12,6 +12,7 @@ chip); a program that is removed while it runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from hw_sim.fakes.errors import ChipMisuse, NotModelled
@@ -29,6 +30,7 @@ from hw_sim.fakes.pio_machine import (
     WAIT,
     Config,
     Machine,
+    Registers,
     Word,
 )
 from hw_sim.fakes.pioasm import (
@@ -47,7 +49,25 @@ SYS_CLOCK_HZ = 125_000_000
 NS_PER_SYS_CYCLE = 8
 
 
-_SEEN_MOST = 1_000  # forecasts kept
+_SEEN_MOST = 1_000  # outlooks kept
+_AFTER_MOST = 32  # and of each, what so many different waits make of it
+
+
+@dataclass(slots=True)
+class _After:
+    """What some cycles make of a machine whose FIFO of received words they leave alone."""
+
+    taken: int  # words of the transmit FIFO
+    registers: Registers
+
+
+@dataclass(slots=True)
+class _Outlook:
+    """What a state of a machine leads to as long as no input changes. In cycles from it."""
+
+    shown: int  # the tick that shows outside
+    quiet: int  # up to there neither that nor a FIFO is touched
+    after: dict[int, _After]
 
 
 class Block:
@@ -78,7 +98,8 @@ class Block:
         self.runners = [Runner(self, i) for i in range(4)]
         self._decoded: dict[tuple[int, bool], list[Word]] = {}
         self.watched = 0  # the pins whose level any machine looks at, as a mask
-        self.watched_pins: list[int] = []
+        self.inputs: tuple[int, ...] = ()  # their levels
+        self.foreseeable = True  # what a machine does follows from its state and from `inputs`
 
     # -- program memory
 
@@ -149,6 +170,7 @@ class Block:
     def watch(self) -> None:
         """Work out which pins matter: a machine has been configured, or given an instruction."""
         mask = 0
+        self.foreseeable = not any(word >> 13 == 6 for word in self.memory)  # flags
         for word in self.memory:
             op = word >> 13
             if op == 0 and word >> 5 & 7 == 6:
@@ -156,12 +178,18 @@ class Block:
                     mask |= 1 << runner.machine.config.jmp_pin
             elif op == 1 or (op == 2 and not word >> 5 & 7) or (op == 5 and not word & 7):
                 mask = MASK32
+                self.foreseeable = False
         if any(runner.machine.latched is not None for runner in self.runners):
             mask = MASK32
+            self.foreseeable = False
         self.watched = mask
-        self.watched_pins = [gp for gp in range(32) if mask >> gp & 1]
+        self._look()
         for runner in self.runners:
-            runner.seen.clear()
+            runner.forget()
+
+    def _look(self) -> None:
+        levels, mask = self.levels, self.watched
+        self.inputs = tuple([level for gp, level in enumerate(levels) if mask >> gp & 1])
 
     # -- time
 
@@ -173,6 +201,7 @@ class Block:
 
     def replan(self) -> None:
         """A level or a flag has changed: look again for what comes next."""
+        self._look()
         for runner in self.runners:
             if runner.enabled or runner.machine.latched is not None:
                 runner.plan()
@@ -204,7 +233,7 @@ class Block:
         self.out = self.dirs = self.irq_flags = self.used = 0
         self.memory = [0] * 32
         self.watched = 0
-        self.watched_pins = []
+        self.inputs = ()
         self._decoded.clear()
 
 
@@ -216,8 +245,8 @@ class Runner:
     """
 
     __slots__ = (
-        "block", "enabled", "forecast", "index", "machine", "origin_ns", "quiet_ns", "seen",
-        "timer",
+        "_outlook", "_outlook_cycle", "block", "enabled", "forecast", "index", "machine",
+        "_synced_ns", "origin_ns", "quiet_ns", "seen", "timer",
     )  # fmt: skip
 
     def __init__(self, block: Block, index: int) -> None:
@@ -229,9 +258,12 @@ class Runner:
         self.origin_ns = 0
         self.quiet_ns = 0  # up to then nothing happens to the FIFOs, as planned
         self.timer: TimerLike | None = None
-        # What a forecast found before, by the state it began with. A loop that is topped up every
-        # 10 ms meets the same few states again and again.
-        self.seen: dict[tuple[Any, ...], tuple[int, int]] = {}
+        # What was found before, by the state it began with. A loop that is topped up every 10 ms
+        # meets the same few states again and again: of 2000 top-ups all but 30 are known.
+        self.seen: dict[tuple[Any, ...], _Outlook] = {}
+        self._outlook: _Outlook | None = None  # of the state in which the machine was planned
+        self._outlook_cycle = 0
+        self._synced_ns = -1  # every tick before that has been executed
 
     def tick_ns(self, n: int) -> int:
         """When tick `n` is. The fractional divider drops no time: the n-th tick is at ⌊n·div⌋."""
@@ -240,7 +272,8 @@ class Runner:
     def first_tick(self, t_ns: int) -> int:
         """The number of the first tick at or after `t_ns`."""
         sys_cycles = -(-(t_ns - self.origin_ns) // NS_PER_SYS_CYCLE)
-        return max(0, -(-(sys_cycles << 8) // self.machine.config.divider))
+        tick = -(-(sys_cycles << 8) // self.machine.config.divider)
+        return tick if tick > 0 else 0
 
     # -- control
 
@@ -253,6 +286,7 @@ class Runner:
         machine.misses.clear()
         machine.words = None
         self.enabled = False
+        self._synced_ns = -1
         self.origin_ns = self.block.clock.now_ns
         machine.cycle = 0
         machine.tx.clear()
@@ -264,7 +298,7 @@ class Runner:
     def reset(self) -> None:
         self.cancel()
         self.enabled = False
-        self.seen.clear()
+        self.forget()
         self.machine = Machine(self.block, Config())
 
     def enable(self, on: bool) -> None:
@@ -327,70 +361,104 @@ class Runner:
 
     def sync(self) -> None:
         """Execute every tick before now. None of them shows: the plan would have called."""
-        if not self.enabled:
+        now_ns = self.block.clock.now_ns
+        if self.enabled and now_ns != self._synced_ns:
+            limit = self.first_tick(now_ns)
+            cycles = limit - self.machine.cycle
+            if cycles > 0:
+                self._pass(limit, cycles)
+            self._synced_ns = now_ns
+
+    def _pass(self, limit: int, cycles: int) -> None:
+        """Execute so many ticks, up to `limit`, or do at once what they are known to make."""
+        machine, outlook = self.machine, self._outlook
+        if outlook is None or machine.cycle != self._outlook_cycle:
+            self._run(limit)
             return
-        limit = self.first_tick(self.block.clock.now_ns)
+        after = outlook.after.get(cycles)
+        if after is None:
+            words, received = len(machine.tx), len(machine.rx)
+            quiet = not self._run(limit) and len(machine.rx) == received
+            if quiet and len(outlook.after) < _AFTER_MOST:
+                taken = words - len(machine.tx)
+                outlook.after[cycles] = _After(taken, machine.registers())
+            return
+        for _ in range(after.taken):
+            machine.tx.popleft()
+        machine.resume(limit, after.registers)
+
+    def _run(self, limit: int) -> bool:
+        """Execute every tick below `limit`. True: some of it has shown."""
         machine = self.machine
+        shown = False
         while machine.cycle < limit:
             if machine.run(limit):
                 self.block.apply(machine)
+                shown = True
+        return shown
 
     def plan(self) -> None:
         """Find the next tick that shows, and have the clock call for it."""
         self.cancel()
-        if not self.enabled:
-            if self.machine.latched is not None:
-                self.machine.settle()
-                self.block.apply(self.machine)
-            return
         machine, block = self.machine, self.block
-        key: tuple[Any, ...] | None = None
-        if block.watched != MASK32 and not block.irq_flags:
-            key = (
-                machine.pc, machine.x, machine.y, machine.isr, machine.osr, machine.isr_n,
-                machine.osr_n, machine.delay, machine.stalled, machine.latched,
-                machine.waiting_irq, len(machine.rx), *machine.tx,
-                *[block.levels[gp] for gp in block.watched_pins],
-            )  # fmt: skip
-            known = self.seen.get(key)
-            if known is not None:
-                shown, touched = machine.cycle + known[0], machine.cycle + known[1]
-                self._call_at_tick(shown)
-                self.quiet_ns = self.tick_ns(min(shown, touched))
+        if not self.enabled:
+            if machine.latched is not None:
+                machine.settle()
+                block.apply(machine)
+            return
+        outlook, key = None, None
+        if block.foreseeable and not block.irq_flags:
+            key = (machine.registers(), block.out, block.dirs, block.inputs, len(machine.rx),
+                   *machine.tx)  # fmt: skip
+            outlook = self.seen.get(key)
+        if outlook is None:
+            outlook = self._forecast()
+            if outlook is None:
                 return
-        ahead = machine.copy()
-        self.forecast = ahead
+            if key is not None:
+                if len(self.seen) >= _SEEN_MOST:
+                    self.seen.clear()
+                self.seen[key] = outlook
+        start = machine.cycle
+        if key is not None:
+            self._outlook, self._outlook_cycle = outlook, start
+        self._call_at_tick(start + outlook.shown)
+        self.quiet_ns = self.tick_ns(start + outlook.quiet)
+
+    def _forecast(self) -> _Outlook | None:
+        """Let a copy of the machine run. None: nothing shows, as far as it was followed."""
+        block, start = self.block, self.machine.cycle
+        self.forecast = ahead = self.machine.copy()
         flags = block.irq_flags
         shows = ahead.run(NEVER)
         block.irq_flags = flags  # the forecast must leave no trace
         self.forecast = None
         seen = ahead.cycle
         if shows:
-            self._call_at_tick(seen - 1)
-            if key is not None:
-                if len(self.seen) >= _SEEN_MOST:
-                    self.seen.clear()
-                start = machine.cycle
-                self.seen[key] = seen - 1 - start, ahead.fifo_cycle - start
-        elif seen < NEVER:
+            return _Outlook(seen - 1 - start, min(seen - 1, ahead.fifo_cycle) - start, {})
+        if seen < NEVER:
             self._call_at_tick(seen)  # the forecast's budget ran out: look again there
         self.quiet_ns = self.tick_ns(min(seen - 1, ahead.fifo_cycle))
+        return None
 
     def _call_at_tick(self, n: int) -> None:
         clock = self.block.clock
-        self.timer = clock.call_at(max(self.tick_ns(n), clock.now_ns), self._due)
+        t_ns, now_ns = self.tick_ns(n), clock.now_ns
+        self.timer = clock.call_at(t_ns if t_ns > now_ns else now_ns, self._due)
 
     def _due(self) -> None:
         self.timer = None
-        limit = self.first_tick(self.block.clock.now_ns) + 1
-        machine = self.machine
-        while machine.cycle < limit:
-            if machine.run(limit):
-                self.block.apply(machine)
+        self._run(self.first_tick(self.block.clock.now_ns) + 1)
         self.plan()
+
+    def forget(self) -> None:
+        """What was foreseen may no longer be what happens."""
+        self.seen.clear()
+        self._outlook = None
 
     def cancel(self) -> None:
         self.quiet_ns = 0
+        self._outlook = None
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

@@ -74,6 +74,8 @@ class Config:
 
 
 Word = tuple[int, int, int, int, int]  # kind, a, b, delay, side (-1: none)
+# PC, X, Y, ISR, OSR, both shift counts, delay, stalled, latched, waiting for a flag.
+Registers = tuple[int, int, int, int, int, int, int, int, bool, int | None, bool]
 
 
 class Machine:
@@ -138,6 +140,21 @@ class Machine:
         other.words = self.words
         other.quick = self.quick
         return other
+
+    def registers(self) -> Registers:
+        """Everything but the FIFOs and the time."""
+        return (
+            self.pc, self.x, self.y, self.isr, self.osr, self.isr_n, self.osr_n, self.delay,
+            self.stalled, self.latched, self.waiting_irq,
+        )  # fmt: skip
+
+    def resume(self, cycle: int, registers: Registers) -> None:
+        """Be at `cycle` with these registers."""
+        self.cycle = cycle
+        (
+            self.pc, self.x, self.y, self.isr, self.osr, self.isr_n, self.osr_n, self.delay,
+            self.stalled, self.latched, self.waiting_irq,
+        ) = registers  # fmt: skip
 
     def restart(self) -> None:
         """SM_RESTART: shift counters, ISR, delay and stalls are cleared; X, Y, OSR, PC stay."""

@@ -381,6 +381,25 @@ def test_thirty_seconds_at_one_megahertz_take_no_time_to_compute() -> None:
     assert fall - rise == 2 * (3_750_000_000 // 2) + 2
 
 
+def test_what_was_foreseen_with_the_pin_low_is_not_taken_for_it_high() -> None:
+    """Registers, PC and inputs are the same at both times; only the pin's latch is not."""
+
+    def body() -> None:
+        set(pins, 1)[3]
+        nop()[3]
+        set(pins, 0)[7]
+
+    set_pins_0, nop_word = 0xE000, 0xA042
+    bench = Ours(pioasm.asm_pio(body, set_init=2), set_base=GATE)
+    bench.at(7, lambda: bench.runner.execute(set_pins_0))  # in the midst of the high half
+    bench.at(21, lambda: bench.runner.execute(nop_word))  # there again, a pass later
+    bench.clock.advance_to(40 * 8)
+    high = 1 << GATE
+    rises, falls = ([c for c, v in bench.edges if v == level] for level in (high, 0))
+    assert rises == [1, 15, 29]
+    assert falls == [6, 21, 37]
+
+
 def test_bit_reversal_which_pioemu_does_not_know() -> None:
     def body() -> None:
         pull(block)
