@@ -29,6 +29,7 @@ _NO = object()
 _SYS_HZ = 125_000_000
 _EIO, _ETIMEDOUT = 5, 110
 _WATCHDOG = 0x40058000
+_SCRATCH = _WATCHDOG + 0x0C
 _WATCHDOG_CLEAR, _WATCHDOG_ENABLE = _WATCHDOG + 0x3000, 1 << 30  # data sheet 2.1.2, 4.7.6
 _TIMER_RAW_H, _TIMER_RAW_L = 0x40054024, 0x40054028
 
@@ -465,14 +466,16 @@ class I2C:
                 boot.select(gp, core.I2C)
 
     def _part(self, address: int) -> Any:
-        check(isinstance(address, int) and 8 <= address < 0x78, f"I2C address {address!r}")
+        if not isinstance(address, int) or not 8 <= address < 0x78:
+            raise ChipMisuse(f"I2C address {address!r}")
         part = self._boot.wiring.i2c(self._bus, address)
         if part is None:
             boot = self._boot
             boot.wait_until(boot.clock.now_ns + 11 * self._bit_ns)
             raise os_error(_EIO)
         hz = 1_000_000_000 // self._bit_ns
-        check(hz <= part.fastest_hz, f"{address:#x} takes {part.fastest_hz} Hz at most, not {hz}")
+        if hz > part.fastest_hz:
+            raise ChipMisuse(f"{address:#x} takes {part.fastest_hz} Hz at most, not {hz}")
         return part
 
     def _pay(self, count: int) -> None:
@@ -611,7 +614,7 @@ class Mem32:
     def __getitem__(self, address: int) -> int:
         self._aligned(address)
         boot = self._boot
-        index = (address - _WATCHDOG - 0x0C) >> 2
+        index = (address - _SCRATCH) >> 2
         if 0 <= index < 8:
             return boot.chip.scratch[index]
         if address == _WATCHDOG + 8:
@@ -623,12 +626,14 @@ class Mem32:
         raise NotModelled(f"machine.mem32[0x{address:08x}]")
 
     def __setitem__(self, address: int, value: int) -> None:
-        self._aligned(address)
+        if address & 3:
+            self._aligned(address)
         if address == _WATCHDOG_CLEAR and value == _WATCHDOG_ENABLE:
             self._boot.stop_watchdog()
             return
-        index = (address - _WATCHDOG - 0x0C) >> 2
+        index = (address - _SCRATCH) >> 2
         if not 0 <= index < 8:
             raise NotModelled(f"writing machine.mem32[0x{address:08x}]")
-        check(index != 4, "scratch 4 tells the boot ROM where to go: it is not for programs")
+        if index == 4:
+            raise ChipMisuse("scratch 4 tells the boot ROM where to go: it is not for programs")
         self._boot.chip.scratch[index] = value & 0xFFFFFFFF

@@ -313,14 +313,10 @@ class Stream:
         if self._fd == 0 and self._text:
             raise os_error(1)
         boot = self._boot
+        raw = data.encode() if isinstance(data, str) else bytes(data)
         if self._text:
-            raw = data.encode() if isinstance(data, str) else bytes(data)
             boot.usb.write(raw.replace(b"\n", b"\r\n"), boot.wait_until)
             return len(data)
-        if isinstance(data, str):
-            raw = data.encode()
-        else:
-            raw = bytes(data)
         return boot.usb.write(raw, boot.wait_until)
 
     def close(self) -> None:
@@ -367,43 +363,57 @@ POLLIN, POLLOUT, POLLERR, POLLHUP = 1, 4, 8, 16
 class Poll:
     """select.poll over the serial port, the only stream that can be polled here."""
 
+    __slots__ = ("_answers", "_boot", "_masks", "_streams", "_usb")
+
     def __init__(self, boot: Boot) -> None:
         self._boot = boot
         self._usb = boot.usb
         self._streams: dict[int, tuple[Any, int]] = {}
+        # All streams are the one port: what they are asked for, and the answer to each event.
+        self._masks = 0
+        self._answers: dict[int, tuple[tuple[Any, int], ...]] = {0: ()}
 
     def register(self, obj: Any, eventmask: int = POLLIN | POLLOUT) -> None:
         if not isinstance(obj, Stream):
             raise os_error(22)
         self._streams[id(obj)] = (obj, eventmask)
+        self._sum_up()
 
     def unregister(self, obj: Any) -> None:
         self._streams.pop(id(obj), None)
+        self._sum_up()
 
     def modify(self, obj: Any, eventmask: int) -> None:
         if id(obj) not in self._streams:
             raise os_error(2)
         self._streams[id(obj)] = (obj, eventmask)
+        self._sum_up()
 
-    def _ready(self) -> list[tuple[Any, int]]:
-        usb = self._usb
-        out: list[tuple[Any, int]] = []
-        for obj, mask in self._streams.values():
-            got = 0
-            if mask & POLLIN and usb.readable():
-                got = POLLIN
-            if mask & POLLOUT and usb.writable():
-                got |= POLLOUT
-            if got:
-                out.append((obj, got))
+    def _sum_up(self) -> None:
+        streams = self._streams.values()
+        self._masks = 0
+        for _obj, mask in streams:
+            self._masks |= mask
+        self._answers = {
+            events: tuple((obj, mask & events) for obj, mask in streams if mask & events)
+            for events in (0, POLLIN, POLLOUT, POLLIN | POLLOUT)
+        }
+
+    def _ready(self) -> tuple[tuple[Any, int], ...]:
+        masks, usb = self._masks, self._usb
+        events = 0
+        if masks & POLLIN and usb.readable():
+            events = POLLIN
+        if masks & POLLOUT and usb.writable():
+            events |= POLLOUT
         if self._boot.interrupt_pending:
             self._boot.pending()
-        return out
+        return self._answers[events]
 
     def poll(self, timeout: int = -1) -> list[tuple[Any, int]]:
         ready = self._ready()
         if ready or timeout == 0:
-            return ready
+            return list(ready)
         boot = self._boot
         end_ns = None if timeout < 0 else boot.clock.now_ns + timeout * 1_000_000
         while not ready:
@@ -413,10 +423,10 @@ class Poll:
             step_ns = now_ns + 1_000_000
             boot.wait_until(step_ns if end_ns is None else min(step_ns, end_ns))
             ready = self._ready()
-        return ready
+        return list(ready)
 
     def ipoll(self, timeout: int = -1, flags: int = 0) -> Iterator[tuple[Any, int]]:
-        return iter(self.poll(timeout))
+        return iter(self._ready() if timeout == 0 else self.poll(timeout))
 
 
 def _select(boot: Boot) -> ModuleType:

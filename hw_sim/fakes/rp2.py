@@ -221,9 +221,8 @@ class StateMachine:
     def put(self, value: Any, shift: int = 0) -> None:
         self._ready()
         runner = self._runner
-        values = [value] if isinstance(value, int) else list(value)
-        for word in values:
-            if not -(1 << 31) <= word < 1 << 32:
+        for word in (value,) if isinstance(value, int) else list(value):
+            if not -0x80000000 <= word <= 0xFFFFFFFF:
                 raise ChipMisuse(f"{self!r}.put({word}): it takes 32 bits")
             while not runner.put(word << shift & 0xFFFFFFFF):
                 self._wait()

@@ -27,6 +27,7 @@ TX_TIMEOUT_NS = 500_000_000
 ENUMERATION_NS = 15_000_000
 
 CTRL_C = 3
+_NEVER_NS = 1 << 62
 
 
 class UsbCdc:
@@ -49,7 +50,7 @@ class UsbCdc:
         self._ring = bytearray()
         self._held = bytearray()  # in the device's FIFO, when the host does not read
         self._drained_ns = 0  # when the FIFO will be empty, when the host reads
-        self._enumerated_ns: int | None = None
+        self._enumerated_ns = _NEVER_NS  # when the host has seen it; never: the chip is off
         self.interrupt_char = -1
         self.on_interrupt: Callable[[], None] | None = None
 
@@ -57,7 +58,7 @@ class UsbCdc:
 
     def host_write(self, data: bytes) -> None:
         """Send bytes to the device. They wait here until it takes them; lost when it is off."""
-        if self._enumerated_ns is None:
+        if self._enumerated_ns == _NEVER_NS:
             return
         if not self._waiting:
             self._next_packet_ns = max(self._next_packet_ns, self.clock.now_ns)
@@ -86,9 +87,9 @@ class UsbCdc:
 
     def unplug(self) -> None:
         """The chip is in reset or without power: whatever was under way is lost."""
-        if self._enumerated_ns is not None:
+        if self._enumerated_ns != _NEVER_NS:
             self.resets += 1
-        self._enumerated_ns = None
+        self._enumerated_ns = _NEVER_NS
         self._waiting.clear()
         self._ring.clear()
         self._held.clear()
@@ -97,8 +98,7 @@ class UsbCdc:
     @property
     def connected(self) -> bool:
         """The device is enumerated and a host has the port open."""
-        at = self._enumerated_ns
-        return self.opened and at is not None and self.clock.now_ns >= at
+        return self.opened and self.clock.now_ns >= self._enumerated_ns
 
     def readable(self) -> bool:
         """There is a byte to read."""
@@ -156,26 +156,37 @@ class UsbCdc:
 
     def write(self, data: bytes, wait_until: Callable[[int], None]) -> int:
         """Write, waiting in virtual time for room; the number of bytes that were taken."""
+        length = len(data)
         if not self.connected:
-            self.dropped_bytes += len(data)
+            self.dropped_bytes += length
             return 0
         at = 0
-        while at < len(data):
-            n = min(PACKET_BYTES, len(data) - at)
-            give_up_ns = self.clock.now_ns + TX_TIMEOUT_NS
-            while (room := self.room()) < n:
-                now_ns = self.clock.now_ns
-                if now_ns >= give_up_ns:
-                    self.dropped_bytes += len(data) - at
-                    return at
-                wait_ns = (n - room) * NS_PER_BYTE_IN if self.reading else 1_000_000
-                wait_until(min(now_ns + wait_ns, give_up_ns))
+        while at < length:
+            n = length - at
+            if n > PACKET_BYTES:
+                n = PACKET_BYTES
+            if self.room() < n and not self._room_for(n, wait_until):
+                self.dropped_bytes += length - at
+                return at
             chunk = data[at : at + n]
             if self.reading:
                 self.received += chunk
-                now_ns = self.clock.now_ns
-                self._drained_ns = max(self._drained_ns, now_ns) + n * NS_PER_BYTE_IN
+                from_ns = self.clock.now_ns
+                if from_ns < self._drained_ns:
+                    from_ns = self._drained_ns
+                self._drained_ns = from_ns + n * NS_PER_BYTE_IN
             else:
                 self._held += chunk
             at += n
         return at
+
+    def _room_for(self, n: int, wait_until: Callable[[int], None]) -> bool:
+        """Wait for room for `n` bytes. False: there has been none for too long."""
+        give_up_ns = self.clock.now_ns + TX_TIMEOUT_NS
+        while (room := self.room()) < n:
+            now_ns = self.clock.now_ns
+            if now_ns >= give_up_ns:
+                return False
+            wait_ns = (n - room) * NS_PER_BYTE_IN if self.reading else 1_000_000
+            wait_until(min(now_ns + wait_ns, give_up_ns))
+        return True

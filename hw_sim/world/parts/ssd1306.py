@@ -122,9 +122,14 @@ class Ssd1306:
                 if self.on_change is not None:
                     self.on_change()
                 return n
-        self.start()
-        for byte in data:
-            self.write_byte(byte)
+        if n > 1 and data[0] == 0x00:  # nothing but commands
+            for byte in data[1:]:
+                self._take(byte)
+            self._got_command = True
+        else:
+            self.start()
+            for byte in data:
+                self.write_byte(byte)
         self.stop()
         return n
 
