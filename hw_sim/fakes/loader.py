@@ -3,7 +3,8 @@
 May import: the standard library and its own package. Each boot has its own modules, its own
 `__import__` and its own builtins, which are those that MicroPython 1.23 has on this board; nothing
 appears in CPython's `sys.modules`, so several benches run side by side. Compiled code is kept by
-content, and bears the name of the file it came from, so tracebacks and coverage point there.
+content, and bears the name of the file it came from, so tracebacks and coverage point there. What
+was read of a flash is kept by the flash's content.
 
 Before it runs, each file is looked through for what CPython would accept and MicroPython would
 not: methods that its built-in types lack, and names that `const` keeps inside their module.
