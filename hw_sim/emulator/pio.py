@@ -3,23 +3,36 @@
 rp2040py advances a PIO block by one instruction per processor instruction, and hardly at all
 while the processor waits for an interrupt. Here each block is driven by a clock alarm at its next
 due cycle instead, and is brought up to the present before every register access and before every
-change of an input. May import the standard library, `rp2040py` and `hw_sim.emulator.clock`.
+change of an input. May import the standard library, `rp2040py`, `hw_sim.emulator.clock` and
+`hw_sim.pio_loops`.
 
-Fast-forward: a state machine that goes round in a loop whose only effect is that X counts down
-(and OSR follows X, as `pull(noblock)` with an empty FIFO makes it) does the same in every pass
-until X runs out, a word arrives or its input pin changes. Whole passes are then skipped in one
-step, exactly: with `fast_forward=False` every instruction is stepped, and the tests compare.
+Fast-forward: a state machine that goes round in a loop whose only effect is that X and Y count
+down (and OSR follows them, as `pull(noblock)` with an empty FIFO makes it) does the same in every
+pass until one runs out, a word arrives or its input pin changes. Whole passes are then skipped in
+one step, exactly: with `fast_forward=False` every instruction is stepped, and the tests compare.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rp2040py.peripherals.pio import RPPIO, StateMachine
 
 from hw_sim.emulator.clock import CYCLE_NS, EmulatedClock
+from hw_sim.pio_loops import (
+    JMP,
+    KEPT,
+    MASK32,
+    MOV,
+    PULL,
+    Config,
+    Loop,
+    Standing,
+    copied,
+    decode,
+    follow,
+)
 
 _NATIVE = RPPIO.__module__.startswith("rp2040py.native")
 _NEVER_FP = 1 << 62
@@ -30,111 +43,35 @@ _CTRL = 0x000
 _FDEBUG_TXSTALL = 1 << 24
 _IN_PINS = 30
 
-_JMP, _PULL_PUSH, _MOV = 0b000, 0b100, 0b101
-_ALWAYS, _NOT_X, _X_DEC, _PIN = 0b000, 0b001, 0b010, 0b110
-_MOV_X, _MOV_Y, _MOV_OSR = 0b001, 0b010, 0b111
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """One pass of a loop that only counts X down. Times in PIO cycles of that machine."""
-
-    cycles: int
-    step: int  # X falls by this much a pass
-    reserve: int  # a pass takes the same way while X > reserve
-    osr_offset: int | None  # OSR after a pass = X at its beginning + this; None: OSR is kept
-    clears_osr_count: bool
-    stalls: bool  # a pull(noblock) found the FIFO empty
+# A machine may be skipped through loops of these; their pass depends on one pin, the FIFO's being
+# empty, X and Y.
+_SKIPPED = frozenset((JMP, PULL, MOV))
+# X and Y as unknowns that are large enough: every test of them then has one outcome.
+_LARGE_X, _LARGE_Y = 1 << 31, 1 << 30
 
 
 def find_loop(
-    instructions: list[int], machine: StateMachine, pin: bool, fifo_empty: bool
+    instructions: Sequence[int], machine: StateMachine, pin: bool, fifo_empty: bool
 ) -> Loop | None:
     """The loop in which `machine` stands at its present instruction, if it is such a loop.
 
-    Walks one pass with X as an unknown that is large enough: every test of X then has one outcome.
+    It holds wherever the machine comes to this instruction again with the same pin and FIFO, so it
+    must not depend on anything else that `Loop.passes` does not ask for.
     """
     side_set = (machine.pin_ctrl >> 29) & 7
     if side_set or machine.exec_valid or machine.waiting:
         return None
-    wrap_top, wrap_bottom = machine.wrap_top, machine.wrap_bottom
-    start = pc = machine.pc
-    one = _Pass(pin, fifo_empty)
-    for _ in range(32):
-        word = instructions[pc]
-        taken = one.execute(word)
-        if taken is None:
-            return None
-        if taken:
-            pc = word & 0x1F
-        else:
-            pc = wrap_bottom if pc == wrap_top else (pc + 1) & 0x1F
-        if pc == start:
-            return one.loop()
-    return None
-
-
-class _Pass:
-    """One pass of a loop, followed on paper: X and OSR as offsets from X at its beginning."""
-
-    def __init__(self, pin: bool, fifo_empty: bool) -> None:
-        self._pin = pin
-        self._fifo_empty = fifo_empty
-        self._cycles = 0
-        self._delta = 0  # X = X at the beginning + delta
-        self._least = 0  # the lowest offset at which X is tested, as a reserve that must remain
-        self._tested = False
-        self._osr: int | None = None  # offset of OSR from X at the beginning; None: not touched
-        self._clears = False
-        self._stalls = False
-
-    def execute(self, word: int) -> bool | None:
-        """Note what an instruction does. Whether it jumps; None: it is none of such a loop."""
-        operation, argument = word >> 13, word & 0xFF
-        self._cycles += 1 + ((word >> 8) & 0x1F)
-        if operation == _JMP:
-            return self._jump(argument >> 5)
-        if operation == _PULL_PUSH:
-            # pull, not blocking, not "if empty", and nothing in the FIFO: OSR takes X.
-            if argument != 0x80 or not self._fifo_empty:
-                return None
-            self._osr, self._clears, self._stalls = self._delta, True, True
-            return False
-        return False if operation == _MOV and self._move(argument) else None
-
-    def _jump(self, condition: int) -> bool | None:
-        if condition == _ALWAYS:
-            return True
-        if condition == _PIN:
-            return self._pin
-        if condition not in (_NOT_X, _X_DEC):
-            return None
-        self._tested, self._least = True, min(self._least, self._delta)
-        if condition == _NOT_X:
-            return False
-        self._delta -= 1
-        return True
-
-    def _move(self, argument: int) -> bool:
-        """False: a move that is none of such a loop."""
-        source, op, destination = argument & 7, (argument >> 3) & 3, argument >> 5
-        if op:
-            return False
-        if destination == _MOV_X and source == _MOV_OSR and self._osr is not None:
-            self._delta = self._osr
-        elif destination == _MOV_OSR and source == _MOV_X:
-            self._osr, self._clears = self._delta, True
-        else:
-            return destination == source and destination in (_MOV_X, _MOV_Y)
-        return True
-
-    def loop(self) -> Loop | None:
-        """The whole pass; None when X does not fall."""
-        if self._delta > 0:
-            return None
-        # X, when a pass begins, must exceed `reserve`: then it is not zero at any test.
-        reserve = -self._least if self._tested else -1
-        return Loop(self._cycles, -self._delta, reserve, self._osr, self._clears, self._stalls)
+    jmp_pin: int = machine.jmp_pin
+    levels = [0] * 32
+    levels[jmp_pin] = int(pin)
+    config = Config(wrap_target=machine.wrap_bottom, wrap_top=machine.wrap_top, jmp_pin=jmp_pin)
+    standing = Standing(
+        config, machine.pc, _LARGE_X, _LARGE_Y, 0, 0, 0, 0, fifo_empty, levels, 0, 0
+    )
+    loop = follow(standing, lambda pc: decode(instructions[pc], 0, False), _SKIPPED)
+    if loop is None or loop.constant or loop.tests_osr_n or loop.clears_isr_n:
+        return None
+    return loop
 
 
 class ClockedPio(RPPIO):
@@ -219,10 +156,11 @@ class ClockedPio(RPPIO):
                 if self.fast_forward:
                     loop = self._loop(machine)
                     if loop is not None:
-                        passes = self._passes(loop, machine.x)
+                        passes = loop.passes(machine.x, machine.y, _ENDLESS)
                         if passes == _ENDLESS:
                             continue
-                        due_fp += passes * loop.cycles * machine.div_fp
+                        if passes > 0:
+                            due_fp += passes * loop.cycles * machine.div_fp
                 if due_fp < next_fp:
                     next_fp = due_fp
         if next_fp == _NEVER_FP:
@@ -266,15 +204,6 @@ class ClockedPio(RPPIO):
             self._loops[key] = loop
             return loop
 
-    @staticmethod
-    def _passes(loop: Loop, x: int) -> int:
-        """How many whole passes are all alike from here."""
-        if x <= loop.reserve:
-            return 0
-        if loop.step == 0:
-            return _ENDLESS
-        return (x - loop.reserve - 1) // loop.step + 1
-
     def _skip(self, machine: StateMachine, now_fp: int) -> bool:
         """Skip the whole passes that are over by `now_fp`; False if there is none."""
         loop = self._loop(machine)
@@ -283,18 +212,26 @@ class ClockedPio(RPPIO):
         pass_fp = loop.cycles * machine.div_fp
         # The last instruction of a pass is due before the next pass begins, so a pass whose
         # successor is due by now is wholly over.
-        n = min(self._passes(loop, machine.x), (now_fp - machine.next_due_fp) // pass_fp)
+        over = (now_fp - machine.next_due_fp) // pass_fp
+        if over <= 0:
+            return False
+        x, y = machine.x, machine.y
+        n = loop.passes(x, y, over)
         if n <= 0:
             return False
-        x = machine.x
-        if loop.osr_offset is not None:
-            machine.output_shift_reg = (x - loop.step * (n - 1) + loop.osr_offset) & 0xFFFFFFFF
-        if loop.clears_osr_count:
+        # What OSR was last copied from is X or Y as it stood at the last pass's head.
+        x += (n - 1) * loop.dx
+        y += (n - 1) * loop.dy
+        source, offset = loop.osr
+        if source != KEPT:
+            machine.output_shift_reg = (copied(source, x, y) + offset) & MASK32
+        if loop.clears_osr_n:
             machine.output_shift_count = 0
-        if loop.stalls:
+        if loop.empty_tx:
             self.tx_stall |= _FDEBUG_TXSTALL << machine.index
             self.fdebug |= self.tx_stall
-        machine.x = x - loop.step * n
+        machine.x = (x + loop.dx) & MASK32
+        machine.y = (y + loop.dy) & MASK32
         machine.cycles += n * loop.cycles
         machine.next_due_fp += n * pass_fp
         return True

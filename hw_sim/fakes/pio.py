@@ -1,7 +1,8 @@
 """The RP2040's two PIO blocks, in nanoseconds.
 
-May import: hw_sim.world.clock (types) and its own package. Source: RP2040 data sheet, chapter 3;
-the SDK's pio.c for where programs are placed; rp2_pio.c of MicroPython 1.23 for the configuration.
+May import: hw_sim.world.clock (types), hw_sim.pio_loops and its own package. Source: RP2040 data
+sheet, chapter 3; the SDK's pio.c for where programs are placed; rp2_pio.c of MicroPython 1.23 for
+the configuration.
 
 A `Block` has four `Runner`s, each a state machine of `pio_machine` with its divided clock. A
 runner looks ahead for the next tick that shows outside and has the clock call it then. Not
@@ -16,23 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hw_sim.fakes.errors import ChipMisuse, NotModelled
-from hw_sim.fakes.pio_machine import (
-    IN,
-    IRQ,
-    JMP,
-    MASK32,
-    MOV,
-    NEVER,
-    OUT,
-    PULL,
-    PUSH,
-    SET,
-    WAIT,
-    Config,
-    Machine,
-    Registers,
-    Word,
-)
+from hw_sim.fakes.pio_machine import NEVER, Machine, Registers
 from hw_sim.fakes.pioasm import (
     PROG_DATA,
     PROG_EXECCTRL,
@@ -43,6 +28,7 @@ from hw_sim.fakes.pioasm import (
     pins_count,
 )
 from hw_sim.image.flash import os_error
+from hw_sim.pio_loops import MASK32, Config, Word, decode
 from hw_sim.world.clock import ClockLike, TimerLike
 
 SYS_CLOCK_HZ = 125_000_000
@@ -128,37 +114,9 @@ class Block:
         key = (side_count, side_optional)
         words = self._decoded.get(key)
         if words is None:
-            words = [self.decode(word, side_count, side_optional) for word in self.memory]
+            words = [decode(word, side_count, side_optional) for word in self.memory]
             self._decoded[key] = words
         return words
-
-    @staticmethod
-    def decode(word: int, side_count: int, side_optional: bool) -> Word:
-        field = word >> 8 & 31
-        delay = field & (31 >> side_count)
-        side = -1
-        if side_count:
-            side = field >> (5 - side_count)
-            if side_optional:
-                enable = 1 << (side_count - 1)
-                side = side & (enable - 1) if side & enable else -1
-        op, a, b = word >> 13, word >> 5 & 7, word & 31
-        if op == 0:
-            return (JMP, a, b, delay, side)
-        if op == 1:
-            return (WAIT, (word >> 7 & 1) << 2 | (word >> 5 & 3), b, delay, side)
-        if op == 2:
-            return (IN, a, b or 32, delay, side)
-        if op == 3:
-            return (OUT, a, b or 32, delay, side)
-        if op == 4:
-            kind = PULL if word & 0x80 else PUSH
-            return (kind, word >> 6 & 1, word >> 5 & 1, delay, side)
-        if op == 5:
-            return (MOV, a, b, delay, side)
-        if op == 6:
-            return (IRQ, a & 3, b, delay, side)
-        return (SET, a, b, delay, side)
 
     def irq_number(self, machine: Machine, index: int) -> int:
         if index & 0x10:

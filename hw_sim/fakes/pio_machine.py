@@ -1,6 +1,7 @@
 """One PIO state machine, exactly.
 
-May import: the standard library and hw_sim.fakes.errors. Source: RP2040 data sheet, chapter 3.
+May import: the standard library, hw_sim.fakes.errors and hw_sim.pio_loops. Source: RP2040 data
+sheet, chapter 3.
 
 The interpreter executes PIO words one state-machine cycle at a time, except that it recognises a
 pass through a loop that only copies and counts down registers while its inputs stay the same; the
@@ -15,10 +16,31 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from hw_sim.fakes.errors import NotModelled
+from hw_sim.pio_loops import (
+    IN,
+    JMP,
+    KEPT,
+    MASK32,
+    MOV,
+    OUT,
+    PULL,
+    PUSH,
+    SET,
+    WAIT,
+    WAIT_GPIO,
+    WAIT_IRQ,
+    Config,
+    Loop,
+    Standing,
+    Word,
+    copied,
+    decode,
+    follow,
+    rotate,
+)
 
 
 class Block(Protocol):
@@ -30,50 +52,12 @@ class Block(Protocol):
     irq_flags: int
 
     def decoded(self, side_count: int, side_optional: bool) -> list[Word]: ...
-    def decode(self, word: int, side_count: int, side_optional: bool) -> Word: ...
     def irq_number(self, machine: Machine, index: int) -> int: ...
 
-
-MASK32 = 0xFFFFFFFF
 
 NEVER = 1 << 62  # a cycle that does not come
 _BUDGET = 5_000  # instructions without anything visible, before a forecast gives up
 
-# Kinds of instruction after decoding.
-JMP, WAIT, IN, OUT, PUSH, PULL, MOV, IRQ, SET = range(9)
-# Sources of a WAIT.
-WAIT_GPIO, WAIT_PIN, WAIT_IRQ = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Config:
-    """The registers of one state machine that the firmware fixes before it runs.
-
-    `divider` is in 1/256 of a system clock cycle. Pins are GPIO numbers.
-    """
-
-    divider: int = 256
-    wrap_target: int = 0
-    wrap_top: int = 31
-    side_count: int = 0  # including the enable bit
-    side_optional: bool = False
-    side_to_dirs: bool = False
-    side_base: int = 0
-    set_base: int = 0
-    set_count: int = 5
-    out_base: int = 0
-    out_count: int = 0
-    in_base: int = 0
-    jmp_pin: int = 0
-    in_right: bool = True
-    out_right: bool = True
-    push_thresh: int = 32
-    pull_thresh: int = 32
-    tx_depth: int = 4
-    rx_depth: int = 4
-
-
-Word = tuple[int, int, int, int, int]  # kind, a, b, delay, side (-1: none)
 # PC, X, Y, ISR, OSR, both shift counts, delay, stalled, latched, waiting for a flag.
 Registers = tuple[int, int, int, int, int, int, int, int, bool, int | None, bool]
 
@@ -109,7 +93,7 @@ class Machine:
         self.dir_mask = self.dir_value = 0
         self.irq_set = -1
         self.fifo_cycle = NEVER  # the tick that first took from or gave to a FIFO
-        self.loops: dict[int, _Loop] = {}
+        self.loops: dict[int, Loop] = {}
         self.misses: dict[int, int] = {}
         self.words: list[Word] | None = None  # the program memory, decoded for this machine
         self.quick: list[_Act | None] = []  # what most words do, without decoding
@@ -198,7 +182,7 @@ class Machine:
                 if self.latched is None:
                     word = words[before]
                 else:
-                    word = block.decode(self.latched, config.side_count, config.side_optional)
+                    word = decode(self.latched, config.side_count, config.side_optional)
                 self._step(word)
                 if self.stalled:
                     if self.out_mask or self.dir_mask or self.irq_set >= 0:
@@ -211,7 +195,7 @@ class Machine:
                     return True
             if self.pc <= before:
                 loop = loops.get(self.pc)
-                if loop is None or not loop.leap(self, limit):
+                if loop is None or not self._leap(loop, limit):
                     self._find_loop(words, limit)
             budget -= 1
             if not budget:
@@ -225,16 +209,68 @@ class Machine:
         self.misses[self.pc] = missed + 1
         if missed & 15:
             return
-        loop = _Loop.trace(self, words)
-        if loop is not None:
+        block = self.block
+        standing = Standing(
+            self.config, self.pc, self.x, self.y, self.isr, self.osr, self.isr_n, self.osr_n,
+            not self.tx, block.levels, block.out, block.dirs,
+        )  # fmt: skip
+        loop = follow(standing, words.__getitem__)
+        if loop is not None and loop.keeps_counts:
             self.loops[self.pc] = loop
-            loop.leap(self, limit)
+            self._leap(loop, limit)
+
+    def _leap(self, loop: Loop, limit: int) -> bool:
+        """Do as many whole passes as end by `limit` and go this way.
+
+        False: not even the first pass from here would.
+        """
+        if not self._stands(loop):
+            return False
+        x, y = self.x, self.y
+        passes = loop.passes(x, y, (limit - self.cycle) // loop.cycles)
+        if passes > 0:
+            # What OSR and ISR were last copied from is X or Y as it stood at the last pass's head.
+            before = passes - 1
+            x_before, y_before = x + before * loop.dx, y + before * loop.dy
+            source, offset = loop.osr
+            if source != KEPT:
+                self.osr = (copied(source, x_before, y_before) + offset) & MASK32
+            source, offset = loop.isr
+            if source != KEPT:
+                self.isr = (copied(source, x_before, y_before) + offset) & MASK32
+            self.x = (x_before + loop.dx) & MASK32
+            self.y = (y_before + loop.dy) & MASK32
+            self.cycle += passes * loop.cycles
+        return passes >= 0
+
+    def _stands(self, loop: Loop) -> bool:
+        """All that a pass takes for granted, but for the tests of X and Y, is as it was."""
+        if self.osr_n != loop.osr_n or self.isr_n != loop.isr_n:
+            return False
+        if loop.empty_tx and self.tx:
+            return False
+        block = self.block
+        if loop.pins:
+            levels = block.levels
+            for gp, level in loop.pins:
+                if levels[gp] != level:
+                    return False
+        for mask, bits in loop.out:
+            if block.out & mask != bits:
+                return False
+        for mask, bits in loop.dirs:
+            if block.dirs & mask != bits:
+                return False
+        for is_x, value in loop.constant:
+            if (self.x if is_x else self.y) != value:
+                return False
+        return True
 
     def settle(self) -> None:
         """Try a latched (stalled) instruction again without a tick: the machine is disabled."""
         if self.latched is not None:
             config = self.config
-            self._step(self.block.decode(self.latched, config.side_count, config.side_optional))
+            self._step(decode(self.latched, config.side_count, config.side_optional))
 
     def execute(self, instr: int) -> None:
         """Execute one word at once, as a write to the INSTR register does."""
@@ -242,7 +278,7 @@ class Machine:
         self.latched = instr
         self.stalled = False
         self.waiting_irq = False
-        self._step(self.block.decode(instr, config.side_count, config.side_optional))
+        self._step(decode(instr, config.side_count, config.side_optional))
 
     # -- one instruction
 
@@ -553,278 +589,3 @@ def _quick_jump(condition: int, target: int, after: int, config: Config) -> _Act
 
         return pin
     return None
-
-
-def rotate(value: int, by: int) -> int:
-    by &= 31
-    return (value << by | value >> (32 - by)) & MASK32
-
-
-# -- loops
-
-# A register's value as a function of what the registers held at the head of the loop: one of
-# them plus a constant, or a constant alone.
-_Form = tuple[str, int]  # ("x" | "y" | "isr" | "osr" | "", constant)
-_KEPT = 3
-_REGISTER = {"": 0, "x": 1, "y": 2, "isr": _KEPT, "osr": _KEPT}
-
-
-_ONWARD, _OTHER = -1, -2  # what follows an instruction: the next one; nothing that is understood
-_MOVED = {1: "x", 2: "y", 3: "", 6: "isr", 7: "osr"}  # sources and destinations of MOV, by number
-
-
-class _Pass:
-    """One pass of a loop, followed on paper: the registers as forms of what they were."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.loop = loop = _Loop()
-        loop.osr_n, loop.isr_n = self.osr_n, self.isr_n = machine.osr_n, machine.isr_n
-        self.forms: dict[str, _Form] = {
-            "x": ("x", 0), "y": ("y", 0), "isr": ("isr", 0), "osr": ("osr", 0),
-        }  # fmt: skip
-        self._start = {
-            "x": machine.x, "y": machine.y, "isr": machine.isr, "osr": machine.osr, "": 0,
-        }  # fmt: skip
-
-    def value(self, form: _Form) -> int:
-        """What a form comes to in this pass."""
-        return (self._start[form[0]] + form[1]) & MASK32
-
-    def execute(self, word: Word) -> int:
-        """Note what an instruction does; where it jumps to, `_ONWARD`, or `_OTHER`."""
-        kind, a, b, delay, side = word
-        loop, config, block = self.loop, self.machine.config, self.machine.block
-        loop.cycles += 1 + delay
-        if side >= 0:
-            bits = config.side_count - config.side_optional
-            if not loop.holds(block, config.side_to_dirs, config.side_base, bits, side):
-                return _OTHER
-        if kind == JMP:
-            return b if self._jumps(a) else _ONWARD
-        if kind == SET:
-            if a in (1, 2):
-                self.forms[_MOVED[a]] = ("", b)
-                return _ONWARD
-            held = loop.holds(block, a == 4, config.set_base, config.set_count, b)
-            return _ONWARD if held else _OTHER
-        if kind == MOV:
-            return self._move(a, b)
-        if kind == PULL and not a and not b and not self.machine.tx:
-            loop.empty_tx = True
-            self.forms["osr"] = self.forms["x"]
-            self.osr_n = 0
-            return _ONWARD
-        if kind == WAIT and a & 3 != WAIT_IRQ:
-            gp = b if a & 3 == WAIT_GPIO else (config.in_base + b) & 31
-            loop.pins.append((gp, a >> 2))
-            return _ONWARD if block.levels[gp] == a >> 2 else _OTHER
-        return _OTHER
-
-    def _jumps(self, condition: int) -> bool:
-        loop, config = self.loop, self.machine.config
-        if condition == 0:
-            return True
-        if condition == 6:
-            level = self.machine.block.levels[config.jmp_pin]
-            loop.pins.append((config.jmp_pin, level))
-            return level != 0
-        if condition == 7:
-            return self.osr_n < config.pull_thresh
-        if condition == 5:
-            x, y = self.forms["x"], self.forms["y"]
-            differ = self.value(x) != self.value(y)
-            loop.tests.append((x, y, differ))
-            return differ
-        name = "x" if condition < 3 else "y"
-        form = self.forms[name]
-        nonzero = self.value(form) != 0
-        loop.tests.append((form, ("", 0), nonzero))
-        if condition in (2, 4):
-            self.forms[name] = (form[0], (form[1] - 1) & MASK32)
-            return nonzero
-        return not nonzero
-
-    def _move(self, to: int, source: int) -> int:
-        if source not in _MOVED or to not in _MOVED or to == 3:
-            return _OTHER
-        self.forms[_MOVED[to]] = self.forms[_MOVED[source]] if source != 3 else ("", 0)
-        if to == 6:
-            self.isr_n = 0
-        elif to == 7:
-            self.osr_n = 0
-        return _ONWARD
-
-    def repeats(self) -> bool:
-        """Whether the next pass is this one again, with X and Y further on."""
-        loop, forms = self.loop, self.forms
-        if (self.osr_n, self.isr_n) != (loop.osr_n, loop.isr_n):
-            return False
-        for name in ("x", "y"):
-            source, _offset = forms[name]
-            kept = source == "" and self.value(forms[name]) == self._start[name]
-            if source != name and not kept:
-                return False
-        for name in ("isr", "osr"):
-            source, offset = forms[name]
-            if source == name and offset:
-                return False
-            if source in ("isr", "osr") and source != name:
-                return False
-        return not any(
-            form[0] in ("isr", "osr") or other[0] in ("isr", "osr") for form, other, _ in loop.tests
-        )
-
-
-class _Loop:
-    """One way round a loop, as far as it only copies, counts down and tests.
-
-    Every such pass is an affine map of the registers with every factor 0 or 1. As long as each
-    test comes out as it did, n passes are the map n times, which is a multiplication (`leap`).
-    """
-
-    __slots__ = (
-        "compiled", "constant", "cycles", "dirs", "dx", "dy", "empty_tx", "isr", "isr_n", "osr",
-        "osr_n", "out", "pins", "tests",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.cycles = 0
-        self.tests: list[tuple[_Form, _Form, bool]] = []  # form, minus form, nonzero
-        self.pins: list[tuple[int, int]] = []
-        self.empty_tx = False
-        self.out: list[tuple[int, int]] = []
-        self.dirs: list[tuple[int, int]] = []
-        self.osr_n = 0
-        self.isr_n = 0
-        self.dx = self.dy = 0  # what one pass adds to X and Y
-        self.constant: list[tuple[bool, int]] = []  # X (True) or Y, and the value it keeps
-        # Registers of the two forms of a test, the constant between them, and what a pass adds.
-        self.compiled: list[tuple[int, int, int, bool, int]] = []
-        self.osr = self.isr = (_KEPT, 0)  # register that it is copied from, and what is added
-
-    @staticmethod
-    def trace(machine: Machine, words: Sequence[Word]) -> _Loop | None:
-        """Follow one pass from where `machine` is, without moving it. None: not such a loop."""
-        one = _Pass(machine)
-        head = pc = machine.pc
-        config = machine.config
-        for _ in range(64):
-            target = one.execute(words[pc])
-            if target == _OTHER:
-                return None
-            if target != _ONWARD:
-                pc = target
-            else:
-                pc = config.wrap_target if pc == config.wrap_top else (pc + 1) & 31
-            if pc == head:
-                break
-        else:
-            return None
-        if not one.repeats():
-            return None
-        one.loop.finish(one.forms)
-        return one.loop
-
-    def holds(self, block: Block, dirs: bool, base: int, count: int, value: int) -> bool:
-        """Does a write of pins in the loop change nothing? Note it, for `leap`."""
-        mask = rotate((1 << count) - 1, base)
-        bits = rotate(value & ((1 << count) - 1), base)
-        (self.dirs if dirs else self.out).append((mask, bits))
-        return (block.dirs if dirs else block.out) & mask == bits
-
-    def finish(self, forms: dict[str, _Form]) -> None:
-        """Put what `leap` needs into the form in which it needs it."""
-        steps: dict[str, int] = {"": 0}
-        for name in ("x", "y"):
-            source, offset = forms[name]
-            step = offset if source else 0
-            steps[name] = step - (1 << 32) if step >> 31 else step
-            if not source:
-                self.constant.append((name == "x", offset))
-        self.dx, self.dy = steps["x"], steps["y"]
-        self.compiled = [
-            (_REGISTER[a[0]], _REGISTER[b[0]], a[1] - b[1], nonzero, steps[a[0]] - steps[b[0]])
-            for a, b, nonzero in self.tests
-        ]
-        self.osr = (_REGISTER[forms["osr"][0]], forms["osr"][1])
-        self.isr = (_REGISTER[forms["isr"][0]], forms["isr"][1])
-
-    def leap(self, machine: Machine, limit: int) -> bool:
-        """Do as many whole passes as end by `limit` and go this way.
-
-        False: not even the first pass from here would.
-        """
-        if not self._stands(machine):
-            return False
-        x, y = machine.x, machine.y
-        passes = (limit - machine.cycle) // self.cycles
-        for first, second, offset, nonzero, slope in self.compiled:
-            if first == 1:
-                offset += x
-            elif first == 2:
-                offset += y
-            if second == 1:
-                offset -= x
-            elif second == 2:
-                offset -= y
-            gap = offset & MASK32
-            if (gap != 0) != nonzero:
-                return False
-            if not slope:
-                continue
-            if not nonzero:
-                most = 1
-            elif slope < 0:
-                most = -(gap // slope)
-            else:
-                most = -((gap - (1 << 32)) // slope)
-            if most < passes:
-                passes = most
-        if passes > 0:
-            self._apply(machine, passes, x, y)
-        return True
-
-    def _stands(self, machine: Machine) -> bool:
-        """All that a pass takes for granted, but for the tests of X and Y, is as it was."""
-        if machine.osr_n != self.osr_n or machine.isr_n != self.isr_n:
-            return False
-        if self.empty_tx and machine.tx:
-            return False
-        block = machine.block
-        if self.pins:
-            levels = block.levels
-            for gp, level in self.pins:
-                if levels[gp] != level:
-                    return False
-        for mask, bits in self.out:
-            if block.out & mask != bits:
-                return False
-        for mask, bits in self.dirs:
-            if block.dirs & mask != bits:
-                return False
-        for is_x, value in self.constant:
-            if (machine.x if is_x else machine.y) != value:
-                return False
-        return True
-
-    def _apply(self, machine: Machine, passes: int, x: int, y: int) -> None:
-        # What ISR and OSR were last copied from is X or Y as it stood at the last pass's head.
-        before = passes - 1
-        source, offset = self.osr
-        if source == 1:
-            machine.osr = (x + before * self.dx + offset) & MASK32
-        elif source == 2:
-            machine.osr = (y + before * self.dy + offset) & MASK32
-        elif not source:
-            machine.osr = offset
-        source, offset = self.isr
-        if source == 1:
-            machine.isr = (x + before * self.dx + offset) & MASK32
-        elif source == 2:
-            machine.isr = (y + before * self.dy + offset) & MASK32
-        elif not source:
-            machine.isr = offset
-        machine.x = (x + passes * self.dx) & MASK32
-        machine.y = (y + passes * self.dy) & MASK32
-        machine.cycle += passes * self.cycles

@@ -15,9 +15,10 @@ from typing import Any
 import adafruit_pioasm
 import pytest
 from hypothesis import example, given, settings, strategies as st
-from pioemu import State, emulate
+from pioemu import ShiftRegister, State, emulate
 
 from hw_sim.fakes import pio, pioasm
+from hw_sim.pio_loops import KEPT, MASK32, Config, Standing, copied, decode, follow
 from hw_sim.world.clock import Clock
 
 GATE = 2
@@ -412,6 +413,7 @@ def test_bit_reversal_which_pioemu_does_not_know() -> None:
     assert bench.runner.get() == 0xC8000000
 
 
+_JUMPS = {"x--": 0x0040, "y--": 0x0080, "pin": 0x00C0, "x!=y": 0x00A0}
 _PLACES = st.sampled_from([1, 2, 6, 7])
 _LOOP_BODY = st.lists(
     st.one_of(
@@ -441,12 +443,11 @@ def test_loops_leave_the_same_registers(
     body: list[int | str], closing: int, x: int, y: int, end: int, opened: int
 ) -> None:
     """A loop with a body of copies and counts, looked at in its midst and after its end."""
-    jumps = {"x--": 0x0040, "y--": 0x0080, "pin": 0x00C0, "x!=y": 0x00A0}
     head = 3
     words = [0x80A0, 0xA027, 0xE040 | y]  # pull; x = what was pulled; y
     for word in body:
         # A conditional jump in the midst goes to the next instruction, whether taken or not.
-        words.append(jumps[word] | (len(words) + 1) if isinstance(word, str) else word)
+        words.append(_JUMPS[word] | (len(words) + 1) if isinstance(word, str) else word)
     words += [closing | head, 0xE001]
     words.append(len(words))  # stays there
 
@@ -471,3 +472,56 @@ def test_loops_leave_the_same_registers(
         state.program_counter,
     )
     assert [(c - 1, v & (1 << GATE)) for c, v in bench.edges] == edges
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    body=_LOOP_BODY,
+    closing=st.sampled_from([0x0040, 0x0080, 0x00A0, 0x0000, 0x00C0]),
+    x=st.one_of(st.integers(0, 40), st.integers(MASK32 - 3, MASK32)),
+    y=st.one_of(st.integers(0, 40), st.integers(MASK32 - 3, MASK32)),
+    osr=st.integers(0, 3),
+    healthy=st.booleans(),
+)
+@example(body=[0x8080, 0xA027], closing=0x0040, x=2000, y=0, osr=0, healthy=True)
+@example(body=["x--", "x--"], closing=0x0040, x=9, y=0, osr=0, healthy=True)
+@example(body=["y--"], closing=0x00A0, x=5, y=31, osr=0, healthy=True)
+def test_passes_of_a_loop_are_its_map_so_many_times(
+    body: list[int | str], closing: int, x: int, y: int, osr: int, healthy: bool
+) -> None:
+    """What both machines lean on (`hw_sim.pio_loops`), by itself: pioemu steps every pass."""
+    words: list[int] = []
+    for word in body:
+        words.append(_JUMPS[word] | (len(words) + 1) if isinstance(word, str) else word)
+    words.append(closing)
+    config = Config(wrap_top=len(words) - 1, jmp_pin=ESTOP)
+    levels = [int(healthy) if gp == ESTOP else 0 for gp in range(32)]
+    standing = Standing(config, 0, x, y, 0, osr, 0, 0, True, levels, 0, 0)
+    loop = follow(standing, lambda pc: decode(words[pc], 0, False))
+    if loop is None:
+        return
+    passes = loop.passes(x, y, 60)
+    assert passes > 0, "the pass that was followed is one"
+    assert loop.passes(x, y, 7) == min(passes, 7)
+
+    def source(_state: State) -> int:
+        return healthy << ESTOP
+
+    source.__annotations__["_state"] = State
+    state = State(x_register=x, y_register=y, output_shift_register=ShiftRegister(osr, 0))
+    steps = emulate(
+        words, stop_when=lambda _op, _s: False, initial_state=state, input_source=source,
+        jmp_pin=ESTOP, wrap_top=len(words) - 1,
+    )  # fmt: skip
+    while state.clock < passes * loop.cycles:
+        state = next(steps)[1]
+    assert (state.clock, state.program_counter) == (passes * loop.cycles, 0)
+    x_before, y_before = x + (passes - 1) * loop.dx, y + (passes - 1) * loop.dy
+    assert state.x_register == (x_before + loop.dx) & MASK32
+    assert state.y_register == (y_before + loop.dy) & MASK32
+    for (register, offset), before, contents in (
+        (loop.osr, osr, state.output_shift_register.contents),
+        (loop.isr, 0, state.input_shift_register.contents),
+    ):
+        value = before if register == KEPT else copied(register, x_before, y_before) + offset
+        assert contents == value & MASK32

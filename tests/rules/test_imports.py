@@ -307,8 +307,8 @@ def test_simulator_takes_nothing_from_firmware_or_host(path: Path) -> None:
 # before it, and `world` has an order of its own. A new folder takes its place here.
 FLOORS = (
     "world.clock", "world.plant", "world.parts", "world.wiring", "world.fault_injection",
-    "world.trace", "plotting", "figure_table", "image", "fakes", "bench", "emulator", "dose",
-    "demo", "web", "benchmarks", "artwork", "protocol_sim",
+    "world.trace", "plotting", "figure_table", "pio_loops", "image", "fakes", "bench", "emulator",
+    "dose", "demo", "web", "benchmarks", "artwork", "protocol_sim",
 )  # fmt: skip
 
 

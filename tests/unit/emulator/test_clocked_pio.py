@@ -249,6 +249,40 @@ def test_other_loops_too(count: int) -> None:
     assert len(skipped.pulses(GATE)) == 1
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_loops_of_any_shape_are_skipped_as_they_are_stepped(seed: int) -> None:
+    """Copies and counts in any order between a word's arrival and the pin's fall."""
+    draw = random.Random(seed)
+    lines = [".wrap_target", "pull block", "mov x, osr", f"set y, {draw.randrange(32)}", "head:"]
+    for i in range(draw.randrange(1, 5)):
+        to, source = draw.choice(("x", "y", "osr", "isr")), draw.choice(("x", "y", "osr", "isr"))
+        line = draw.choice((
+            f"mov {to}, {source}", "pull noblock", "jmp x-- {0}", "jmp y-- {0}", "jmp x!=y {0}",
+            "jmp pin {0}", "mov y, y [2]",
+        ))  # fmt: skip
+        lines += [line.format(f"after{i}"), f"after{i}:"]
+    closing = draw.choice(("x--", "y--", "x!=y", "pin"))
+    lines += [f"jmp {closing} head", "set pins, 1", "set pins, 0", ".wrap"]
+    rigs = []
+    for fast_forward in (True, False):
+        rig = Rig(fast_forward)
+        rig.load(0, "\n".join(lines), GATE, 1 + seed % 3)
+        rig.write(CTRL, 1)
+        draw.seed(seed)
+        t_ns, seen = 0, []
+        for _ in range(8):
+            t_ns += draw.randrange(20_000)
+            rig.to(t_ns)
+            what = draw.randrange(4)
+            if what < 2:
+                rig.put(0, draw.randrange(60))
+            elif what == 2:
+                rig.chip.put(ESTOP, draw.randrange(2))
+            seen.append((rig.state(), rig.pio.machines[0].y))
+        rigs.append((rig.edges, seen))
+    assert rigs[0] == rigs[1]
+
+
 def test_a_pull_changed_by_software_is_seen_at_its_own_time() -> None:
     """The state machine is brought up to the present before a pad register changes its input."""
     rigs = []
