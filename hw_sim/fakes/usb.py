@@ -26,6 +26,8 @@ NS_PER_BYTE_IN = 4_545  # 220 kB/s
 TX_TIMEOUT_NS = 500_000_000
 ENUMERATION_NS = 15_000_000
 
+_FULL_NS = (FIFO_BYTES - 1) * NS_PER_BYTE_IN  # of sending; with more than that there is no room
+
 CTRL_C = 3
 _NEVER_NS = 1 << 62
 
@@ -152,7 +154,12 @@ class UsbCdc:
 
     def writable(self) -> bool:
         """POLLOUT: a host is there, and there is any room."""
-        return self.connected and self.room() > 0
+        now_ns = self.clock.now_ns
+        if not self.opened or now_ns < self._enumerated_ns:
+            return False
+        if self.reading and not self._held:
+            return self._drained_ns - now_ns <= _FULL_NS
+        return self.room() > 0
 
     def write(self, data: bytes, wait_until: Callable[[int], None]) -> int:
         """Write, waiting in virtual time for room; the number of bytes that were taken."""
