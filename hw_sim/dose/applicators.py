@@ -1,19 +1,18 @@
-"""The applicators, as data: what there is, where its figures come from, and what is assumed.
+"""The supported applicators as data, with the sources and assumptions of their figures.
 
 May import `hw_sim.world.plant.nitrogen`. Nothing here has been measured: coefficient and spot of a
 real applicator come from its calibration (docs/calibration.md).
 
-Sources. Nozzle bores: Brymill's sizes A-D, 1.02, 0.79, 0.56 and 0.41 mm, as the trade states them.
+Sources. Nozzle bores: Brymill's sizes A-D, 1.02, 0.79, 0.56 and 0.41 mm, as dealers state them.
 Distance 1-2 cm, at a right angle: clinical practice. Coefficient of the sprays, 3000 W/m2K: the
-value of the project's first table of depths, with which -25 C gets 3 to 4.5 mm deep in 20 s; a
-training page of the British Society for Dermatological Surgery calls 3-4 mm "readily achieved"
-(bsds.org.uk, Cryosurgery). Published coefficients of sprays of boiling liquids reach from 1000
-(film boiling) to 35 000 W/m2K (R134a, 0.7 mm nozzle, wetting: Aguilar et al., IEEE J. Sel. Top.
-Quantum Electron. 7 (2001) 1013), so that a factor of two either way is possible. Spots: assumed,
-the wetted disc; the real jet has no sharp rim. Probes: a contact of metal on skin with frost
-between them, 1000 W/m2K, assumed; the tip at -190 C, where the simulated line's tip comes to rest
-while liquid flows (hw_sim/world/plant/line.py; the project's first table had -195.8 C). A probe's
-line is throttled like nozzle C (assumed).
+value of the project's first table of depths, which gives 3 to 4.5 mm at -25 C in 20 s; a training
+page of the British Society for Dermatological Surgery calls 3-4 mm "readily achieved" (bsds.org.uk,
+Cryosurgery). Published coefficients of sprays of boiling liquids range from 1000 (film boiling) to
+35 000 W/m2K (R134a, 0.7 mm nozzle, wetting: Aguilar et al., IEEE J. Sel. Top. Quantum Electron. 7
+(2001) 1013), so a factor of two either way is possible. Spots: assumed, the wetted disc; the real
+jet has no sharp rim. Probes: frosted contact of metal on skin, 1000 W/m2K, assumed; the tip at
+-190 C, where the simulated line's tip settles while liquid flows (hw_sim/world/plant/line.py; the
+project's first table had -195.8 C). A probe's line is throttled like nozzle C (assumed).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PROBE_BORE_MM = 0.56
 
 @dataclass(frozen=True, slots=True)
 class Applicator:
-    """One row. `number` is never reused; `name` has 15 characters at most."""
+    """One applicator. `number` is never reused; `name` has at most 15 characters."""
 
     number: int
     name: str
@@ -40,13 +39,13 @@ class Applicator:
     spot_radius_mm: float
     distance_mm: int
     h_w_m2k: float
-    """Coefficient of the spray, or conductance of the probe's contact …"""
+    """Coefficient of the spray, or conductance of the probe's contact, towards `fluid_c`."""
     fluid_c: float = BOILING_C
-    """… towards this temperature."""
+    """Temperature of the liquid, or of the probe's tip."""
 
     @property
     def line_bore_mm(self) -> float:
-        """What throttles the line: the nozzle, or, of a probe, an orifice like nozzle C's."""
+        """Bore of the line's restriction: the nozzle, or for a probe an orifice like nozzle C."""
         return self.bore_mm or PROBE_BORE_MM
 
 
@@ -62,7 +61,7 @@ APPLICATORS = (
 
 
 def by_number(number: int) -> Applicator:
-    """KeyError when there is none."""
+    """The applicator with this number; KeyError if there is none."""
     for applicator in APPLICATORS:
         if applicator.number == number:
             return applicator

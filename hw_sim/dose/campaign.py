@@ -1,7 +1,7 @@
 """The command `make campaign`: runs the trials, and writes docs/campaign.md and docs/campaign.png.
 
 `python -m hw_sim.dose.campaign`; the same `--seed` gives the same outcomes. May import the standard
-library, `hw_sim.figure_table`, and of its own package `trials` and `campaign_page`.
+library, `hw_sim.figure_table`, and its sibling modules `trials` and `campaign_page`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--only", nargs="+", choices=[*STRATEGIES, *STOPWATCHES])
-    parser.add_argument("--resume", action="store_true", help="go on where the last run ended")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
-    parser.add_argument("--lines", type=Path, default=LINES, help="one outcome a line")
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs", help="where the page goes")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel processes")
+    parser.add_argument("--lines", type=Path, default=LINES, help="file of outcomes, one per line")
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "docs", help="output folder of the page"
+    )
     args = parser.parse_args(argv)
     if args.count < 1 or args.jobs < 1:
         parser.error("--count and --jobs must be at least 1")
@@ -39,13 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     with args.lines.open("w", encoding="utf-8") as lines:
         lines.write(json.dumps({"key": key(args.seed), "seed": args.seed}) + "\n")
         lines.writelines(json.dumps(asdict(one)) + "\n" for one in outcomes)
-        found = run(args.seed, args.count, strategies, tuple(outcomes), args.jobs)
-        for number, some in enumerate(found):
-            outcomes += some
-            lines.writelines(json.dumps(asdict(one)) + "\n" for one in some)
+        batches = run(args.seed, args.count, strategies, tuple(outcomes), args.jobs)
+        for number, batch in enumerate(batches):
+            outcomes += batch
+            lines.writelines(json.dumps(asdict(one)) + "\n" for one in batch)
             lines.flush()
             if number % 20 == 19:
-                print(f"{number + 1}: {time.perf_counter() - began_s:.0f} s", file=sys.stderr)
+                elapsed_s = time.perf_counter() - began_s
+                print(f"{number + 1} treatments: {elapsed_s:.0f} s", file=sys.stderr)
     outcomes = sorted((o for o in outcomes if o.number < args.count), key=lambda one: one.number)
     text, table = campaign_page.page(outcomes, args.seed, args.count)
     args.folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """The campaign's outcomes as a table, a page (docs/campaign.md) and a picture (docs/campaign.png).
 
 May import Pillow and matplotlib (for the picture), `hw_sim.figure_table` and its sibling modules.
-What is measured, and how, is `campaign`'s; here it is only counted and told.
+`trials` makes the outcomes; this module only evaluates and presents them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SHORT_BAR_MM = 0.3
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """The value below which `part` of them lie. At least one value."""
+    """The `part` quantile of at least one value, linearly interpolated."""
     ordered = sorted(values)
     at = part * (len(ordered) - 1)
     low = math.floor(at)
@@ -47,7 +47,7 @@ def quantile(values: Sequence[float], part: float) -> float:
 
 
 def within(what: str, errors: Sequence[float], bar: float, note: str = "") -> Figure:
-    """The part of `errors` that lies within ±`bar`; 95 % are asked."""
+    """Figure: the part of `errors` within ±`bar`; the acceptance limit is 95 %."""
     asked = f"95 % within ±{100 * bar:g} %"
     if not errors:
         return failed(what, asked, note or "the device gave none")
@@ -58,7 +58,7 @@ def within(what: str, errors: Sequence[float], bar: float, note: str = "") -> Fi
 
 
 def shown(what: str, errors: Sequence[float], note: str = "") -> Figure:
-    """A row for comparison: median, and where 95 % lie."""
+    """Figure for comparison, without a limit: median, and where 95 % lie."""
     if not errors:
         return Figure(what, "–", "not measured", "", None, note)
     size = [abs(error) for error in errors]
@@ -89,19 +89,21 @@ _FLOOR = (
 
 
 def with_floor(
-    some: Sequence[Outcome],
+    outcomes: Sequence[Outcome],
     error: Callable[[Outcome], float | None],
     floor: Callable[[Outcome], float | None],
 ) -> list[Figure]:
-    """All seven applicators, the probes, and the best that both could be.
+    """Figures of all seven applicators and of the probes, each with the best possible value.
 
-    Sprays could be exact, since the infrared sensor tells their coefficient. Nothing tells a
+    Sprays could be exact, since the infrared sensor measures their coefficient. Nothing measures a
     probe's.
     """
-    probes = [one for one in some if by_number(one.applicator).kind == PROBE]
-    best = [(one, part) for one in some if (part := floor(one)) is not None and one.at_end_mm > 0.0]
+    probes = [one for one in outcomes if by_number(one.applicator).kind == PROBE]
+    best = [
+        (one, part) for one in outcomes if (part := floor(one)) is not None and one.at_end_mm > 0.0
+    ]
     rows = [
-        within("  all seven applicators", [e for one in some if (e := error(one)) is not None],
+        within("  all seven applicators", [e for one in outcomes if (e := error(one)) is not None],
                0.08),
         within("    at best: sprays exact, probes as below",
                [part if by_number(one.applicator).kind == PROBE else 0.0 for one, part in best],
@@ -115,7 +117,7 @@ def with_floor(
 
 
 def figures(outcomes: Sequence[Outcome], count: int | None = None) -> list[Figure]:
-    """The table. `count`: how many treatments were drawn."""
+    """The figures of the page's table. `count`: number of treatments drawn."""
 
     def of(strategy: str, kind: int | None = None) -> list[Outcome]:
         return [
@@ -138,8 +140,8 @@ def figures(outcomes: Sequence[Outcome], count: int | None = None) -> list[Figur
         rows.append(failed("depth reached against plan: median", "≤ 5 %", "no treatment"))
     rows.append(within("depth reached against plan", errors, 0.15))
     if count is not None:
-        none = count - len(device)
-        rows.append(Figure("  came to no freeze", "–", str(none), f"{count} treatments", None))
+        missing = count - len(device)
+        rows.append(Figure("  came to no freeze", "–", str(missing), f"{count} treatments", None))
     short = [one for one in device if one.short_mm > SHORT_BAR_MM and not one.warned]
     rows += [
         shown("  sprays", [one.error for one in of("device", SPRAY)]),
@@ -166,12 +168,12 @@ def figures(outcomes: Sequence[Outcome], count: int | None = None) -> list[Figur
         ),
     ]
     for name in ("no purge", *STOPWATCHES):
-        some = of(name)
-        silent = sum(one.short_mm > SHORT_BAR_MM and not one.warned for one in some)
-        rows.append(Figure(f"  {name}", "–", str(silent), f"{len(some)} treatments", None))
+        group = of(name)
+        silent = sum(one.short_mm > SHORT_BAR_MM and not one.warned for one in group)
+        rows.append(Figure(f"  {name}", "–", str(silent), f"{len(group)} treatments", None))
 
-    def estimates(some: Sequence[Outcome]) -> list[float]:
-        return [error for one in some if (error := one.estimate_error) is not None]
+    def estimates(group: Sequence[Outcome]) -> list[float]:
+        return [error for one in group if (error := one.estimate_error) is not None]
 
     rows += [
         within("live estimate at the end of the freeze", estimates(device), 0.12, _ESTIMATE),
@@ -191,7 +193,7 @@ LINE_BINS_C = ((-120.0, -80.0), (-80.0, -40.0), (-40.0, 0.0), (0.0, 35.0))
 
 
 def purge_table(outcomes: Sequence[Outcome]) -> str:
-    """What the purge buys: medians of reached over planned, by the line's temperature."""
+    """Table of the purge's benefit: medians of reached over planned, by the line's temperature."""
     lines = [
         "| line before | treatments | of plan, purged | not purged | purges: median, most |\n",
         "|---|---|---|---|---|\n",
@@ -218,20 +220,20 @@ def purge_table(outcomes: Sequence[Outcome]) -> str:
 
 
 def applicator_table(outcomes: Sequence[Outcome]) -> str:
-    """The device's rows by applicator."""
+    """Table of the device's error by applicator."""
     lines = [
         "| applicator | treatments | median error | 95 % within | bias | purges: median, most |\n",
         "|---|---|---|---|---|---|\n",
     ]
     for applicator in APPLICATORS:
-        some = [o for o in outcomes if o.strategy == "device" and o.applicator == applicator.number]
-        if not some:
+        rows = [o for o in outcomes if o.strategy == "device" and o.applicator == applicator.number]
+        if not rows:
             continue
-        size = [abs(o.error) for o in some]
-        bias = quantile([o.error for o in some], 0.5)
-        purges = [float(o.purges) for o in some]
+        size = [abs(o.error) for o in rows]
+        bias = quantile([o.error for o in rows], 0.5)
+        purges = [float(o.purges) for o in rows]
         lines.append(
-            f"| {' '.join(applicator.name.split())} | {len(some)} "
+            f"| {' '.join(applicator.name.split())} | {len(rows)} "
             f"| {100 * quantile(size, 0.5):.1f} % | ±{100 * quantile(size, 0.95):.1f} % "
             f"| {100 * bias:+.1f} % | {quantile(purges, 0.5):.0f}, {max(purges):.0f} |\n".replace(
                 "-", "−"
@@ -241,7 +243,7 @@ def applicator_table(outcomes: Sequence[Outcome]) -> str:
 
 
 def budget_table(outcomes: Sequence[Outcome]) -> str:
-    """What the estimate's error is made of, by applicator: bias, and where 95 % lie."""
+    """Table of the estimate's error budget by applicator: bias, and where 95 % lie."""
     lines = [
         "| applicator | treatments | estimate | of the coefficient | of skin and perfusion "
         "| of the estimate itself |\n",
@@ -254,15 +256,15 @@ def budget_table(outcomes: Sequence[Outcome]) -> str:
         return f"{100 * bias:+.1f} %, ±{100 * size:.1f} %".replace("-", "−")
 
     for applicator in APPLICATORS:
-        some = [
+        rows = [
             (o.estimate_mm, o.at_end_mm, o.known_mm, o.plain_mm)
             for o in outcomes
             if o.strategy == "depth mode" and o.applicator == applicator.number
         ]
         parts = [
-            (told / end - 1.0, known / end - 1.0, plain / known - 1.0, told / plain - 1.0)
-            for told, end, known, plain in some
-            if told and end > 0.0 and known and plain
+            (estimate / end - 1.0, known / end - 1.0, plain / known - 1.0, estimate / plain - 1.0)
+            for estimate, end, known, plain in rows
+            if estimate and end > 0.0 and known and plain
         ]
         if parts:
             cells = " | ".join(cell(column) for column in zip(*parts, strict=True))
@@ -329,7 +331,7 @@ _ROWS = (
 
 
 def plot(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Every treatment a dot, by strategy; the middle and 95 % of each."""
+    """Plot one dot per treatment by strategy, with the median and 95 % range of each strategy."""
     from importlib import import_module
 
     import matplotlib as mpl
@@ -362,7 +364,7 @@ def plot(outcomes: Sequence[Outcome], path: Path) -> None:
 
 
 def page(outcomes: Sequence[Outcome], seed: int, count: int) -> tuple[str, list[Figure]]:
-    """docs/campaign.md, and its bars. `count`: how many treatments were drawn."""
+    """Text of docs/campaign.md, and its figures. `count`: number of treatments drawn."""
     table = figures(outcomes, count)
 
     def span(pair: tuple[float, float], digits: int = 0) -> str:

@@ -1,16 +1,16 @@
-"""What `cryo calibrate` fits to: depths in a gel phantom and in skin, over the coefficient.
+"""Reference data of `cryo calibrate`: depths in a gel phantom and in skin, over the coefficient.
 
 `python -m hw_sim.dose.phantom [--check]` writes host_tools/phantom.json, or compares it (exit code
-1 when it differs). For each spot of the applicators and each coefficient of a grid: the depth of
-the visible ice and of -25 C in gel of three temperatures, and the curves of -25 and -50 C in skin,
-all at the times of the tables. The host interpolates in ln h; it imports nothing of this package.
+1 if it differs). For each spot of the applicators and each coefficient of a grid: the depth of the
+visible ice and of -25 C in gel at three temperatures, and the curves of -25 and -50 C in skin, all
+at the times of the tables. The host interpolates in ln h; it imports nothing of this package.
 
-The gel is that of a plain laboratory: 1.5 % agar in water. Its properties are water's and ice's
+The gel can be made in any laboratory: 1.5 % agar in water. Its properties are water's and ice's
 (CRC Handbook, 97th ed.: water at 20 C 0.598 W/mK, 4184 J/kgK, 998 kg/m3; ice 2.2 W/mK at -10 C, 3.9
 at -130 C, 2030 J/kgK at -10 C, 1000 at -190 C; 334 kJ/kg), less the 1.5 % of agar, which freezes
-within a degree. Convection is held by the gel; nothing perfuses it.
+within a degree. The gel suppresses convection; nothing perfuses it.
 
-May import NumPy, the tissue model and its sibling rooms. Takes some minutes.
+May import NumPy, the tissue model and its sibling modules. Takes some minutes.
 """
 
 from __future__ import annotations
@@ -85,23 +85,23 @@ def of_spot(spot_mm: float) -> dict[str, Any]:
     for h in H_W_M2K:
         result = _freeze(spot_mm, h, None, SKIN_C, SKIN, until_s, 0.5)
         early = _freeze(spot_mm, h, None, SKIN_C, SKIN, min(30.0, 6e6 / h**2 + 0.1), 0.01)
-        seen_s = early.surface_reached_s(SKIN_SEEN_C)
+        skin_s = early.surface_reached_s(SKIN_SEEN_C)
         skin.append(
             {
                 "um": _rounded(result, result.depth_m25_mm),
                 "um_cold": _rounded(result, result.depth_m50_mm),
-                "skin_ms": 0 if math.isinf(seen_s) else round(seen_s * 100.0) * 10,
+                "skin_ms": 0 if math.isinf(skin_s) else round(skin_s * 100.0) * 10,
             }
         )
     return {"gel": gel, "skin": skin}
 
 
 def everything() -> dict[str, Any]:
-    """The whole file."""
+    """The content of the file."""
     spots = sorted({applicator.spot_radius_mm for applicator in APPLICATORS})
     rest: dict[str, int] = {}
     for applicator in APPLICATORS:
-        parts = sensitivity(applicator)[1:]  # all but the coefficient, which calibration tells
+        parts = sensitivity(applicator)[1:]  # without the coefficient: calibration measures it
         rest[str(applicator.number)] = round(1000 * math.sqrt(sum(part * part for part in parts)))
     return {
         "what": "depths over the coefficient, computed; written by python -m hw_sim.dose.phantom",
@@ -115,11 +115,11 @@ def everything() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The file's text: one line a curve."""
-    whole = json.dumps(everything(), indent=1)
+    """The file's text, with one curve per line."""
+    indented = json.dumps(everything(), indent=1)
     lines: list[str] = []
     flat = False
-    for line in whole.splitlines():
+    for line in indented.splitlines():
         stripped = line.strip()
         if flat:
             lines[-1] += stripped if lines[-1].endswith("[") else " " + stripped
@@ -135,14 +135,14 @@ def text() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m hw_sim.dose.phantom", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only, write nothing")
+    parser.add_argument("--check", action="store_true", help="compare with the file, write nothing")
     args = parser.parse_args(argv)
-    made = text()
+    content = text()
     if args.check:
-        same = TARGET.read_text(encoding="utf-8") == made
-        print("the same" if same else f"{TARGET} differs from what the model gives")
+        same = TARGET.read_text(encoding="utf-8") == content
+        print(f"{TARGET} " + ("is up to date" if same else "differs from the model's output"))
         return 0 if same else 1
-    TARGET.write_text(made, encoding="utf-8")
+    TARGET.write_text(content, encoding="utf-8")
     print(f"written: {TARGET}")
     return 0
 

@@ -1,12 +1,13 @@
-"""What the skin's fall in the first second tells of the depth: the figures of the live estimate.
+"""Depth correction from the skin's cooling rate in the first second, for the live estimate.
 
-`python -m hw_sim.dose.skin` prints the constants of firmware/cryo/estimate.py, and how good they
-are. Two facts of the tissue model are used:
+`python -m hw_sim.dose.skin` prints the constants of firmware/cryo/estimate.py and their accuracy.
+It uses two properties of the tissue model:
 
-- While a spray cools a wide spot, its surface falls by one law: the time to a temperature is a
-  fixed part of the time to -65 C, whatever the coefficient and the tissue (`shape`).
-- At fixed seconds the depth of -25 C goes with a power of that time; the exponent depends on the
-  spot and a little on the seconds (`exponents`), fitted over random coefficients and tissues.
+- While a spray cools a wide spot, its surface follows one law: the time to a temperature is a fixed
+  part of the time to -65 C, for every coefficient and tissue (`shape`).
+- After a given time the depth of -25 C scales with a power of the time to -65 C. The exponent
+  depends on the spot and a little on the time (`exponents`); it is fitted over random coefficients
+  and tissues.
 
 May import NumPy and `hw_sim.dose.tables`. Takes about two minutes.
 """
@@ -28,13 +29,13 @@ Floats = NDArray[np.float64]
 SHAPE_C = (0.0, -10.0, -20.0, -30.0, -40.0, -50.0, -60.0, -65.0, -70.0)
 AT_S = (10.0, 15.0, 20.0, 30.0)
 H_SIGMA = 0.20
-"""How far this spray on this skin may be from its calibration, one standard deviation of ln h."""
+"""Deviation of this spray on this skin from its calibration: one standard deviation of ln h."""
 DRAWS = 40
 SEED = 20261122
 
 
 def shape(h_factor: float = 1.0, skin_c: float = SKIN_C, tissue: Tissue = SKIN) -> list[float]:
-    """Time to each of `SHAPE_C` in parts of the time to -65 C, under the widest spray."""
+    """Time to each of `SHAPE_C` as a part of the time to -65 C, under the widest spray."""
     widest = max((a for a in APPLICATORS if a.kind == SPRAY), key=lambda a: a.spot_radius_mm)
     result = freeze(
         widest,
@@ -45,12 +46,12 @@ def shape(h_factor: float = 1.0, skin_c: float = SKIN_C, tissue: Tissue = SKIN) 
         fineness=2.0,
         sample_s=0.005 / h_factor**2,
     )
-    seen_s = result.surface_reached_s(SKIN_SEEN_C)
-    return [result.surface_reached_s(c) / seen_s for c in SHAPE_C]
+    last_s = result.surface_reached_s(SKIN_SEEN_C)
+    return [result.surface_reached_s(c) / last_s for c in SHAPE_C]
 
 
 class Draw:
-    """One random skin under one random spray; ranges as in `tables.VARIED`, evenly."""
+    """One random skin under one random spray; uniform over the ranges of `tables.VARIED`."""
 
     def __init__(self, random: np.random.Generator) -> None:
         low, high = SKIN.frozen_k_w_mk
@@ -73,26 +74,26 @@ class Draw:
 def _run(
     applicator: Applicator, h_factor: float, skin_c: float, tissue: Tissue
 ) -> tuple[float, list[float]]:
-    early, whole = (
+    early, complete = (
         freeze(
             applicator, until_s, h_factor=h_factor, skin_c=skin_c, tissue=tissue, sample_s=sample_s
         )
         for until_s, sample_s in ((2.0, 0.01), (AT_S[-1], 1.0))
     )
-    depths = [whole.at(whole.depth_m25_mm, t_s) for t_s in AT_S]
+    depths = [complete.at(complete.depth_m25_mm, t_s) for t_s in AT_S]
     return early.surface_reached_s(SKIN_SEEN_C), depths
 
 
 def exponents(applicator: Applicator, draws: int = DRAWS) -> list[tuple[float, float, float]]:
-    """For each of `AT_S`: the exponent, and the scatter (95th percentile of the depth's error, as
-    a part) at fixed seconds, and once the time to -65 C is known."""
+    """For each of `AT_S`: the exponent, and the depth's scatter (95th percentile of the relative
+    error) without and with the correction by the time to -65 C."""
     random = np.random.default_rng(SEED)
     nominal_s, nominal = _run(applicator, 1.0, SKIN_C, SKIN)
-    found = [Draw(random).run(applicator) for _ in range(draws)]
-    x: Floats = np.log([nominal_s / seen_s for seen_s, _ in found])
+    runs = [Draw(random).run(applicator) for _ in range(draws)]
+    x: Floats = np.log([nominal_s / cooled_s for cooled_s, _ in runs])
     rows: list[tuple[float, float, float]] = []
     for k in range(len(AT_S)):
-        y: Floats = np.log([depths[k] / nominal[k] for _, depths in found])
+        y: Floats = np.log([depths[k] / nominal[k] for _, depths in runs])
         exponent = float(x @ y / (x @ x))
         before = float(np.quantile(np.abs(np.expm1(y)), 0.95))
         after = float(np.quantile(np.abs(np.expm1(y - exponent * x)), 0.95))
@@ -101,8 +102,8 @@ def exponents(applicator: Applicator, draws: int = DRAWS) -> list[tuple[float, f
 
 
 def main() -> None:
-    """Print the constants, and what they are worth."""
-    print("shape: time to", SHAPE_C, "in parts of the time to", SKIN_SEEN_C)
+    """Print the constants and their accuracy."""
+    print("shape: time to", SHAPE_C, "as a part of the time to", SKIN_SEEN_C)
     for h in (1.0, 0.5, 1.6):
         print(f"  h x {h}:", [round(part, 3) for part in shape(h)])
     for skin_c in (30.0, 36.0):
@@ -115,7 +116,7 @@ def main() -> None:
             for t_s, (exponent, before, after) in zip(AT_S, exponents(applicator), strict=True):
                 print(
                     f"  {t_s:4.0f} s: exponent {exponent:.3f}, 95 % within "
-                    f"{before:.1%} at fixed seconds, {after:.1%} with it"
+                    f"{before:.1%} uncorrected, {after:.1%} corrected"
                 )
 
 

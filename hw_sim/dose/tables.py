@@ -1,7 +1,7 @@
-"""The tables that the firmware reads: computed, rounded, and written as its source.
+"""Generator of the firmware's dose tables: computed, rounded, and written as Python source.
 
-May import NumPy, the tissue model and its sibling rooms; knows the format of
-firmware/cryo/applicators.py and imports none of it.
+May import NumPy, the tissue model and its sibling modules; knows the format of
+firmware/cryo/applicators.py but does not import it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hw_sim.dose.applicators import APPLICATORS, SPRAY, Applicator
 from hw_sim.world.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
 
 VERSION = 4
-"""Of the tables; counted up whenever a figure in them changes."""
+"""Version of the tables; incremented whenever a figure in them changes."""
 MODEL = "Pennes-enthalpy model 2"
 DATE = "2026-11-22"
 CALIBRATION = "none: model"
@@ -23,26 +23,26 @@ AUTHOR = "The Cryodose authors"
 
 TIMES_MS = (0, 1000, 2000, 3000, 4000, 6000, 8000, 10000, 12500, 15000, 17500, 20000, 25000, 30000)
 ROUND_UM = 1
-"""Depths are rounded to this: a million times what another processor's last bits come to."""
+"""Rounding of depths: a million times the difference in the last bits of another processor."""
 ROUND_MS = 10
 FINENESS = 2.0
-"""The tables are computed on cells of half the production grid's size, both ways."""
+"""The tables are computed on cells of half the production grid's size in both directions."""
 SKIN_SEEN_C = -65.0
-"""What the infrared sensor still sees of a sprayed skin; it ends at -70 C."""
+"""Lowest skin temperature that is evaluated; the infrared sensor's range ends at -70 C."""
 SPREAD_AT_S = 20.0
 
 
 class Varied(NamedTuple):
-    """One thing that is not known exactly."""
+    """One parameter that is not known exactly."""
 
     what: str
     sigma: float
-    """One standard deviation, as part of the value or in `unit`."""
+    """One standard deviation, as a part of the value or in `unit`."""
     unit: str
     source: str
 
 
-_THIRD = 1.0 / math.sqrt(3.0)  # standard deviation of an even spread over ±1
+_THIRD = 1.0 / math.sqrt(3.0)  # standard deviation of a uniform distribution over ±1
 
 VARIED = (
     Varied("coefficient h", 0.25, "", "assumed: no applicator has been calibrated"),
@@ -67,7 +67,7 @@ def freeze(
     fineness: float = 1.0,
     sample_s: float = 0.25,
 ) -> TissueResult:
-    """Liquid (or the cold probe) from the first instant to `until_s`."""
+    """The model's result for liquid (or a cold probe) on the skin from 0 to `until_s`."""
     return expose(
         Exposure((0.0,), (applicator.h_w_m2k * h_factor,), (applicator.fluid_c,)),
         until_s=until_s,
@@ -81,7 +81,7 @@ def freeze(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the firmware needs of one applicator."""
+    """The firmware's data of one applicator."""
 
     applicator: Applicator
     spread_permille: int
@@ -103,7 +103,7 @@ def curves(applicator: Applicator, until_ms: int = TIMES_MS[-1]) -> tuple[list[i
 
 
 def skin_ms(applicator: Applicator) -> int:
-    """When the skin under the spray is at `SKIN_SEEN_C`; 0 under a probe, which hides it."""
+    """Time until the sprayed skin is at `SKIN_SEEN_C`; 0 for a probe, which hides the skin."""
     if applicator.kind != SPRAY:
         return 0
     result = freeze(applicator, 2.0, fineness=FINENESS, sample_s=0.01)
@@ -111,7 +111,7 @@ def skin_ms(applicator: Applicator) -> int:
 
 
 def varied(applicator: Applicator, which: int, sigmas: float) -> TissueResult:
-    """A freeze of `SPREAD_AT_S` with one of `VARIED` off by so many standard deviations."""
+    """A freeze of `SPREAD_AT_S` with one of `VARIED` changed by `sigmas` standard deviations."""
     off = VARIED[which].sigma * sigmas
     s = SKIN
     h = spot = 1.0
@@ -138,7 +138,7 @@ def varied(applicator: Applicator, which: int, sigmas: float) -> TissueResult:
 
 
 def sensitivity(applicator: Applicator) -> list[float]:
-    """For each of `VARIED`: the part by which the -25 C depth at 20 s moves for one sigma."""
+    """For each of `VARIED`: the relative change of the -25 C depth at 20 s for one sigma."""
     depth = freeze(applicator, SPREAD_AT_S).deepest_m25_mm
     return [
         (
@@ -151,7 +151,7 @@ def sensitivity(applicator: Applicator) -> list[float]:
 
 
 def row(applicator: Applicator) -> Row:
-    """Everything about one applicator; some 10 s of computing."""
+    """The data of one applicator; takes about 10 s to compute."""
     benign, all_cells = curves(applicator)
     spread = math.sqrt(sum(part * part for part in sensitivity(applicator)))
     return Row(
@@ -196,7 +196,7 @@ APPLICATORS = (
 
 
 def source(rows: list[Row]) -> str:
-    """firmware/cryo/applicators.py."""
+    """The text of firmware/cryo/applicators.py."""
     out = [
         _HEAD.format(
             version=VERSION,
@@ -221,5 +221,5 @@ def source(rows: list[Row]) -> str:
 
 
 def all_rows() -> list[Row]:
-    """The whole table; about a minute of computing."""
+    """The data of all applicators; takes about a minute to compute."""
     return [row(applicator) for applicator in APPLICATORS]

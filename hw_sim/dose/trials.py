@@ -1,18 +1,19 @@
-"""`make campaign`: what the whole device reaches over random treatments, as a table.
+"""Random treatments of `make campaign`: the depth that the complete device reaches in each.
 
-Each treatment runs on the fast bench: the unchanged firmware from power-on, its buttons, its
-purge, its dose, against dewar, valve, line and nozzle. What the jet did then goes through the
-tissue model (`hw_sim.world.plant.spray`), with a coefficient, a spot and a skin that the device
-does not know. Beside it: the same without purge, a plain stopwatch, and the depth-controlled mode.
-Writes docs/campaign.md and docs/campaign.png (`campaign_page`); the same `--seed` gives the same
-treatments. Exit code: 0 every bar reached, 1 one was missed. 300 treatments take some twenty
-minutes of one processor; `--jobs 2` takes two, with the same results in the same order.
+Each treatment runs on the fast bench: the unchanged firmware from power-on with its buttons, its
+purge and its dose, against the simulated dewar, valve, line and nozzle. The resulting jet is the
+input of the tissue model (`hw_sim.world.plant.spray`), with a coefficient, a spot and a skin that
+the device does not know. For comparison: the same without purge, a plain stopwatch, and the
+depth-controlled mode. `campaign` writes docs/campaign.md and docs/campaign.png from the outcomes;
+the same `--seed` gives the same treatments. Exit code: 0 all limits met, 1 a limit missed. 300
+treatments take some twenty minutes on one processor; `--jobs 2` uses two, with the same results in
+the same order.
 
-Each outcome is kept as a line in build/, under a key over every file that it depends on. `--resume`
-goes on from there, and begins anew when a single one of those files has changed.
+Each outcome is stored as a line in build/, under a key over every file that it depends on.
+`--resume` continues from there, and starts again if any of those files has changed.
 
-May import NumPy and the rest of `hw_sim`. No constant of the firmware is known here: the device is
-asked.
+May import NumPy and the rest of `hw_sim`. No constant of the firmware is repeated here: the values
+are read from the device.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ SEED = 20261122
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 
-# What is not known of a treatment once its applicator has been calibrated. Assumed: a phantom tells
-# the mean coefficient; what is left is the hand. A distance of 15 mm kept to 1.5 mm (one standard
-# deviation, with a spacer) moves the mass that arrives on a spot by 20 %, and h with its root.
+# Uncertainty of a treatment after its applicator has been calibrated. Assumed: a phantom gives the
+# mean coefficient; the operator's hand remains. A distance of 15 mm held to 1.5 mm (one standard
+# deviation, with a spacer) changes the mass that arrives on a spot by 20 %, and h with its root.
 H_SIGMA = 0.10
-# Drawn for a second row of the table only; the bars do not ask for them.
+# Used for a second row of the table only; no acceptance limit depends on it.
 SPOT_SIGMA = 0.05
 MBAR = (350.0, 850.0)
 LINE_C = (-120.0, 35.0)
@@ -60,27 +61,27 @@ AIM_S = (0.5, 6.0)
 AIM_AGAIN_S = 0.5
 STOPWATCH_S = 15.0
 FINENESS = 0.7
-"""The tissue's cells are 1.4 times the production grid's: 1.1 % off a grid of half its size."""
+"""The tissue's cells are 1.4 times the production grid's: 1.1 % error against half-size cells."""
 COLD_LINE_C = -185.0
 TABLE_SKIN_C, PLAIN = 33.0, SKIN.perfusion_per_s
-"""The skin that the tables suppose."""
+"""The skin that the tables assume."""
 MARGIN_UM = 500
-"""As most of the device's profiles have it."""
+"""As in most of the device's profiles."""
 MOST_PURGES = 8
 _SAME_TIP_K = 0.5
 
 
-# -- what is drawn --------------------------------------------------------------------------------
+# -- random draws ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One random treatment. What the device knows: applicator and depth; nothing else."""
+    """One random treatment. The device knows only the applicator and the depth."""
 
     number: int
     applicator: int
     range_part: float
-    """Where in the applicator's range of depths the plan lies, 0…1."""
+    """Position of the plan in the applicator's range of depths, 0…1."""
     mbar: float
     line_c: float
     skin_c: float
@@ -91,11 +92,11 @@ class Draw:
     frozen_k_factor: float
     latent_factor: float
     aim_s: float
-    """From the purge's end to the freeze."""
+    """From the end of the purge to the freeze."""
 
     @property
     def tissue(self) -> Tissue:
-        """This skin."""
+        """The properties of this skin."""
         low, high = SKIN.frozen_k_w_mk
         return replace(
             SKIN,
@@ -107,34 +108,33 @@ class Draw:
 
 
 def draw(seed: int, number: int) -> Draw:
-    """The `number`th treatment of this seed, whatever the others are."""
-    one = random.Random(f"{seed}/{number}")
+    """The `number`th treatment of this seed, independent of the others."""
+    rng = random.Random(f"{seed}/{number}")
     return Draw(
         number=number,
-        applicator=one.choice(APPLICATORS).number,
-        range_part=one.random(),
-        mbar=one.uniform(*MBAR),
-        line_c=one.uniform(*LINE_C),
-        skin_c=one.uniform(*SKIN_C),
-        perfusion_per_s=one.uniform(*PERFUSION),
-        h_factor=math.exp(one.gauss(0.0, H_SIGMA)),
-        spot_factor=math.exp(one.gauss(0.0, SPOT_SIGMA)),
-        warm_k_factor=one.uniform(1.0 - 0.149, 1.0 + 0.149),
-        frozen_k_factor=one.uniform(0.8, 1.2),
-        latent_factor=one.uniform(1.0 - 0.136, 1.0 + 0.136),
-        aim_s=one.uniform(*AIM_S),
+        applicator=rng.choice(APPLICATORS).number,
+        range_part=rng.random(),
+        mbar=rng.uniform(*MBAR),
+        line_c=rng.uniform(*LINE_C),
+        skin_c=rng.uniform(*SKIN_C),
+        perfusion_per_s=rng.uniform(*PERFUSION),
+        h_factor=math.exp(rng.gauss(0.0, H_SIGMA)),
+        spot_factor=math.exp(rng.gauss(0.0, SPOT_SIGMA)),
+        warm_k_factor=rng.uniform(1.0 - 0.149, 1.0 + 0.149),
+        frozen_k_factor=rng.uniform(0.8, 1.2),
+        latent_factor=rng.uniform(1.0 - 0.136, 1.0 + 0.136),
+        aim_s=rng.uniform(*AIM_S),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one treatment under one strategy. Depths in mm; estimates None: there are none.
+    """Result of one treatment under one strategy. Depths in mm; an estimate of None: not recorded.
 
-    `reached_all_mm`: with spot and skin as drawn, too. `known_mm`: at the freeze's end, if this
-    very freeze of this very skin had had the calibrated coefficient: what a device could say that
-    knew everything else. `plain_mm`: the same on the tables' skin. `purges`: how often the line was
-    purged.
-    `warned`: a fault, or the device has said that it fell short of the lesion's base.
+    `reached_all_mm`: the depth with spot and skin as drawn. `known_mm`: the depth at the end of the
+    freeze if the coefficient had been as calibrated, i.e. the estimate of a device that knows
+    everything else. `plain_mm`: the same on the tables' skin. `purges`: number of purges.
+    `warned`: the device reported a fault, or that the freeze did not reach the lesion's base.
     """
 
     number: int
@@ -157,7 +157,7 @@ class Outcome:
 
     @property
     def error(self) -> float:
-        """Reached over planned, less 1."""
+        """Relative error of the depth reached against the plan."""
         return self.reached_mm / self.plan_mm - 1.0
 
     @property
@@ -169,26 +169,26 @@ class Outcome:
 
     @property
     def estimate_error(self) -> float | None:
-        """Estimated over reached at the end of the freeze, less 1; None: no estimate."""
+        """Relative error of the estimate at the end of the freeze; None: no estimate."""
         if self.estimate_mm is None or self.at_end_mm <= 0.0:
             return None
         return self.estimate_mm / self.at_end_mm - 1.0
 
     @property
     def floor(self) -> float | None:
-        """What the coefficient alone makes of the estimate's error, all else known."""
+        """The part of the estimate's error that is due to the coefficient alone."""
         if self.known_mm is None or self.at_end_mm <= 0.0:
             return None
         return self.known_mm / self.at_end_mm - 1.0
 
     @property
     def floor_control(self) -> float | None:
-        """And of a freeze that ends when all but the coefficient says that it has done its work."""
+        """The same for a freeze that is ended by an estimate exact but for the coefficient."""
         return None if not self.known_mm else self.at_end_mm / self.known_mm - 1.0
 
     @property
     def short_mm(self) -> float:
-        """By how much −25 °C stayed above the lesion's base; 0 when it did not."""
+        """Distance from the −25 °C depth to the lesion's base; 0 if the base was reached."""
         return max(0.0, self.lesion_mm - self.reached_mm)
 
 
@@ -198,7 +198,7 @@ class Outcome:
 def tissue_of(
     one: Draw, exposed: Exposure, until_s: float, *, as_drawn: bool = False
 ) -> TissueResult:
-    """The skin under what touched it: as the bars ask, or with spot and properties as drawn."""
+    """The skin under this exposure: as in the acceptance limits, or with spot and skin as drawn."""
     spot_mm = by_number(one.applicator).spot_radius_mm
     plain = replace(SKIN, perfusion_per_s=one.perfusion_per_s)
     return expose(
@@ -216,7 +216,7 @@ def touched(
     one: Draw, spans: Sequence[JetSpan], tip: Sequence[tuple[int, float]], begin_ns: int,
     end_ns: int,
 ) -> Exposure:  # fmt: skip
-    """The spray's history, or the probe's contact from begin to end at its tip's temperature."""
+    """The spray's history, or the probe's contact from begin to end at the tip's temperature."""
     applicator = by_number(one.applicator)
     h = applicator.h_w_m2k * one.h_factor
     if applicator.kind != PROBE:
@@ -240,7 +240,7 @@ def plant_of(one: Draw) -> PlantParams:
 
 
 def skin_of(one: Draw) -> SkinParams:
-    """What the infrared sensor looks at."""
+    """The skin that the infrared sensor measures."""
     applicator = by_number(one.applicator)
     return SkinParams(
         h_w_m2k=applicator.h_w_m2k * one.h_factor,
@@ -257,7 +257,7 @@ _TIMING = Timing(arm_ms=1200.0, look_ms=50.0, valve_look_ms=20.0)
 
 
 class TrialOperator(BenchOperator[FastBench]):
-    """An operator with one device, who does what the display says."""
+    """An operator with one device who follows the display."""
 
     def __init__(self, one: Draw, *, infrared: bool) -> None:
         bench = FastBench(seed=one.number + 1, plant=plant_of(one), skin_sensor=infrared, **BENCH)
@@ -266,7 +266,7 @@ class TrialOperator(BenchOperator[FastBench]):
         self.tip: list[tuple[int, float]] = []
 
     def has(self, key: str) -> bool:
-        """Whether there is such a setting."""
+        """Whether the device has this setting."""
         return "ok" in self.bench.ask("get", key=key)
 
     def get(self, key: str) -> int:
@@ -274,12 +274,12 @@ class TrialOperator(BenchOperator[FastBench]):
         return int(self.ok("get", key=key)["value"])
 
     def change(self, key: str, value: int) -> None:
-        """Over the link, confirmed on the device where it asks for that, unless it is so."""
+        """Set over the link, confirming on the device if needed; no-op if already set."""
         if self.get(key) != value:
             super().change(key, value)
 
     def start(self, settings: dict[str, int]) -> tuple[float, float]:
-        """Switch on and set; the lesion's depth and the planned one in mm."""
+        """Power on and configure. Returns the lesion's depth and the planned depth in mm."""
         bench = self.bench
         bench.power_on()
         bench.run_for(250)
@@ -294,7 +294,7 @@ class TrialOperator(BenchOperator[FastBench]):
             elif value and key in NEEDED:
                 raise NotAsExpected(f"this device has no {key}")
         margin_um = self.get("margin_um") if self.has("margin_um") else 0
-        # What the panel can set: tenths of a millimetre of lesion, within what the table reaches.
+        # The panel sets the lesion's depth in tenths of a millimetre, within the table's range.
         low, high = -(-(low_um - margin_um) // 100), (high_um - margin_um) // 100
         depth_um = round(low + self.one.range_part * (high - low)) * 100
         self.change("applicator", number)
@@ -302,14 +302,14 @@ class TrialOperator(BenchOperator[FastBench]):
         return depth_um / 1000.0, (depth_um + margin_um) / 1000.0
 
     def warm_line(self) -> None:
-        """The line as this treatment begins with it."""
+        """Set the line to the initial temperature of this treatment."""
         line_c = self.one.line_c
         self.bench.plant.set_line(self.bench.clock.now_ns, wall_c=line_c, tip_c=line_c)
 
     def aimed_freeze(self) -> tuple[int, int]:
-        """Aim, and hold TRIGGER until the valve closes; when the gate rose and fell, ns.
+        """Aim, and hold TRIGGER until the valve closes. Returns (gate high, gate low) in ns.
 
-        Who is told to purge once more has found the place by then: `AIM_AGAIN_S`.
+        After a repeated purge the operator needs only `AIM_AGAIN_S` to aim.
         """
         bench = self.bench
         bench.run_for(self.one.aim_s * 1000.0)
@@ -341,7 +341,7 @@ class TrialOperator(BenchOperator[FastBench]):
 
 
 def with_device(one: Draw, strategy: str, settings: dict[str, int]) -> Outcome:
-    """A whole treatment by the firmware."""
+    """One treatment by the firmware."""
     operator = TrialOperator(one, infrared=strategy in INFRARED)
     lesion_mm, plan_mm = operator.start(settings)
     operator.warm_line()
@@ -360,8 +360,8 @@ def with_device(one: Draw, strategy: str, settings: dict[str, int]) -> Outcome:
         known = replace(one, h_factor=1.0)
         exposed = touched(known, spans, operator.tip, begin_ns, end_ns)
         known_mm, plain_mm = (
-            told.at(told.depth_m25_mm, seconds)
-            for told in (
+            depths.at(depths.depth_m25_mm, seconds)
+            for depths in (
                 tissue_of(skin, exposed, seconds)
                 for skin in (known, replace(known, skin_c=TABLE_SKIN_C, perfusion_per_s=PLAIN))
             )
@@ -397,9 +397,9 @@ def with_device(one: Draw, strategy: str, settings: dict[str, int]) -> Outcome:
 
 
 def with_stopwatch(one: Draw, strategy: str, lesion_mm: float, plan_mm: float) -> Outcome:
-    """A hand-held flask: the same line, opened by a lever for `STOPWATCH_S`, whatever the depth.
+    """A hand-held flask: the same line, opened by a lever for `STOPWATCH_S` at any planned depth.
 
-    Its line is as warm as this treatment's, or ("stopwatch, cold line") at liquid temperature.
+    Its line starts at this treatment's temperature, or at `COLD_LINE_C` ("stopwatch, cold line").
     """
     plant = Plant(plant_of(one))
     begin_ns = NS_PER_S
@@ -432,11 +432,11 @@ def with_stopwatch(one: Draw, strategy: str, lesion_mm: float, plan_mm: float) -
 
 
 BENCH: dict[str, Any] = {}
-"""For every bench of the campaign, besides."""
+"""Further arguments of every bench of the campaign."""
 INFRARED = ("depth mode",)
-"""With the infrared sensor fitted."""
+"""Strategies with the infrared sensor fitted."""
 NEEDED = ("skin_sensor", "depth_mode")
-# Other settings that a device does not have are left out.
+# Other settings that the device lacks are skipped.
 QUICK = {"screening": 0, "profile": 1, "cycles": 1, "target": 1, "margin_um": MARGIN_UM}
 STRATEGIES: dict[str, dict[str, int]] = {
     "device": {**QUICK, "prechill": 1, "skin_sensor": 0, "depth_mode": 0},
@@ -451,28 +451,28 @@ STOPWATCHES = ("stopwatch", "stopwatch, cold line")
 def treat_one(
     one: Draw, strategies: Iterable[str], done: dict[tuple[int, str], Outcome]
 ) -> Iterable[Outcome]:
-    """All strategies that are asked for, on one treatment; those in `done` are not repeated."""
+    """The outcomes of the requested strategies for one treatment, except those in `done`."""
     for name in strategies:
         if (one.number, name) in done:
             continue
         if name in STOPWATCHES:
-            same = done.get((one.number, "device"))
-            if same is None:
+            device = done.get((one.number, "device"))
+            if device is None:
                 continue
-            outcome = with_stopwatch(one, name, same.lesion_mm, same.plan_mm)
+            outcome = with_stopwatch(one, name, device.lesion_mm, device.plan_mm)
         else:
             try:
                 outcome = with_device(one, name, STRATEGIES[name])
-            except NotAsExpected as why:
-                print(f"{one.number} {name}: {why}", file=sys.stderr)
+            except NotAsExpected as error:
+                print(f"{one.number} {name}: {error}", file=sys.stderr)
                 continue
         done[one.number, name] = outcome
         yield outcome
 
 
-# -- all of it ------------------------------------------------------------------------------------
+# -- running the campaign -------------------------------------------------------------------------
 
-_DECIDES = (
+_DEPENDENCIES = (
     "firmware/**/*.py",
     "hw_sim/bench/*.py",
     "hw_sim/fakes/*.py",
@@ -484,9 +484,9 @@ _DECIDES = (
 
 
 def key(seed: int) -> str:
-    """What the outcomes of a seed depend on: every file of firmware, bench, plant and campaign."""
+    """Hash over the seed and every file of firmware, bench, plant and campaign."""
     digest = hashlib.sha256(f"seed {seed}\n".encode())
-    for pattern in _DECIDES:
+    for pattern in _DEPENDENCIES:
         for path in sorted(ROOT.glob(pattern)):
             digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -494,22 +494,22 @@ def key(seed: int) -> str:
 
 
 def kept(path: Path, seed: int) -> list[Outcome]:
-    """The outcomes in a file of lines, if they are of this very firmware, plant and seed."""
+    """The outcomes stored in a file, if they are of this firmware, plant and seed; else none."""
     if not path.exists():
         return []
     first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
     try:
-        of = json.loads(first).get("key")
+        stored = json.loads(first).get("key")
     except ValueError:
-        of = None
-    if of != key(seed):
-        print(f"{path} is of another firmware, plant or seed: begun anew", file=sys.stderr)
+        stored = None
+    if stored != key(seed):
+        print(f"{path} is for another firmware, plant or seed: starting again", file=sys.stderr)
         return []
     out: list[Outcome] = []
     for text in lines:
         try:
             out.append(Outcome(**json.loads(text)))
-        except (ValueError, TypeError):  # the last line of a run that was broken off
+        except (ValueError, TypeError):  # the incomplete last line of an interrupted run
             break
     return out
 
@@ -523,7 +523,8 @@ def _treat(work: tuple[int, int, Sequence[str], list[Outcome]]) -> list[Outcome]
 def run(
     seed: int, count: int, strategies: Sequence[str], before: Sequence[Outcome], jobs: int
 ) -> Iterator[list[Outcome]]:
-    """The outcomes that `before` lacks, treatment by treatment, in order, whatever `jobs` is."""
+    """Yield the outcomes missing in `before`, treatment by treatment, in the same order for any
+    number of `jobs`."""
     by: dict[int, list[Outcome]] = {}
     for one in before:
         by.setdefault(one.number, []).append(one)

@@ -1,6 +1,6 @@
-"""`make validate`: how far the tissue model can be trusted, measured and written as a page.
+"""`make validate`: validates the tissue model against reference solutions and published figures.
 
-Writes docs/validation.md and its pictures. Exit code: 0 every bar reached, 1 one was missed. Takes
+Writes docs/validation.md and its pictures. Exit code: 0 all limits met, 1 a limit missed. Takes
 about a minute. May import NumPy, Pillow and matplotlib (for the pictures), and the rest of
 `hw_sim`.
 """
@@ -39,7 +39,7 @@ SHARP = Tissue(
     freezing_ends_c=-0.61,
     perfusion_per_s=0.0,
 )
-"""What Neumann's solution holds for: constant properties, freezing at one temperature, no blood."""
+"""Tissue for Neumann's solution: constant properties, freezing at one temperature, no blood."""
 START_C = 35.0
 FRONT_C = -0.6
 SURFACES_C = (-196.0, -160.0, -120.0, -80.0)
@@ -49,7 +49,7 @@ NEUMANN_BAR = 0.02
 def neumann_mm_per_root_s(
     surface_c: float, t: Tissue = SHARP, start_c: float = START_C, front_c: float = FRONT_C
 ) -> float:
-    """X/√t of a freezing front in a half-space whose surface is held at `surface_c`, exactly.
+    """Exact X/√t of a freezing front in a half-space whose surface is held at `surface_c`.
 
     e^(−λ²)/erf λ − (ku/kf)·√(αf/αu)·(Ti−Tf)/(Tf−Ts)·e^(−ν²λ²)/erfc(νλ) = λ√π·L/(cf·(Tf−Ts)),
     ν = √(αf/αu), X = 2λ√(αf·t) (Carslaw and Jaeger, Conduction of Heat in Solids, 11.2).
@@ -78,7 +78,7 @@ def neumann_mm_per_root_s(
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The front under one surface temperature, at every second from 1 s on."""
+    """The freezing front under one surface temperature, at every second from 1 s on."""
 
     surface_c: float
     exact_mm_per_root_s: float
@@ -91,7 +91,7 @@ class Front:
 
     @property
     def error(self) -> Floats:
-        """Model over exact, less 1."""
+        """Relative error of the model."""
         return self.model_mm / self.exact_mm - 1.0
 
 
@@ -100,7 +100,7 @@ def front(surface_c: float, seconds: int = 30) -> Front:
     result = treat(
         [(0, seconds * S)],
         spot_radius_mm=math.inf,
-        h_w_m2k=1e7,  # the surface is held
+        h_w_m2k=1e7,  # holds the surface at `surface_c`
         fluid_c=surface_c,
         start_c=START_C,
         follow_s=0.0,
@@ -121,17 +121,17 @@ SPEED_BAR_S = 1.0
 
 
 def grid_change(coarse: TissueResult, fine: TissueResult, from_s: float = 1.0) -> float:
-    """The largest change of the −25 °C depth at any second from `from_s` on, as a part of it."""
+    """The largest relative change of the −25 °C depth at any second from `from_s` on."""
     seconds = np.arange(from_s, float(fine.time_s[-1]) + 0.5)
     ours, finer = (np.interp(seconds, one.time_s, one.depth_m25_mm) for one in (coarse, fine))
-    reached = finer > 0.0
-    return float(np.max(np.abs(ours[reached] / finer[reached] - 1.0)))
+    positive = finer > 0.0
+    return float(np.max(np.abs(ours[positive] / finer[positive] - 1.0)))
 
 
 def speed() -> tuple[float, float, TissueResult]:
-    """(seconds on the clock, seconds of processor, result) of 30 s of freeze and 120 s of thaw.
+    """(elapsed seconds, processor seconds, result) of 30 s of freeze and 120 s of thaw.
 
-    The largest spot, which takes longest. The best of five: what else the computer does slows it.
+    Uses the largest spot, which takes longest. The best of five runs, to exclude other load.
     """
     clock: list[float] = []
     processor: list[float] = []
@@ -145,7 +145,7 @@ def speed() -> tuple[float, float, TissueResult]:
     return min(clock), min(processor), result
 
 
-# -- other people's figures -----------------------------------------------------------------------
+# -- published figures ----------------------------------------------------------------------------
 
 EARLIER = {
     (2.5, 1000.0): ((1.5, 2.0, 2.4), (2.1, 2.9, 3.5)),
@@ -154,8 +154,8 @@ EARLIER = {
     (5.0, 3000.0): ((2.8, 3.9, 4.7), (3.2, 4.6, 5.6)),
     (10.0, 3000.0): ((2.9, 4.4, 5.5), (3.3, 4.9, 6.2)),
 }
-"""Spot radius (mm), h (W/m²K): −25 °C depth and ice depth in mm after 10, 20 and 30 s, as the
-project first computed them with a model of the same kind, of unstated properties."""
+"""Spot radius (mm), h (W/m²K): −25 °C depth and ice depth in mm after 10, 20 and 30 s, from the
+project's first model, which was of the same kind but with unstated properties."""
 
 PUBLISHED = """\
 ## Against what has been published
@@ -187,7 +187,7 @@ one coefficient and one spot: the thaw is that of a larger or stronger freeze |
 
 
 def erdmann(h: float, radius_mm: float) -> tuple[float, float, float, float]:
-    """After 5 s of spray: surface then; seconds to 0 °C; surface 5 min later, and at the start."""
+    """5 s of spray: surface at its end, seconds to 0 °C, surface 5 min later, initial surface."""
     result = treat([(0, 5 * S)], spot_radius_mm=radius_mm, h_w_m2k=h, follow_s=300.0, sample_s=0.1)
     frozen = np.flatnonzero(result.surface_c < 0.0)
     thawed_s = float(result.time_s[frozen[-1]]) - 5.0
@@ -196,17 +196,17 @@ def erdmann(h: float, radius_mm: float) -> tuple[float, float, float, float]:
 
 
 def spread(radius_mm: float, rim_mm: float) -> TissueResult:
-    """30 s of spray with a sharp or a soft rim."""
+    """The result of 30 s of spray with a rim of `rim_mm` (0: sharp)."""
     return treat([(0, 30 * S)], spot_radius_mm=radius_mm, rim_mm=rim_mm, follow_s=0.0)
 
 
 def sideways(result: TissueResult) -> float:
-    """How far ice went beyond the spot's rim, as a part of its depth."""
+    """Lateral spread of the ice beyond the spot's rim, as a part of its depth."""
     return (result.widest_ice_mm - result.spot_radius_mm) / result.deepest_ice_mm
 
 
 def weak_h(radius_mm: float, surface_c: float) -> float:
-    """The coefficient that brings the surface to `surface_c` in 5 s, to 10 W/m²K."""
+    """The coefficient that cools the surface to `surface_c` in 5 s, to 10 W/m²K."""
     low, high = 100.0, 5000.0
     while high - low > 10.0:
         h = 0.5 * (low + high)
@@ -216,7 +216,7 @@ def weak_h(radius_mm: float, surface_c: float) -> float:
 
 
 def published() -> str:
-    """The section, with the model's own numbers in it."""
+    """The section of published figures, with the model's values for comparison."""
     bsds = [treat([(0, 30 * S)], spot_radius_mm=r, follow_s=0.0) for r in (2.5, 5.0, 10.0)]
     radii = (2.5, 5.0, 10.0)
     sharp = [spread(r, 0.0) for r in radii]
@@ -228,7 +228,7 @@ def published() -> str:
     ]
     cases = [(h, r, *erdmann(h, r)) for h, r in ((3000.0, 2.5), (3000.0, 5.0), (1000.0, 5.0))]
 
-    def said(values: Iterable[str]) -> str:
+    def joined(values: Iterable[str]) -> str:
         return "; ".join(values)
 
     def span(values: Sequence[float], digits: int = 2) -> str:
@@ -236,7 +236,7 @@ def published() -> str:
 
     surface = [case[2] for case in cases[:2]]
     return PUBLISHED.format(
-        bsds=said(
+        bsds=joined(
             f"{r:g} mm spot radius: {b.at(b.depth_m25_mm, 20.0):.1f} mm after 20 s, "
             f"{b.deepest_m25_mm:.1f} mm after 30 s"
             for r, b in zip(radii, bsds, strict=True)
@@ -245,15 +245,15 @@ def published() -> str:
         torre_soft=span([sideways(one) for one in soft]),
         torre_short=f"{100.0 * (1.0 - mean_sharp):.0f}",
         torre_deeper=f"{span(deeper, 1)} mm",
-        erdmann_surface=said(
+        erdmann_surface=joined(
             f"{h:g} W/m²K, {r:g} mm radius: {c:.0f} °C".replace("-", "−") for h, r, c, *_ in cases
         ),
         erdmann_colder=f"{-60.0 - max(surface):.0f} to {-60.0 - min(surface):.0f}",
         erdmann_h=f"{weak_h(5.0, -60.0):.0f}",
-        erdmann_thaw=said(
+        erdmann_thaw=joined(
             f"{h:g} W/m²K, {r:g} mm radius: {thaw:.0f} s" for h, r, _, thaw, *_ in cases
         ),
-        erdmann_normal=said(f"{end:.1f} °C (from {start:.1f})" for *_, end, start in cases),
+        erdmann_normal=joined(f"{end:.1f} °C (from {start:.1f})" for *_, end, start in cases),
         aafp=f"{max(one.deepest_ice_mm for one in bsds):.1f} mm after 30 s, 10 mm spot radius",
     )
 
@@ -343,7 +343,7 @@ def _signed(part: float) -> str:
 
 
 def neumann_rows(fronts: Sequence[Front]) -> str:
-    """The table's body."""
+    """Rows of the table of Neumann's solution."""
     lines: list[str] = []
     for one in fronts:
         error = one.error
@@ -355,7 +355,7 @@ def neumann_rows(fronts: Sequence[Front]) -> str:
 
 
 def earlier_rows() -> str:
-    """This model beside the project's first table."""
+    """Rows that compare this model with the project's first table."""
     lines: list[str] = []
     for (radius_mm, h), (cold, ice) in EARLIER.items():
         result = treat([(0, 30 * S)], spot_radius_mm=radius_mm, h_w_m2k=h, follow_s=0.0)
@@ -371,7 +371,7 @@ def earlier_rows() -> str:
 
 
 def sensitivity_table(parts: dict[int, list[float]]) -> str:
-    """Rows: what varies; columns: applicators."""
+    """Table of the sensitivity to each varied parameter (rows) by applicator (columns)."""
     names = [" ".join(one.name.split()) for one in APPLICATORS]
     lines = [
         "| | one σ | " + " | ".join(names) + " |\n",
@@ -420,7 +420,7 @@ def canvas(width_px: int, height_px: int) -> Any:
 
 
 def save(sheet: Any, path: Path) -> None:
-    """256 colours, no version and no date in the file."""
+    """Write a PNG of 256 colours without version or date, so that its bytes are reproducible."""
     from PIL import Image
 
     sheet.canvas.draw()
@@ -434,7 +434,7 @@ def title(axes: Axes, words: str) -> None:
 
 
 def draw_neumann(fronts: Sequence[Front], path: Path) -> None:
-    """Fronts and their errors, side by side."""
+    """Plot the fronts and their errors side by side."""
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
@@ -467,7 +467,7 @@ def draw_neumann(fronts: Sequence[Front], path: Path) -> None:
 
 
 def draw_depths(parts: dict[int, list[float]], path: Path) -> None:
-    """The −25 °C depth of each applicator over time, with its spread."""
+    """Plot the −25 °C depth of each applicator over time, with its spread."""
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
@@ -499,7 +499,7 @@ def draw_depths(parts: dict[int, list[float]], path: Path) -> None:
 
 
 def draw_section(path: Path) -> None:
-    """Sections at the end of 10, 20 and 30 s with the default applicator."""
+    """Plot sections of the skin after 10, 20 and 30 s with the default applicator."""
     import matplotlib as mpl
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -515,7 +515,7 @@ def draw_section(path: Path) -> None:
         for i, seconds in enumerate((10.0, 20.0, 30.0)):
             axes = sheet.add_axes((0.055 + 0.32 * i, 0.04, 0.3, 0.78))
             section = tables.freeze(applicator, seconds).section
-            # Both halves, mirrored at the axis.
+            # Mirror the section at the axis.
             r = np.concatenate([-section.r_mm[::-1], section.r_mm])
             z = np.concatenate([[0.0], section.z_mm])
             half = np.concatenate([section.celsius[:, :1], section.celsius], axis=1)
@@ -543,11 +543,11 @@ def draw_section(path: Path) -> None:
         save(sheet, path)
 
 
-# -- all of it ------------------------------------------------------------------------------------
+# -- command --------------------------------------------------------------------------------------
 
 
 def bars(fronts: Sequence[Front]) -> list[Figure]:
-    """Every bar that the model is to reach."""
+    """All figures of the model with their acceptance limits."""
     worst = max(float(np.abs(one.error).max()) for one in fronts)
     changes = [
         grid_change(tables.freeze(a, 30.0), tables.freeze(a, 30.0, fineness=2.0), 2.0)
@@ -599,7 +599,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     draw_depths(parts, folder / "validation-depths.png")
     draw_section(folder / "validation-section.png")
     for one in figures:
-        print(f"{one.what}: {one.measured} (asked {one.asked}): {'met' if one.met else 'MISSED'}")
+        print(f"{one.what}: {one.measured} (limit {one.asked}): {'met' if one.met else 'MISSED'}")
     print(f"written: {folder / 'validation.md'}")
     return 1 if missed(figures) else 0
 
