@@ -1,4 +1,4 @@
-"""The device's screen in a terminal: eight dots a character, so that 128 × 64 fit 64 × 16.
+"""The device's screen in a terminal: 8 pixels per character, so 128 × 64 take 64 × 16 characters.
 
 May import the standard library only.
 """
@@ -13,13 +13,13 @@ COLUMNS, LINES = WIDTH // 2, HEIGHT // 4
 # Unicode's braille patterns: dots 1, 2, 3, 7 go down on the left, 4, 5, 6, 8 on the right.
 _BRAILLE = 0x2800
 _DOTS = (0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80)
-_SHADES = " .:-=+*#@"  # by the number of dots, where there is no braille
+_SHADES = " .:-=+*#@"  # by the number of lit dots, for terminals without braille
 
 
 def screen_lines(pixels: bytes, *, braille: bool = True) -> list[str]:
-    """`pixels` (128 × 64, one byte a dot) as 16 lines of 64 characters; ASCII if not `braille`.
+    """`pixels` (128 × 64, one byte each) as 16 lines of 64 characters; ASCII if not `braille`.
 
-    ValueError when there are not 8192 of them.
+    ValueError unless there are 8192.
     """
     if len(pixels) != WIDTH * HEIGHT:
         raise ValueError(f"{len(pixels)} dots; a screen has {WIDTH * HEIGHT}")
@@ -36,9 +36,9 @@ def screen_lines(pixels: bytes, *, braille: bool = True) -> list[str]:
     return lines
 
 
-def abreast(columns: int, wanted: int, block: int, gap: int = 2) -> int:
-    """How many blocks of `block` characters stand side by side in `columns`, 1…`wanted`."""
-    return max(1, min(wanted, (columns + gap) // (block + gap)))
+def abreast(columns: int, most: int, block: int, gap: int = 2) -> int:
+    """Number of blocks of `block` characters that fit side by side in `columns`, 1…`most`."""
+    return max(1, min(most, (columns + gap) // (block + gap)))
 
 
 def can_show(encoding: str | None, characters: Sequence[str]) -> bool:

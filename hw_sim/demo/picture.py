@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _GATE, _SUPPLY, _HAND, _COIL = "#0f6aa8", "#6fa8cf", "#8793a0", "#d9822b"
 _GAS, _LIQUID = "#c3d3df", "#12a5bd"
 _NOZZLE, _DEWAR = "#0b4f7d", "#8a5a9e"
-_ICE, _COLD, _ASKED = "#cfe8f5", "#2b7fb8", "#c8382f"
+_ICE, _COLD, _TARGET = "#cfe8f5", "#2b7fb8", "#c8382f"
 
 
 def _seconds(value: float, digits: int = 1) -> str:
@@ -45,7 +45,7 @@ def _seconds(value: float, digits: int = 1) -> str:
 
 _WIDTH, _HEIGHT = 1600, 1120
 _EDGE, _LEFT, _RIGHT = 40, 212, 1560
-_LABEL_S = 5.0  # the least time that a label fits into
+_LABEL_S = 5.0  # a label fits into bars of at least this length
 _DOT = 2
 _SCREEN_W, _SCREEN_H = 128 * _DOT, 64 * _DOT
 
@@ -53,8 +53,8 @@ _SCREEN_W, _SCREEN_H = 128 * _DOT, 64 * _DOT
 def treatment(path: Path, session: Session, outcome: Outcome, *, planned_us: int) -> None:
     """Draw a finished session to the PNG file `path`: valve, nozzle, dewar, tissue over time.
 
-    Time is counted from GATE's rise. `planned_us` is the plan that the device has written down.
-    RuntimeError when there was no freeze. 1600 × 1120 pixels.
+    Time counts from the rising edge of GATE. `planned_us` is the plan that the device recorded.
+    RuntimeError if there was no freeze. 1600 × 1120 pixels.
     """
     with load().rc_context(STYLE):
         figure = figure_of(_WIDTH, _HEIGHT)
@@ -69,11 +69,11 @@ def treatment(path: Path, session: Session, outcome: Outcome, *, planned_us: int
 
 
 def _through_cells(time_s: Floats, depth_mm: Floats) -> tuple[Floats, Floats]:
-    """A smooth curve through what the model's cells really know of a depth over time.
+    """A smooth curve of a depth over time through the points at which the grid is accurate.
 
-    A front within a cell advances in jerks, since the cell's latent heat has to go first; as it
-    passes the middle of a cell it is right (Voller and Cross, 1981). So the curve goes through
-    those moments, the beginning, the greatest depth and the end.
+    A front within a cell advances in steps, because the cell's latent heat is removed first; it is
+    accurate when it passes the middle of a cell (Voller and Cross, 1981). The curve therefore goes
+    through those points, the beginning, the greatest depth and the end.
     """
     import numpy as np
 
@@ -131,7 +131,7 @@ class _Plots:
         return (t_ns - self.zero_ns) / NS_PER_S
 
     def panel(self, top_px: int, height_px: int, words: str) -> Axes:
-        """Axes over the whole width, `top_px` below the upper edge."""
+        """Add axes over the full width, `top_px` below the upper edge."""
         axes = self.figure.add_axes(
             (
                 _LEFT / _WIDTH,
@@ -151,10 +151,10 @@ class _Plots:
         self.axes.append(axes)
         return axes
 
-    # -- words --------------------------------------------------------------------------------
+    # -- title --------------------------------------------------------------------------------
 
     def title(self) -> None:
-        """What was delivered, in two lines."""
+        """Write the delivered dose in two lines."""
         outcome = self.outcome
         off_us = self.session.measured_us - self.planned_us
         off = f"{off_us:+.0f} µs" if abs(off_us) >= 0.5 else "0 µs"
@@ -167,22 +167,22 @@ class _Plots:
         if outcome.short_mm > 0.05:
             words = (
                 f"In the tissue model −25 °C reached {outcome.tissue.deepest_m25_mm:.2f} mm of the "
-                f"{outcome.asked_mm} mm asked for: the line was warm, and gave gas for "
-                f"{outcome.gas_s:.1f} s before liquid came."
+                f"{outcome.asked_mm} mm requested: the line was warm and delivered gas for "
+                f"{outcome.gas_s:.1f} s before liquid."
             )
         else:
             words = (
                 f"In the tissue model −25 °C reached {outcome.tissue.deepest_m25_mm:.2f} mm; "
-                f"{outcome.asked_mm} mm were asked for."
+                f"{outcome.asked_mm} mm were requested."
             )
         self.figure.text(_EDGE / _WIDTH, 1 - 76 / _HEIGHT, words, fontsize=15, color=SOFT, va="top")
 
     # -- panels -------------------------------------------------------------------------------
 
     def valve(self) -> None:
-        """Trigger, the two switches, the coil's current, and what leaves the nozzle."""
+        """Plot trigger, both switches, coil current, and gas or liquid at the nozzle."""
         axes = self.panel(342, 192, "Valve")
-        rows = ("trigger", "gate", "supply", "coil", "gives")
+        rows = ("trigger", "gate", "supply", "coil", "output")
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_yticks(range(len(rows)), list(reversed(rows)))
         axes.grid(visible=False, axis="y")
@@ -207,7 +207,7 @@ class _Plots:
         self._bars(axes, 0, plant.open_intervals_ns, _GAS)
         self._bars(axes, 0, plant.liquid_intervals_ns, _LIQUID)
         wet_s = self.at(self.wet_ns)
-        gas_s = self.at(plant.open_intervals_ns[0][0])  # where the first of it is: in the purge
+        gas_s = self.at(plant.open_intervals_ns[0][0])  # the first gas is in the purge
         gas_end_s = self.at(plant.liquid_intervals_ns[0][0]) if plant.liquid_intervals_ns else wet_s
         for begin_s, end_s, words, colour in (
             (gas_s, gas_end_s, "gas: the line is warm", INK),
@@ -225,7 +225,7 @@ class _Plots:
         axes.broken_barh(bars, (y - 0.36, 0.72), color=colour, lw=0, zorder=2)
 
     def _pressed(self, signal: str) -> list[tuple[int, int]]:
-        """When an active-low input was 0 (its bounce included)."""
+        """Intervals in which an active-low input was 0, including bounce."""
         spans: list[tuple[int, int]] = []
         since: int | None = None
         for t_ns, name, value in self.trace.changes:
@@ -239,7 +239,7 @@ class _Plots:
         return spans
 
     def nozzle(self) -> None:
-        """The temperature of its tip."""
+        """Plot the temperature of the nozzle's tip."""
         axes = self.panel(556, 150, "Nozzle")
         axes.plot(self.t_s, [sample[1] for sample in self.trace.samples], color=_NOZZLE, lw=2.6)
         axes.axhline(-195.8, color=_LIQUID, lw=1.4, ls=(0, (5, 3)))
@@ -251,7 +251,7 @@ class _Plots:
         axes.set_yticks((-150, -100, -50, 0), ("−150", "−100", "−50", "0 °C"))
 
     def dewar(self) -> None:
-        """Its gauge pressure."""
+        """Plot the dewar's gauge pressure."""
         axes = self.panel(728, 84, "Dewar")
         mbar = [sample[2] for sample in self.trace.samples]
         axes.plot(self.t_s, mbar, color=_DEWAR, lw=2.4)
@@ -260,40 +260,40 @@ class _Plots:
         axes.yaxis.set_major_formatter("{x:.0f} mbar")
 
     def tissue(self) -> None:
-        """How deep ice and −25 °C are, downwards."""
+        """Plot the depths of ice and of −25 °C, downwards."""
         axes = self.panel(834, 226, "Tissue\n(model)")
-        tissue, ideal, asked = self.outcome.tissue, self.outcome.ideal, self.outcome.asked_mm
+        tissue, ideal, target = self.outcome.tissue, self.outcome.ideal, self.outcome.asked_mm
         lifted_ns = self.session.lifted_ns[0][0]
         ice_s, ice_mm = _through_cells(tissue.time_s, tissue.ice_depth_mm)
         cold_s, cold_mm = _through_cells(tissue.time_s, tissue.depth_m25_mm)
-        could_s, could_mm = _through_cells(ideal.time_s, ideal.depth_m25_mm)
-        gone = (could_mm == 0.0) & (could_s > 1.0)  # the line ends where −25 °C has left the skin
-        could_mm[gone] = math.nan
+        ideal_s, ideal_mm = _through_cells(ideal.time_s, ideal.depth_m25_mm)
+        warm = (ideal_mm == 0.0) & (ideal_s > 1.0)  # the line ends when −25 °C has left the skin
+        ideal_mm[warm] = math.nan
         wet_s = self.at(self.wet_ns)
         axes.fill_between(ice_s + wet_s, ice_mm, 0, color=_ICE, lw=0, zorder=1)
         axes.fill_between(cold_s + wet_s, cold_mm, 0, color=_COLD, lw=0, zorder=2)
         axes.plot(
-            could_s + self.at(lifted_ns), could_mm, color=_COLD, lw=1.8, ls=(0, (4, 2.5)), zorder=3
+            ideal_s + self.at(lifted_ns), ideal_mm, color=_COLD, lw=1.8, ls=(0, (4, 2.5)), zorder=3
         )
-        axes.axhline(asked, color=_ASKED, lw=2.0, zorder=4)
-        deepest = max(tissue.deepest_ice_mm, asked, ideal.deepest_m25_mm) + 0.45
+        axes.axhline(target, color=_TARGET, lw=2.0, zorder=4)
+        deepest = max(tissue.deepest_ice_mm, target, ideal.deepest_m25_mm) + 0.45
         axes.set_ylim(deepest, 0)
         marks = range(int(deepest) + 1)
         axes.set_yticks(marks, ["skin", *(f"{mm} mm" for mm in marks[1:])])
         axes.tick_params(labelbottom=True)
-        axes.set_xlabel("seconds since the gate rose", fontsize=13, labelpad=4)
+        axes.set_xlabel("seconds since GATE's rising edge", fontsize=13, labelpad=4)
         self._name_depths(axes)
 
     def _name_depths(self, axes: Axes) -> None:
-        tissue, asked = self.outcome.tissue, self.outcome.asked_mm
+        tissue, target = self.outcome.tissue, self.outcome.asked_mm
         wet_s = self.at(self.wet_ns)
         axes.annotate(
-            f"asked for: {asked} mm", (self.begin_s, asked), xytext=(8, -17),
-            textcoords="offset points", color=_ASKED, fontsize=13, fontweight="bold",
+            f"requested: {target} mm", (self.begin_s, target), xytext=(8, -17),
+            textcoords="offset points", color=_TARGET, fontsize=13, fontweight="bold",
         )  # fmt: skip
         if wet_s > 1.0:
             axes.annotate(
-                "−25 °C, had liquid come at once", (wet_s * 0.44, 1.5), xytext=(-6, -13),
+                "−25 °C with liquid from the start", (wet_s * 0.44, 1.5), xytext=(-6, -13),
                 textcoords="offset points", color=_COLD, fontsize=12.5, ha="right",
             )  # fmt: skip
         axes.text(
@@ -307,13 +307,13 @@ class _Plots:
         if self.outcome.short_mm > 0.05:
             at_s = wet_s + float(tissue.time_s[int(tissue.depth_m25_mm.argmax())])
             axes.annotate(
-                "", (at_s, tissue.deepest_m25_mm), (at_s, asked), zorder=5,
-                arrowprops={"arrowstyle": "<->", "color": _ASKED, "lw": 1.8, "shrinkA": 0,
+                "", (at_s, tissue.deepest_m25_mm), (at_s, target), zorder=5,
+                arrowprops={"arrowstyle": "<->", "color": _TARGET, "lw": 1.8, "shrinkA": 0,
                             "shrinkB": 0},
             )  # fmt: skip
             axes.text(
-                at_s + 0.15, (tissue.deepest_m25_mm + asked) / 2,
-                f"{self.outcome.short_mm:.2f} mm short", color=_ASKED, fontsize=13,
+                at_s + 0.15, (tissue.deepest_m25_mm + target) / 2,
+                f"{self.outcome.short_mm:.2f} mm short", color=_TARGET, fontsize=13,
                 fontweight="bold", va="center", zorder=5,
                 bbox={"facecolor": _ICE, "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
@@ -321,7 +321,7 @@ class _Plots:
     # -- screens ------------------------------------------------------------------------------
 
     def screens(self) -> None:
-        """The device's screens above, each tied to its moment."""
+        """Draw the device's screens at the top, each linked to its moment."""
         from matplotlib.lines import Line2D
 
         shown = self.session.seen[-5:]

@@ -1,11 +1,11 @@
-"""What `cryo demo` (and so `make run`) shows: a whole treatment on the simulated applicator.
+"""Terminal report of `cryo demo` (`make run`): one treatment on the simulated applicator.
 
-A simulated operator treats (`session`); the screens appear as they come; then what the valve did,
-what the tissue received, the record as the host library pulled it, and the files that are left.
-Pulling is handed in by the host tools, since nothing of hw_sim imports them.
+A simulated operator performs the treatment (`treatment`) and the screens are printed as they
+appear; then follow the valve's timing, the tissue model's result, the record as the host library
+pulled it, and the files written. The host tools pass in the pull function, since hw_sim does not
+import them.
 
-May import the standard library, rich, and `bench`, `session`, `terminal`, `picture` of
-hw_sim.
+May import the standard library, rich, and `bench` and `demo` of hw_sim.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ from hw_sim.demo.braille import COLUMNS, LINES, abreast, can_show, screen_lines
 from hw_sim.demo.treatment import DEPTH_MM, NS_PER_S, Moment, Outcome, Session
 
 TOLERANCE_US = 5.0
-"""Valve open time, planned against measured: more than this is a failure of the demonstration."""
+"""Acceptance limit of the valve's open time, measured against planned."""
 
-_FAILED = 4  # `cryo`'s exit code for what went wrong and is not the caller's fault
+_FAILED = 4  # `cryo`'s exit code for a failure that the caller did not cause
 _BLOCK = COLUMNS + 2
-_FRAME_S = 0.025  # ten times as fast as it is: a freeze of 13 s plays in 1.3 s
-_GLASS = Style(color="#aadeff", bgcolor="#080c12")
+_FRAME_S = 0.025  # ten times real time: a freeze of 13 s plays in 1.3 s
+_DISPLAY = Style(color="#aadeff", bgcolor="#080c12")
 _LAMPS = {"green": "green", "yellow": "yellow", "red": "red"}
 _QUIET = "dim"
 
 
 class Fetched(Protocol):
-    """What the host library brought."""
+    """The journal as pulled by the host library."""
 
     @property
     def serial(self) -> str: ...
     @property
     def verified(self) -> bool:
-        """The hash chain holds, checked anew from the stored bytes."""
+        """Whether the hash chain, recomputed from the stored bytes, is intact."""
         ...
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:
-        """The records as `cryo log show --json` gives them."""
+        """The records in the format of `cryo log show --json`."""
         ...
 
     def show(self) -> None:
@@ -66,7 +66,7 @@ class Fetched(Protocol):
 
 
 class BenchPort:
-    """The bench's serial port, as the host library wants a port: bytes in virtual time."""
+    """The bench's serial port as a transport of the host library, in virtual time."""
 
     def __init__(self, bench: FastBench) -> None:
         self.url = "sim://"
@@ -74,7 +74,7 @@ class BenchPort:
         self._bench = bench
 
     def read_some(self) -> bytes:
-        """What the device sends within `slice_s` of its own time; b"" if nothing."""
+        """Bytes that the device sends within `slice_s` of its own time; b"" if none."""
         arrived = bytearray()
 
         def any_bytes() -> bool:
@@ -85,46 +85,46 @@ class BenchPort:
         return bytes(arrived)
 
     def write(self, data: bytes) -> None:
-        """Send `data`; what the device does not take yet waits here."""
+        """Send `data`; the bench buffers what the device has not read yet."""
         self._bench.host_write(data)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """No-op: there is nothing to close."""
 
 
 Fetch = Callable[[BenchPort, Path], Fetched]
 
 
 def main(out_dir: Path, json: bool, fetch: Fetch) -> int:
-    """Treat, tell, and leave picture, trace and records in `out_dir`. Returns the exit code.
+    """Run the treatment, report it, and write picture, trace and records to `out_dir`.
 
-    0 when the freeze was complete, within 5 µs of the plan, and its record verified. OSError if
-    `out_dir` cannot be written.
+    Returns the exit code: 0 if the freeze was complete, within 5 µs of the plan, and its record
+    verified. OSError if `out_dir` cannot be written.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     if not can_show(sys.stdout.encoding, "−°µ") and isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # better a question mark than a traceback
+        sys.stdout.reconfigure(errors="replace")  # a question mark instead of a traceback
     session = Session()
     console = Console(highlight=False, emoji=False, soft_wrap=False)
-    teller = None if json else _Teller(console, session)
-    if teller is None:
+    report = None if json else _Report(console, session)
+    if report is None:
         for _ in session.moments():
             pass
     else:
-        teller.treatment()
+        report.treatment()
     store = out_dir / "records.sqlite"
-    store.unlink(missing_ok=True)  # every demonstration is a first start of the same device
+    store.unlink(missing_ok=True)  # each demonstration is a first start with the same serial number
     fetched = fetch(BenchPort(session.bench), store)
     figures = _Figures(session, fetched)
     outcome = session.outcome()
-    if teller is not None:
-        teller.results(figures, outcome, fetched)
-    files = _leave(out_dir, session, figures, outcome)
+    if report is not None:
+        report.results(figures, outcome, fetched)
+    files = _write_files(out_dir, session, figures, outcome)
     files["records"] = store
-    if teller is None:
+    if report is None:
         print(json_text.dumps(_as_dict(session, figures, outcome, fetched, files), indent=2))
     else:
-        teller.files(files)
+        report.files(files)
     good = abs(figures.off_us) <= TOLERANCE_US and figures.complete and fetched.verified
     return 0 if good else _FAILED
 
@@ -145,7 +145,9 @@ class _Figures:
         self.off_us = self.measured_us - self.planned_us
 
 
-def _leave(out_dir: Path, session: Session, figures: _Figures, outcome: Outcome) -> dict[str, Path]:
+def _write_files(
+    out_dir: Path, session: Session, figures: _Figures, outcome: Outcome
+) -> dict[str, Path]:
     from hw_sim.demo import picture
 
     files = {"picture": out_dir / "treatment.png", "trace": out_dir / "treatment.vcd"}
@@ -200,14 +202,14 @@ def _as_dict(
     }
 
 
-class _Teller:
-    """Says all of it on a terminal of 80 columns or more, or on a pipe."""
+class _Report:
+    """Prints the treatment to a terminal of at least 80 columns, or to a pipe."""
 
     def __init__(self, console: Console, session: Session) -> None:
         self._console = console
         self._session = session
         self._braille = can_show(console.encoding, "⣿─│╭●")
-        # Colour needs a terminal that has it and an operator who wants it (NO_COLOR).
+        # Colour needs a terminal that supports it and NO_COLOR unset.
         self._coloured = console.color_system is not None and not console.no_color
         wide = console.width if console.is_terminal else 80
         self._abreast = abreast(wide, 3, _BLOCK)
@@ -217,9 +219,9 @@ class _Teller:
     # -- treatment ----------------------------------------------------------------------------
 
     def treatment(self) -> None:
-        """Run it, and show each screen as soon as its row is full."""
+        """Run the treatment, and print the screens row by row."""
         self._heading("A treatment on the simulated applicator")
-        # The picture's library takes a second to load; the purge is a good time for it.
+        # Matplotlib takes a second to load: load it in the background during the purge.
         loader = threading.Thread(target=_load_picture, daemon=True)
         waiting: list[Moment] = []
         moments = self._session.moments()
@@ -238,7 +240,7 @@ class _Teller:
 
     @contextmanager
     def _live(self) -> Generator[Callable[[], None] | None]:
-        """On a terminal that is high enough, purge and freeze play, ten times as fast as it is."""
+        """Animate purge and freeze at ten times real time if the terminal is high enough."""
         console = self._console
         if not console.is_terminal or not self._coloured or console.height < LINES + 7:
             yield None
@@ -250,9 +252,9 @@ class _Teller:
             nonlocal closings
             if not live.is_started:
                 live.start()
-            begun_s = time.monotonic()
+            start_s = time.monotonic()
             live.update(self._frame(), refresh=True)
-            time.sleep(max(0.0, _FRAME_S - (time.monotonic() - begun_s)))
+            time.sleep(max(0.0, _FRAME_S - (time.monotonic() - start_s)))
             if len(self._session.bench.valve_intervals()) > closings:
                 closings += 1
                 live.stop()
@@ -272,7 +274,7 @@ class _Teller:
             f"   nozzle {plant.nozzle_c:6.1f} °C".replace("-", "−"),
             f"   dewar {plant.dewar_mbar:3.0f} mbar",
         )  # fmt: skip
-        return Group(self._glass(session.pixels(), session.lights()), line)
+        return Group(self._display(session.pixels(), session.lights()), line)
 
     def _row(self, moments: Sequence[Moment]) -> None:
         grid = Table.grid(padding=(0, 2, 0, 0))
@@ -287,10 +289,10 @@ class _Teller:
             heads.append(head)
         grid.add_row(*heads)
         grid.add_row(*(Text("   " + moment.words, _QUIET) for moment in moments))
-        grid.add_row(*(self._glass(moment.pixels, moment.lights) for moment in moments))
+        grid.add_row(*(self._display(moment.pixels, moment.lights) for moment in moments))
         self._console.print(grid)
 
-    def _glass(self, pixels: bytes, lights: Sequence[str]) -> RenderableType:
+    def _display(self, pixels: bytes, lights: Sequence[str]) -> RenderableType:
         lines = screen_lines(pixels, braille=self._braille)
         lamps = Text(" ")
         for name, colour in _LAMPS.items():
@@ -298,7 +300,7 @@ class _Teller:
             mark = ("●" if on else "○") if self._braille else ("*" if on else "-")
             lamps.append(f"{mark} {name} ", f"bold {colour}" if on else _QUIET)
         return Panel(
-            Text("\n".join(lines), _GLASS, no_wrap=True),
+            Text("\n".join(lines), _DISPLAY, no_wrap=True),
             box=box.ROUNDED if self._braille else box.ASCII,
             padding=0,
             width=_BLOCK,
@@ -310,7 +312,7 @@ class _Teller:
     # -- results ------------------------------------------------------------------------------
 
     def results(self, figures: _Figures, outcome: Outcome, fetched: Fetched) -> None:
-        """What it came to."""
+        """Print the valve's timing, the tissue model's result and the record."""
         self._valve(figures)
         self._tissue(outcome)
         self._record(fetched)
@@ -320,30 +322,30 @@ class _Teller:
         good = abs(figures.off_us) <= TOLERANCE_US
         grid = self._grid()
         grid.add_row("planned", f"{_thousands(figures.planned_us)} µs", self._quiet(
-            f"{_thousands(figures.dose_ms)} ms of flow, and the valve's own lags"
+            f"{_thousands(figures.dose_ms)} ms of flow, corrected for the valve's lags"
         ))  # fmt: skip
         grid.add_row("measured", f"{_thousands(figures.measured_us)} µs", Text(
             _off(figures.off_us),
             "bold green" if good else "bold red",
         ))  # fmt: skip
         grid.add_row("recorded", f"{_thousands(figures.recorded_us)} µs", self._quiet(
-            "what the device itself has written down"
+            "from the device's own record"
         ))  # fmt: skip
         self._console.print(grid)
 
     def _tissue(self, outcome: Outcome) -> None:
-        self._heading("What the tissue received (a model, not a measurement)")
+        self._heading("Effect on the tissue (a model, not a measurement)")
         tissue = outcome.tissue
         grid = self._grid()
         short = outcome.short_mm > 0.05
         verdict = (
-            Text(f"{outcome.short_mm:.2f} mm SHORT of the {DEPTH_MM} mm asked for", "bold yellow")
+            Text(f"{outcome.short_mm:.2f} mm SHORT of the requested {DEPTH_MM} mm", "bold yellow")
             if short
-            else Text(f"{DEPTH_MM} mm asked for", "bold green")
+            else Text(f"{DEPTH_MM} mm requested", "bold green")
         )
         grid.add_row("−25 °C down to", f"{tissue.deepest_m25_mm:.2f} mm", verdict)
         grid.add_row("ice down to", f"{tissue.deepest_ice_mm:.2f} mm", self._quiet(
-            f"and {tissue.widest_ice_mm:.1f} mm around the middle"
+            f"and {tissue.widest_ice_mm:.1f} mm from the centre"
         ))  # fmt: skip
         coldest = f"{tissue.coldest_surface_c:.0f} °C".replace("-", "−")
         grid.add_row("coldest surface", coldest, "")
@@ -351,24 +353,24 @@ class _Teller:
         opened_ns, closed_ns = self._session.purge_ns
         self._console.print(Text(
             "   Before the freeze the line was purged, away from the patient, for "
-            f"{(closed_ns - opened_ns) / NS_PER_S:.1f} s:\n"
-            f"   liquid {outcome.gas_s:.1f} s after the freeze began."
+            f"{(closed_ns - opened_ns) / NS_PER_S:.1f} s;\n"
+            f"   liquid came {outcome.gas_s:.1f} s after the freeze began."
         ))  # fmt: skip
 
     def _record(self, fetched: Fetched) -> None:
         self._heading("The record, pulled over the link")
         fetched.show()
         if fetched.verified:
-            self._console.print(Text("Chain verified, from the first record on.", "green"))
+            self._console.print(Text("Hash chain verified from the first record.", "green"))
         else:
-            self._console.print(Text("The chain does NOT hold.", "bold red"))
+            self._console.print(Text("HASH CHAIN BROKEN.", "bold red"))
 
     def files(self, files: Mapping[str, Path]) -> None:
-        """What was left, and where."""
-        self._heading("Left for you")
+        """Print the paths of the files written, with their uses."""
+        self._heading("Files written")
         uses = {
-            "picture": "the whole treatment at a glance",
-            "trace": "every signal, for GTKWave or PulseView",
+            "picture": "the treatment at a glance",
+            "trace": "all signals, for GTKWave or PulseView",
             "records": "the record: cryo log show --store FILE",
         }
         grid = Table.grid(padding=(0, 2))

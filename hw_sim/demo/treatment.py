@@ -1,7 +1,7 @@
-"""One treatment by a simulated operator, with all that there was to see and to measure.
+"""One treatment by a simulated operator, with its screens, trace and results.
 
-The demonstration tells it in the terminal and `picture` draws it. May import the standard library
-and the rest of `hw_sim`; the tissue model (NumPy) only where it is asked for.
+`report` prints it in the terminal and `picture` draws it. May import the standard library and the
+rest of `hw_sim`; the tissue model (NumPy) only when an outcome is requested.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from hw_sim.world.plant.tissue import TissueResult
 
 NS_PER_S = 1_000_000_000
-SAMPLE_NS = 5_000_000  # fine enough to see the coil's peak of 20 ms
+SAMPLE_NS = 5_000_000  # fine enough for the coil's peak of 20 ms
 DEPTH_MM = 2.5
-"""What the operator sets: two presses from the device's default of 2.3 mm."""
+"""The depth that the operator sets: two presses from the device's default of 2.3 mm."""
 
 SPOT_RADIUS_MM = 2.5
 H_W_M2K = 3000.0
-"""The applicator that is fitted at first start, "Spray C 5 mm", as the tissue sees it. Source: the
-project's table of computed depths, from which that applicator's calibration was taken."""
+"""Spot and coefficient of the default applicator, "Spray C 5 mm". Source: the project's table of
+computed depths, from which that applicator's calibration was taken."""
 
 QUESTIONS = 5
-"""Pages of the checklist, each answered by one press."""
+"""Number of checklist pages, each answered by one press."""
 
 FRAME_MS = 250
-"""Purge and freeze are run in steps of this."""
+"""Step of the simulation during purge and freeze."""
 
 CELL_MM = 0.25
-"""The picture draws depths at every so many mm, which is coarser than the tissue model's cells."""
+"""Depth step of the picture's curves, coarser than the tissue model's cells."""
 
 SHOW_THAW_S = 5.0
-"""How long everything is followed after the freeze, for the picture."""
+"""Time after the freeze that is shown in the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +48,36 @@ class Moment:
     t_ns: int
     title: str
     words: str
-    """What the operator does, or what happens."""
+    """The operator's action, or the event."""
     pixels: bytes
-    """128 × 64, one byte a dot, row by row."""
+    """128 × 64, one byte per pixel, row by row."""
     lights: tuple[str, ...]
     """The lamps that are on: green, yellow, red."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the tissue model says of a treatment. Depths in mm below the surface, on the axis."""
+    """The tissue model's result. Depths in mm below the surface, on the axis."""
 
     tissue: TissueResult
     ideal: TissueResult
-    """The same opening, had liquid come from its first instant: a line that was cold already."""
+    """The same valve opening with a line that was cold already: liquid from the start."""
     asked_mm: float
+    """The requested depth."""
     gas_s: float
-    """How long the open valve gave gas before it gave liquid."""
+    """Time for which the open valve delivered gas before liquid."""
 
     @property
     def short_mm(self) -> float:
-        """By how much −25 °C stayed above the depth that was asked for; 0 when it did not."""
+        """Distance from the −25 °C depth to the requested depth; 0 if it was reached."""
         return max(0.0, self.asked_mm - self.tissue.deepest_m25_mm)
 
 
 class Session:
-    """A bench, an operator, and a notebook.
+    """Runs one scripted treatment and records screens and traces.
 
-    `moments()` runs the treatment and yields what can be looked at, in order; afterwards the other
-    attributes are complete. `on_frame`, if given, is called every `FRAME_MS` while TRIGGER
-    is held.
+    `moments()` runs the treatment and yields its screens in order; afterwards the other attributes
+    are complete. `on_frame`, if set, is called every `FRAME_MS` while TRIGGER is held.
     """
 
     def __init__(self, bench: FastBench | None = None) -> None:
@@ -88,11 +88,11 @@ class Session:
         self.on_frame: Callable[[], None] | None = None
         self._purges = 0
         self.ended_ns = 0
-        """When the operator was done; the bench may go on, to be read out."""
+        """End of the treatment; the bench may run on while its journal is read."""
 
     @property
     def valve_ns(self) -> tuple[int, int]:
-        """When GATE rose and fell for the freeze. RuntimeError if there was not just one."""
+        """Edges of GATE for the freeze. RuntimeError unless there was exactly one freeze."""
         intervals = self.bench.valve_intervals()[self._purges :]
         if len(intervals) != 1:
             raise RuntimeError(f"GATE was high {len(intervals)} times in a treatment of one freeze")
@@ -100,21 +100,21 @@ class Session:
 
     @property
     def purge_ns(self) -> tuple[int, int]:
-        """When GATE rose and fell to purge the line. RuntimeError before it did."""
+        """Edges of GATE for the purge. RuntimeError if there has been none."""
         if not self._purges:
             raise RuntimeError("the line has not been purged")
         return self.bench.valve_intervals()[0]
 
     @property
     def measured_us(self) -> float:
-        """How long GATE was high."""
+        """Measured high time of GATE."""
         opened_ns, closed_ns = self.valve_ns
         return (closed_ns - opened_ns) / 1000
 
     def planned_us(self) -> int:
-        """How long GATE was to be high, as the device has written it down when it was armed.
+        """Planned high time of GATE, from the device's record of arming.
 
-        Asks over the link, so the bench's time goes on a little. RuntimeError if there is no such
+        Reads over the link, so the bench's time advances a little. RuntimeError if there is no such
         record.
         """
         record = newest(self.bench.log(most=8), ARMED)
@@ -123,13 +123,13 @@ class Session:
         return record.planned_us
 
     def moments(self) -> Iterator[Moment]:
-        """The treatment: power on, 2.5 mm, arm, purge, freeze to the end, thaw for some seconds."""
+        """Run the treatment: power on, 2.5 mm, arm, purge, complete freeze, 5 s of thaw."""
         bench = self.bench
         bench.power_on()
         bench.run_for(250)
-        yield self._look("Switched on", "The device tests itself.")
+        yield self._look("Switched on", "Self-test.")
         bench.run_for(1250)
-        yield self._look("Ready", "Spray nozzle C; the depth set last, and the time it takes.")
+        yield self._look("Ready", "Spray nozzle C; the last depth set, and its freeze time.")
         bench.press("up")
         bench.run_for(250)
         bench.press("up")
@@ -138,7 +138,7 @@ class Session:
         bench.run_for(400)
         self.operator.hold("arm", 1150)
         yield self._look(
-            "ARM held 1 s", "Every interlock permits; the plan is fixed. First, the checklist."
+            "ARM held 1 s", "All interlocks permit; the plan is fixed. First, the checklist."
         )
         for _ in range(QUESTIONS):
             bench.run_for(700)
@@ -149,7 +149,7 @@ class Session:
         self.operator.aim(at_skin=False)
         bench.hold("trigger")
         self._play(3000)
-        yield self._look("TRIGGER held, away", "The line is purged until liquid comes (10 s).")
+        yield self._look("TRIGGER held, away", "The line is purged until liquid arrives (10 s).")
         self._until_closed(8000)
         self._purges = 1
         bench.run_for(400)
@@ -162,7 +162,7 @@ class Session:
         self._play(4200)
         yield self._look("TRIGGER held again", "Freezing. Seconds left, readable at arm's length.")
         self._play(6000)
-        yield self._look("Still held", "The last five seconds are also heard.")
+        yield self._look("Still held", "The sounder counts the last five seconds.")
         done = self._until_closed(5000)
         bench.run_for(400)
         bench.release("trigger")
@@ -174,7 +174,7 @@ class Session:
         self.ended_ns = bench.clock.now_ns
 
     def outcome(self) -> Outcome:
-        """What the tissue received. RuntimeError when no liquid reached it at all."""
+        """The tissue model's result. RuntimeError if no liquid reached the tissue."""
         from hw_sim.world.plant.tissue import treat
 
         wet, lifted = self.wet_ns, self.lifted_ns
@@ -191,22 +191,22 @@ class Session:
 
     @property
     def lifted_ns(self) -> list[tuple[int, int]]:
-        """When the armature was lifted in the freeze; the purge is not of it."""
+        """Intervals in which the armature was lifted in the freeze, without the purge."""
         return self._of_freeze(self.bench.plant.open_intervals_ns)
 
     @property
     def wet_ns(self) -> list[tuple[int, int]]:
-        """When mostly liquid left the nozzle in the freeze. RuntimeError when none did."""
-        found = self._of_freeze(self.bench.plant.liquid_intervals_ns)
-        if not found:
+        """Intervals of mostly liquid at the nozzle in the freeze. RuntimeError if there is none."""
+        intervals = self._of_freeze(self.bench.plant.liquid_intervals_ns)
+        if not intervals:
             raise RuntimeError("no liquid reached the tissue")
-        return found
+        return intervals
 
     def _of_freeze(self, intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        begun_ns = self.valve_ns[0] if self.bench.valve_intervals() else 0
-        return [(begin, end) for begin, end in intervals if end > begun_ns]
+        start_ns = self.valve_ns[0] if self.bench.valve_intervals() else 0
+        return [(begin, end) for begin, end in intervals if end > start_ns]
 
-    # -- the notebook -------------------------------------------------------------------------
+    # -- running and recording ----------------------------------------------------------------
 
     def _play(self, ms: int) -> None:
         left_ms = ms

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=[*STRATEGIES, *STOPWATCHES])
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.add_argument("--jobs", type=int, default=1, help="number of parallel processes")
-    parser.add_argument("--lines", type=Path, default=LINES, help="file of outcomes, one per line")
+    parser.add_argument("--lines", type=Path, default=LINES, help="file of outcomes")
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "docs", help="output folder of the page"
     )

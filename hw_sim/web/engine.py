@@ -1,9 +1,9 @@
-"""Paces a bench by the computer's clock, and takes what is done to it from a queue.
+"""Paces a bench by the computer's clock and applies actions from a queue.
 
-A bench lives on one thread: the one that made it. `Engine` is everything but the thread: `turn`
-carries out what was posted, lets the bench's time go on, and notes what there is to see in `view`.
-`Runner` is the thread. Tests call `turn` with a clock of their own, so that nothing here depends
-on how quick a computer is. Knows no browser.
+A bench belongs to the thread that created it. `Engine` is everything except the thread: `turn`
+advances the bench's time, applies pending steps and updates `view`. `Runner` is the thread. Tests
+call `turn` with their own clock, so nothing here depends on the computer's speed. Independent of
+the browser.
 
 May import the standard library, `scenario` and `view` of its own package, and `hw_sim.bench`.
 """
@@ -28,33 +28,32 @@ from hw_sim.world.wiring import GATE, SUPPLY, Wiring
 
 SLOWEST, FASTEST = 0.1, 100.0
 TURN_S = 0.004
-"""How often the bench's time goes on, when it can keep up."""
+"""Interval at which the bench's time is advanced, if it keeps up."""
 
 BEHIND_S = 0.1
-"""More than this behind the clock, the rest is given up: the bench cannot go that fast."""
+"""Limit for the lag behind the clock; a longer lag is dropped, because the bench is too slow."""
 
 GENTLE_S = 1.5
-"""So long after a button or the valve has moved, or the device has changed its state, time runs no
-faster than life: a press shall be a press, and whoever works at 100 × shall have time to answer."""
+"""After a button, the valve or the device's state has changed, time runs at most at real time for
+this long, so that presses keep their duration and the operator can react at 100 ×."""
 
 PIECE_S = 0.008
-"""The bench is run in pieces that take about so long, so that a hand is never kept waiting."""
+"""Target duration of one piece of simulation; actions are applied between pieces."""
 
 SHORTEST_PRESS_NS = 60 * NS_PER_MS
-"""A click of a mouse can be shorter than any finger's; the contact stays closed, and then open, so
-long."""
+"""Minimum time for which a contact stays closed, and then open; a mouse click can be shorter."""
 
 _MOST_LATE = 5
-"""So many changes of one button may wait for the device's time: three clicks in a row."""
+"""Maximum number of queued changes of one button: three clicks in a row."""
 
 EMPTIED = ("dewar_empty", "dewar_low", "dewar_runs_out")
-"""Mishaps whose mending fills the dewar, also one that a long session has emptied."""
+"""Injected faults whose repair fills the dewar, also after a long session has emptied it."""
 
 READINGS_S = 0.1
 SAMPLE_NS = 200 * NS_PER_MS
 KEPT_NS = 30 * 60 * 1000 * NS_PER_MS
-"""What the bench knows of earlier openings is kept so long; nothing on the page looks further back
-(an exercise lasts 5 min, the skin has forgotten a freeze after 10 min)."""
+"""Retention of the valve's history; the page needs no more (an exercise lasts 5 min, the skin
+recovers within 10 min)."""
 
 _FORGET_NS = 10_000 * NS_PER_MS
 _KEPT_EVENTS = 200
@@ -64,40 +63,39 @@ Posted = Callable[["Engine"], None]
 
 
 class Seat:
-    """The host's end of the device's port. One host at a time has it, as with a cable."""
+    """The host's end of the device's port. Only one host can be attached, as with a cable."""
 
     def __init__(
         self, name: str, received: Callable[[bytes], None], lost: Callable[[], None]
     ) -> None:
         self.name = name
         self.received = received
-        """Called on the engine's thread with what the device sends. Must not wait."""
+        """Called on the engine's thread with data from the device. Must not block."""
         self.lost = lost
-        """Called when the port has gone: the device was reset, lost its power, or was changed."""
+        """Called when the port vanishes: the device was reset, lost power, or was replaced."""
 
 
 class Watcher:
-    """Looks on and may act: training. All is called on the engine's thread."""
+    """Observer of the engine (training). All methods are called on the engine's thread."""
 
     def told(self, engine: Engine, t_ns: int, message: dict[str, Any]) -> None:
-        """The device has told something over the link."""
+        """The device has sent a message over the link."""
 
     def changed(self, engine: Engine, t_ns: int, signal: str, value: float) -> None:
         """A signal of the wiring has changed (hw_sim.world.wiring.Wiring.watch). Must not act."""
 
     def done(self, engine: Engine, step: Step) -> None:
-        """Something was done to the bench."""
+        """A step was applied to the bench."""
 
     def turned(self, engine: Engine) -> None:
-        """Time has gone on. May act."""
+        """Time has advanced. May act."""
 
 
 class Engine:
-    """One bench after another, and the pace.
+    """Runs one bench at a time at the selected speed.
 
-    `make_bench(seed, skin_sensor)` makes a device that is switched off. Everything but `view`,
-    `events` and `history`, which may be read from any thread, belongs to the thread that calls
-    `turn`.
+    `make_bench(seed, skin_sensor)` creates a device that is switched off. `view`, `events` and
+    `history` may be read from any thread; all else belongs to the thread that calls `turn`.
     """
 
     def __init__(
@@ -118,7 +116,7 @@ class Engine:
         self.history = History()
         self.watcher: Watcher | None = None
         self.on_change: Callable[[], None] = lambda: None
-        """Called on the engine's thread when `view` has changed. Must not wait."""
+        """Called on the engine's thread when `view` has changed. Must not block."""
         self._session = 0
         self._event_number = 0
         self.bench: Any = None
@@ -127,7 +125,7 @@ class Engine:
     # -- the device ---------------------------------------------------------------------------
 
     def fresh(self, seed: int | None = None) -> None:
-        """Take a new device, switched off, with nothing in its memory."""
+        """Replace the device by a new one, switched off, with empty memory."""
         self._leave()
         self.watcher = None
         if seed is not None:
@@ -143,8 +141,8 @@ class Engine:
         self.events.clear()
         self._mishaps: set[str] = set()
         self._held: set[str] = set()
-        self._moved: dict[str, int] = {}  # when a button was last pressed or let go
-        self._late: deque[Step] = deque()  # presses and releases that came too early, by time
+        self._moved: dict[str, int] = {}  # time of each button's last press or release
+        self._late: deque[Step] = deque()  # queued presses and releases, by time
         self._estop_open = False
         self._aimed_away = False
         self._powered = False
@@ -180,7 +178,7 @@ class Engine:
         self.bench = None
 
     def close(self) -> None:
-        """Switch the device off and let go of it. Nothing may be asked of the engine then."""
+        """Switch the device off and release it. The engine must not be used afterwards."""
         self._leave()
 
     @property
@@ -188,29 +186,29 @@ class Engine:
         """The bench's time."""
         return self.bench.clock.now_ns
 
-    # -- what is done to it -------------------------------------------------------------------
+    # -- actions ------------------------------------------------------------------------------
 
     def act(self, do: str, what: str = "") -> None:
-        """Do something now, by a hand: it ends a replay. ScenarioError: there is no such thing."""
+        """Apply an operator's action now; this ends a replay. ScenarioError: unknown action."""
         step = Step(self.now_ns, do, what)
         if self._script:
             self._script.clear()
-            self._say("bench", "The replay has ended: a hand took over.")
+            self._say("bench", "Replay stopped by an action of the operator.")
         if do in ("hold", "release"):
             self._finger(step)
         else:
             self._apply(step)
 
     def _finger(self, step: Step) -> None:
-        """A contact stays as it is long enough for the device to see it, down and up.
+        """Press or release a button, with a minimum time in each position.
 
-        On a bench slower than life a click is over before the device has looked; what comes too
-        early waits. No more than `_MOST_LATE` waits: clicks beyond are no presses.
+        On a bench slower than real time a click would end before the device has sampled it, so
+        early changes are queued. Clicks beyond `_MOST_LATE` queued changes are dropped.
         """
         name, down = step.what, step.do == "hold"
         waiting = [late for late in self._late if late.what == name]
-        at_last = waiting[-1].do == "hold" if waiting else name in self._held
-        if down == at_last or (down and len(waiting) >= _MOST_LATE):
+        last_down = waiting[-1].do == "hold" if waiting else name in self._held
+        if down == last_down or (down and len(waiting) >= _MOST_LATE):
             return
         before_ns = waiting[-1].at_ns if waiting else self._moved.get(name, -SHORTEST_PRESS_NS)
         earliest_ns = before_ns + SHORTEST_PRESS_NS
@@ -243,10 +241,10 @@ class Engine:
                 self._gentle_until_s = self._clock() + GENTLE_S
             case "estop_open":
                 self._estop_open = True
-                self._say("hand", "E-stop struck")
+                self._say("hand", "E-stop pressed")
             case "estop_close":
                 self._estop_open = False
-                self._say("hand", "E-stop pulled out")
+                self._say("hand", "E-stop released")
             case "aim_away" | "aim_at_skin":
                 self._aimed_away = step.do == "aim_away"
                 self._say("hand", "Nozzle " + step.do.replace("_", " ").removeprefix("aim "))
@@ -257,7 +255,7 @@ class Engine:
                 if what in EMPTIED and what not in self._mishaps:
                     self._say("hand", "Dewar filled")
                 else:
-                    self._say("mishap", what.replace("_", " ") + ": mended")
+                    self._say("mishap", what.replace("_", " ") + ": repaired")
                 self._mishaps.discard(what)
             case "power_on":
                 self._powered = True
@@ -273,7 +271,7 @@ class Engine:
             self.watcher.done(self, step)
 
     def set_speed(self, speed: float) -> None:
-        """So many seconds of the bench's time a second. ValueError outside 0.1…100."""
+        """Set the bench's time per real time. ValueError outside 0.1…100."""
         if not SLOWEST <= speed <= FASTEST:
             raise ValueError(f"speed {speed} is not within {SLOWEST}…{FASTEST}")
         self.view = replace(self.view, speed=speed)
@@ -281,13 +279,13 @@ class Engine:
         self._pace(self._clock())
 
     def set_paused(self, paused: bool) -> None:
-        """Stop time, or let it go on."""
+        """Pause or continue the bench's time."""
         self.view = replace(self.view, paused=paused)
         self._changed = True
         self._pace(self._clock())
 
     def recording(self, about: str = "") -> Scenario:
-        """Everything that was done to this device, as a scenario that ends now."""
+        """All actions on this device as a scenario that ends now."""
         return self.recorder.scenario(
             self.now_ns,
             seed=self.seed,
@@ -297,7 +295,7 @@ class Engine:
         )
 
     def replay(self, scenario: Scenario) -> None:
-        """Take a new device and do everything to it again, at the speed that is set."""
+        """Replay a scenario on a new device at the selected speed."""
         self.skin_sensor = scenario.skin_sensor
         self.fresh(scenario.seed)
         self._script.extend(scenario.steps)
@@ -310,11 +308,11 @@ class Engine:
 
     @property
     def attached(self) -> Seat | None:
-        """The host at the port."""
+        """The attached host, if any."""
         return self._seat
 
     def take_seat(self, seat: Seat) -> bool:
-        """Attach a host; false when there is one."""
+        """Attach a host; False if another one is attached."""
         if self._seat is not None:
             return False
         self._seat = seat
@@ -323,7 +321,7 @@ class Engine:
         return True
 
     def leave_seat(self, seat: Seat | None = None) -> None:
-        """Detach `seat` if it is the one attached; without a name, whoever is, telling it so."""
+        """Detach `seat` if it is attached; without an argument detach and notify any host."""
         current = self._seat
         if current is None or (seat is not None and seat is not current):
             return
@@ -333,7 +331,7 @@ class Engine:
             current.lost()
 
     def _life(self) -> object:
-        """Differs after the port has gone and come back."""
+        """A value that changes when the port vanishes and returns."""
         usb = self.bench.usb
         return getattr(usb, "resets", None), self.bench is not None and self._powered
 
@@ -347,12 +345,12 @@ class Engine:
             self._seat.received(data)
         for message in self._line.feed(data):
             if "ev" in message:
-                self._told(message)
+                self._event(message)
             elif self.watcher is not None:
                 self.watcher.told(self, self.now_ns, message)
         self._line.noise.clear()
 
-    def _told(self, message: dict[str, Any]) -> None:
+    def _event(self, message: dict[str, Any]) -> None:
         kind = message["ev"]
         if kind == "state":
             self._state = str(message.get("state", ""))
@@ -372,10 +370,10 @@ class Engine:
         if self.watcher is not None:
             self.watcher.told(self, self.now_ns, message)
 
-    # -- what there is to see -----------------------------------------------------------------
+    # -- the view -----------------------------------------------------------------------------
 
     def say(self, kind: str, words: str) -> None:
-        """Put something into the log."""
+        """Add an entry to the log."""
         self._say(kind, words)
         self._changed = True
 
@@ -428,7 +426,7 @@ class Engine:
         )  # fmt: skip
 
     def _look(self, now_s: float) -> None:
-        """Bring `view` up to date: at once when something changed, the readings now and then."""
+        """Update `view`: immediately after a change, the readings every `READINGS_S`."""
         due = now_s - self._shown_s >= READINGS_S
         wiring: Wiring = self.bench.wiring
         if self._glass_old:
@@ -503,7 +501,7 @@ class Engine:
         return min(speed, 1.0) if now_s < self._gentle_until_s else speed
 
     def turn(self) -> float:
-        """Let the bench's time go on up to where the clock is. Seconds until there is more."""
+        """Advance the bench's time to the clock. Returns the seconds until the next turn."""
         now_s = self._clock()
         if self.view.paused or self._error:
             self._pace(now_s)
@@ -511,7 +509,7 @@ class Engine:
             return READINGS_S
         speed = self._speed(now_s)
         passed_ns = int((now_s - self._from_s) * speed * 1e9)
-        # Whole ms, so that what is done next is done at one.
+        # Whole ms, so that the next action has a whole-ms time.
         target_ns = (self._from_ns + passed_ns) // NS_PER_MS * NS_PER_MS
         if speed != self.view.speed or now_s - self._from_s > 1.0:
             self._pace_from(now_s, target_ns)
@@ -519,7 +517,7 @@ class Engine:
             self._go(target_ns, now_s)
         except BenchError as error:
             self._error = str(error)
-            self._say("bench", f"The simulated device has failed: {error}")
+            self._say("bench", f"Simulated device stopped: {error}")
             self._changed = True
         if self.watcher is not None:
             self.watcher.turned(self)
@@ -554,13 +552,13 @@ class Engine:
                 self._sample_ns = (self.now_ns // SAMPLE_NS + 1) * SAMPLE_NS
             behind_s = self._clock() - now_s
             if behind_s > BEHIND_S / 4 and self.now_ns < target_ns:
-                # It cannot go that fast: time goes on from here, and the rest is given up.
+                # Too slow for this speed: drop the lag and continue from here.
                 self._pace_from(self._clock(), self.now_ns)
                 return
 
 
 class Runner:
-    """The thread on which an engine lives. `post` is how everybody else speaks to it."""
+    """The thread of an engine. Other threads access the engine through `post` and `ask`."""
 
     def __init__(self, make: Callable[[], Engine]) -> None:
         self._make = make
@@ -571,7 +569,7 @@ class Runner:
         self._thread = threading.Thread(target=self._run, name="bench", daemon=True)
 
     def start(self) -> Engine:
-        """Make the engine on its thread. Raises what the making raised."""
+        """Create the engine on its thread. Re-raises an exception of its creation."""
         self._thread.start()
         self._started.wait()
         if self._failure is not None:
@@ -580,19 +578,19 @@ class Runner:
         return self._engine
 
     def stop(self) -> None:
-        """End the thread; harmless when it has ended."""
+        """End the thread. Idempotent."""
         self._posted.put(None)
         self._thread.join(timeout=10.0)
 
     def post(self, fn: Posted) -> None:
-        """Have `fn(engine)` called on the engine's thread, as soon as time is up to date.
+        """Call `fn(engine)` on the engine's thread as soon as time is up to date.
 
-        On a bench that does not keep up: after the piece of time that is under way.
+        On a bench that does not keep up: after the current piece of simulation.
         """
         self._posted.put(fn)
 
     def ask(self, fn: Callable[[Engine], Any], timeout_s: float = 10.0) -> Any:
-        """The same, and wait for what it returns. Raises what it raises; TimeoutError."""
+        """As `post`, and return the result. Re-raises exceptions of `fn`; TimeoutError."""
         answered = threading.Event()
         box: list[Any] = []
 
@@ -622,12 +620,12 @@ class Runner:
         while True:
             wait_s = engine.turn()
             try:
-                # Even with no time left: other threads shall have their turn.
+                # Wait even with no time left, so that other threads can run.
                 fn = self._posted.get(timeout=max(wait_s, 0.0005))
             except queue.Empty:
                 continue
             if wait_s > 0.0:
-                engine.turn()  # or it has just been turned, and is behind: a hand goes first
+                engine.turn()  # if it is behind, the action goes first
             while fn is not None:
                 try:
                     fn(engine)

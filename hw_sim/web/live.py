@@ -1,9 +1,9 @@
-"""The web socket between a page and the bench: what has to be quick, both ways.
+"""The web socket between a page and the bench, for everything that needs low latency.
 
-Small frames, as they come: the screen's dots, lamps and tone at once, readings ten times a second.
-A page that is closed lets go of every button it held.
+Small frames: the screen's pixels, lamps and tone immediately, readings ten times a second. When a
+page is closed, all buttons that it held are released.
 
-May import the standard library, Starlette, and its own package, but the page.
+May import the standard library, Starlette, and its own package except `page`.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from hw_sim.web.training import Trainer
 from hw_sim.web.view import View
 
 FRAME_S = 0.012
-"""At most so often the page is sent the screen."""
+"""Minimum interval between two transmissions of the screen."""
 
 BRIEF_S = 0.003
-"""At most so often it is sent anything else: a lamp must not keep the screen waiting."""
+"""Minimum interval after other transmissions; short, so that a lamp does not delay the screen."""
 
 PLANT_S = 0.1
 HANDS = ("hold", "release", "estop_open", "estop_close", "aim_away", "aim_at_skin")
-"""What a page may do over the web socket."""
+"""Actions that a page may send over the web socket."""
 
 
 class Live:
-    """All pages that look at one bench."""
+    """All pages that show one bench."""
 
     def __init__(self, runner: Runner, engine: Engine, skin: SkinWatch) -> None:
         self.runner = runner
         self.engine = engine
         self.skin = skin
         self.trainer: Trainer | None = None
-        """The exercise that is under way, or was the last: one for all pages, as the bench is."""
+        """The current or last exercise; all pages share it, as they share the bench."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bells: set[asyncio.Event] = set()
         engine.on_change = self.ring
 
     def ring(self) -> None:
-        """Something has changed. From any thread."""
+        """Wake all senders after a change. May be called from any thread."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._ring)
@@ -56,7 +56,7 @@ class Live:
             bell.set()
 
     async def serve(self, socket: WebSocket) -> None:
-        """One page, until it is closed. A page from elsewhere is not served."""
+        """Serve one page until it is closed. Pages of another origin are rejected."""
         origin = socket.headers.get("origin", "")
         if origin and origin.split("://", 1)[-1] != socket.headers.get("host", ""):
             await socket.close(1008)
@@ -75,7 +75,7 @@ class Live:
         finally:
             self._bells.discard(bell)
             sender.cancel()
-            for name in held:  # a page that is gone holds nothing
+            for name in held:  # release the buttons of a closed page
                 self.runner.post(lambda engine, name=name: engine.act("release", name))
 
     def _take(self, text: str, held: set[str]) -> None:
@@ -92,7 +92,7 @@ class Live:
         self.runner.post(lambda engine: engine.act(do, what))
 
     async def _send(self, socket: WebSocket, bell: asyncio.Event) -> None:
-        session, glass, brightness, front, seen, taken, field = -1, b"", -1.0, {}, 0, 0, 0
+        session, glass, brightness, front, event, taken, field = -1, b"", -1.0, {}, 0, 0, 0
         plant_s = -1.0
         loop = asyncio.get_running_loop()
         try:
@@ -101,7 +101,7 @@ class Live:
                 view = self.engine.view
                 if view.session != session:
                     session, glass, front, taken = view.session, b"", {}, 0
-                    seen = field = 0
+                    event = field = 0
                     await socket.send_text(json.dumps({"session": session}))
                 drawn = view.glass != glass or view.brightness != brightness
                 if drawn:
@@ -113,9 +113,9 @@ class Live:
                 if changed:
                     front = now_front
                     await socket.send_text(json.dumps({"front": changed}))
-                news = [e for e in list(self.engine.events) if e.number > seen]
+                news = [e for e in list(self.engine.events) if e.number > event]
                 if news:
-                    seen = news[-1].number
+                    event = news[-1].number
                     rows = [(e.number, round(e.t_ms, 1), e.kind, e.words) for e in news]
                     await socket.send_text(json.dumps({"log": rows}))
                 now_s = loop.time()
@@ -135,7 +135,7 @@ class Live:
                 await asyncio.sleep(FRAME_S if drawn else BRIEF_S)
                 await bell.wait()
         except (WebSocketDisconnect, RuntimeError):
-            pass  # the page has gone while it was being sent something
+            pass  # the page was closed during a transmission
 
 
 def _front(view: View) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""The page, in NiceGUI: what stands where, and the drawer with its tools.
+"""The page in NiceGUI: its layout, and the drawer with the tools.
 
-What the device shows and what is done to it goes over a web socket of its own (`live`), since a
-pressed button shall be seen within 100 ms, and is drawn by the elements in static/panel.js.
-Mishaps, sessions, training and the journal are ordinary NiceGUI. Everything is served from this
-computer, and to this computer only.
+The device's display and the buttons use a separate web socket (`live`), because a press must be
+visible within 100 ms; the elements in static/panel.js draw them. Fault injection, sessions,
+training and the journal are ordinary NiceGUI. Everything is served from this computer, and to this
+computer only.
 
 May import the standard library, NiceGUI, and `hw_sim`.
 """
@@ -37,7 +37,7 @@ Fetch = Callable[[Cable, Path], "Fetched"]
 
 
 class Fetched(Protocol):
-    """What the host library brought from the device (hw_sim.demo.report)."""
+    """The journal as pulled by the host library (hw_sim.demo.report)."""
 
     @property
     def serial(self) -> str: ...
@@ -79,7 +79,7 @@ class Page:
         self.exercises = load_exercises()
 
     def build(self) -> None:
-        """Lay everything out."""
+        """Create all elements of the page."""
         ui.colors(primary="#0f6aa8", secondary="#5b666e", accent="#0e9ab0", negative="#c2342b")
         ui.add_head_html('<link rel="stylesheet" href="/bench/static/panel.css">')
         ui.add_body_html('<script type="module" src="/bench/static/panel.js"></script>')
@@ -90,7 +90,7 @@ class Page:
         ):
             self._tools()
         with ui.header().classes("bar"):
-            what = "all of it is simulated"
+            what = "fully simulated"
             if self.kind == "emulated":
                 what = "on the emulated board"
             ui.html(f"Cryodose<small>virtual bench · {what}</small>").classes("brand")
@@ -104,7 +104,7 @@ class Page:
                 sound.classes("sounding")
                 self._icon("contrast", "Light or dark", "cryoTheme()")
                 for icon, words, tab in (
-                    ("bolt", "Mishaps", "mishaps"),
+                    ("bolt", "Faults", "mishaps"),
                     ("movie", "Session", "session"),
                     ("school", "Training", "training"),
                     ("receipt_long", "Host", "host"),
@@ -126,7 +126,7 @@ class Page:
             with ui.element("div").classes("column"):
                 with self._card("The skin, simulated", "cryo-skin"):
                     self._place()
-                self._card("What happened", "cryo-log")
+                self._card("Events", "cryo-log")
         self._shown: View | None = None
         ui.timer(0.25, self._refresh)
 
@@ -137,13 +137,13 @@ class Page:
         return card
 
     def _fill(self) -> None:
-        """Some 60 treatments empty it. What has emptied it at once is mended so as well."""
+        """Fill the dewar (empty after about 60 treatments), and repair faults that emptied it."""
         emptied = [name for name in EMPTIED if name in self.engine.view.mishaps]
         for name in emptied or EMPTIED[:1]:
             self.runner.post(lambda engine, name=name: engine.act("mend", name))
 
     def _place(self) -> None:
-        """What is fitted, and where it is pointed at."""
+        """Selection of the applicator and of the site on the skin."""
         with ui.row().classes("tools"):
             self.fitted = (
                 ui.select(
@@ -159,15 +159,15 @@ class Page:
                 "flat dense no-caps padding='4px 8px'"
             )
         ui.html(
-            '<p class="note">A model, followed on a coarse grid while you treat; no dose is '
-            "taken from it. The temperature is of tissue that nobody has measured.</p>"
+            '<p class="note">A model on a coarse grid, computed while you treat; no dose is '
+            "derived from it. It has not been validated against measurements on tissue.</p>"
         )
 
     def _fit(self, change: events.ValueChangeEventArguments[Any]) -> None:
         self.live.skin.another(change.value)
 
     def _icon(self, icon: str, words: str, act: Callable[[], Any] | str) -> ui.button:
-        """A sign to press; `act` in words of the browser, where that keeps what is chosen."""
+        """An icon button; a string in `act` is JavaScript, for choices stored in the browser."""
         button = ui.button(icon=icon)
         if isinstance(act, str):
             button.on("click", js_handler=f"() => {act}")
@@ -182,7 +182,7 @@ class Page:
     def _pace(self) -> None:
         with ui.row().classes("pace"):
             self.pause = ui.button(icon="pause", on_click=self._pause)
-            self.pause.props('flat round dense color=secondary aria-label="Pause or go on"')
+            self.pause.props('flat round dense color=secondary aria-label="Pause or continue"')
             self.speed = ui.slider(min=-10, max=20, step=1, value=0, on_change=self._speed)
             self.speed.props('aria-label="Speed, 0.1 to 100 times" :markers="10"')
             self.speed_label = ui.label("1 ×").classes("pace-label")
@@ -213,7 +213,7 @@ class Page:
     def _tools(self) -> None:
         with ui.row().classes("w-full no-wrap items-center"):
             with ui.tabs().props("dense no-caps inline-label") as self.tabs:
-                first = ui.tab("mishaps", "Mishaps")
+                first = ui.tab("mishaps", "Faults")
                 ui.tab("session", "Session")
                 ui.tab("training", "Training")
                 ui.tab("host", "Host")
@@ -231,12 +231,10 @@ class Page:
 
     def _mishaps(self) -> None:
         ui.html(
-            '<p class="note">Break something, and see what the device does. '
-            "Everything can be mended again.</p>"
+            '<p class="note">Inject a fault and observe the device. '
+            "Every fault can be repaired.</p>"
         )
-        ui.button("Mend everything", icon="healing", on_click=self._mend).props(
-            "flat dense no-caps"
-        )
+        ui.button("Repair all", icon="healing", on_click=self._mend).props("flat dense no-caps")
         self.switches: dict[str, ui.switch] = {}
         titles = [title for title, _ in _GROUPS] + ["Board and wiring"]
         for title in titles:
@@ -259,15 +257,15 @@ class Page:
 
     def _session(self) -> None:
         ui.html(
-            '<p class="note">Everything that is done to the device is recorded with its time, '
-            "from the moment it was new. The file is text; the same file gives the same "
+            '<p class="note">All actions on the device are recorded with their times, '
+            "from its first power-on. The file is text; the same file gives the same "
             "treatment and the same record, in the browser and in the tests.</p>"
         )
         self.session_words = ui.label().classes("note")
-        self.about = ui.input("What it shows (optional)").classes("w-full").props("dense")
+        self.about = ui.input("Description (optional)").classes("w-full").props("dense")
         ui.button("Save the recording", icon="download", on_click=self._save).props("no-caps")
-        ui.html("<h3>Play one again</h3>")
-        # FastAPI keeps each upload's route for good: it must not keep the page that was left.
+        ui.html("<h3>Replay a recording</h3>")
+        # FastAPI never drops an upload's route: a weak reference lets a closed page be freed.
         upload = WeakMethod(self._upload)
 
         async def uploaded(event: events.UploadEventArguments) -> None:
@@ -278,13 +276,10 @@ class Page:
         self.upload = ui.upload(
             label="A recording (.toml)", auto_upload=True, max_files=1, max_file_size=LONGEST_TEXT,
             on_upload=uploaded,
-            on_rejected=lambda: ui.notify("It is no .toml, or larger than 8 MB", type="negative"),
+            on_rejected=lambda: ui.notify("Not a .toml, or larger than 8 MB", type="negative"),
         ).classes("w-full").props("accept=.toml flat bordered")  # fmt: skip
-        ui.html("<h3>Another device</h3>")
-        ui.html(
-            '<p class="note">Takes a new one: nothing in its memory, a full dewar, a warm line, '
-            "nothing broken.</p>"
-        )
+        ui.html("<h3>New device</h3>")
+        ui.html('<p class="note">Empty memory, a full dewar, a warm line, no faults.</p>')
         ui.button("New device", icon="restart_alt", on_click=self._fresh).props("outline no-caps")
 
     async def _save(self) -> None:
@@ -294,7 +289,7 @@ class Page:
 
     async def _upload(self, upload: events.UploadEventArguments) -> None:
         try:
-            self.upload.reset()  # or no second one would be taken
+            self.upload.reset()  # otherwise a second upload is rejected
             scenario = parse(await upload.file.text())
         except (ScenarioError, UnicodeDecodeError) as error:
             ui.notify(f"Not a recording: {error}", type="negative", multi_line=True)
@@ -312,8 +307,8 @@ class Page:
 
     def _training(self) -> None:
         ui.html(
-            '<p class="note">Each exercise begins with a new device, and scores what you did by '
-            "the device's own time. What was recorded before is gone: save it first.</p>"
+            '<p class="note">Each exercise starts with a new device and is scored by the '
+            "device's time. The current recording is lost: save it first.</p>"
         )
         self.lesson = ui.column().classes("w-full")
         ui.html("<h3>Exercises</h3>")
@@ -339,7 +334,7 @@ class Page:
             self.runner.post(trainer.stop)
 
     def _lesson(self) -> None:
-        """The exercise under way, or its score."""
+        """Show the running exercise, or its score."""
         trainer = self.live.trainer
         shown = (trainer, trainer and trainer.result, trainer and len(trainer.said))
         if shown == self._lesson_shown:
@@ -362,7 +357,7 @@ class Page:
                 ui.button("Close" if result else "Give up", on_click=self._give_up).props(
                     "flat dense no-caps padding='2px 14px'"
                 )
-        # On a narrow page the drawer covers the device: the words stand over the device as well.
+        # On a narrow page the drawer covers the device, so repeat the text above the device.
         with self.banner, ui.element("div").classes("task").props("role=status"):
             if result is None:
                 words = trainer.said[-1] if trainer.said else trainer.exercise.goal
@@ -401,18 +396,18 @@ class Page:
 
     def _host(self) -> None:
         ui.html(
-            '<p class="note">The host tools can attach to this device while you work with it, '
+            '<p class="note">The host tools can connect to this device while it runs, '
             "as over its USB cable:</p>"
         )
         ui.label(f"cryo --port {self.port.url} status --watch").classes("command")
         ui.html(
-            '<p class="note">One program at a time. Changes that the device asks about are '
+            '<p class="note">One program at a time. Changes that need confirmation are '
             "confirmed by holding SELECT here.</p>"
         )
         self.host_words = ui.label().classes("note")
         ui.html("<h3>The device's journal</h3>")
         if self.fetch is None:
-            ui.html('<p class="note">Start it as <code>cryo panel</code> to read it here.</p>')
+            ui.html('<p class="note">To read it here, start with <code>cryo panel</code>.</p>')
             return
         self.read = ui.button("Read the journal", icon="download", on_click=self._read)
         self.read.props("no-caps")
@@ -423,7 +418,7 @@ class Page:
         try:
             fetched = await run.io_bound(self._pull)
         except Exception as error:
-            ui.notify(f"Not read: {error}", type="negative", multi_line=True)
+            ui.notify(f"Reading failed: {error}", type="negative", multi_line=True)
             return
         finally:
             self.read.enable()
@@ -439,7 +434,7 @@ class Page:
         finally:
             cable.close()
 
-    # -- what others have changed
+    # -- periodic update
 
     def _refresh(self) -> None:
         view = self.engine.view
@@ -465,7 +460,9 @@ class Page:
             if words != self.session_words.text:
                 self.session_words.text = words
             if old is None or view.host != old.host:
-                self.host_words.text = f"Attached: {view.host}" if view.host else "Nobody attached"
+                self.host_words.text = (
+                    f"Connected: {view.host}" if view.host else "No host connected"
+                )
             self._lesson()
         finally:
             self._quiet = False
@@ -474,7 +471,7 @@ class Page:
 def _session_words(view: View) -> str:
     words = f"{view.steps} {'step' if view.steps == 1 else 'steps'} recorded"
     if view.recording_full:
-        words += "; the recording is full, and ends there (a new device begins another)"
+        words += "; the recording is full and has ended (a new device starts another)"
     if view.replaying:
         words += f"; a replay is running, to {view.replayed_ms / 1000:.1f} s"
     return words
@@ -492,7 +489,7 @@ def _times(speed: float) -> str:
 def _records(fetched: Fetched) -> str:
     rows: list[str] = []
     for record in reversed(fetched.records):
-        said = ", ".join(
+        fields = ", ".join(
             f"{name.replace('_', ' ')} {entry.get('name', entry['value'])}"
             + (f" {entry['unit']}" if entry.get("unit") and "name" not in entry else "")
             for name, entry in record["fields"].items()
@@ -500,11 +497,11 @@ def _records(fetched: Fetched) -> str:
         kind = str(record["kind"]).replace("_", " ")
         rows.append(
             f"<tr><td>{record['seq']}</td><td><b>{escape(kind)}</b>"
-            f'<br><span class="note">{escape(said)}</span></td></tr>'
+            f'<br><span class="note">{escape(fields)}</span></td></tr>'
         )
-    seal = "its chain of hashes holds" if fetched.verified else "ITS CHAIN OF HASHES DOES NOT HOLD"
+    chain = "hash chain verified" if fetched.verified else "HASH CHAIN BROKEN"
     return (
-        f'<p class="note">{len(fetched.records)} records of {escape(fetched.serial)}; {seal}.</p>'
+        f'<p class="note">{len(fetched.records)} records of {escape(fetched.serial)}; {chain}.</p>'
         f'<table class="records">{"".join(rows)}</table>'
     )
 
@@ -522,9 +519,9 @@ def serve(
     fetch: Fetch | None = None,
     started: Callable[[str, str], None] = lambda _page, _port: None,
 ) -> None:
-    """Serve the page on this computer until Ctrl-C. OSError: one of the ports is taken."""
-    # The libraries stay for good: the collector need not look through them each time. A full
-    # collection took 40 to 190 ms, and a press waited as long. Before there is a bench, which goes.
+    """Serve the page on this computer until Ctrl-C. OSError if a port is in use."""
+    # Exclude the libraries from garbage collection: a full collection took 40 to 190 ms and delayed
+    # a press by that time. Freeze before the bench exists, because benches are replaced.
     gc.collect()
     gc.freeze()
     engine = runner.start()
@@ -536,7 +533,7 @@ def serve(
     app.add_static_files("/bench/static", STATIC)
     app.add_api_websocket_route("/bench/ws", live.serve)
 
-    # Light or dark as the computer has it; static/panel.js remembers another wish.
+    # Light or dark as the computer is set; static/panel.js stores another choice.
     @ui.page("/", title="Cryodose: virtual bench", dark=None, response_timeout=10)
     def page() -> None:
         Page(live, port, fetch, kind).build()

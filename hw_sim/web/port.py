@@ -1,7 +1,7 @@
 """The device's USB port as a TCP port on this computer, for `cryo --port socket://127.0.0.1:N`.
 
-One host at a time, as with a cable; when the device resets or loses its power, the connection
-ends, as a USB port vanishes. Listens on the loopback interface only. May import the standard
+One host at a time, as with a cable; when the device resets or loses power, the connection is
+closed, as a USB port would vanish. Listens on the loopback interface only. May import the standard
 library and `engine` of its own package.
 """
 
@@ -17,13 +17,13 @@ from hw_sim.web.engine import Engine, Runner, Seat
 
 HOST = "127.0.0.1"
 SEAT_WAIT_S = 5.0
-"""So long a program waits until another one has left the port (reading the journal is short)."""
+"""Time that a program waits for another one to leave the port (reading the journal is short)."""
 
 _CHUNK = 4096
 
 
 class Port:
-    """Listens until `close`. `number` is the TCP port; 0 takes a free one. OSError: it is taken."""
+    """Listens until `close`. `number` is the TCP port, 0 a free one. OSError if it is in use."""
 
     def __init__(self, runner: Runner, number: int = 0) -> None:
         self._runner = runner
@@ -36,11 +36,11 @@ class Port:
 
     @property
     def url(self) -> str:
-        """What `cryo --port` wants."""
+        """Argument for `cryo --port`."""
         return f"socket://{HOST}:{self.number}"
 
     def close(self) -> None:
-        """Stop listening, and end the conversation that runs."""
+        """Stop listening, and close the current connection."""
         self._closed = True
         for each in (self._client, self._socket):
             if each is not None:
@@ -76,7 +76,7 @@ class Port:
             while data := client.recv(_CHUNK):
                 self._runner.post(lambda engine, data=data: send_from(engine, seat, data))
         except OSError:
-            pass  # the program has gone, or the device
+            pass  # the program or the device has disconnected
         finally:
             self._runner.post(lambda engine: engine.leave_seat(seat))
             outgoing.put(None)
@@ -84,7 +84,7 @@ class Port:
 
 
 def sit(runner: Runner, seat: Seat) -> bool:
-    """Take the port, waiting a little until it is free. False: it was not."""
+    """Attach to the port, waiting up to `SEAT_WAIT_S` until it is free. False on time-out."""
     until_s = time.monotonic() + SEAT_WAIT_S
     while not runner.ask(lambda engine: engine.take_seat(seat)):
         if time.monotonic() >= until_s:
@@ -94,13 +94,13 @@ def sit(runner: Runner, seat: Seat) -> bool:
 
 
 def send_from(engine: Engine, seat: Seat, data: bytes) -> None:
-    """Send what `seat` has written, unless it is no longer attached."""
+    """Send data of `seat`, unless it is no longer attached."""
     if engine.attached is seat:
         engine.send(data)
 
 
 def _write(client: socket.socket, outgoing: queue.SimpleQueue[bytes | None]) -> None:
-    """What the device sends, to the program. None: the port has gone."""
+    """Forward the device's data to the program. None: the port has vanished."""
     with suppress(OSError):
         while (data := outgoing.get()) is not None:
             client.sendall(data)
@@ -108,7 +108,7 @@ def _write(client: socket.socket, outgoing: queue.SimpleQueue[bytes | None]) -> 
 
 
 class Cable:
-    """The device's port for a program on another thread of this process (`Transport`)."""
+    """Transport to the device's port for another thread of this process."""
 
     def __init__(self, runner: Runner, name: str = "this page") -> None:
         self.url = "panel://"
@@ -117,16 +117,16 @@ class Cable:
         self._incoming: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._seat = Seat(name, self._incoming.put, lambda: self._incoming.put(None))
         if not sit(runner, self._seat):
-            raise OSError("another program has the device's port")
+            raise OSError("the device's port is in use by another program")
 
     def read_some(self) -> bytes:
-        """What has come, waiting at most `slice_s`. ConnectionError: the port has gone."""
+        """Received data, waiting at most `slice_s`. ConnectionError: the port has vanished."""
         try:
             data = self._incoming.get(timeout=self.slice_s)
         except queue.Empty:
             return b""
         if data is None:
-            raise ConnectionError("the device's port has gone")
+            raise ConnectionError("the device's port has vanished")
         return data
 
     def write(self, data: bytes) -> None:
@@ -134,5 +134,5 @@ class Cable:
         self._runner.post(lambda engine: send_from(engine, self._seat, data))
 
     def close(self) -> None:
-        """Leave the port to others."""
+        """Release the port."""
         self._runner.post(lambda engine: engine.leave_seat(self._seat))

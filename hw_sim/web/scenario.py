@@ -1,6 +1,6 @@
-"""A session as a file: what was done to the applicator, and when, in words a person can read.
+"""A session as a file: timed actions on the applicator in a readable format.
 
-TOML, so that it can be written and changed by hand:
+TOML, so that it can be written and edited by hand:
 
     version = 1
     seed = 1
@@ -14,8 +14,8 @@ TOML, so that it can be written and changed by hand:
       { at_ms = 9500, do = "estop_open" },
     ]
 
-`at_ms` counts virtual time since the bench was made; decimals go down to the nanosecond. The same
-file gives the same run, on the same bench, to the byte. May import the standard library and
+`at_ms` is virtual time since the bench was created, with decimals down to the nanosecond. The same
+file gives the same run on the same kind of bench, byte by byte. May import the standard library and
 `hw_sim.world.fault_injection`, and `Bench` of `hw_sim.bench` as a type.
 """
 
@@ -38,27 +38,27 @@ if TYPE_CHECKING:
 VERSION = 1
 NS_PER_MS = 1_000_000
 LONGEST_NS = 24 * 3600 * 1000 * NS_PER_MS
-"""A file lasts no longer. A session may: its recording ends there (`Recorder`)."""
+"""Maximum duration of a file. The recording of a longer session ends there (`Recorder`)."""
 
 LONGEST_TEXT = 8_000_000
-"""Bytes of a file that the page takes."""
+"""Maximum size in bytes of a file that the page accepts."""
 
 BUTTONS = ("trigger", "up", "down", "select", "arm")
 ALONE = ("power_on", "cut_power", "estop_open", "estop_close", "aim_away", "aim_at_skin")
-"""What is done without naming a thing. The nozzle is aimed at the skin to begin with."""
+"""Actions without an object. Initially the nozzle is aimed at the skin."""
 
 NAMED = ("hold", "release", "mishap", "mend", "send", "send_hex")
-"""What is done to or with the thing that `what` names. `send` is a line of the link without its
-newline; `send_hex` any bytes."""
+"""Actions on the object in `what`. `send` is a line of the link without its newline; `send_hex` any
+bytes."""
 
 
 class ScenarioError(ValueError):
-    """The file is not a scenario; the text says where and why."""
+    """The file is not a valid scenario; the text says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing done, at `at_ns` of the bench's time."""
+    """One action at `at_ns` of the bench's time."""
 
     at_ns: int
     do: str
@@ -66,7 +66,7 @@ class Step:
 
     def __post_init__(self) -> None:
         if self.at_ns < 0:
-            raise ScenarioError(f"{self.at_ns / NS_PER_MS} ms is before the beginning")
+            raise ScenarioError(f"{self.at_ns / NS_PER_MS} ms is negative")
         if self.do in ALONE:
             if self.what:
                 raise ScenarioError(f"'{self.do}' takes no 'what'")
@@ -83,10 +83,10 @@ class Step:
             if not self.what.isascii():
                 raise ScenarioError("send: the link's lines are ASCII")
         else:
-            raise ScenarioError(f"nothing is called '{self.do}'; there are: {_DOINGS}")
+            raise ScenarioError(f"unknown action '{self.do}'; known: {_ACTIONS}")
 
     def apply(self, bench: Bench) -> None:
-        """Do it to `bench`, now."""
+        """Apply this step to `bench` now."""
         match self.do:
             case "power_on":
                 bench.power_on()
@@ -119,11 +119,11 @@ class Step:
         return f'{{ at_ms = {_ms(self.at_ns)}, do = "{self.do}"{what} }}'
 
 
-_DOINGS = ", ".join((*ALONE, *NAMED, "press"))
+_ACTIONS = ", ".join((*ALONE, *NAMED, "press"))
 
 
 def sending(at_ns: int, data: bytes) -> Step:
-    """The step that sends `data` to the device: readable when it is one line."""
+    """The step that sends `data` to the device: as text if it is one line, otherwise in hex."""
     line = data[:-1]
     if data.endswith(b"\n") and all(32 <= byte < 127 for byte in line):
         return Step(at_ns, "send", line.decode("ascii"))
@@ -132,31 +132,31 @@ def sending(at_ns: int, data: bytes) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Steps in the order of their times, until `end_ns`. `about`: words for people."""
+    """Steps ordered by time, until `end_ns`. `about`: a description."""
 
     steps: tuple[Step, ...]
     end_ns: int
     seed: int = 1
     about: str = ""
     firmware: str = ""
-    """The firmware's version when it was recorded; for information."""
+    """The firmware's version during recording; for information."""
     skin_sensor: bool = False
-    """The optional infrared sensor was fitted."""
+    """Whether the optional infrared sensor is fitted."""
 
     def __post_init__(self) -> None:
         last_ns = 0
         for step in self.steps:
             if step.at_ns < last_ns:
-                raise ScenarioError(f"the step at {_ms(step.at_ns)} ms stands behind a later one")
+                raise ScenarioError(f"the step at {_ms(step.at_ns)} ms follows a later one")
             last_ns = step.at_ns
         if not last_ns <= self.end_ns <= LONGEST_NS:
-            raise ScenarioError("end_ms lies before the last step, or beyond a day")
+            raise ScenarioError("end_ms is before the last step, or more than a day")
 
     def text(self) -> str:
-        """The file."""
+        """The text of the file."""
         lines = [
-            "# A session on the simulated Cryodose applicator. Times are ms of its own time.",
-            "# Play it again: cryo panel --replay FILE",
+            "# A session on the simulated Cryodose applicator. Times are ms of the device's time.",
+            "# Replay: cryo panel --replay FILE",
             "",
             f"version = {VERSION}",
             f"seed = {self.seed}",
@@ -174,9 +174,9 @@ class Scenario:
         return "\n".join(lines) + "\n"
 
     def play(self, bench: Bench) -> None:
-        """Do everything to a fresh `bench`, each at its time, and go on to the end.
+        """Apply all steps to a new `bench` at their times, and run to the end.
 
-        The bench was made with this scenario's `seed` and `skin_sensor`.
+        The bench must have been created with this scenario's `seed` and `skin_sensor`.
         """
         for step in self.steps:
             run_to(bench, step.at_ns)
@@ -185,59 +185,59 @@ class Scenario:
 
 
 def run_to(bench: Bench, t_ns: int) -> None:
-    """Let the bench's time pass until `t_ns`; nothing when that is past."""
+    """Run the bench until `t_ns`; no-op if that is past."""
     left_ns = t_ns - bench.clock.now_ns
     if left_ns > 0:
         bench.run_for(left_ns / NS_PER_MS)
 
 
 def parse(text: str) -> Scenario:
-    """The scenario in a file's text. ScenarioError: it is none, and why."""
+    """The scenario in a file's text. ScenarioError if it is not valid."""
     try:
-        found = tomllib.loads(text, parse_float=Decimal)
+        document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"not TOML: {error}") from None
-    if found.get("version") != VERSION:
+    if document.get("version") != VERSION:
         raise ScenarioError(f"version = {VERSION} is missing")
-    if not isinstance(found.get("steps"), list):
+    if not isinstance(document.get("steps"), list):
         raise ScenarioError("steps = [ ... ] is missing")
-    rows = cast("list[Any]", found["steps"])
+    rows = cast("list[Any]", document["steps"])
     steps: list[Step] = []
     for number, row in enumerate(rows, 1):
         try:
             steps += steps_of(row)
         except ScenarioError as error:
             raise ScenarioError(f"step {number}: {error}") from None
-    steps.sort(key=lambda step: step.at_ns)  # of a press: the release may be behind the next step
+    steps.sort(key=lambda step: step.at_ns)  # the release of a press may be after the next step
     last_ns = steps[-1].at_ns if steps else 0
-    seed = found.get("seed", 1)
+    seed = document.get("seed", 1)
     if not isinstance(seed, int):
-        raise ScenarioError("seed is a whole number")
+        raise ScenarioError("seed must be an integer")
     return Scenario(
         tuple(steps),
-        _ns(found["end_ms"]) if "end_ms" in found else last_ns,
+        _ns(document["end_ms"]) if "end_ms" in document else last_ns,
         seed,
-        str(found.get("about", "")),
-        str(found.get("firmware", "")),
-        found.get("skin_sensor") is True,
+        str(document.get("about", "")),
+        str(document.get("firmware", "")),
+        document.get("skin_sensor") is True,
     )
 
 
 def steps_of(row: Any) -> list[Step]:
-    """The steps that one row of a file means: a press is two. ScenarioError: it means nothing."""
+    """The steps of one row of a file; a press gives two. ScenarioError if it is not valid."""
     if not isinstance(row, dict) or "at_ms" not in row or "do" not in row:
         raise ScenarioError("expected { at_ms = ..., do = ... }")
     table = cast("dict[str, Any]", row)
     at_ns = _ns(table["at_ms"])
-    strangers = set(table) - {"at_ms", "do", "what"}
+    unknown = set(table) - {"at_ms", "do", "what"}
     what = str(table.get("what", ""))
     if table["do"] == "press":
-        if strangers - {"ms"}:
-            raise ScenarioError(f"unknown: {', '.join(sorted(strangers))}")
+        if unknown - {"ms"}:
+            raise ScenarioError(f"unknown: {', '.join(sorted(unknown))}")
         end_ns = at_ns + _ns(table.get("ms", 80))
         return [Step(at_ns, "hold", what), Step(end_ns, "release", what)]
-    if strangers:
-        raise ScenarioError(f"unknown: {', '.join(sorted(strangers))}")
+    if unknown:
+        raise ScenarioError(f"unknown: {', '.join(sorted(unknown))}")
     return [Step(at_ns, str(table["do"]), what)]
 
 
@@ -250,11 +250,10 @@ def load(path: Path) -> Scenario:
 
 
 class Recorder:
-    """Collects steps as they are done.
+    """Records the steps of a session.
 
-    Beyond `most`, `most_text` characters of what was sent, or the longest time that a file may
-    last, it stops, and `full` says so: a session is open-ended, its recording is not. A step that
-    was done before in the same words takes 12 bytes.
+    It stops, and sets `full`, after `most` steps, after `most_text` characters in `what`, or at
+    `LONGEST_NS`. A repetition of an earlier action takes 12 bytes.
     """
 
     def __init__(self, most: int = 50_000, most_text: int = LONGEST_TEXT // 2) -> None:
@@ -271,14 +270,14 @@ class Recorder:
 
     @property
     def steps(self) -> list[Step]:
-        """All of them."""
+        """All recorded steps."""
         return [
             Step(at_ns, *self._words[which])
             for at_ns, which in zip(self._at_ns, self._which, strict=True)
         ]
 
     def add(self, step: Step) -> None:
-        """Note a step that has just been done."""
+        """Record a step that has just been applied."""
         room = self._room - len(step.what)
         if self.full or len(self) >= self.most or room < 0 or step.at_ns > LONGEST_NS:
             self.full = True
@@ -293,7 +292,7 @@ class Recorder:
         self._which.append(which)
 
     def scenario(self, end_ns: int, **words: Any) -> Scenario:
-        """What has been collected, up to `end_ns` (or to where the collecting stopped)."""
+        """The recording up to `end_ns`, or up to its last step if it is full."""
         steps = self.steps
         if self.full:
             end_ns = steps[-1].at_ns if steps else 0
@@ -303,14 +302,14 @@ class Recorder:
 def _one_of(do: str, what: str, known: Iterable[str]) -> None:
     names = list(known)
     if what not in names:
-        raise ScenarioError(f"{do}: there is no '{what}'; there are: {', '.join(names)}")
+        raise ScenarioError(f"{do}: unknown '{what}'; known: {', '.join(names)}")
 
 
 def _ns(ms: object) -> int:
     if isinstance(ms, bool) or not isinstance(ms, (int, Decimal)):
         raise ScenarioError(f"'{ms}' is not a number of milliseconds")
     if not 0 <= ms <= LONGEST_NS // NS_PER_MS:
-        raise ScenarioError(f"{ms} ms is not within 0 and a day")
+        raise ScenarioError(f"{ms} ms is not between 0 and a day")
     return int(ms * NS_PER_MS)
 
 
@@ -322,5 +321,5 @@ def _ms(ns: int) -> str:
 def _quoted(text: str) -> str:
     if '"' in text and "'" not in text and text.isprintable():
         return f"'{text}'"  # a literal string: no backslashes
-    # A JSON string is a TOML basic string, but for DEL and what lies beyond the first plane.
+    # A JSON string is a TOML basic string, except for DEL and escaped non-BMP characters.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")

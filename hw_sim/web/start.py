@@ -1,6 +1,6 @@
-"""Puts bench, engine, port and page together.
+"""Creates bench, engine, port and page, and serves the page.
 
-May import the standard library and `hw_sim`; the page (NiceGUI) only when it is to be served.
+May import the standard library and `hw_sim`; the page (NiceGUI) only when it is served.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from hw_sim.web.port import HOST
 from hw_sim.web.scenario import Scenario, ScenarioError, load
 
 TRIED = 20
-"""How many ports are tried, from the wanted one on."""
+"""Number of consecutive ports that are tried."""
 
 
 class Unusable(Exception):
-    """Something is missing on this computer, or not what it should be. `hint`: what to do."""
+    """A prerequisite on this computer is missing or wrong. `hint`: the remedy."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)
@@ -28,16 +28,18 @@ class Unusable(Exception):
 
 
 def maker(kind: str) -> Callable[[int, bool], SimulatedBench]:
-    """What makes a bench of a kind ("fast" or "emulated") from a seed and whether there
-    is a skin sensor. Unusable: it cannot."""
+    """Factory of a kind of bench ("fast" or "emulated"), called with seed and skin sensor.
+
+    Unusable if a prerequisite of the emulated bench is missing.
+    """
     if kind == "fast":
         return lambda seed, skin_sensor: FastBench(seed=seed, skin_sensor=skin_sensor)
     from hw_sim.image import micropython
 
     try:
         micropython.find_image()
-    except (micropython.ImageMissing, micropython.ImageWrong) as problem:
-        raise Unusable(str(problem), "`make micropython` gets it") from None
+    except (micropython.ImageMissing, micropython.ImageWrong) as error:
+        raise Unusable(str(error), "`make micropython` downloads it") from None
     try:
         from hw_sim.emulator import EmulatedBench
     except ImportError as error:
@@ -45,9 +47,9 @@ def maker(kind: str) -> Callable[[int, bool], SimulatedBench]:
     return lambda seed, skin_sensor: EmulatedBench(seed=seed, skin_sensor=skin_sensor)
 
 
-def free_port(wanted: int) -> int:
-    """`wanted`, or the next TCP port that is free on 127.0.0.1. Unusable: none of them is."""
-    for number in range(wanted, wanted + TRIED):
+def free_port(first: int) -> int:
+    """The first free TCP port on 127.0.0.1 from `first` on. Unusable: none of `TRIED` is free."""
+    for number in range(first, first + TRIED):
         try:
             socket.create_server((HOST, number)).close()
         except OSError:
@@ -55,7 +57,7 @@ def free_port(wanted: int) -> int:
         except OverflowError:
             break
         return number
-    raise Unusable(f"no port from {wanted} on is free", "name another one")
+    raise Unusable(f"no free port from {first} on", "specify another one")
 
 
 def main(
@@ -69,7 +71,7 @@ def main(
     fetch: Any = None,
     started: Callable[[str, str], None] = lambda _page, _port: None,
 ) -> None:
-    """Serve the page on this computer until Ctrl-C. Unusable: see there."""
+    """Serve the page on this computer until Ctrl-C. Raises `Unusable`."""
     make = maker(kind)
     scenario: Scenario | None = None
     if replay is not None:
@@ -80,18 +82,18 @@ def main(
     web = free_port(web_port)
     tcp = free_port(tcp_port if tcp_port != web else tcp_port + 1)
 
-    def engine() -> Engine:
-        made = Engine(make, skin_sensor=skin_sensor)
+    def make_engine() -> Engine:
+        engine = Engine(make, skin_sensor=skin_sensor)
         if scenario is None:
-            made.act("power_on")
+            engine.act("power_on")
         else:
-            made.replay(scenario)
-        return made
+            engine.replay(scenario)
+        return engine
 
     from hw_sim.web.page import serve
 
     serve(
-        Runner(engine),
+        Runner(make_engine),
         kind=kind,
         http_port=web,
         tcp_port=tcp,

@@ -1,9 +1,8 @@
-"""The skin under the nozzle, followed while the treatment runs.
+"""Live section through the skin under the nozzle.
 
-The tissue model (`hw_sim.world.plant.tissue`) is taken through what the plant says has reached the
-skin, on a coarser grid than a dose is computed with, on a thread of its own: the bench does not
-wait for it. It is a picture, not a dose: at high speeds it comes behind, and says for which time
-it holds.
+Runs the tissue model (`hw_sim.world.plant.tissue`) with the plant's jet, on a coarser grid than for
+the dose tables. It has its own thread and the bench does not wait for it, so at high speeds the
+picture lags behind and carries its own time. It is an illustration; no dose is derived from it.
 
 May import NumPy, the standard library, `engine` of its own package, and `plant` and `dose` of
 hw_sim.
@@ -30,18 +29,18 @@ from hw_sim.world.plant.tissue import (
 )
 
 COLUMNS, ROWS = 36, 28
-"""Cells of the picture: outward from the axis, and down."""
+"""Cells of the picture: radially from the axis, and downwards."""
 
 NARROWEST_MM = 0.25
 _FINENESS = 0.5
 _DEEP_MM = 25.0
 _LOOK_S = 0.1
 _CHUNK_S = 1.0
-"""So much of the bench's time is computed at most before the picture is shown again."""
+"""The bench's time that is computed at most between two updates of the picture."""
 
 _WARM_C = 30.0
 _QUIET_S = 600.0
-"""Skin that nothing has touched for so long is taken to be as it was."""
+"""Skin that has not been touched for this time is assumed to have recovered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Skin:
     """The picture at one moment. Depths in mm below the surface, on the axis."""
 
     number: int
-    """Another picture, another number."""
+    """Incremented for each picture."""
     t_s: float
     applicator: int
     spot_mm: float
@@ -58,7 +57,7 @@ class Skin:
     surface_c: float
     ice_mm: float
     wide_mm: float
-    """Across the ice on the surface."""
+    """Diameter of the ice on the surface."""
     m25_mm: float
     deepest_mm: float
     """The greatest depth that has reached −25 °C at this site."""
@@ -82,45 +81,45 @@ class Site:
 
     @classmethod
     def under(cls, number: int, at_s: float = 0.0) -> Site:
-        """Under the applicator of this number. KeyError: there is none."""
+        """A site under the applicator of this number. KeyError: unknown number."""
         return cls(by_number(number), at_s)
 
     @property
     def t_s(self) -> float:
-        """The bench's time up to which the skin is known."""
+        """The bench's time up to which the skin has been computed."""
         return self._zero_s + self._run.now_s
 
     @property
     def wide_mm(self) -> float:
-        """Across the ice on the surface, now."""
+        """Diameter of the ice on the surface, now."""
         return 2.0 * self._run.rows[-1][5]
 
     @property
     def calm(self) -> bool:
-        """Warm again, so that nothing happens until it is sprayed again."""
+        """Whether the skin is warm or untouched for `_QUIET_S`, so that it need not be computed."""
         cold = float(self._run.surface_c.min()) < _WARM_C
         touched = self.t_s - self._touched_s < _QUIET_S
         return not cold or not touched
 
     def rest(self, to_s: float) -> None:
-        """Time goes on and nothing happens."""
+        """Advance the time without computing."""
         self._zero_s += to_s - self.t_s
 
     def go(self, spans: list[Any], to_s: float) -> None:
-        """Through what reached the skin, up to `to_s` of the bench's time."""
+        """Compute the skin under the jet's `spans`, up to `to_s` of the bench's time."""
         run = self._run
         zero_ns = round(self.t_s * 1e9)
         began_s = run.now_s
         end_s = to_s - self._zero_s
-        felt = exposure(spans, self.applicator.h_w_m2k, zero_ns=zero_ns)
-        for after_s, h, fluid_c in felt.rows():
-            self._on(min(began_s + after_s, end_s))
+        exposed = exposure(spans, self.applicator.h_w_m2k, zero_ns=zero_ns)
+        for after_s, h, fluid_c in exposed.rows():
+            self._advance(min(began_s + after_s, end_s))
             run.touch(h, fluid_c)
             if h > 0.0:
                 self._touched_s = self.t_s
-        self._on(end_s)
+        self._advance(end_s)
 
-    def _on(self, to_s: float) -> None:
+    def _advance(self, to_s: float) -> None:
         run = self._run
         if to_s > run.now_s + 1e-9:
             run.go(to_s, 1e9)
@@ -131,14 +130,14 @@ class Site:
         """The picture now."""
         run, block = self._run, self._run.block
         celsius = np.interp(run.enthalpy, run.curves.enthalpy, run.curves.c)
-        # The surface itself is a row of its own: the first cells' middles lie below it.
+        # The surface is a separate row, because the centres of the first cells are below it.
         celsius = np.concatenate([run.surface_c[:, None], celsius], axis=1)
         z_mm = np.concatenate([[0.0], block.z_mid * 1e3])
         r_mm = block.r_mid * 1e3
-        wanted_r = (np.arange(COLUMNS) + 0.5) * self.mm
-        wanted_z = (np.arange(ROWS) + 0.5) * self.mm
-        along: list[Floats] = [np.interp(wanted_z, z_mm, row) for row in celsius]
-        across: list[Floats] = [np.interp(wanted_r, r_mm, row) for row in np.stack(along).T]
+        grid_r = (np.arange(COLUMNS) + 0.5) * self.mm
+        grid_z = (np.arange(ROWS) + 0.5) * self.mm
+        along: list[Floats] = [np.interp(grid_z, z_mm, row) for row in celsius]
+        across: list[Floats] = [np.interp(grid_r, r_mm, row) for row in np.stack(along).T]
         field = np.stack(across)
         _t, surface_c, m25_mm, _m50, ice_mm, *_ = run.rows[-1]
         return Skin(
@@ -157,25 +156,25 @@ class Site:
 
 
 class SkinWatch:
-    """Follows the skin of the runner's bench until `stop`. `now` is the picture, for any thread."""
+    """Follows the skin of the runner's bench until `stop`; any thread may read `now`."""
 
     def __init__(self, runner: Runner) -> None:
         self.on_change: Callable[[], None] = lambda: None
         self._runner = runner
         self._stop = threading.Event()
-        self._wanted: Applicator = APPLICATORS[0]
+        self._applicator: Applicator = APPLICATORS[0]
         self._fresh = True
         self._number = 1
         self._session = -1
-        self._site = Site(self._wanted, 0.0)
+        self._site = Site(self._applicator, 0.0)
         self.now: Skin = self._site.skin(self._number)
         self._thread = threading.Thread(target=self._watch, name="skin", daemon=True)
         self._thread.start()
 
     def another(self, applicator: int | None = None) -> None:
-        """Go to another place, with another applicator if one is named. KeyError: no such one."""
+        """Move to untouched skin, optionally with another applicator. KeyError: unknown number."""
         if applicator is not None:
-            self._wanted = by_number(applicator)
+            self._applicator = by_number(applicator)
         self._fresh = True
 
     def stop(self) -> None:
@@ -188,10 +187,10 @@ class SkinWatch:
             try:
                 began_s = time.monotonic()
                 self._look()
-                # Half of one processor's time at most.
+                # Use at most half of one processor.
                 self._stop.wait(min(1.0, time.monotonic() - began_s))
             except TimeoutError:
-                continue  # the bench is busy, or has ended
+                continue  # the bench is busy, or has stopped
 
     def _look(self) -> None:
         site = self._site
@@ -203,7 +202,7 @@ class SkinWatch:
                 return session, now_ns * 1e-9, []
             from_ns = round(site.t_s * 1e9)
             if from_ns < engine.bench.plant.known_from_ns:
-                self._fresh = True  # too far behind to be followed: begin anew, with warm skin
+                self._fresh = True  # too far behind the history: restart with warm skin
                 return session, now_ns * 1e-9, []
             to_ns = min(now_ns, from_ns + round(_CHUNK_S * 1e9)) if not site.calm else now_ns
             if to_ns <= from_ns:
@@ -214,7 +213,7 @@ class SkinWatch:
         if session != self._session or self._fresh:
             self._session = session
             self._fresh = False
-            self._site = Site(self._wanted, to_s)
+            self._site = Site(self._applicator, to_s)
             self._show()
             return
         if to_s <= site.t_s:

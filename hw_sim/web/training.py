@@ -1,12 +1,12 @@
-"""Exercises on the virtual bench, and their scores.
+"""Training exercises on the virtual bench, and their scores.
 
-What there is to do stands in exercises.toml; this reads it, looks on while somebody works, lets
-happen what the exercise says (a mishap, or words for the trainee), and judges by what was seen: the
-states that the device told, the gate's edges, what hands did, and one reply of `status`. All times
-are the device's own, so that the score does not depend on how fast the computer is.
+exercises.toml defines the exercises. This module reads it, observes the trainee, triggers the cues
+(an injected fault, or a message to the trainee), and scores the observations: the states reported
+by the device, the gate's edges, the trainee's actions, and one reply to `status`. All times are the
+device's, so the score does not depend on the computer's speed.
 
 May import the standard library, `engine`, `scenario` of its own package, and
-`hw_sim.world.fault_injection`. The tissue model only where an exercise asks about ice.
+`hw_sim.world.fault_injection`. The tissue model only if an exercise evaluates the ice.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from hw_sim.web.scenario import Step
 EXERCISES = Path(__file__).with_name("exercises.toml")
 NS_PER_S = 1_000_000_000
 STATUS_ID = 1_073_741_000
-"""Of the one request that is asked when the device is armed."""
+"""Id of the `status` request that is sent once the device is armed."""
 
 _MOST_POINTS = 100
 _MARK_FOLLOW_S = 0.05
 
 
 class ExerciseError(ValueError):
-    """An exercise is not written as it must be; the text says which, and why."""
+    """An exercise is not valid; the text says which, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What happens `wait_s` after a state was first reached: words, or a mishap, or both."""
+    """A message, an injected fault, or both, `wait_s` after a state was first reached."""
 
     after: str
     wait_s: float
@@ -47,7 +47,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that is judged: the name of a rule (`RULES`), points, words, and the rest."""
+    """One criterion: the name of a rule (`RULES`), points, a description, and rule options."""
 
     rule: str
     points: int
@@ -57,7 +57,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """`ends`: states to be reached one after the other ("!X": left); `settle_s` later, over."""
+    """Ends `settle_s` after the states in `ends` were reached in this order ("!X": X was left)."""
 
     key: str
     title: str
@@ -71,7 +71,7 @@ class Exercise:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a check came to. `said` tells what was seen."""
+    """Result of a check. `said` describes the observation."""
 
     words: str
     points: int
@@ -88,12 +88,12 @@ class Result:
 
     @property
     def points(self) -> int:
-        """0…100."""
+        """Total points, 0…100."""
         return sum(mark.points for mark in self.marks)
 
     @property
     def verdict(self) -> str:
-        """One word or two."""
+        """The grade in words."""
         for least, words in ((90, "excellent"), (75, "good"), (50, "fair")):
             if self.points >= least:
                 return words
@@ -102,7 +102,7 @@ class Result:
 
 @dataclass(slots=True)
 class Seen:
-    """What an exercise is judged by. Times in ns of the bench."""
+    """Observations for the score of an exercise. Times in ns of the bench."""
 
     began_ns: int = 0
     ended_ns: int = 0
@@ -113,22 +113,22 @@ class Seen:
     steps: list[Step] = field(default_factory=list[Step])
     status: dict[str, Any] = field(default_factory=dict[str, Any])
     cue_ns: int | None = None
-    """When the first cue came."""
+    """Time of the first cue."""
     jet: list[Any] = field(default_factory=list[Any])
-    """What reached the skin during the freeze (hw_sim.world.plant.JetSpan)."""
+    """The jet during the freeze (hw_sim.world.plant.JetSpan)."""
 
     def first(self, state: str) -> int | None:
-        """When the device first told `state`."""
+        """Time at which the device first reported `state`."""
         return next((t for t, name in self.states if name == state), None)
 
     def freezes(self) -> list[tuple[int, int]]:
-        """Openings in FREEZING; in ARMED the gate rises at the edge of it."""
+        """Openings of the valve in FREEZING; the gate may rise while the state is still ARMED."""
         return [
             (a, b or self.ended_ns) for a, b, state in self.gate if state in ("ARMED", "FREEZING")
         ]
 
     def away_at(self, t_ns: int) -> bool:
-        """The nozzle pointed away at that time."""
+        """Whether the nozzle pointed away at that time."""
         away = False
         for step in self.steps:
             if step.at_ns > t_ns:
@@ -139,55 +139,53 @@ class Seen:
 
 
 Judged = tuple[float, str]
-"""Which part of the points, 0…1, and what was seen."""
+"""Part of the points, 0…1, and a description of the observation."""
 
 
-def _by_time(took_s: float, given: dict[str, Any]) -> float:
-    full_s, zero_s = float(given["full_s"]), float(given["zero_s"])
+def _by_time(took_s: float, options: dict[str, Any]) -> float:
+    full_s, zero_s = float(options["full_s"]), float(options["zero_s"])
     return min(1.0, max(0.0, (zero_s - took_s) / (zero_s - full_s)))
 
 
-def _reach(seen: Seen, given: dict[str, Any]) -> Judged:
-    at_ns = seen.first(given["state"])
+def _reach(seen: Seen, options: dict[str, Any]) -> Judged:
+    at_ns = seen.first(options["state"])
     if at_ns is None:
         return 0.0, "not reached"
     took_s = (at_ns - seen.began_ns) / NS_PER_S
-    return _by_time(took_s, given), f"after {took_s:.0f} s"
+    return _by_time(took_s, options), f"after {took_s:.0f} s"
 
 
-def _back(seen: Seen, given: dict[str, Any]) -> Judged:
+def _back(seen: Seen, options: dict[str, Any]) -> Judged:
     if not seen.faults:
         return 0.0, "there was no alarm"
     from_ns = seen.faults[0]
-    at_ns = next((t for t, s in seen.states if s == given["state"] and t > from_ns), None)
+    at_ns = next((t for t, s in seen.states if s == options["state"] and t > from_ns), None)
     if at_ns is None:
         return 0.0, "not reached"
     took_s = (at_ns - from_ns) / NS_PER_S
-    return _by_time(took_s, given), f"after {took_s:.0f} s"
+    return _by_time(took_s, options), f"after {took_s:.0f} s"
 
 
-def _setting(seen: Seen, given: dict[str, Any]) -> Judged:
-    value = seen.status.get(given["key"])
+def _setting(seen: Seen, options: dict[str, Any]) -> Judged:
+    value = seen.status.get(options["key"])
     if value is None:
-        return 0.0, "it was never armed" if seen.first(
-            "ARMED"
-        ) is None else "the device was not heard"
-    return float(value == given["value"]), f"it was {value / 1000:.1f} mm"
+        return 0.0, "never armed" if seen.first("ARMED") is None else "no reply from the device"
+    return float(value == options["value"]), f"it was {value / 1000:.1f} mm"
 
 
-def _never(seen: Seen, given: dict[str, Any]) -> Judged:
-    done = any(step.do == given["do"] for step in seen.steps)
-    return float(not done), "it was not" if done else "it was"
+def _never(seen: Seen, options: dict[str, Any]) -> Judged:
+    done = any(step.do == options["do"] for step in seen.steps)
+    return float(not done), "done" if done else "not done"
 
 
-def _no_freeze(seen: Seen, given: dict[str, Any]) -> Judged:
+def _no_freeze(seen: Seen, options: dict[str, Any]) -> Judged:
     froze = bool(seen.freezes())
     return float(not froze and seen.first("ARMED") is not None), (
-        "the valve was opened" if froze else "nothing"
+        "the valve was opened" if froze else "the valve stayed closed"
     )
 
 
-def _aimed_away(seen: Seen, given: dict[str, Any]) -> Judged:
+def _aimed_away(seen: Seen, options: dict[str, Any]) -> Judged:
     purges = [(a, b) for a, b, state in seen.gate if state == "PRECHILL"]
     if not purges:
         if seen.first("ARMED") is None:
@@ -197,7 +195,7 @@ def _aimed_away(seen: Seen, given: dict[str, Any]) -> Judged:
     return good / len(purges), "yes" if good == len(purges) else "it pointed at the skin"
 
 
-def _at_skin(seen: Seen, given: dict[str, Any]) -> Judged:
+def _at_skin(seen: Seen, options: dict[str, Any]) -> Judged:
     freezes = seen.freezes()
     if not freezes:
         return 0.0, "nothing was frozen"
@@ -205,7 +203,7 @@ def _at_skin(seen: Seen, given: dict[str, Any]) -> Judged:
     return float(good), "yes" if good else "it pointed away"
 
 
-def _delivered(seen: Seen, given: dict[str, Any]) -> Judged:
+def _delivered(seen: Seen, options: dict[str, Any]) -> Judged:
     freezes = seen.freezes()
     dose_ms = seen.status.get("dose_ms")
     if not freezes or not dose_ms:
@@ -217,8 +215,8 @@ def _delivered(seen: Seen, given: dict[str, Any]) -> Judged:
     return part, f"{got_ms / 1000:.1f} of {dose_ms / 1000:.1f} s"
 
 
-def _react(seen: Seen, given: dict[str, Any]) -> Judged:
-    since = given.get("since", "cue")
+def _react(seen: Seen, options: dict[str, Any]) -> Judged:
+    since = options.get("since", "cue")
     if since == "cue":
         from_ns = seen.cue_ns
     elif since == "fault":
@@ -227,19 +225,21 @@ def _react(seen: Seen, given: dict[str, Any]) -> Judged:
         freezes = seen.freezes()
         from_ns = freezes[0][1] if freezes else None
     if from_ns is None:
-        return 0.0, "it did not come to that"
-    what = given.get("what", "")
+        return 0.0, "the situation did not occur"
+    what = options.get("what", "")
     early_ns = from_ns
-    if since == "fault" and given["do"] == "release":
-        early_ns = 0  # whoever let go before the alarm was heard is not late
-    hits = [s for s in seen.steps if s.do == given["do"] and s.what == what and s.at_ns >= early_ns]
+    if since == "fault" and options["do"] == "release":
+        early_ns = 0  # a release before the alarm is in time
+    hits = [
+        s for s in seen.steps if s.do == options["do"] and s.what == what and s.at_ns >= early_ns
+    ]
     if not hits:
         return 0.0, "not done"
     took_s = max(0.0, (hits[-1 if early_ns == 0 else 0].at_ns - from_ns) / NS_PER_S)
-    return _by_time(took_s, given), f"after {took_s:.2f} s"
+    return _by_time(took_s, options), f"after {took_s:.2f} s"
 
 
-def _mark(seen: Seen, given: dict[str, Any]) -> Judged:
+def _mark(seen: Seen, options: dict[str, Any]) -> Judged:
     freezes = seen.freezes()
     if not freezes:
         return 0.0, "nothing was frozen"
@@ -248,18 +248,18 @@ def _mark(seen: Seen, given: dict[str, Any]) -> Judged:
         s.at_ns for s in seen.steps
         if s.do == "hold" and s.what == "select" and begin_ns <= s.at_ns <= end_ns
     ]  # fmt: skip
-    wanted_ns = ice_reaches_ns(seen, float(given["across_mm"]))
-    if wanted_ns is None:
+    target_ns = ice_reaches_ns(seen, float(options["across_mm"]))
+    if target_ns is None:
         return 0.0, "the ice did not get that wide"
     if not presses:
         return 0.0, "SELECT was not pressed"
-    off_s = (presses[0] - wanted_ns) / NS_PER_S
+    off_s = (presses[0] - target_ns) / NS_PER_S
     words = f"{abs(off_s):.1f} s too {'late' if off_s > 0 else 'early'}"
-    return _by_time(abs(off_s), given), words
+    return _by_time(abs(off_s), options), words
 
 
 def ice_reaches_ns(seen: Seen, across_mm: float) -> int | None:
-    """When the ice on the skin was that wide, by the model that the page shows; None: never."""
+    """Time at which the ice was that wide, by the page's tissue model; None: never."""
     from hw_sim.web.tissue_view import Site
 
     if not seen.jet:
@@ -290,41 +290,41 @@ RULES: dict[str, Callable[[Seen, dict[str, Any]], Judged]] = {
 
 
 def judge(exercise: Exercise, seen: Seen) -> Result:
-    """The score."""
+    """The score of an exercise."""
     marks: list[Mark] = []
     for check in exercise.checks:
-        part, said = RULES[check.rule](seen, check.given)
-        marks.append(Mark(check.words, round(part * check.points), check.points, said))
+        part, observation = RULES[check.rule](seen, check.given)
+        marks.append(Mark(check.words, round(part * check.points), check.points, observation))
     return Result(exercise.key, tuple(marks))
 
 
 def load(path: Path = EXERCISES) -> list[Exercise]:
-    """The exercises in a file. ExerciseError: one is not as it must be."""
+    """The exercises in a file. ExerciseError if one is not valid."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     if table.get("version") != 1:
         raise ExerciseError("version = 1 is missing")
-    found: list[Exercise] = []
+    exercises: list[Exercise] = []
     for row in table.get("exercise", []):
         try:
-            found.append(_exercise(row))
+            exercises.append(_exercise(row))
         except (KeyError, TypeError, ValueError) as error:
             raise ExerciseError(f"exercise {row.get('key', '?')}: {error!r}") from None
-    if len({exercise.key for exercise in found}) != len(found):
+    if len({exercise.key for exercise in exercises}) != len(exercises):
         raise ExerciseError("two exercises have the same key")
-    return found
+    return exercises
 
 
 def _exercise(row: dict[str, Any]) -> Exercise:
     checks: list[Check] = []
     for check in row["checks"]:
-        given = {k: v for k, v in check.items() if k not in ("is", "points", "words")}
+        options = {k: v for k, v in check.items() if k not in ("is", "points", "words")}
         if check["is"] not in RULES:
-            raise ExerciseError(f"no rule is called '{check['is']}'")
-        if "full_s" in given and not given["full_s"] < given["zero_s"]:
+            raise ExerciseError(f"unknown rule '{check['is']}'")
+        if "full_s" in options and not options["full_s"] < options["zero_s"]:
             raise ExerciseError("full_s must be below zero_s")
-        if "do" in given:
-            Step(0, given["do"], given.get("what", ""))  # is there such a thing?
-        checks.append(Check(check["is"], int(check["points"]), str(check["words"]), given))
+        if "do" in options:
+            Step(0, options["do"], options.get("what", ""))  # raises if the action is unknown
+        checks.append(Check(check["is"], int(check["points"]), str(check["words"]), options))
     if sum(check.points for check in checks) != _MOST_POINTS:
         raise ExerciseError("the points do not add up to 100")
     cues = tuple(Cue(**cue) for cue in row.get("cues", []))
@@ -344,22 +344,22 @@ def _exercise(row: dict[str, Any]) -> Exercise:
 
 
 class Trainer(Watcher):
-    """One exercise under way. `begin` takes a new device; `result` is there when it is over."""
+    """One running exercise. `begin` takes a new device; `result` is set at the end."""
 
     def __init__(self, exercise: Exercise) -> None:
         self.exercise = exercise
         self.seen = Seen()
         self.said: list[str] = []
-        """What the cues have said to the trainee."""
+        """Messages of the cues to the trainee."""
         self.result: Result | None = None
         self._waiting = list(exercise.cues)
-        self._to_come = list(exercise.ends)
+        self._remaining = list(exercise.ends)
         self._over_ns: int | None = None
-        self._asked = False
+        self._status_requested = False
         self._running = False
 
     def begin(self, engine: Engine) -> None:
-        """Take a new device, switch it on, and look on from here."""
+        """Take a new device, switch it on, and start observing."""
         engine.fresh()
         engine.set_paused(False)
         engine.act("power_on")
@@ -368,7 +368,7 @@ class Trainer(Watcher):
         engine.watcher = self
 
     def stop(self, engine: Engine) -> None:
-        """Give up: no score."""
+        """Abort without a score."""
         self._running = False
         if engine.watcher is self:
             engine.watcher = None
@@ -384,13 +384,13 @@ class Trainer(Watcher):
 
     def _state(self, t_ns: int, state: str) -> None:
         self.seen.states.append((t_ns, state))
-        while self._to_come:
-            wanted = self._to_come[0]
-            if not (state != wanted[1:] if wanted.startswith("!") else state == wanted):
+        while self._remaining:
+            target = self._remaining[0]
+            if not (state != target[1:] if target.startswith("!") else state == target):
                 return
-            del self._to_come[0]
-            if self._to_come and not self._to_come[0].startswith("!"):
-                return  # the next one is another state
+            del self._remaining[0]
+            if self._remaining and not self._remaining[0].startswith("!"):
+                return  # the next target needs another state
         if self._over_ns is None:
             self._over_ns = t_ns + round(self.exercise.settle_s * NS_PER_S)
 
@@ -414,19 +414,20 @@ class Trainer(Watcher):
             return
         now_ns = engine.now_ns
         seen = self.seen
-        if not self._asked and seen.first("ARMED") is not None and engine.attached is None:
-            self._asked = True
+        armed = seen.first("ARMED") is not None
+        if not self._status_requested and armed and engine.attached is None:
+            self._status_requested = True
             engine.send(encode({"id": STATUS_ID, "op": "status"}))
         for cue in list(self._waiting):
             at_ns = seen.first(cue.after)
             if at_ns is not None and now_ns >= at_ns + round(cue.wait_s * NS_PER_S):
                 self._waiting.remove(cue)
-                self._happen(engine, cue)
+                self._trigger(engine, cue)
         over = self._over_ns is not None and now_ns >= self._over_ns
         if over or now_ns - seen.began_ns >= self.exercise.limit_s * NS_PER_S:
             self._finish(engine)
 
-    def _happen(self, engine: Engine, cue: Cue) -> None:
+    def _trigger(self, engine: Engine, cue: Cue) -> None:
         if self.seen.cue_ns is None:
             self.seen.cue_ns = engine.now_ns
         if cue.do:

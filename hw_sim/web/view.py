@@ -1,4 +1,4 @@
-"""What there is to see of a bench, at one moment and over time. Knows no thread and no browser.
+"""Display state of a bench, current and over time. Independent of threads and of the browser.
 
 May import the standard library and `hw_sim.world.wiring`.
 """
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from hw_sim.world.wiring import Wiring
 
 SAMPLES = 3000
-"""Ten minutes of the bench's time, at one every 200 ms."""
+"""Ten minutes of the bench's time, one sample every 200 ms."""
 
 COLUMNS = ("t_s", "nozzle_c", "dewar_mbar", "level_permille", "coil_ma", "flow_g_s", "valve")
-"""Of a sample. `valve` is bits: 1 GATE, 2 SUPPLY, 4 the valve is open, 8 what comes is liquid."""
+"""Columns of a sample. Bits of `valve`: 1 GATE, 2 SUPPLY, 4 valve open, 8 liquid."""
 
 GLASS_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """The plant, at one moment. Temperatures in °C, pressure in mbar over the room's."""
+    """Readings of the plant. Temperatures in °C, gauge pressure in mbar."""
 
     nozzle_c: float = 0.0
     dewar_mbar: float = 0.0
@@ -32,52 +32,52 @@ class Readings:
     supply: bool = False
     valve_open: bool = False
     liquid: bool = False
-    """What leaves the nozzle is mostly liquid."""
+    """The output of the nozzle is mostly liquid."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What there is to see; never changed, always replaced."""
+    """Immutable display state; replaced on every change."""
 
     session: int = 0
-    """Counts the devices: another one, another number."""
+    """Number of the device; incremented for each new one."""
     t_ms: float = 0.0
     speed: float = 1.0
     wanted: float = 1.0
-    """The speed that holds now: `speed`, or life's while somebody works at more than that."""
+    """The active target speed: `speed`, limited to real time while the operator acts."""
     reached: float = 0.0
-    """How many seconds of the bench's time really passed in the last second."""
+    """Measured speed: seconds of the bench's time in the last second."""
     paused: bool = False
     powered: bool = False
     state: str = "OFF"
-    """What the device last told over the link; OFF without power."""
+    """The state that the device last reported over the link; OFF without power."""
     held: frozenset[str] = frozenset()
     estop_open: bool = False
     aimed_away: bool = False
     """The nozzle points away from the skin."""
     mishaps: frozenset[str] = frozenset()
     glass: bytes = bytes(GLASS_BYTES)
-    """The screen's dots, page by page as in its memory: bit 0 of a byte is the upper dot."""
+    """The screen's pixels, page by page as in its memory: bit 0 of a byte is the upper pixel."""
     brightness: float = 0.0
-    """Of the screen, 0 (dark) to 1."""
+    """Brightness of the screen, 0 (dark) to 1."""
     lamps: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Green, yellow, red, 0…1."""
     tone_hz: int = 0
     volume: float = 0.0
-    """Of the tone, 0…1, after the duty of the sounder's drive."""
+    """Volume of the tone, 0…1, from the duty of the sounder's drive."""
     plant: Readings = Readings()
     openings: int = 0
     opened_ms: float = 0.0
-    """How long the gate was high, the last time (or until now)."""
+    """High time of the gate in the last or current opening."""
     steps: int = 0
-    """So many are in the recording."""
+    """Number of steps in the recording."""
     recording_full: bool = False
-    """Nothing more is recorded."""
+    """The recording has ended because it is full."""
     replaying: bool = False
     replayed_ms: float = 0.0
-    """Where the replay ends."""
+    """End of the replay."""
     host: str = ""
-    """Who has the port; empty: nobody."""
+    """Name of the attached host; empty if none."""
     error: str = ""
     """Why the device no longer runs."""
 
@@ -89,18 +89,18 @@ class Event:
     number: int
     t_ms: float
     kind: str
-    """state, fault, device (other things it told), hand, mishap, bench"""
+    """state, fault, device (its other events), hand, mishap (an injected fault), bench"""
     words: str
 
 
 class History:
-    """The last `SAMPLES` readings, in one block of memory that never grows."""
+    """Ring buffer of the last `SAMPLES` samples."""
 
     def __init__(self) -> None:
         self.width = len(COLUMNS)
         self._ring = array("f", bytes(4 * self.width * SAMPLES))
         self.taken = 0
-        """How many have been taken in all; the next one's number."""
+        """Total number of samples; the number of the next one."""
 
     def add(self, row: tuple[float, ...]) -> None:
         at = self.taken % SAMPLES * self.width
@@ -108,7 +108,7 @@ class History:
         self.taken += 1
 
     def since(self, number: int) -> tuple[int, bytes]:
-        """All from `number` on that are still here: the first one's number, and their floats."""
+        """The stored samples from `number` on: number of the first one, and their floats."""
         first = max(number, self.taken - SAMPLES, 0)
         if first >= self.taken:
             return self.taken, b""
@@ -120,7 +120,7 @@ class History:
 
 
 def dots(wiring: Wiring) -> bytes:
-    """What the eye sees of the screen, page by page: one bit a dot, bit 0 on top."""
+    """The visible pixels of the screen, page by page: one bit each, bit 0 on top."""
     screen = wiring.screen
     if not screen.lit:
         return bytes(GLASS_BYTES)
@@ -131,11 +131,11 @@ def dots(wiring: Wiring) -> bytes:
         and screen.multiplex == 64
     ):
         return bytes(screen.ram)
-    seen = screen.pixels()
+    pixels = screen.pixels()
     out = bytearray(GLASS_BYTES)
     for y in range(64):
         base, bit = (y >> 3) * 128, 1 << (y & 7)
         for x in range(128):
-            if seen[y * 128 + x]:
+            if pixels[y * 128 + x]:
                 out[base + x] |= bit
     return bytes(out)

@@ -156,15 +156,15 @@ def lines_of(path: Path, key: str, outcomes: list[Outcome], tail: str = "") -> P
 def test_kept_outcomes_count_for_this_firmware_and_seed_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One changed file of firmware or plant, or another seed: begun anew, and said."""
+    """After a change of firmware, plant or seed the run starts again, with a message."""
     some = [outcome(1, 0.1), outcome(2, 0.0)]
     path = lines_of(tmp_path / "lines.jsonl", trials.key(7), some, tail='{"number": 3, "str')
-    assert trials.kept(path, 7) == some, "a line that was broken off is made again"
+    assert trials.kept(path, 7) == some, "an incomplete line is repeated"
     assert trials.kept(path, 8) == []
-    assert "begun anew" in capsys.readouterr().err
+    assert "starting again" in capsys.readouterr().err
     assert trials.kept(tmp_path / "none.jsonl", 7) == []
     path.write_text("\n".join(json.dumps(asdict(one)) for one in some), encoding="utf-8")
-    assert trials.kept(path, 7) == [], "lines without a key, as they once were"
+    assert trials.kept(path, 7) == [], "lines without a key: an older format"
 
     copy = tmp_path / "root"
     for name in (
@@ -182,7 +182,7 @@ def test_kept_outcomes_count_for_this_firmware_and_seed_only(
         keys.append(trials.key(7))
     assert len(set(keys)) == 3
     (copy / "hw_sim/dose/campaign_page.py").write_text("", encoding="utf-8")
-    assert trials.key(7) == keys[-1], "how it is told does not change what came out"
+    assert trials.key(7) == keys[-1], "the page's layout does not change the outcomes"
 
 
 @pytest.mark.slow
@@ -201,7 +201,7 @@ def test_two_processes_give_the_same_in_the_same_order() -> None:
 def test_the_command_goes_on_where_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Written, resumed without a second treatment, and begun anew for another seed."""
+    """Written, resumed without repeating a treatment, and started again for another seed."""
     lines = tmp_path / "lines.jsonl"
     asked = ["--count", "2", "--lines", str(lines), "--folder", str(tmp_path), "--only", "device"]
     runs: list[int] = []

@@ -1,4 +1,4 @@
-"""`cryo demo`: what it shows is what happened, and what it leaves is the same every time."""
+"""`cryo demo`: its report is correct, and its files are reproducible."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    """As a person sees it on a pipe."""
-    return _run(tmp_path_factory.mktemp("told"), as_json=False)
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """The text report, written to a pipe."""
+    return _run(tmp_path_factory.mktemp("printed"), as_json=False)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    """As a program reads it."""
+    """The report as JSON."""
     return _run(tmp_path_factory.mktemp("data"), as_json=True)
 
 
@@ -48,16 +48,16 @@ def _run(folder: Path, *, as_json: bool) -> Shown:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", out)
         patch.setenv("COLUMNS", "80")
-        # The host's console was made with the standard output of its first import.
+        # The host's console keeps the standard output of its first import.
         patch.setattr("host_tools.render._out", Console(file=out, width=80, markup=False))
         code = host_demo.run(folder / "deep" / "er", json=as_json)
     return Shown(code, out.getvalue(), folder / "deep" / "er")
 
 
-def test_it_says_what_happened(told: Shown) -> None:
-    assert told.code == 0
+def test_it_says_what_happened(printed: Shown) -> None:
+    assert printed.code == 0
     planned, measured, recorded = (
-        re.search(rf"{word} +([\d ]+) µs", told.text)
+        re.search(rf"{word} +([\d ]+) µs", printed.text)
         for word in ("planned", "measured", "recorded")
     )
     assert planned
@@ -65,26 +65,26 @@ def test_it_says_what_happened(told: Shown) -> None:
     assert recorded
     assert planned[1] == measured[1] == recorded[1]
     assert 10_000_000 < int(planned[1].replace(" ", "")) < 30_000_000
-    assert "0 µs off the plan" in told.text
-    assert re.search(r"2\.[45]\d mm +2.5 mm asked for", told.text)
-    assert re.search(r"purged, away from the patient, for\s+[5-9]\.\d s", told.text)
-    assert "model, not a measurement" in told.text
-    assert "Chain verified" in told.text
-    assert "freeze_end" in told.text
+    assert "0 µs off the plan" in printed.text
+    assert re.search(r"2\.[45]\d mm +2.5 mm requested", printed.text)
+    assert re.search(r"purged, away from the patient, for\s+[5-9]\.\d s", printed.text)
+    assert "model, not a measurement" in printed.text
+    assert "Hash chain verified" in printed.text
+    assert "freeze_end" in printed.text
     for name in ("treatment.png", "treatment.vcd", "records.sqlite"):
-        assert (told.folder / name).stat().st_size > 1000
+        assert (printed.folder / name).stat().st_size > 1000
 
 
-def test_it_is_plain_and_fits_80_columns_on_a_pipe(told: Shown) -> None:
-    assert "\x1b" not in told.text
-    paths = str(told.folder)
+def test_it_is_plain_and_fits_80_columns_on_a_pipe(printed: Shown) -> None:
+    assert "\x1b" not in printed.text
+    paths = str(printed.folder)
     longest = max(
-        (line.rstrip() for line in told.text.splitlines() if paths[:20] not in line), key=len
+        (line.rstrip() for line in printed.text.splitlines() if paths[:20] not in line), key=len
     )
     assert len(longest) <= 80, longest
 
 
-def test_it_shows_the_screen_at_each_step(told: Shown, data: Shown) -> None:
+def test_it_shows_the_screen_at_each_step(printed: Shown, data: Shown) -> None:
     screens = json.loads(data.text)["screens"]
     assert [screen["title"] for screen in screens] == [
         "Switched on", "Ready", "UP, UP", "ARM held 1 s", "SELECT, page by page",
@@ -93,13 +93,13 @@ def test_it_shows_the_screen_at_each_step(told: Shown, data: Shown) -> None:
     assert len({tuple(screen["braille"]) for screen in screens}) == len(screens)
     for screen in screens:
         for line in screen["braille"]:
-            assert f"│{line}│" in told.text
+            assert f"│{line}│" in printed.text
 
 
 def test_json_carries_the_same_figures(data: Shown) -> None:
     assert data.code == 0
-    found = json.loads(data.text)
-    valve, tissue, record = found["valve"], found["tissue"], found["record"]
+    output = json.loads(data.text)
+    valve, tissue, record = output["valve"], output["tissue"], output["record"]
     assert valve["complete"]
     assert abs(valve["measured_us"] - valve["planned_us"]) <= 5
     assert valve["off_us"] == valve["measured_us"] - valve["planned_us"]
@@ -116,19 +116,19 @@ def test_json_carries_the_same_figures(data: Shown) -> None:
         "boot", "setting", "screening", "prechill_begin", "prechill_end", "armed", "plan",
         "freeze_begin", "freeze_end", "estimate", "treatment_end",
     ]  # fmt: skip
-    with sqlite3.connect(found["files"]["records"]) as store:
+    with sqlite3.connect(output["files"]["records"]) as store:
         assert store.execute("SELECT count(*) FROM records").fetchone() == (len(kinds),)
     store.close()
 
 
-def test_the_same_run_leaves_the_same_files(told: Shown, data: Shown) -> None:
+def test_the_same_run_leaves_the_same_files(printed: Shown, data: Shown) -> None:
     for name in ("treatment.png", "treatment.vcd"):
-        assert (told.folder / name).read_bytes() == (data.folder / name).read_bytes(), name
+        assert (printed.folder / name).read_bytes() == (data.folder / name).read_bytes(), name
 
 
 @dataclass(frozen=True)
 class Forged:
-    """What the host library brought, with a lie in it."""
+    """A pulled journal with a falsified plan or verification."""
 
     true: host_demo.Fetched
     off_us: int
@@ -140,17 +140,17 @@ class Forged:
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:
-        found = [dict(record) for record in self.true.records]
-        for record in found:
+        records = [dict(record) for record in self.true.records]
+        for record in records:
             if record["kind"] == "freeze_end":
                 fields = dict(record["fields"])
                 value = fields["planned_gate"]["value"] + self.off_us
                 fields["planned_gate"] = {"value": value, "unit": "us"}
                 record["fields"] = fields
-        return found
+        return records
 
     def show(self) -> None:
-        raise AssertionError("nothing is printed as a table when JSON is asked for")
+        raise AssertionError("no table is printed in JSON mode")
 
 
 @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ def test_it_fails_when_the_valve_or_the_record_is_wrong(
 ) -> None:
     def no_picture(*_: Any, **__: Any) -> None: ...
 
-    def lie(port: report.BenchPort, path: Path) -> Forged:
+    def forge(port: report.BenchPort, path: Path) -> Forged:
         return Forged(host_demo.fetch(port, path), off_us, verified)
 
     monkeypatch.setattr(picture, "treatment", no_picture)
-    assert report.main(tmp_path, True, lie) == code
+    assert report.main(tmp_path, True, forge) == code
     assert json.loads(capsys.readouterr().out)["record"]["verified"] is verified
 
 
@@ -194,7 +194,7 @@ def test_on_a_terminal_the_freeze_plays(tmp_path: Path, monkeypatch: pytest.Monk
     assert "\x1b[" in text
     nozzle = [float(c) for c in re.findall(r"nozzle +(-?[\d.]+) °C", text.replace("−", "-"))]
     assert nozzle[0] > 0 > -185 > nozzle[-1]
-    # The player is gone, the cursor is back, and the ten screens stand in order.
+    # The animation is removed, the cursor is restored, and the ten screens are in order.
     assert text.rindex("\x1b[?25h") > text.rindex("jet: ")
     assert text.rindex("10  ") > text.rindex("9  ")
 
@@ -206,7 +206,7 @@ def test_the_plan_read_from_the_journal_is_what_the_gate_did() -> None:
     assert session.measured_us == pytest.approx(session.planned_us(), abs=5)
     assert session.trace.intervals("VALVE_GATE") == [session.purge_ns, session.valve_ns]
     peak = max(sample[4] for sample in session.trace.samples)
-    assert peak == pytest.approx(1200, rel=0.02)  # the samples are fine enough to see it
+    assert peak == pytest.approx(1200, rel=0.02)  # the samples resolve the peak
 
 
 def test_a_session_without_a_freeze_says_so() -> None:

@@ -1,4 +1,4 @@
-"""The exercises of the page, done well and done badly, in virtual time."""
+"""The page's exercises, performed well and badly, in virtual time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_letting_go_half_way_is_half_of_the_points() -> None:
 
 
 REACHED_S = 7.3
-"""Liquid from the first moment, 5 mm spot, 3000 W/m²K: the ice is 7.5 mm across then."""
+"""Time until the ice is 7.5 mm across with liquid from the start, 5 mm spot and 3000 W/m²K."""
 
 
 @pytest.mark.parametrize(("early_s", "least", "most"), [(0.0, 70, 70), (1.5, 30, 65), (6.0, 0, 0)])
@@ -141,22 +141,22 @@ def test_nobody_does_anything_and_it_ends_with_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("points = 50", "points = 51", "add up to 100"),
-        ('is = "setting"', 'is = "wish"', "no rule"),
-        ('what = "thermocouple_open" }]', 'what = "rain" }]', "there is no 'rain'"),
+        ('is = "setting"', 'is = "wish"', "unknown rule"),
+        ('what = "thermocouple_open" }]', 'what = "rain" }]', "unknown 'rain'"),
         ('key = "disarm"', 'key = "choose"', "the same key"),
         ("full_s = 0.8", "full_s = 8.0", "full_s must be below"),
         ("version = 1", "version = 2", "version"),
     ],
 )
 def test_an_exercise_that_is_written_wrongly_is_refused(
-    tmp_path: Path, old: str, new: str, says: str
+    tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     text = EXERCISES.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "exercises.toml"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ExerciseError, match=says):
+    with pytest.raises(ExerciseError, match=message):
         load(path)

@@ -1,5 +1,5 @@
-// The live part of the page: one web socket, and custom elements that draw what comes over it.
-// The bench's own page only: no library, nothing from elsewhere.
+// The live part of the page: one web socket, and custom elements that draw its data.
+// No library, and nothing from other servers.
 
 const GREEN = "#37b36b", YELLOW = "#e8b022", RED = "#e2453a";
 const GLASS_ON = [174, 224, 255], GLASS_OFF = [4, 7, 10];
@@ -65,8 +65,8 @@ window.cryoBench = bench; // for measurements
 
 const sound = {
   on: localStorage.getItem("sound") !== "off", context: null,
-  // Browsers want a gesture before there is sound. Making the context takes some 60 ms, which the
-  // first press shall not wait for: it comes after the press has been seen.
+  // Browsers require a gesture before sound. Creating the context takes some 60 ms and would delay
+  // the first press, so it is done afterwards.
   wake() { if (this.on && !this.waking) this.waking = setTimeout(() => this.begin(), 150); },
   begin() {
     if (!this.on || this.context) return;
@@ -113,30 +113,30 @@ customElements.define("cryo-front", class extends HTMLElement {
       <div class="aim"><span id="aims">Nozzle</span><div role="radiogroup" aria-labelledby="aims">
       ${[["aim_at_skin", "at the skin"], ["aim_away", "pointed away"]].map(([act, says]) => `<button role="radio" data-aim="${act}">${says}</button>`).join("")}</div></div></section>
       <p class="hint">Keys: ${Object.entries(KEYS).map(([name, [label, , cap]]) => `<span><kbd>${cap}</kbd> ${label}</span>`).join("")}
-      <span><kbd>Esc</kbd> E-stop</span><span><kbd>R</kbd> turn it back</span><span><kbd>N</kbd> point away, or back</span>
-      <br><kbd>Shift</kbd> with a button keeps it held until it is pressed again.</p>`;
+      <span><kbd>Esc</kbd> E-stop</span><span><kbd>R</kbd> release it</span><span><kbd>N</kbd> point away, or back</span>
+      <br><kbd>Shift</kbd> with a button holds it until it is pressed again.</p>`;
     this.querySelector(".keys").insertAdjacentHTML("beforeend", `
       ${key("trigger")}<div class="stop"><button class="mushroom" aria-pressed="false"
-      aria-label="Emergency stop: press to strike, press again to turn it back"><span>E-STOP</span></button></div>`);
+      aria-label="Emergency stop: press to stop, press again to release it"><span>E-STOP</span></button></div>`);
     this.glass = this.querySelector("canvas");
     this.shown = new Uint8Array(1024);
     this.mine = new Set();
     this.latched = new Set();
     for (const button of this.querySelectorAll(".key")) this.wire(button);
-    // A finger that stays is a hand on the device, not a wish for a menu.
+    // A long touch holds a button; it must not open the context menu.
     this.querySelector(".device").addEventListener("contextmenu", (event) => event.preventDefault());
     const stop = this.querySelector(".mushroom");
     stop.addEventListener("pointerdown", (event) => { event.preventDefault(); sound.wake(); this.strike(); });
     stop.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); if (!event.repeat) this.strike(); } });
     for (const aim of this.querySelectorAll("[data-aim]")) {
       aim.addEventListener("click", () => bench.do(aim.dataset.aim));
-      aim.addEventListener("keydown", (event) => {  // as in any group of which one is chosen
+      aim.addEventListener("keydown", (event) => {  // as in any radio group
         if (!event.key.startsWith("Arrow")) return;
         event.preventDefault();
         const other = aim.nextElementSibling ?? aim.previousElementSibling; other.focus(); other.click();
       });
     }
-    // What was clicked with a mouse or a finger does not keep the keys: Space is TRIGGER again.
+    // Remove the focus after a click or touch, so that Space is TRIGGER again.
     document.addEventListener("pointerup", () => setTimeout(() => {
       const at = document.activeElement;
       if (at !== document.body && !at?.closest?.("input:not([type=checkbox]), textarea, .q-menu, .q-dialog, .q-select") && !at?.matches?.(":focus-visible")) at?.blur?.();
@@ -172,7 +172,7 @@ customElements.define("cryo-front", class extends HTMLElement {
   keyboard(event, isDown) {
     const at = event.target;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    // Wherever the focus is: but where Escape closes a menu, it does that.
+    // Escape is the E-stop wherever the focus is, except where it closes a menu.
     if (isDown && event.key === "Escape" && !event.repeat && !document.querySelector(".q-menu, .q-dialog")) { bench.do("estop_open"); return; }
     const letting = !isDown && [...this.mine].some((name) => KEYS[name][3].includes(event.key));
     if (!letting) {
@@ -183,7 +183,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     }
     if (isDown && event.key.toLowerCase() === "r" && !event.repeat) { bench.do("estop_close"); return; }
     if (isDown && event.key.toLowerCase() === "n" && !event.repeat) { bench.do(bench.front.aimed_away ? "aim_at_skin" : "aim_away"); return; }
-    // A button reached with Tab is pressed by Enter and Space, as buttons are.
+    // A button focused with Tab is pressed by Enter and Space, like any button.
     const own = event.key === "Enter" || event.key === " " ? at.closest?.(".key")?.dataset.key : undefined;
     const name = own ?? Object.keys(KEYS).find((each) => KEYS[each][3].includes(event.key));
     if (!name) return;
@@ -214,7 +214,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     }
     const stop = this.querySelector(".mushroom");
     stop.setAttribute("aria-pressed", Boolean(estop_open));
-    stop.firstElementChild.innerHTML = estop_open ? "turn<br>back" : "E-STOP";
+    stop.firstElementChild.innerHTML = estop_open ? "RELEASE" : "E-STOP";
   }
 
   resize() {
@@ -265,15 +265,15 @@ customElements.define("cryo-clock", class extends HTMLElement {
     this.show();
   }
   show() {
-    const chip = this.firstElementChild, { state: told = "", powered } = bench.front;
-    const state = !bench.live ? "connecting" : powered && told === "OFF" ? "starting" : told;
+    const chip = this.firstElementChild, { state: reported = "", powered } = bench.front;
+    const state = !bench.live ? "connecting" : powered && reported === "OFF" ? "starting" : reported;
     if (chip.textContent !== state) { chip.textContent = state; chip.dataset.kind = KIND[state] ?? ""; }
     const { t_ms, speed, wanted, reached, paused } = bench.plant, t = this.lastElementChild;
     const slow = !paused && reached < 0.8 * wanted, times = reached < .95 ? reached.toFixed(2) : reached < 9.95 ? reached.toFixed(1) : Math.round(reached);
     const why = slow ? " · all this computer can do" : wanted < speed ? " while you work" : "";
     t.textContent = t_ms === undefined ? "" : `${clock(t_ms)} · ${paused ? "paused" : `${times} ×${why}`}`;
     t.classList.toggle("slow", slow);
-    t.title = "The device's time, and how fast it really passes." + (slow ? " What you press is kept until the device has seen it." : "");
+    t.title = "The device's time and its actual speed." + (slow ? " Presses are queued until the device has sampled them." : "");
   }
 });
 customElements.define("cryo-trouble", class extends HTMLElement {
@@ -282,7 +282,7 @@ customElements.define("cryo-trouble", class extends HTMLElement {
     const words = bench.front.error;
     this.innerHTML = ""; if (!words) return;
     const box = document.createElement("div"); box.className = "trouble"; box.setAttribute("role", "alert");
-    box.textContent = `The simulated device no longer runs: ${words}. Take a new one under “Session”.`;
+    box.textContent = `The simulated device has stopped: ${words}. Create a new one under “Session”.`;
     this.append(box);
   }
 });
@@ -416,7 +416,7 @@ customElements.define("cryo-plot", class extends Drawn {
     while (from > s.first && at(from - 1, 0) >= begin) from--;
     c.save(); c.beginPath(); c.rect(left, 0, right - left, height); c.clip();
     const hues = { 4: css("--good"), 12: css("--liquid") };
-    for (let i = Math.max(from, s.first + 1), since = i; i <= s.taken; i++) {  // one bar as long as it is alike
+    for (let i = Math.max(from, s.first + 1), since = i; i <= s.taken; i++) {  // one bar per run of equal values
       const was = at(i - 1, 6) & 12, now = i < s.taken ? at(i, 6) & 12 : -1;
       if (i > since && now === was) continue;
       if (hues[was] && i > since) { c.fillStyle = hues[was]; c.fillRect(x(at(since - 1, 0)), band, x(at(i - 1, 0)) - x(at(since - 1, 0)), 9); }
@@ -495,7 +495,7 @@ customElements.define("cryo-skin", class extends Drawn {
         c.moveTo(mid + side * px(cut[i][0]), top + px(cut[i][1])); c.lineTo(mid + side * px(cut[i + 1][0]), top + px(cut[i + 1][1]));
       }
     }
-    // Over the half cells that the mesh leaves out: up to the surface, and across the axis.
+    // Extend the contours over the half cells outside the mesh: to the surface and across the axis.
     for (let r = 0; r < columns - 1; r++) if ((t(r, 0) < level) !== (t(r + 1, 0) < level)) {
       const at = px(r + edge(t(r, 0), t(r + 1, 0)));
       for (const side of [1, -1]) { c.moveTo(mid + side * at, top); c.lineTo(mid + side * at, top + cell / 2); }
@@ -510,7 +510,7 @@ customElements.define("cryo-skin", class extends Drawn {
 customElements.define("cryo-log", class extends HTMLElement {
   connectedCallback() {
     if (this.list) return;
-    this.innerHTML = `<ol class="log" aria-label="What happened" tabindex="0"></ol>`; this.list = this.firstElementChild; this.last = 0;
+    this.innerHTML = `<ol class="log" aria-label="Events" tabindex="0"></ol>`; this.list = this.firstElementChild; this.last = 0;
     bench.addEventListener("log", () => this.show()); this.show();
   }
   show() {
@@ -526,9 +526,9 @@ customElements.define("cryo-log", class extends HTMLElement {
   }
 });
 
-// The two switches of the bar that the browser keeps: sound, and light or dark.
-const told = () => document.querySelector(".sounding")?.setAttribute("aria-pressed", sound.on);
-window.cryoSound = () => { sound.set(!sound.on); told(); };
+// The two switches of the bar that are stored in the browser: sound, and light or dark.
+const showSound = () => document.querySelector(".sounding")?.setAttribute("aria-pressed", sound.on);
+window.cryoSound = () => { sound.set(!sound.on); showSound(); };
 window.cryoTheme = () => {
   Quasar.Dark.set(!Quasar.Dark.isActive);
   localStorage.setItem("theme", Quasar.Dark.isActive ? "dark" : "light");
@@ -536,6 +536,6 @@ window.cryoTheme = () => {
 bench.addEventListener("live", () => {
   const theme = localStorage.getItem("theme");
   if (theme) Quasar.Dark.set(theme === "dark");
-  told();
+  showSound();
 }, { once: true });
 bench.connect();

@@ -1,4 +1,4 @@
-"""The engine of the page: pace, queue, port and view, on a clock that the test turns."""
+"""The engine of the page: pace, queue, port and view, on a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TURN_S = 0.004
 
 
 class Wall:
-    """A clock that stands until it is turned."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.s = 1000.0
@@ -29,7 +29,7 @@ class Wall:
 
 
 class Driven:
-    """An engine, and the time it is given."""
+    """An engine and its clock."""
 
     def __init__(self, speed: float = 1.0) -> None:
         self.wall = Wall()
@@ -38,7 +38,7 @@ class Driven:
         )
 
     def run(self, s: float) -> None:
-        """So much of the computer's time passes."""
+        """Let `s` seconds of the computer's time pass."""
         end_s = self.wall.s + s
         while self.wall.s < end_s - 1e-9:
             self.wall.s = min(end_s, self.wall.s + TURN_S)
@@ -106,7 +106,7 @@ def test_a_bench_that_cannot_keep_up_gives_up_the_rest() -> None:
     class Slow(FastBench):
         def run_for(self, ms: float) -> None:
             super().run_for(ms)
-            wall.s += ms / 1000 * 4  # four times slower than life
+            wall.s += ms / 1000 * 4  # a quarter of real time
 
     engine = Engine(lambda seed, _sensor: Slow(seed=seed), clock=wall)
     began_s = wall.s
@@ -118,7 +118,7 @@ def test_a_bench_that_cannot_keep_up_gives_up_the_rest() -> None:
         wall.s += max(wait_s, 0.0005)
     assert engine.now_ns * 1e-9 == pytest.approx(5.0 / 4, rel=0.15)
     assert engine.view.reached == pytest.approx(0.25, rel=0.2)
-    assert longest_s < 0.05  # and it stays answerable
+    assert longest_s < 0.05  # and it stays responsive
 
 
 def test_a_press_is_seen_on_the_screen(ready: Driven) -> None:
@@ -157,7 +157,7 @@ def test_two_clicks_at_once_are_two_presses(ready: Driven) -> None:
     steps = ready.engine.recorder.steps[1:]
     assert [s.do for s in steps] == ["hold", "release"] * 2
     assert all(b.at_ns - a.at_ns >= 60_000_000 for a, b in pairwise(steps))
-    assert depth_um(ready) - before_um == 200  # the device has seen both
+    assert depth_um(ready) - before_um == 200  # the device has sampled both
 
 
 def test_two_buttons_at_once_do_not_wait_for_each_other(ready: Driven) -> None:
@@ -170,8 +170,8 @@ def test_two_buttons_at_once_do_not_wait_for_each_other(ready: Driven) -> None:
     engine.act("hold", "down")
     engine.act("release", "down")
     ready.run(0.3)
-    seen = [(s.do, s.what, (s.at_ns - now_ns) // 1_000_000) for s in engine.recorder.steps[1:]]
-    assert seen == [
+    steps = [(s.do, s.what, (s.at_ns - now_ns) // 1_000_000) for s in engine.recorder.steps[1:]]
+    assert steps == [
         ("hold", "up", 0),
         ("hold", "down", 10),
         ("release", "up", 60),
@@ -190,7 +190,7 @@ def test_many_clicks_while_the_device_is_slow_do_not_pile_up(ready: Driven) -> N
         engine.act("release", "up")
         ready.run(0.02)
     ready.run(4.0)
-    assert engine.view.held == frozenset()  # and over soon after the last click
+    assert engine.view.held == frozenset()  # the queue is empty soon after the last click
     steps = engine.recorder.steps
     before = len(steps)
     ready.run(5.0)
@@ -203,12 +203,12 @@ def test_dots_are_what_the_eye_sees(ready: Driven) -> None:
     screen = ready.engine.bench.wiring.screen
     for inverted in (False, True):
         screen.inverted = inverted
-        seen = screen.pixels()
+        pixels = screen.pixels()
         packed = dots(ready.engine.bench.wiring)
-        assert sum(byte.bit_count() for byte in packed) == sum(seen)
+        assert sum(byte.bit_count() for byte in packed) == sum(pixels)
         for y in range(64):
             row = [packed[(y >> 3) * 128 + x] >> (y & 7) & 1 for x in range(128)]
-            assert row == list(seen[y * 128 : y * 128 + 128])
+            assert row == list(pixels[y * 128 : y * 128 + 128])
     screen.on = False
     assert dots(ready.engine.bench.wiring) == bytes(1024)
 
@@ -242,7 +242,7 @@ def test_a_firmware_that_fails_is_told_and_the_engine_goes_on(
     monkeypatch.setattr(ready.engine.bench, "run_for", fail)
     ready.run(0.1)
     assert "all is lost" in ready.engine.view.error
-    ready.engine.act("hold", "up")  # harmless
+    ready.engine.act("hold", "up")  # ignored
     monkeypatch.undo()
     ready.engine.fresh()
     ready.engine.act("power_on")
@@ -254,21 +254,21 @@ def test_a_firmware_that_fails_is_told_and_the_engine_goes_on(
 
 
 def test_one_host_at_a_time_and_it_is_told_when_the_port_goes(ready: Driven) -> None:
-    got: list[bytes] = []
+    received: list[bytes] = []
     lost: list[bool] = []
-    first = Seat("one", got.append, lambda: lost.append(True))
+    first = Seat("one", received.append, lambda: lost.append(True))
     engine = ready.engine
     assert engine.take_seat(first)
-    assert not engine.take_seat(Seat("two", got.append, lambda: None))
+    assert not engine.take_seat(Seat("two", received.append, lambda: None))
     engine.send(encode({"id": 1, "op": "hello"}))
-    ready.until(lambda: b"cryodose" in b"".join(got), 0.5)
+    ready.until(lambda: b"cryodose" in b"".join(received), 0.5)
     ready.run(0.1)
     assert engine.view.host == "one"
     engine.act("cut_power")
     ready.run(0.1)
     assert lost == [True]
     assert engine.view.host == ""
-    assert engine.take_seat(Seat("two", got.append, lambda: None))
+    assert engine.take_seat(Seat("two", received.append, lambda: None))
 
 
 # -- history
@@ -303,7 +303,7 @@ def test_the_runner_answers_raises_and_ends() -> None:
             time.sleep(0.01)
         with pytest.raises(ZeroDivisionError):
             runner.ask(lambda _engine: 1 / 0)
-        runner.post(lambda engine: engine.act("hold", "nose"))  # said in the log
+        runner.post(lambda engine: engine.act("hold", "nose"))  # the error goes to the log
         assert any("nose" in event.words for event in runner.ask(lambda e: list(e.events)))
     finally:
         runner.stop()

@@ -1,4 +1,4 @@
-"""A session as a file: what it may say, and that writing and reading agree."""
+"""Sessions as files: validation, and that writing and reading agree."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_what_is_written_is_what_is_read() -> None:
         Step(1_800 * MS, "aim_away"),
         Step(1_900 * MS, "estop_open"),
     )
-    whole = Scenario(steps, 2_000_000_003, 7, 'the "lid" leaks, it\'s so: −25 °C\n', "0.1.0", True)
-    assert parse(whole.text()) == whole
+    scenario = Scenario(steps, 2_000_000_003, 7, 'the "lid" leaks, it\'s −25 °C\n', "0.1.0", True)
+    assert parse(scenario.text()) == scenario
 
 
 def test_a_line_reads_as_a_person_would_write_it() -> None:
@@ -64,7 +64,7 @@ def test_a_press_is_two_steps_and_may_overlap_with_the_next() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("x = [", "not TOML"),
         ("steps = []", "version"),
@@ -72,9 +72,9 @@ def test_a_press_is_two_steps_and_may_overlap_with_the_next() -> None:
         (HEAD + "steps = [1]", "step 1"),
         (HEAD + 'steps = [{ at_ms = -1, do = "power_on" }]', "-1 ms"),
         (HEAD + 'steps = [{ at_ms = "1", do = "power_on" }]', "not a number"),
-        (HEAD + 'steps = [{ at_ms = 1, do = "explode" }]', "nothing is called 'explode'"),
-        (HEAD + 'steps = [{ at_ms = 1, do = "hold", what = "nose" }]', "there is no 'nose'"),
-        (HEAD + 'steps = [{ at_ms = 1, do = "mishap", what = "rain" }]', "there is no 'rain'"),
+        (HEAD + 'steps = [{ at_ms = 1, do = "explode" }]', "unknown action 'explode'"),
+        (HEAD + 'steps = [{ at_ms = 1, do = "hold", what = "nose" }]', "unknown 'nose'"),
+        (HEAD + 'steps = [{ at_ms = 1, do = "mishap", what = "rain" }]', "unknown 'rain'"),
         (HEAD + 'steps = [{ at_ms = 1, do = "power_on", what = "up" }]', "takes no 'what'"),
         (HEAD + 'steps = [{ at_ms = 1, do = "power_on", who = "me" }]', "unknown: who"),
         (HEAD + 'steps = [{ at_ms = 1, do = "send_hex", what = "0g" }]', "not hexadecimal"),
@@ -82,8 +82,8 @@ def test_a_press_is_two_steps_and_may_overlap_with_the_next() -> None:
         (HEAD + 'steps = []\nseed = "x"', "seed"),
     ],
 )
-def test_what_is_no_scenario_is_said_to_be_none_and_why(text: str, says: str) -> None:
-    with pytest.raises(ScenarioError, match=says.replace("[", r"\[")):
+def test_what_is_no_scenario_is_said_to_be_none_and_why(text: str, message: str) -> None:
+    with pytest.raises(ScenarioError, match=message.replace("[", r"\[")):
         parse(text)
 
 
@@ -116,7 +116,7 @@ def test_a_recording_ends_before_it_is_longer_than_a_file_may_be() -> None:
     recorder = Recorder(most_text=5)
     recorder.add(Step(0, "send", "abcde"))
     recorder.add(Step(1, "send", "f"))
-    recorder.add(Step(2, "power_on"))  # a gap in the middle would make it another session
+    recorder.add(Step(2, "power_on"))  # not recorded: a gap would give another session
     assert recorder.full
     assert [step.what for step in recorder.steps] == ["abcde"]
 

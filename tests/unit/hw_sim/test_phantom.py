@@ -1,4 +1,4 @@
-"""phantom.json, to which a calibration is fitted, is what the model gives."""
+"""phantom.json, the reference data of calibrations, matches the tissue model."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_a_curve_of_gel_and_one_of_skin_come_out_again() -> None:
     of_skin = DATA["spots"]["5"]["skin"][at]
     for i, ms in enumerate(TIMES_MS):
         t_s = ms / 1000
-        for found, series, result in (
+        for stored_um, series, result in (
             (of_gel["ice_um"], gel.ice_depth_mm, gel),
             (of_gel["m25_um"], gel.depth_m25_mm, gel),
             (of_skin["um"], skin.depth_m25_mm, skin),
             (of_skin["um_cold"], skin.depth_m50_mm, skin),
         ):
-            assert found[i] == pytest.approx(1000 * result.at(series, t_s), abs=TOLERANCE_UM)
+            assert stored_um[i] == pytest.approx(1000 * result.at(series, t_s), abs=TOLERANCE_UM)
 
 
 def test_curves_rise_with_time_and_coefficient_and_fall_with_warmer_gel() -> None:
