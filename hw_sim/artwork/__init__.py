@@ -1,1 +1,1 @@
-"""Everything that draws the pictures, fonts and texts that ship in docs/ and firmware/."""
+"""Generators of the pictures, fonts and texts in docs/ and firmware/."""

@@ -1,9 +1,9 @@
 """Draws the documentation's pictures: a treatment, the states, all screens, and the quick card.
 
-`python -m hw_sim.artwork FOLDER` writes treatment.png, state_diagram.png, screens.png (English,
-below the states), screens-zh.png (Chinese), each screen alone in screens/, and quick-card.png. The
-same run gives the same bytes. May import the standard library, Pillow (lazily), `hw_sim.bench`,
-`hw_sim.demo`, `hw_sim.plotting` and its own package.
+`python -m hw_sim.artwork FOLDER` writes treatment.png, states.png, screens.png (the states above
+the English screens), screens-zh.png (Chinese), each screen as a file in screens/, and
+quick-card.png. The output is reproducible byte by byte. May import the standard library, Pillow
+(lazily), `hw_sim.bench`, `hw_sim.demo`, `hw_sim.plotting` and its own package.
 """
 
 from __future__ import annotations
@@ -57,25 +57,25 @@ def screens(path: Path, shown: Sequence[Sight]) -> None:
 
 
 def machine(path: Path, shown: Sequence[Sight]) -> None:
-    """Draw the states with their screens, and every way between them, to a PNG file."""
+    """Draw the states with their screens and all transitions to a PNG file."""
     pixels = {sight.state: sight.pixels for sight in shown if sight.state}
     pixels["BOOT"] = pixels["SELF_TEST"]  # the same screen
     state_diagram.draw(path, state_diagram.read_machine(FIRMWARE / "cryo"), pixels)
 
 
 def one_below_another(path: Path, parts: Sequence[Path]) -> None:
-    """Put PNG files into one, each in the middle of its own height."""
+    """Stack PNG files vertically into one, each centred horizontally."""
     from PIL import Image
 
     images = [Image.open(part).convert("RGB") for part in parts]
-    whole = Image.new(
+    sheet = Image.new(
         "RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER
     )
     top = 0
     for image in images:
-        whole.paste(image, ((whole.width - image.width) // 2, top))
+        sheet.paste(image, ((sheet.width - image.width) // 2, top))
         top += image.height
-    whole.save(path, optimize=True)
+    sheet.save(path, optimize=True)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,14 +1,14 @@
-"""Makes the panel's fonts and languages: `fonts.py`, `languages.py`, `lang_*` of firmware/cryo.
+"""Generator of the panel's fonts and languages: `fonts.py`, `languages.py` and `lang_*`.
 
     apt install fonts-spleen unifont
     python -m hw_sim.artwork.make_fonts firmware/cryo
 
-Fonts are from Spleen (BSD 2-clause), characters that are not ASCII from GNU Unifont (SIL OFL 1.1),
-the texts from hw_sim/languages/*.toml, and the numbers of the words from firmware/cryo/texts.py.
-Only glyphs that the texts use are taken. The result is committed; tests hold it to the texts.
+Fonts are from Spleen (BSD 2-clause), non-ASCII characters from GNU Unifont (SIL OFL 1.1), the texts
+from hw_sim/artwork/languages/*.toml, and the numbers of the words from firmware/cryo/texts.py. Only
+glyphs used by the texts are included. The output is committed; tests compare it with the texts.
 
-May import the standard library only. Run by a developer, never by the build. `--texts` leaves the
-glyphs of the languages as they are (no font is needed, and none may be missing).
+May import the standard library only. Run by a developer, never by the build. `--texts` reuses the
+existing glyphs of the languages, which must be complete; no font is needed then.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DIGITS = "0123456789"
 SPLEEN = Path("/usr/share/consolefonts")
 UNIFONT = Path("/usr/share/unifont/unifont.hex")
 LANGUAGES = Path(__file__).parent / "languages"
-_LINE = 20  # bytes of a glyph's line
+_LINE = 20  # bytes per line of a literal
 FONTS = (
     ("SMALL", "spleen-5x8", PRINTABLE),
     ("TEXT", "spleen-8x16", PRINTABLE),
@@ -41,7 +41,7 @@ FONTS = (
 def read_psf(path: Path) -> tuple[int, int, dict[str, bytes]]:
     """(width, height, bitmap of each character, rows padded to bytes) of a PSF console font.
 
-    Versions 1 and 2. Raises ValueError when the file is neither, or has no Unicode table.
+    Versions 1 and 2. ValueError if the file is neither, or has no Unicode table.
     """
     data = gzip.decompress(path.read_bytes())
     if data[:2] == b"\x36\x04":
@@ -65,7 +65,7 @@ def read_psf(path: Path) -> tuple[int, int, dict[str, bytes]]:
 
 
 def columns(bitmap: bytes, width: int, height: int) -> bytes:
-    """The bitmap as the screen stores it: pages of eight rows, a byte a column, bit 0 on top."""
+    """Convert a bitmap to the screen's format: pages of 8 rows, a byte per column, bit 0 on top."""
     stride = (width + 7) // 8
     out = bytearray()
     for page in range(height // 8):
@@ -78,7 +78,7 @@ def columns(bitmap: bytes, width: int, height: int) -> bytes:
     return bytes(out)
 
 
-# Signs of our own, 8 x 16, in the order in which screens.py knows them.
+# Our own icons, 8 x 16, in the order used by screens.py.
 ICONS = {
     "dewar": """
         ........ ..###... ...#.... ...#.... ..###... .#...#.. #.....#. #.....#.
@@ -108,7 +108,7 @@ ICONS = {
 
 
 def icon(picture: str) -> bytes:
-    """A sign's bytes, as the screen stores them."""
+    """An icon in the screen's format."""
     rows = [sum(1 << (7 - x) for x in range(8) if row[x] == "#") for row in picture.split()]
     return columns(bytes(rows), 8, 16)
 
@@ -143,13 +143,13 @@ def fonts() -> str:
 
 SECTIONS = ("faults", "profiles", "items", "applicators", "settings")
 FAULT_PARTS = 4
-IN_FLASH = (1, 5)  # faults and settings: tables that are not worth 3 kB of the heap
+IN_FLASH = (1, 5)  # faults and settings: kept in flash, since they would take 3 kB of heap
 _GLYPH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One file of hw_sim/languages: its tables of texts, by position."""
+    """One file of hw_sim/artwork/languages: its tables of texts, by position."""
 
     number: int
     code: str
@@ -157,7 +157,7 @@ class Language:
     tables: tuple[tuple[str, ...], ...]
 
     def characters(self) -> str:
-        """Every character that is not ASCII, in order."""
+        """All non-ASCII characters, in order."""
         used = {c for table in self.tables for text in table for c in text}
         return "".join(sorted(c for c in used if ord(c) > 126))
 
@@ -196,7 +196,7 @@ def setting_numbers(firmware: Path) -> dict[str, int]:
 def read_language(path: Path, numbers: dict[str, int], settings: dict[str, int]) -> Language:
     """Read a language; `numbers` of the words and `settings` are the firmware's.
 
-    ValueError for a word that it lacks or that nobody knows, and for a setting without a name.
+    ValueError for a missing or unknown word, and for a setting without a name.
     """
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     words: dict[str, str] = data["words"]
@@ -211,7 +211,7 @@ def read_language(path: Path, numbers: dict[str, int], settings: dict[str, int])
     }
     tables.append(_by_number(faults))
     tables += [_by_number(data[section]) for section in SECTIONS[1:-1]]
-    # Settings have their names by key; the device knows them by number.
+    # The file names settings by key, the device by number.
     names: dict[str, str] = data["settings"]
     missing = settings.keys() - names.keys()
     if missing:
@@ -221,17 +221,17 @@ def read_language(path: Path, numbers: dict[str, int], settings: dict[str, int])
 
 
 def languages(folder: Path, firmware: Path) -> list[Language]:
-    """The languages of a folder, by number from 1 on. ValueError where one is missing."""
+    """The languages of a folder, ordered by number from 1. ValueError if a number is missing."""
     numbers, settings = word_numbers(firmware), setting_numbers(firmware)
-    found = [read_language(path, numbers, settings) for path in folder.glob("*.toml")]
-    found.sort(key=lambda language: language.number)
-    if [language.number for language in found] != list(range(1, len(found) + 1)):
-        raise ValueError("languages are numbered 1, 2, 3 ... without a gap")
-    return found
+    result = [read_language(path, numbers, settings) for path in folder.glob("*.toml")]
+    result.sort(key=lambda language: language.number)
+    if [language.number for language in result] != list(range(1, len(result) + 1)):
+        raise ValueError("languages must be numbered 1, 2, 3 ... without a gap")
+    return result
 
 
 def packed(texts: tuple[str, ...]) -> list[bytes]:
-    """A table as texts.py reads it: where each text begins and the last ends, then the texts."""
+    """A table in the format of texts.py: offset of each text and of the end, then the texts."""
     encoded = [text.encode() for text in texts]
     at = 2 * (len(texts) + 1)
     offsets = [at]
@@ -242,18 +242,18 @@ def packed(texts: tuple[str, ...]) -> list[bytes]:
 
 
 def unifont(characters: str) -> bytes:
-    """Their glyphs, 16 x 16. KeyError when the font lacks one or it is not 16 wide."""
-    wanted = {f"{ord(c):04X}" for c in characters}
-    found: dict[str, bytes] = {}
+    """The glyphs of these characters, 16 x 16. KeyError if one is missing or not 16 wide."""
+    codes = {f"{ord(c):04X}" for c in characters}
+    glyphs: dict[str, bytes] = {}
     for line in UNIFONT.read_text(encoding="ascii").splitlines():
         code, _, bits = line.partition(":")
-        if code in wanted and len(bits) == 64:
-            found[code] = columns(bytes.fromhex(bits), 16, 16)
-    return b"".join(found[f"{ord(c):04X}"] for c in characters)
+        if code in codes and len(bits) == 64:
+            glyphs[code] = columns(bytes.fromhex(bits), 16, 16)
+    return b"".join(glyphs[f"{ord(c):04X}"] for c in characters)
 
 
 def places_in_flash(language: Language) -> dict[int, int]:
-    """Where each table of `IN_FLASH` begins in the language's .bin."""
+    """Offset of each table of `IN_FLASH` in the language's .bin."""
     at = _GLYPH_BYTES * len(language.characters())
     places: dict[int, int] = {}
     for number in IN_FLASH:
@@ -263,7 +263,7 @@ def places_in_flash(language: Language) -> dict[int, int]:
 
 
 def in_flash(language: Language, glyphs: bytes) -> bytes:
-    """The .bin of a language: its glyphs, and the tables that are seldom wanted."""
+    """The .bin of a language: its glyphs, and the rarely used tables."""
     return glyphs + b"".join(
         part for number in IN_FLASH for part in packed(language.tables[number])
     )
@@ -308,7 +308,7 @@ def room(language: Language) -> str:
 
 
 def kept_glyphs(path: Path, characters: str) -> bytes:
-    """The glyphs beside a lang_*.py. KeyError when one is missing."""
+    """The existing glyphs of a lang_*.py. KeyError if one is missing."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader
@@ -320,15 +320,16 @@ def kept_glyphs(path: Path, characters: str) -> bytes:
     return b"".join(known[ord(c)] for c in characters)
 
 
-def list_of(found: list[Language]) -> str:
+def list_of(installed: list[Language]) -> str:
     """The text of languages.py."""
-    codes = ", ".join(f'"{language.code}"' for language in found)
-    names = "\n".join(f"{language.number} {language.name}" for language in found)
+    codes = ", ".join(f'"{language.code}"' for language in installed)
+    comma = "," if len(installed) == 1 else ""
+    names = "\n".join(f"{language.number} {language.name}" for language in installed)
     return (
         '"""Which languages are on this device. Generated; do not edit.\n\n'
         "Pure; imports nothing. Controls: H-09.\n\n"
         f'{names}\n"""\n\n'
-        f"# lang_*.py of language 1, 2, ...\nCODES = ({codes}{',' if len(found) == 1 else ''})\n"
+        f"# lang_*.py of language 1, 2, ...\nCODES = ({codes}{comma})\n"
     )
 
 
@@ -351,24 +352,24 @@ def link_texts(english: Language) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the rooms into a folder (firmware/cryo)."""
+    """Write the modules into a folder (firmware/cryo)."""
     only_texts = "--texts" in arguments
-    places = [a for a in arguments if a != "--texts"]
-    if len(places) != 1 or not (Path(places[0]) / "texts.py").is_file():
+    folders = [a for a in arguments if a != "--texts"]
+    if len(folders) != 1 or not (Path(folders[0]) / "texts.py").is_file():
         print("usage: python -m hw_sim.artwork.make_fonts [--texts] firmware/cryo", file=sys.stderr)
         return 2
-    folder = Path(places[0])
-    found = languages(LANGUAGES, folder)
+    folder = Path(folders[0])
+    all_languages = languages(LANGUAGES, folder)
     if not only_texts:
         (folder / "fonts.py").write_text(fonts(), encoding="utf-8")
-    for language in found:
+    for language in all_languages:
         path = folder / f"lang_{language.code}.py"
-        used = language.characters()
-        glyphs = kept_glyphs(path, used) if only_texts else unifont(used)
+        characters = language.characters()
+        glyphs = kept_glyphs(path, characters) if only_texts else unifont(characters)
         path.with_suffix(".bin").write_bytes(in_flash(language, glyphs))
         path.write_text(room(language), encoding="utf-8")
-    (folder / "languages.py").write_text(list_of(found), encoding="utf-8")
-    (folder / "fault_texts.py").write_text(link_texts(found[0]), encoding="utf-8")
+    (folder / "languages.py").write_text(list_of(all_languages), encoding="utf-8")
+    (folder / "fault_texts.py").write_text(link_texts(all_languages[0]), encoding="utf-8")
     return 0
 
 

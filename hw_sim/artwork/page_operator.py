@@ -1,7 +1,7 @@
-"""The operator of hw_sim.bench at the page in a browser, with keys and mouse.
+"""The operator of hw_sim.bench for the page in a browser, with keys and mouse.
 
-Sees what the page shows, and nothing of the bench behind it. May import the standard library and
-`hw_sim.bench.operator`; the browser's page (Playwright) is given.
+Reads only the page, not the bench behind it. May import the standard library and
+`hw_sim.bench.operator`; the browser's page (Playwright) is passed in.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ WATCH_PRESSES = """() => {
     if (at) { window.took.push(performance.now() - at); at = 0; }
   })).observe(canvas, { attributeFilter: ["data-drawn"] });
 }"""
-"""Notes how long after the event of the mouse the canvas has been drawn anew, in ms."""
+"""Records the time from the mouse event to the redrawn canvas, in ms."""
 
 
 class PageOperator(Operator):
-    """`mouse`: the buttons that are pressed with the mouse, not by their keys. `aims`: the nozzle
-    is pointed away from the skin for a purge."""
+    """Operates the page. `mouse`: buttons pressed with the mouse instead of their keys. `aims`:
+    point the nozzle away from the skin for a purge."""
 
     def __init__(self, page: Any, *, mouse: Collection[str] = (), aims: bool = False) -> None:
         super().__init__(Timing(press_ms=90, rest_ms=300, let_go_ms=0, purged_ms=300))
@@ -43,7 +43,7 @@ class PageOperator(Operator):
 
     @property
     def state(self) -> str:
-        """The device's state, as the page shows it."""
+        """The device's state as shown on the page."""
         state = str(self.page.evaluate("cryoBench.front.state"))
         if self._states[-1:] != [state]:
             self._states.append(state)
@@ -51,16 +51,16 @@ class PageOperator(Operator):
 
     @property
     def states(self) -> Sequence[str]:
-        """The states that were seen."""
+        """The states observed so far."""
         return self._states
 
     @property
     def closings(self) -> int:
-        """How often the valve has been opened and closed again."""
+        """Number of complete openings of the valve."""
         return int(self.page.evaluate("cryoBench.plant.openings - !!cryoBench.plant.gate"))
 
     def press_down(self, button: str) -> None:
-        """Put a finger on a button."""
+        """Press and hold a button."""
         if button in self.mouse:
             self.page.get_by_role("button", name=f"{button.upper()} button").hover()
             self.page.mouse.down()
@@ -68,18 +68,18 @@ class PageOperator(Operator):
             self.page.keyboard.down(KEYS[button])
 
     def let_go(self, button: str) -> None:
-        """Take it off."""
+        """Release a button."""
         if button in self.mouse:
             self.page.mouse.up()
         else:
             self.page.keyboard.up(KEYS[button])
 
     def wait(self, ms: float) -> None:
-        """Let time pass, of the computer's."""
+        """Wait `ms` of the computer's time."""
         self.page.wait_for_timeout(ms)
 
     def wait_until(self, condition: Callable[[], bool], timeout_ms: float, look_ms: float) -> bool:
-        """Wait for the page to show it. The device may be slower than life: patient."""
+        """Wait for a condition, with a long time-out: the device may be slower than real time."""
         del timeout_ms
         left_ms, look_ms = _TIMEOUT_MS, max(look_ms, _LOOK_MS)
         while not condition():
@@ -90,13 +90,13 @@ class PageOperator(Operator):
         return True
 
     def aim(self, *, at_skin: bool) -> None:
-        """Point the nozzle at the skin, or away from it."""
-        del at_skin  # the key goes from one to the other
+        """Point the nozzle at the skin or away from it."""
+        del at_skin  # the key toggles
         if self.aims:
             self.page.keyboard.press(NOZZLE_KEY)
 
     def open_valve(self) -> int:
-        """Hold TRIGGER until the device is in FREEZING; 0: when, the page does not tell in ns."""
+        """Hold TRIGGER until the device is in FREEZING. Returns 0: the page has no time in ns."""
         self.press_down("trigger")
         self.until("FREEZING", *ENDED)
         return 0

@@ -1,6 +1,7 @@
-"""The quick card: a treatment on one page, with the device's own screens, to hang beside it.
+"""The quick card: a treatment on one page, illustrated with the device's screens.
 
-May import the standard library, matplotlib (lazily), and `glass`, `sights` of hw_sim.
+May import the standard library, matplotlib (lazily), and `plotting` and `artwork.screen_tour` of
+hw_sim.
 """
 
 from __future__ import annotations
@@ -15,45 +16,45 @@ from hw_sim.artwork.screen_tour import Sight
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH, HEIGHT = 1240, 1754  # A4 at 150 dots an inch
+WIDTH, HEIGHT = 1240, 1754  # A4 at 150 dots per inch
 _EDGE = 70
 _DOT = 2
 
-# The screen of each step, what to do, and what to know.
+# Screen, instruction and notes of each step.
 STEPS = (
     ("ready", "Choose", (
         "UP, DOWN: depth, with its uncertainty (\u00b1). SELECT: next.",
-        "Top: the dewar holds so many. SELECT held 1 s: menu.",
+        "Top: treatments left in the dewar. SELECT held 1 s: menu.",
     )),
     ("screening", "Hold ARM 1 s, and answer", (
         "None of these: SELECT. One applies: DOWN to it, SELECT.",
         "\u201cAvoid\u201d stops. \u201cCaution\u201d: the physician holds SELECT 2 s.",
     )),
     ("prechill", "Point away, hold TRIGGER", (
-        "Only when the line is warm. Ends by itself when liquid",
-        "comes (10 s at most). Then let TRIGGER go.",
+        "Only if the line is warm. Ends automatically when liquid",
+        "arrives (10 s at most). Then release TRIGGER.",
     )),
     ("armed", "Aim, hold TRIGGER", (
         "At 90\u00b0, at the distance of the applicator.",
-        "ARM goes back. Nothing for 60 s: back by itself.",
+        "ARM goes back. After 60 s it goes back automatically.",
     )),
     ("freezing", "Hold still until it ends", (
         "SELECT when ice fills lesion and margin: second clock.",
-        "Letting go ends the freeze, for good. A pedal: press again.",
+        "Releasing TRIGGER ends the freeze. A pedal: press again.",
     )),
     ("thawing", "Thaw fully between cycles", (
         "SELECT when it is soft again, then hold ARM.",
-        "Nothing goes on by itself.",
+        "Nothing continues automatically.",
     )),
     ("done", "Read, SELECT", (
-        "What was delivered, of what was planned; how cold.",
+        "Delivered and planned time; coldest temperature.",
         "Then 30 min observation; a clock runs beside READY.",
     )),
 )  # fmt: skip
 
 
 def card(path: Path, shown: Sequence[Sight]) -> None:
-    """Draw the card to a PNG file. Leaves out a step whose screen is not among `shown`."""
+    """Draw the card to a PNG file, without the steps whose screen is not in `shown`."""
     by_name = {sight.name: sight for sight in shown}
     steps = [step for step in STEPS if step[0] in by_name]
     with plotting.load().rc_context(plotting.STYLE):
@@ -100,7 +101,7 @@ def _stop(figure: Figure) -> None:
     )
     _text(figure, x + 24, y + 58, "If in doubt: press E-STOP", size=22, weight="bold",
           colour="white")  # fmt: skip
-    _text(figure, x + 24, y + 24, "or let TRIGGER go; a pedal: press it.", size=16.5,
+    _text(figure, x + 24, y + 24, "or release TRIGGER; a pedal: press it.", size=16.5,
           colour="white")  # fmt: skip
 
 
@@ -117,7 +118,7 @@ def _foot(figure: Figure) -> None:
         (
             "Before",
             "Site clean, no cosmetics.",
-            "Air the room: N\u2082 displaces oxygen.",
+            "Ventilate: N\u2082 displaces oxygen.",
             "Gloves, goggles.",
         ),
         (
@@ -129,7 +130,7 @@ def _foot(figure: Figure) -> None:
         (
             "After a fault",
             "The screen says what to do.",
-            "Nothing goes on by itself.",
+            "Nothing restarts automatically.",
             "Check the patient first.",
         ),
     )

@@ -1,8 +1,8 @@
-"""Every kind of screen, brought about on the fast bench as an operator would come to see it.
+"""All kinds of screens, reached on the fast bench by an operator's actions.
 
-The documentation's pictures are these, and so are the golden screens of tests/golden: what is
-shown is what the firmware draws in a real course of a treatment. May import the standard library
-and `bench` of hw_sim.
+The documentation's pictures and the golden screens of tests/golden are taken from here, so they
+show what the firmware draws in the course of a treatment. May import the standard library and
+`bench` of hw_sim.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _WARM_MS = 1500.0
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One screen: its name, what it is, what it tells, and its pixels (128 x 64, a byte each).
+    """One screen: name, title, description, pixels (128 x 64, a byte each) and text.
 
-    `state`: the state of the device, where this screen stands for it in the picture of the states.
+    `state`: the device's state that this screen represents in the state diagram, if any.
     """
 
     name: str
@@ -35,7 +35,7 @@ _TIMING = Timing(arm_ms=1200.0, rest_ms=300.0, valve_look_ms=5.0)
 
 
 class Walk(BenchOperator[FastBench]):
-    """An operator with a device whose screens are looked at."""
+    """An operator with a device, who captures its screens."""
 
     def __init__(self, language: int = 1, *, cold: bool = True) -> None:
         super().__init__(FastBench(noise_lsb=0.0), _TIMING)
@@ -52,27 +52,27 @@ class Walk(BenchOperator[FastBench]):
             self.chill()
 
     def chill(self) -> None:
-        """The line as it is when one has just purged it."""
+        """Set the line to its temperature right after a purge."""
         self.bench.plant.set_line(self.bench.clock.now_ns, wall_c=-190.0, tip_c=-190.0)
         self.bench.run_for(400)
 
     def told(self) -> str:
-        """The state that the device reported last."""
+        """The state that the device last reported."""
         return self.state
 
     def press(self, button: str, times: int = 1) -> None:
-        """Press a button, and wait until the screen has followed."""
+        """Press a button, and wait until the screen is updated."""
         for _ in range(times):
             self.bench.press(button)
             self.bench.run_for(300)
 
     def until(self, *states: str, timeout_ms: float = 40_000) -> None:
-        """Run until the device reports a state, and until the screen has followed."""
+        """Run until the device reports a state and the screen is updated."""
         super().until(*states, timeout_ms=timeout_ms)
         self.bench.run_for(200)
 
     def see(self, name: str, title: str, words: str, state: str = "") -> Sight:
-        """What the screen shows now, as a whole picture."""
+        """Capture the current screen."""
         until_drawn(self.bench)
         screen = self.bench.screen()
         text = "\n".join(row.rstrip() for row in screen.text().splitlines()) + "\n"
@@ -80,17 +80,17 @@ class Walk(BenchOperator[FastBench]):
 
 
 def start(language: int) -> Iterator[Sight]:
-    """Power-on."""
+    """The screen after power-on."""
     walk = Walk(language, cold=False)
     walk.bench.cut_power()
     walk.bench.run_for(300)
     walk.bench.power_on()
     walk.bench.run_for(250)
-    yield walk.see("boot", "Start", "the device tests itself", "SELF_TEST")
+    yield walk.see("boot", "Start", "self-test", "SELF_TEST")
 
 
 def ready(language: int) -> Iterator[Sight]:
-    """READY: what can be chosen."""
+    """Selections in READY, and the menu."""
     walk = Walk(language)
     yield walk.see("ready", "Ready", "LN2 left, depth, time", "READY")
     walk.press("select")
@@ -111,14 +111,14 @@ def ready(language: int) -> Iterator[Sight]:
     yield walk.see("menu", "Menu", "hold SELECT: volume ...")
     walk.press("down", 4)
     walk.press("select")
-    yield walk.see("information", "Information", "which device this is")
+    yield walk.see("information", "Information", "identity of the device")
 
 
 def course(language: int) -> Iterator[Sight]:
     """A treatment of two cycles with a warm line."""
     walk = Walk(language, cold=False)
     bench = walk.bench
-    bench.ask("set", key="observe_s", value=60)  # so that one need not wait for half an hour
+    bench.ask("set", key="observe_s", value=60)  # instead of half an hour
     bench.run_for(400)
     walk.hold("select", 1200)
     walk.press("select", 3)
@@ -129,23 +129,23 @@ def course(language: int) -> Iterator[Sight]:
     walk.press("down")
     yield walk.see("screening_marked", "One applies", "DOWN to it, then SELECT")
     walk.press("select")
-    yield walk.see("stopped", "Stopped", "what must be avoided")
+    yield walk.see("stopped", "Stopped", "a contraindication")
     walk.press("select")
     walk.hold("arm", 1200)
     walk.press("select")
     walk.press("down", 2)
     walk.press("select")
-    yield walk.see("override", "Caution", "the physician goes on, or not")
+    yield walk.see("override", "Caution", "the physician decides")
     walk.hold("select", 2300)
     while walk.state == "SCREENING":
         walk.press("select")
     yield walk.see("prechill", "Purge", "the line is warm: spray it out", "PRECHILL")
     bench.hold("trigger")
     bench.run_for(3000)
-    yield walk.see("purging", "Purging", "ends when liquid comes")
+    yield walk.see("purging", "Purging", "ends when liquid arrives")
     bench.run_until(lambda: bench.wiring.driven(GATE) == 0, 12_000, 5.0)
     bench.run_for(300)
-    yield walk.see("purged", "Cold", "now let TRIGGER go")
+    yield walk.see("purged", "Cold", "now release TRIGGER")
     bench.release("trigger")
     walk.until("ARMED")
     bench.run_for(2000)
@@ -159,11 +159,11 @@ def course(language: int) -> Iterator[Sight]:
     walk.until("THAWING")
     bench.release("trigger")
     bench.run_for(21_000)
-    yield walk.see("thawing", "Thawing", "feel that it is soft again", "THAWING")
+    yield walk.see("thawing", "Thawing", "wait until it feels soft", "THAWING")
     bench.run_for(45_000)
-    yield walk.see("thawing_may_end", "Thawed?", "SELECT says so")
+    yield walk.see("thawing_may_end", "Thawed?", "SELECT confirms it")
     walk.press("select")
-    yield walk.see("thawed", "Thawed", "nothing goes on by itself")
+    yield walk.see("thawed", "Thawed", "nothing continues automatically")
     walk.arm()
     bench.hold("trigger")
     walk.until("DONE")
@@ -171,20 +171,20 @@ def course(language: int) -> Iterator[Sight]:
     bench.run_for(300)
     yield walk.see("done", "Complete", "delivered, coldest, cycles", "DONE")
     walk.press("select")
-    yield walk.see("ready_observing", "Observing", "minutes left of the 30")
+    yield walk.see("ready_observing", "Observing", "minutes left of 30")
     bench.run_for(62_000)
     yield walk.see("observe", "30 min later", "a reminder, until SELECT")
 
 
 def others(language: int) -> Iterator[Sight]:
-    """What forbids, and what goes wrong."""
+    """Inhibits, confirmations, pedal operation and faults."""
     walk = Walk(language)
     walk.bench.mishap("pressure_low")
     walk.bench.run_for(4000)
-    yield walk.see("ready_low_pressure", "Cannot", "what stands against it")
+    yield walk.see("ready_low_pressure", "Cannot", "why arming is inhibited")
     walk.bench.hold("arm")
     walk.bench.run_for(1200)
-    yield walk.see("refused", "Refused", "what it is, and must be")
+    yield walk.see("refused", "Refused", "the value and its limit")
 
     walk = Walk(language, cold=False)
     walk.bench.ask("set", key="patient_ref", value=7)
@@ -194,17 +194,17 @@ def others(language: int) -> Iterator[Sight]:
     walk.hold("arm", 1200)
     while walk.state == "SCREENING":
         walk.press("select")
-    yield walk.see("pedal_prechill", "With a pedal", "pressed and let go")
+    yield walk.see("pedal_prechill", "With a pedal", "press and release")
     walk.bench.press("trigger")
     walk.bench.run_for(1500)
-    yield walk.see("pedal_purging", "... purging", "ends by itself")
+    yield walk.see("pedal_purging", "... purging", "ends automatically")
     walk.until("ARMED")
     yield walk.see("pedal_armed", "... armed", "for patient 7")
 
     walk = Walk(language)
     walk.bench.ask("set", key="freeze_pressure_min_mbar", value=250)
     walk.bench.run_for(400)
-    yield walk.see("confirm", "Confirm", "a host asks; a person decides")
+    yield walk.see("confirm", "Confirm", "the host requests, the operator decides")
 
     walk = Walk(language)
     walk.arm()
@@ -213,7 +213,7 @@ def others(language: int) -> Iterator[Sight]:
     walk.bench.run_for(4400)
     walk.bench.release("trigger")
     walk.until("DONE")
-    yield walk.see("ended_early", "Ended early", "TRIGGER was let go")
+    yield walk.see("ended_early", "Ended early", "TRIGGER was released")
 
     walk = Walk(language)
     walk.arm()
@@ -237,5 +237,5 @@ PARTS: tuple[Part, ...] = (start, ready, course, others)
 
 
 def sights(language: int = 1) -> list[Sight]:
-    """Every kind of screen of the device, in the order in which one comes to them."""
+    """All kinds of screens of the device, in the order of the tour."""
     return [sight for part in PARTS for sight in part(language)]

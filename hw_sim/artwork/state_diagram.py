@@ -1,7 +1,7 @@
-"""The treatment's states as one picture: each with its screen, and every way from one to another.
+"""State diagram of the treatment: each state with its screen, and all transitions.
 
-The ways are read from the firmware's own tables (`TRANSITIONS` in transitions.py, `STATES` in
-states.py), so the picture cannot say what the device does not do. May import the standard library,
+The transitions are read from the firmware's tables (`TRANSITIONS` in transitions.py, `STATES` in
+states.py), so the picture always agrees with the device. May import the standard library,
 matplotlib and NumPy (lazily), and `hw_sim.plotting`.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-# Where each state stands: column and row.
+# Column and row of each state.
 PLACES = {
     "BOOT": (0, 0),
     "SELF_TEST": (1, 0),
@@ -32,9 +32,9 @@ PLACES = {
     "ARMED": (2, 2),
     "FREEZING": (3, 2),
 }
-# Ways that would run through another state bow out, by so many pixels to their left.
+# Arrows that would cross another state are curved: offset in pixels to the left.
 BOWS = {("FREEZING", "DONE"): -206.0}
-# Where along its way a label stands, if not in the middle.
+# Position of a label along its arrow, if not in the middle.
 ALONG = {
     ("THAWING", "PRECHILL"): 0.3,
 }
@@ -43,15 +43,15 @@ _WIDE, _HIGH = 128 * _DOT, 64 * _DOT
 _PITCH_X, _PITCH_Y = 470, 300
 _EDGE = 44
 _NAME = 34  # above a screen
-_ASIDE = 150  # right of the last column, for the way that bows out
-_APART = 13.0  # half the distance of two ways between the same states
+_ASIDE = 150  # right of the last column, for the curved arrow
+_APART = 13.0  # half the distance of two arrows between the same states
 _CLEAR = 15.0  # between a screen's edge and an arrow's end
 _BACK = ("ARM pressed", "timed out")
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """From a state to another, and by which events."""
+    """A transition from a state to another, with its events."""
 
     begin: str
     end: str
@@ -60,20 +60,20 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The table of transitions in words. `faulted`: the event that leads to FAULT from anywhere."""
+    """The table of transitions with names. `faulted`: the event that leads to FAULT anywhere."""
 
     states: tuple[str, ...]
     ways: tuple[Way, ...]
     faulted: str
 
     def used(self) -> list[str]:
-        """The states that some way leads to or from."""
-        on_a_way = {state for way in self.ways for state in (way.begin, way.end)}
-        return [state for state in self.states if state in on_a_way]
+        """The states with at least one transition."""
+        connected = {state for way in self.ways for state in (way.begin, way.end)}
+        return [state for state in self.states if state in connected]
 
 
 def _constants(tree: ast.Module) -> dict[str, int]:
-    """The numbers that a module binds by `const`."""
+    """The numbers that a module defines with `const`."""
     return {
         ast.unparse(node.targets[0]): ast.literal_eval(node.value.args[0])
         for node in tree.body
@@ -82,7 +82,7 @@ def _constants(tree: ast.Module) -> dict[str, int]:
 
 
 def _rows(tree: ast.Module, name: str) -> list[list[ast.expr]]:
-    """The rows of a table of tuples. ValueError when there is none of that name."""
+    """The rows of a table of tuples. ValueError if there is no table of that name."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             assert isinstance(node.value, ast.Tuple)
@@ -91,7 +91,7 @@ def _rows(tree: ast.Module, name: str) -> list[list[ast.expr]]:
 
 
 def read_machine(cryo: Path) -> Machine:
-    """The states and ways of the firmware in folder `cryo`. ValueError when a table is missing."""
+    """The state machine of the firmware in folder `cryo`. ValueError if a table is missing."""
     transitions = ast.parse((cryo / "transitions.py").read_text(encoding="utf-8"))
     numbers = _constants(transitions)
     names = {
@@ -103,15 +103,16 @@ def read_machine(cryo: Path) -> Machine:
         for node in ast.parse((cryo / "metadata.py").read_text(encoding="utf-8")).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EVENTS"
     )
-    found: dict[tuple[str, str], list[str]] = {}
+    transition_events: dict[tuple[str, str], list[str]] = {}
     faulted = ""
     for row in _rows(transitions, "TRANSITIONS"):
         begin, event, end = (ast.unparse(cell) for cell in row[:3])
         if begin == "ANY":
             faulted = events[numbers[event]]
         else:
-            found.setdefault((names[begin], names[end]), []).append(events[numbers[event]])
-    ways = tuple(Way(begin, end, tuple(by)) for (begin, end), by in found.items())
+            pair = names[begin], names[end]
+            transition_events.setdefault(pair, []).append(events[numbers[event]])
+    ways = tuple(Way(begin, end, tuple(by)) for (begin, end), by in transition_events.items())
     return Machine(tuple(names.values()), ways, faulted)
 
 
@@ -126,11 +127,11 @@ def _centre(state: str, rows: int) -> Point:
 
 
 def _leave(centre: Point, begin: Point, toward: Point) -> Point:
-    """Where the line from `begin`, within a screen, leaves what is drawn around its centre."""
+    """Point at which the line from `begin`, inside a screen, leaves the screen's margin."""
     dx, dy = toward[0] - begin[0], toward[1] - begin[1]
     half_x = _WIDE / 2 + _CLEAR
     half_y = _HIGH / 2 + _CLEAR + (_NAME - _CLEAR / 2 if dy > 0 else 0.0)
-    # As far as the nearer of the two sides that the line runs towards.
+    # The nearer of the two sides in the line's direction.
     far = [
         (half - (at - middle) * (1 if d > 0 else -1)) / abs(d)
         for d, half, at, middle in (
@@ -143,9 +144,9 @@ def _leave(centre: Point, begin: Point, toward: Point) -> Point:
 
 
 def draw(path: Path, machine: Machine, screens: Mapping[str, bytes]) -> None:
-    """Draw the machine to a PNG file; `screens`: pixels of each state's screen.
+    """Draw the state machine to a PNG file; `screens`: pixels of each state's screen.
 
-    KeyError for a state that has no place or no screen.
+    KeyError for a state without a place or a screen.
     """
     columns = 1 + max(column for column, _ in PLACES.values())
     rows = 1 + max(row for _, row in PLACES.values())
@@ -189,7 +190,7 @@ def _arrow(figure: Figure, way: Way, both: bool, rows: int) -> None:
     middle = (begin[0] + end[0]) / 2 + left[0] * bow, (begin[1] + end[1]) / 2 + left[1] * bow
     start = _leave(centres[0], begin, middle)
     stop = _leave(centres[1], end, middle)
-    # The labels of two ways side by side stand one behind the other.
+    # Stagger the labels of two parallel arrows.
     along = ALONG.get((way.begin, way.end), 0.5 if not both or abs(dy) < 1.0 else 0.34)
     if bow:
         control = 2 * middle[0] - (start[0] + stop[0]) / 2, 2 * middle[1] - (start[1] + stop[1]) / 2

@@ -1,12 +1,12 @@
-"""The page in a browser, photographed and measured, for the documentation.
+"""Screenshot and measurements of the page in a browser, for the documentation.
 
-    python -m hw_sim.artwork.web_page docs/panel.png       draw the picture
+    python -m hw_sim.artwork.web_page docs/panel.png       take the screenshot
     python -m hw_sim.artwork.web_page --measure [SECONDS] [OPTIONS of cryo panel]
                                                         press to pixel, and memory over SECONDS
 
-Needs a Chromium and Playwright (of the group `test`). What is measured is this computer's, on that
-day. May import the standard library, Playwright, and of hw_sim `page_operator` only: it sees what a
-user sees.
+Needs Chromium and Playwright (of the group `test`). The measurements depend on the computer and its
+load. May import the standard library, Playwright, and of hw_sim only `page_operator`, so that it
+uses the page like a user.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ ARGUMENTS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 PRESSES = 40
-"""In a round; of the first one, the first press is the page's first."""
+"""Number of presses per round; the first round includes the page's first press."""
 
 ROUNDS = 3
-ASKED_MS = 100.0
+LIMIT_MS = 100.0
 _START_S = 90.0
 
 STILL = """() => new Promise((still) => {
@@ -43,12 +43,12 @@ STILL = """() => new Promise((still) => {
     clearTimeout(waiting); waiting = setTimeout(still, 150);
   });
 })"""
-"""Waits until the screen is not being drawn: its pages come one after the other."""
+"""Waits until the screen is complete; its pages arrive one after the other."""
 
 
 @contextmanager
 def served(*options: str) -> Generator[tuple[str, int]]:
-    """The page, served by a process of its own: its address, and the process's number."""
+    """Serve the page in a separate process: its address and process id."""
     command = [sys.executable, "-m", "host_tools", "panel", "--no-browser", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -68,12 +68,12 @@ def served(*options: str) -> Generator[tuple[str, int]]:
 
 @contextmanager
 def opened(address: str, width: int = 1440, height: int = 790) -> Generator[Any]:
-    """The page in a Chromium without a window, the device READY."""
+    """Open the page in headless Chromium, with the device in READY."""
     from playwright.sync_api import sync_playwright
 
     path = next((p for n in ("chromium", "chromium-browser") if (p := shutil.which(n))), None)
     if path is None:
-        raise SystemExit("there is no Chromium here: apt install chromium")
+        raise SystemExit("Chromium is not installed: apt install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         page = browser.new_page(viewport={"width": width, "height": height})
@@ -84,7 +84,7 @@ def opened(address: str, width: int = 1440, height: int = 790) -> Generator[Any]
 
 
 def photograph(path: Path) -> None:
-    """A freeze under way, as the page shows it."""
+    """Take a screenshot of the page during a freeze."""
     with served("--web", "8980", "--tcp", "8990") as (address, _pid), opened(address) as page:
         operator = PageOperator(page, aims=True)
         operator.arm()
@@ -98,23 +98,23 @@ def photograph(path: Path) -> None:
 def rss_mb(pid: int) -> float:
     """Resident memory of a process, MB (Linux)."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"VmRSS:\s+(\d+)", status)
-    return int(found.group(1)) / 1024 if found else 0.0
+    match = re.search(r"VmRSS:\s+(\d+)", status)
+    return int(match.group(1)) / 1024 if match else 0.0
 
 
 def load() -> str:
-    """How busy the computer is, all programs together."""
+    """The computer's load averages."""
     return " ".join(f"{each:.1f}" for each in os.getloadavg())
 
 
 def press(page: Any, name: str) -> float:
-    """One press with the mouse; the bench's speed then. `took` in the page has its time."""
+    """Press once with the mouse; the page stores the time in `took`. Returns the bench's speed."""
     page.get_by_role("button", name=name + " button").hover()
     before = page.evaluate("took.length")
     page.mouse.down()
     page.wait_for_function("before => took.length > before", arg=before, timeout=120_000)
     page.mouse.up()
-    # However slow the bench: the button has come up, and its effect is over.
+    # Wait until the button is released and has been processed, however slow the bench is.
     page.wait_for_function("!cryoBench.front.held.length", timeout=120_000)
     page.wait_for_function(
         "t => cryoBench.plant.t_ms > t + 150",
@@ -125,31 +125,31 @@ def press(page: Any, name: str) -> float:
 
 
 def spread(took: list[float]) -> str:
-    """A distribution in words."""
+    """A distribution as text."""
     row = sorted(took)
     return (
         f"median {median(row):.0f}, 90 % {row[int(0.9 * len(row))]:.0f}, longest {row[-1]:.0f} ms; "
-        f"{sum(each > ASKED_MS for each in row)} of {len(row)} over {ASKED_MS:.0f}"
+        f"{sum(each > LIMIT_MS for each in row)} of {len(row)} over {LIMIT_MS:.0f}"
     )
 
 
 def press_to_pixel(page: Any) -> None:
-    """From the event of the mouse to the frame that shows it, several times over."""
+    """Measure the time from the mouse event to the frame that shows it, in several rounds."""
     page.evaluate(WATCH_PRESSES)
     page.wait_for_timeout(1000)
-    everything: list[float] = []
+    all_rounds: list[float] = []
     for number in range(1, ROUNDS + 1):
         page.evaluate("took.length = 0")
         before = load()
         reached = [press(page, ("UP", "DOWN")[i % 2]) for i in range(PRESSES)]
         took = page.evaluate("took")
-        everything += took
+        all_rounds += took
         print(
             f"press to pixel {number}: {spread(took)}; bench at {median(reached):.2f} x, "
             f"load {before}, then {load()}",
             flush=True,
         )
-    print(f"press to pixel: {spread(everything)} (asked: every one within {ASKED_MS:.0f})")
+    print(f"press to pixel: {spread(all_rounds)} (limit: all within {LIMIT_MS:.0f})")
 
 
 def treat(page: Any) -> None:
@@ -163,7 +163,7 @@ def treat(page: Any) -> None:
 
 
 def memory(page: Any, pid: int, seconds: float) -> None:
-    """Of the server and of the page, while treatments go on one after another at 100 x."""
+    """Measure the memory of server and page during consecutive treatments at 100 x."""
     slider = page.locator(".pace .q-slider__track-container")
     slider.press("PageUp")
     slider.press("PageUp")
@@ -190,7 +190,7 @@ def memory(page: Any, pid: int, seconds: float) -> None:
 
 
 def measure(seconds: float, *options: str) -> None:
-    """Press to pixel at life's speed; then memory for so long, if at all."""
+    """Measure press to pixel in real time, then memory for `seconds` if above 0."""
     with (
         served("--web", "8980", "--tcp", "8990", *options) as (address, pid),
         opened(address) as page,

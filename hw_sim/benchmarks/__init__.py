@@ -1,10 +1,10 @@
-"""What the project promises, measured: `python -m hw_sim.benchmarks`, `make bench`.
+"""Benchmarks of the project's performance claims: `python -m hw_sim.benchmarks`, `make bench`.
 
-    figure      one row of the table, and how it is shown
-    scenes      what the measurements have in common: an applicator made ready, a flooded link
-    valve       how long the valve is open; how soon it closes
-    computer    what takes the time of this computer: the bench, the `cryo` command, a log pull
+    scenes      shared parts of the measurements: an applicator made ready, a flooded link
+    valve       open time of the valve, and closing latencies
+    computer    running times on this computer: the bench, the `cryo` command, a log pull
+    emulated    measurements on the emulated board
 
 May import the standard library, rich, and the rest of `hw_sim` except the emulator. Host tools are
-started as programs, as a user starts them, never imported.
+run as programs, as by a user, never imported.
 """

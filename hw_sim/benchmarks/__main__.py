@@ -1,6 +1,6 @@
 """`python -m hw_sim.benchmarks [--json | --markdown] [--only WORD …]`: measure, and show the table.
 
-Exit code: 0 every bar reached, 1 one was missed, 2 the command line is wrong. Takes a minute.
+Exit code: 0 all limits met, 1 a limit missed, 2 wrong command line. Takes a minute.
 May import the rest of this package and the standard library.
 """
 
@@ -47,7 +47,7 @@ Measured on {date}, {machine}.
 
 
 def machine() -> str:
-    """The class of this computer."""
+    """Description of this computer."""
     cores = os.cpu_count() or 1
     return (
         f"{cores} shared {'cores' if cores > 1 else 'core'} ({platform.system()}, "
@@ -56,7 +56,7 @@ def machine() -> str:
 
 
 def _load() -> str:
-    """How busy the computer is with other things; nothing where the system does not tell."""
+    """Load average of the computer; empty if the system does not provide it."""
     try:
         return f", load average {os.getloadavg()[0]:.1f} before it began"
     except (AttributeError, OSError):
@@ -64,7 +64,7 @@ def _load() -> str:
 
 
 def measure(groups: Sequence[str]) -> list[Figure]:
-    """The rows of these groups. What cannot be measured is a missed row."""
+    """The rows of these groups. A failed measurement gives a missed row."""
     out: list[Figure] = []
     for name in groups:
         started_s = time.perf_counter()
@@ -82,7 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print docs/figures.md")
-    parser.add_argument("--only", nargs="+", choices=list(_GROUPS), help="some groups of rows only")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(_GROUPS), help="measure only these groups"
+    )
     args = parser.parse_args(argv)
     where = machine()
     figures = measure(args.only or list(_GROUPS))

@@ -1,7 +1,7 @@
-"""What takes the time of this computer: the fast bench, the `cryo` command, a log pull.
+"""Running times on this computer: the fast bench, the `cryo` command, a log pull.
 
-May import the standard library and the fast bench. The host's side is started as a program, as a
-user does; what it has stored is checked here anew, by docs/protocol.md.
+May import the standard library and the fast bench. The host tools are run as a program, as by a
+user; the stored records are checked again here, according to docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from hw_sim.image.flash import SimFlash
 _STATUS_EVERY_MS = 500
 _FULL_JOURNAL = 10_000
 
-# Runs on the board in place of main.py, once, and writes through the firmware's own journal.
+# Runs once on the board in place of main.py, and writes through the firmware's journal.
 _FILLER = """\
 import binascii
 import machine
 from cryo import journal, journal_recovery
 
-book = journal.Journal(binascii.hexlify(machine.unique_id()))
-journal_recovery.recover(book)
+log = journal.Journal(binascii.hexlify(machine.unique_id()))
+journal_recovery.recover(log)
 uptime_ms = 1000
-while book.head < {head}:
+while log.head < {head}:
     for i in range(4):
         uptime_ms += 25000
-        seq = book.add(journal.ARMED, 2, uptime_ms, 1, 2500, 12858, 12845000, 1, 2200, 1, 0)
-        book.add(journal.FREEZE_BEGIN, 5, uptime_ms + 900, seq, 1, 12858, 12845000, 2200, 600)
-        book.add(journal.FREEZE_END, 6, uptime_ms + 13800, seq, 1, 1, 12858, 12845000, 12845000)
-        book.add(journal.SETTING, 2, uptime_ms + 20000, 1, 2500, 2300 + uptime_ms % 900, 1)
-    book.flush()
+        seq = log.add(journal.ARMED, 2, uptime_ms, 1, 2500, 12858, 12845000, 1, 2200, 1, 0)
+        log.add(journal.FREEZE_BEGIN, 5, uptime_ms + 900, seq, 1, 12858, 12845000, 2200, 600)
+        log.add(journal.FREEZE_END, 6, uptime_ms + 13800, seq, 1, 1, 12858, 12845000, 12845000)
+        log.add(journal.SETTING, 2, uptime_ms + 20000, 1, 2500, 2300 + uptime_ms % 900, 1)
+    log.flush()
 """
 
 
 def scripts() -> Path:
-    """Where the commands of this environment are."""
+    """Folder of the commands of this environment."""
     return Path(sys.executable).parent
 
 
@@ -59,7 +59,7 @@ def scripts() -> Path:
 
 @dataclass(frozen=True)
 class Run:
-    """A whole treatment."""
+    """One complete treatment."""
 
     virtual_s: float
     wall_s: float
@@ -68,9 +68,9 @@ class Run:
 
 
 def twenty_seconds() -> tuple[bytes, int]:
-    """The flash of an applicator half a millimetre short of a 20 s dose, and how often to press UP.
+    """Flash of an applicator set 0.5 mm below a 20 s dose, and the UP presses to reach it.
 
-    So the depth is chosen with the buttons, as an operator does.
+    The depth is then set with the buttons, as by an operator.
     """
     scene = Scene()
     scene.switch_on()
@@ -82,21 +82,21 @@ def twenty_seconds() -> tuple[bytes, int]:
 
 
 def whole_treatment(image: bytes, presses: int) -> Run:
-    """Power-on, depth, arming, 20 s freeze, done, journal; the host asks `status` twice a second.
+    """Power-on, depth, arming, 20 s freeze, done, journal; the host requests `status` every 0.5 s.
 
-    Screen, plant and link are what they always are on the bench.
+    Screen, plant and link are simulated as usual.
     """
     started_s, processor_s = time.perf_counter(), time.process_time()
     bench = FastBench(flash=SimFlash(image))
-    asked = 0
+    requests = 0
 
     def run(ms: float) -> None:
-        nonlocal asked
+        nonlocal requests
         end_ns = bench.clock.now_ns + round(ms * NS_PER_MS)
         while bench.clock.now_ns < end_ns:
             bench.run_for(min(_STATUS_EVERY_MS, (end_ns - bench.clock.now_ns) / NS_PER_MS))
-            asked += 1
-            bench.host_write(encode({"id": 1_000_000 + asked, "op": "status"}))
+            requests += 1
+            bench.host_write(encode({"id": 1_000_000 + requests, "op": "status"}))
             bench.events()
 
     bench.power_on()
@@ -122,11 +122,11 @@ def whole_treatment(image: bytes, presses: int) -> Run:
 
 
 def speed_figures(runs: int = 15) -> list[Figure]:
-    """How much faster than real time the fast bench is."""
+    """Figures of the fast bench's speed relative to real time."""
     image, presses = twenty_seconds()
-    done = [whole_treatment(image, presses) for _ in range(runs)]
-    speeds = [run.virtual_s / run.wall_s for run in done]
-    speed, alone = median(speeds), median(run.virtual_s / run.processor_s for run in done)
+    treatments = [whole_treatment(image, presses) for _ in range(runs)]
+    speeds = [run.virtual_s / run.wall_s for run in treatments]
+    speed, alone = median(speeds), median(run.virtual_s / run.processor_s for run in treatments)
     took_s = median(cold_start_s() for _ in range(3))
     return [
         Figure(
@@ -135,8 +135,9 @@ def speed_figures(runs: int = 15) -> list[Figure]:
             f"{speed:.0f} ×",
             f"median of {runs}",
             speed >= 300,
-            f"{done[0].virtual_s:.1f} s of virtual time: power-on, depth by the buttons, arming, "
-            f"20 s freeze, done, {done[0].records} records read, with plant, screen and link; the "
+            f"{treatments[0].virtual_s:.1f} s of virtual time: power-on, depth by the buttons, "
+            f"arming, 20 s freeze, done, {treatments[0].records} records read, with plant, screen "
+            "and link; the "
             "host asks `status` twice a second. Wall time of a warm process, "
             f"{min(speeds):.0f}…{max(speeds):.0f} ×; what else the computer does slows it.",
             speed,
@@ -166,7 +167,7 @@ def speed_figures(runs: int = 15) -> list[Figure]:
 
 
 def cold_start_s() -> float:
-    """Wall time of a bench from nothing to READY in a new process, modules and files compiled."""
+    """Wall time from import to READY in a new process, with all modules compiled."""
     code = (
         "import time; t = time.perf_counter()\n"
         "from hw_sim.bench import FastBench\n"
@@ -174,8 +175,10 @@ def cold_start_s() -> float:
         "assert b.ask('status')['ok']['state'] == 'READY'\n"
         "print(time.perf_counter() - t)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return float(process.stdout)
 
 
 # -- the command ----------------------------------------------------------------------------------
@@ -188,13 +191,13 @@ def _seconds(command: list[str]) -> float:
 
 
 def help_pairs(pairs: int) -> list[tuple[float, float]]:
-    """Seconds of `cryo --help` and of `mpremote --help`, by turns. FileNotFoundError: not here."""
+    """Seconds of `cryo --help` and of `mpremote --help`, alternating. FileNotFoundError."""
     ours, theirs = ([str(scripts() / name), "--help"] for name in ("cryo", "mpremote"))
     for command in (ours, theirs):
-        _seconds(command)  # bytecode written, files in the cache
+        _seconds(command)  # write the bytecode, fill the file cache
     out: list[tuple[float, float]] = []
     for pair in range(pairs):
-        # Who goes first changes, so that neither always finds the caches of the other.
+        # Alternate the order, so that caches do not favour one of them.
         if pair % 2:
             second, first = _seconds(theirs), _seconds(ours)
         else:
@@ -226,10 +229,10 @@ def help_figure(pairs: int = 21) -> Figure:
 
 
 def full_journal(head: int) -> bytes:
-    """The flash of an applicator whose journal has at least `head` records, up to 16 more.
+    """The flash of an applicator whose journal has `head` to `head` + 16 records.
 
-    It starts once as it is delivered; then the firmware's own journal.py fills it on the board,
-    and the firmware is flashed again.
+    The device starts once as delivered; then the firmware's journal.py fills the journal on the
+    board, and the firmware is flashed again.
     """
     scene = Scene()
     scene.switch_on()
@@ -249,23 +252,23 @@ def full_journal(head: int) -> bytes:
 
 @dataclass(frozen=True)
 class Pulled:
-    """A journal fetched by `cryo log pull`."""
+    """Result of `cryo log pull`."""
 
     wall_s: float
-    """From the command's start to its end."""
+    """Running time of the command."""
     stored: int
-    """Records found in the SQLite file, in order from 1 and with an unbroken chain."""
+    """Number of records in the SQLite file, in order from 1 and with an intact chain."""
     received: int
-    """Records that came over the line."""
+    """Number of records received over the link."""
     resent: int
-    """Requests sent again."""
+    """Number of repeated requests."""
     requests: int
 
 
 def pull(image: bytes) -> Pulled:
-    """Fetch a device's journal with the `cryo` command over `sim://`, into SQLite.
+    """Pull a device's journal with the `cryo` command over `sim://` into SQLite.
 
-    NotAsExpected when the command fails, or has not stored what it should.
+    NotAsExpected if the command fails, or if the stored records are wrong.
     """
     with tempfile.TemporaryDirectory() as folder:
         flash, store = Path(folder) / "flash.bin", Path(folder) / "store.sqlite"
@@ -275,17 +278,18 @@ def pull(image: bytes) -> Pulled:
             "--port", f"sim://?flash={flash}", "--store", str(store),
         ]  # fmt: skip
         started_s = time.perf_counter()
-        done = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, text=True, env=os.environ | {"CRYO_PORT": ""}
         )
         wall_s = time.perf_counter() - started_s
-        if done.returncode:
-            raise NotAsExpected(f"cryo log pull: {(done.stdout or done.stderr).strip()[:200]}")
-        result: dict[str, Any] = json.loads(done.stdout)
+        if process.returncode:
+            output = process.stdout or process.stderr
+            raise NotAsExpected(f"cryo log pull: {output.strip()[:200]}")
+        result: dict[str, Any] = json.loads(process.stdout)
         with closing(sqlite3.connect(store)) as db:
             rows = db.execute("SELECT serial, seq, raw FROM records ORDER BY seq").fetchall()
     if [seq for _serial, seq, _raw in rows] != list(range(1, len(rows) + 1)):
-        raise NotAsExpected("what is stored is not in order from record 1")
+        raise NotAsExpected("the stored records are not in order from record 1")
     try:
         decode_chain((raw for _serial, _seq, raw in rows), rows[0][0] if rows else "")
     except BrokenChain as error:
@@ -294,34 +298,35 @@ def pull(image: bytes) -> Pulled:
 
 
 def pull_figures() -> list[Figure]:
-    """10 000 records and a few more, in one pull."""
+    """Figures of one pull of at least 10 000 records."""
     what = f"{_FULL_JOURNAL} records pulled, verified and stored"
     try:
         image = full_journal(_FULL_JOURNAL)
-        done = pull(image)
+        pulled = pull(image)
     except NotAsExpected as error:
         return [
             failed(what, "≤ 10 s", str(error)),
             failed("  records duplicated or re-sent", "≤ 1 %", str(error)),
         ]
-    again = max(0, done.received - done.stored) + done.resent
+    surplus = max(0, pulled.received - pulled.stored) + pulled.resent
     return [
         below(
             what,
-            done.wall_s if done.stored >= _FULL_JOURNAL else float("inf"),
+            pulled.wall_s if pulled.stored >= _FULL_JOURNAL else float("inf"),
             10.0,
             "s",
             "one pull",
-            f"`cryo log pull` over sim://, the whole command: {done.stored} records in "
-            f"{done.requests} requests. The chain in the SQLite file was checked again here.",
+            f"`cryo log pull` over sim://, the whole command: {pulled.stored} records in "
+            f"{pulled.requests} requests. The chain in the SQLite file was checked again here.",
         ),
         below(
             "  records duplicated or re-sent",
-            100 * again / done.stored,
+            100 * surplus / pulled.stored,
             1.0,
             "%",
-            f"{done.stored} records",
-            f"Received {done.received}, needed {done.stored}; requests sent again: {done.resent}.",
+            f"{pulled.stored} records",
+            f"Received {pulled.received}, needed {pulled.stored}; "
+            f"requests sent again: {pulled.resent}.",
             digits=2,
         ),
     ]

@@ -1,7 +1,7 @@
-"""What the measurements have in common: an applicator made ready, and a host gone mad.
+"""Shared parts of the measurements: an applicator made ready, and a host that floods the link.
 
-May import the standard library and the fast bench. The device is asked what it is (`describe`);
-no constant of the firmware is known here.
+May import the standard library and the fast bench. The device's properties are read with
+`describe`; no constant of the firmware is repeated here.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _FLOOD_AHEAD_BYTES = 1024  # twice the device's receive buffer
 
 
 def flood(bench: FastBench, seed: int) -> tuple[Flood, DrawnPieces]:
-    """A flood of valid requests, noise, huge lines and broken CRCs, all drawn from `seed`.
+    """A flood of valid requests, noise, huge lines and wrong CRCs, generated from `seed`.
 
-    Replies are taken away as fast as they come. Also its pieces, which count the requests.
+    Replies are read as fast as they arrive. Also returns the generator, which counts the requests.
     """
     pieces = DrawnPieces(seed)
     return Flood(bench, pieces, ahead_bytes=_FLOOD_AHEAD_BYTES, reads=True), pieces
@@ -35,7 +35,7 @@ _TIMING = Timing(arm_ms=1_200.0, look_ms=50.0)
 class Scene(BenchOperator[FastBench]):
     """One applicator on the fast bench, with the times of its valve's edges.
 
-    Its operator arms without looking: checklist and purge are switched off. `edges`: (ns, signal,
+    Checklist and purge are switched off, so arming needs no further steps. `edges`: (ns, signal,
     level) of VALVE_GATE, VALVE_SUPPLY, COIL and VALVE (the armature).
     """
 
@@ -52,16 +52,16 @@ class Scene(BenchOperator[FastBench]):
     # -- the device
 
     def switch_on(self) -> None:
-        """From no power to READY."""
+        """Power on and wait for READY."""
         self.bench.power_on()
         self.bench.run_for(200)
         self.until("READY")
-        for key in ("prechill", "screening"):  # each measurement is of one opening of the valve
+        for key in ("prechill", "screening"):  # each measurement needs a single valve opening
             if self.ok("get", key=key)["value"]:
                 self.change(key, 0)
 
     def choose(self, applicator: int, dose_ms: int) -> int:
-        """Set an applicator, and the depth whose dose comes nearest; the dose, ms."""
+        """Set an applicator, and the depth with the nearest dose. Returns the dose in ms."""
         rows = self.ok("describe", part="applicators")["rows"]
         row = next(row for row in rows if row[0] == applicator)
         low_um, high_um = int(row[2]), int(row[3])
@@ -81,32 +81,32 @@ class Scene(BenchOperator[FastBench]):
     # -- a freeze
 
     def arm(self) -> None:
-        """From READY (or DONE) to ARMED."""
+        """Go from READY (or DONE) to ARMED."""
         self.request_arming()
 
     def open_valve(self) -> int:
-        """Hold TRIGGER until the gate is high; when it rose, ns."""
-        # A random moment against the tick, which is 10 ms long.
+        """Hold TRIGGER until the gate is high. Returns the time of the edge in ns."""
+        # A random phase relative to the tick of 10 ms.
         self.wait(100 + self.random.random() * 20)
         return super().open_valve()
 
     def edge(self, signal: str, level: int, since: int) -> int | None:
-        """When `signal` first went to `level`, among the edges from index `since` on."""
+        """Time of the first edge of `signal` to `level`, from index `since` on."""
         for t_ns, name, value in self.edges[since:]:
             if name == signal and value == level:
                 return t_ns
         return None
 
     def wait_edge(self, signal: str, level: int, since: int, timeout_ms: float) -> int:
-        """As `edge`, letting time pass. NotAsExpected when it does not come."""
+        """As `edge`, running the bench until the edge. NotAsExpected on time-out."""
         self.bench.run_until(lambda: self.edge(signal, level, since) is not None, timeout_ms)
-        found = self.edge(signal, level, since)
-        if found is None:
+        t_ns = self.edge(signal, level, since)
+        if t_ns is None:
             raise NotAsExpected(f"{signal} did not go to {level} within {timeout_ms:g} ms")
-        return found
+        return t_ns
 
     def armed_record(self) -> tuple[int, int]:
-        """Of the newest `armed` record of the journal: the dose in ms, the planned time in us."""
+        """Dose in ms and planned time in us from the newest `armed` record of the journal."""
         head = self.ok("hello")["log_head"]
         first = max(1, head - PAGE_RECORDS + 1)
         page = self.ok("log", **{"from": first, "max": PAGE_RECORDS})
@@ -116,20 +116,20 @@ class Scene(BenchOperator[FastBench]):
         return record.dose_ms, record.planned_us
 
     def put_away(self) -> bytes:
-        """Switch off; what is in its flash."""
+        """Switch off. Returns the content of the flash."""
         self.bench.cut_power()
         return self.bench.flash.image()
 
 
 def prepared(applicator: int, dose_ms: int) -> bytes:
-    """The flash of an applicator that has been set to a dose (the nearest one, at most 20 ms off).
+    """The flash of an applicator set to the nearest dose, at most 20 ms off.
 
-    NotAsExpected when its table has none.
+    NotAsExpected if its table has no such dose.
     """
     scene = Scene()
     scene.switch_on()
-    found_ms = scene.choose(applicator, dose_ms)
-    if abs(found_ms - dose_ms) > 20:
+    nearest_ms = scene.choose(applicator, dose_ms)
+    if abs(nearest_ms - dose_ms) > 20:
         raise NotAsExpected(f"applicator {applicator} has no dose of {dose_ms} ms")
     return scene.put_away()
 

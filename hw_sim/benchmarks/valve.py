@@ -1,7 +1,8 @@
-"""How long the valve is open, and how soon it closes: at the pins, in virtual time.
+"""Open time of the valve and its closing latencies, at the pins, in virtual time.
 
-May import the standard library, the fast bench and its fake chip's PIO (to see the top-ups of the
-dead-man). Edges are those of the PIO interpreter, which tests prove against pioemu, cycle by cycle.
+May import the standard library, the fast bench and its fake chip's PIO (to observe the top-ups of
+the dead-man). The edges come from the PIO interpreter, which tests verify against pioemu, cycle by
+cycle.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ class Opening:
 
     dose_ms: int
     planned_us: int
-    """By the `armed` record of the journal."""
+    """Planned gate time, from the `armed` record of the journal."""
     gate_ns: int
-    """Gate high, at the pin."""
+    """High time of the gate at the pin."""
     armature_ns: int
-    """Armature open, in the plant: liquid can flow."""
+    """Open time of the armature in the plant: liquid can flow."""
     open_lag_us: int
     close_lag_us: int
     trim_ppm: int
@@ -52,14 +53,14 @@ class Opening:
 
     @property
     def off_us(self) -> float:
-        """Measured less planned gate time."""
+        """Measured minus planned gate time."""
         return self.gate_ns / NS_PER_US - self.planned_us
 
     @property
     def dose_off_us(self) -> float:
-        """Time of flow by the valve's set lags, less the dose.
+        """Time of flow, calculated with the configured lags, minus the dose.
 
-        The trim is taken out: the virtual crystal is exact, whatever it has been set to.
+        The trim is removed, because the virtual crystal is exact for any trim.
         """
         gate_us = self.gate_ns / NS_PER_US / (1 + self.trim_ppm / 1e6)
         return gate_us - self.open_lag_us + self.close_lag_us - self.dose_ms * 1000
@@ -68,7 +69,7 @@ class Opening:
 def openings(
     valve: tuple[int, int, int, int], doses_ms: Sequence[int], repeats: int, seed: int
 ) -> list[Opening]:
-    """Complete freezes with the link flooded from before the arming to after the end."""
+    """Complete freezes with the link flooded from before arming until after the end."""
     applicator, open_lag_us, close_lag_us, trim_ppm = valve
     scene = Scene(seed=seed)
     bench = scene.bench
@@ -114,15 +115,15 @@ def openings(
 
 
 def open_time_figures(repeats: int = 2) -> list[Figure]:
-    """Planned against measured, dose by dose."""
-    found = [
+    """Figures of measured against planned open time for each dose."""
+    freezes = [
         one
         for number, valve in enumerate(VALVES)
         for one in openings(valve, DOSES_MS, repeats, seed=100 * (number + 1))
     ]
     figures: list[Figure] = []
     for dose_ms in DOSES_MS:
-        these = [one for one in found if abs(one.dose_ms - dose_ms) <= 20]
+        these = [one for one in freezes if abs(one.dose_ms - dose_ms) <= 20]
         doses = sorted({one.dose_ms for one in these})
         shown = f"{doses[0] / 1000:g}" if len(doses) == 1 else f"{doses[0]}…{doses[-1]} m"
         figures.append(
@@ -136,29 +137,29 @@ def open_time_figures(repeats: int = 2) -> list[Figure]:
                 digits=3,
             )
         )
-    seconds = sum(one.gate_ns for one in found) / 1e9
+    seconds = sum(one.gate_ns for one in freezes) / 1e9
     figures.append(
         below(
             "  by the valve's lags and trim, against the dose",
-            max(abs(one.dose_off_us) for one in found),
+            max(abs(one.dose_off_us) for one in freezes),
             _LIMIT_US,
             "µs",
-            f"worst of {len(found)}",
+            f"worst of {len(freezes)}",
             f"{len(VALVES)} valves: lags 0…40 ms, trim −250…+37 ppm, one applicator each. "
-            f"Meanwhile {sum(one.flood_bytes for one in found) / seconds:.0f} bytes/s taken from "
+            f"Meanwhile {sum(one.flood_bytes for one in freezes) / seconds:.0f} bytes/s taken from "
             "the host (requests, noise, lines of up to 1 MB, wrong CRCs; more is always waiting) "
-            f"and {sum(one.screen_updates for one in found) / seconds:.1f} screen pages/s.",
+            f"and {sum(one.screen_updates for one in freezes) / seconds:.1f} screen pages/s.",
             digits=3,
         )
     )
-    delivered = [one for one in found if one.open_lag_us == 12_000]
-    off_ms = max((one.armature_ns / 1e6 - one.dose_ms for one in delivered), key=abs)
+    as_delivered = [one for one in freezes if one.open_lag_us == 12_000]
+    off_ms = max((one.armature_ns / 1e6 - one.dose_ms for one in as_delivered), key=abs)
     figures.append(
         Figure(
             "  simulated armature open, less the dose",
             "–",
             f"{off_ms:+.2f} ms",
-            f"worst of {len(delivered)}",
+            f"worst of {len(as_delivered)}",
             None,
             "Valve as delivered. A cold valve closes later than the lag that is set: only "
             "calibration narrows this.",
@@ -174,18 +175,18 @@ def open_time_figures(repeats: int = 2) -> list[Figure]:
 
 @dataclass(frozen=True)
 class Struck:
-    """The E-stop struck during a freeze."""
+    """Result of an E-stop during a freeze."""
 
     latency_ns: int
-    """From the contact's opening to gate low."""
+    """From the opening of the contact to gate low."""
     faults: tuple[int, ...]
-    """What the device then complained of, the E-stop itself included."""
+    """The faults that the device then reported, including the E-stop."""
 
 
 def estops(image: bytes, count: int, seed: int) -> list[Struck]:
-    """The E-stop struck at random moments of a freeze of 30 s.
+    """E-stops at random moments of a freeze of 30 s.
 
-    Of every three: one with the link idle, one flooded, one with the processor hung.
+    A third each with the link idle, the link flooded, and the processor hung.
     """
     scene = Scene(image, seed=seed)
     scene.switch_on()
@@ -209,12 +210,12 @@ def estops(image: bytes, count: int, seed: int) -> list[Struck]:
         bench.run_for(200)
         if host is not None:
             host.stop()
-        found = Struck(latency_ns, tuple(scene.ok("status")["faults"]))
-        out.append(found)
+        result = Struck(latency_ns, tuple(scene.ok("status")["faults"]))
+        out.append(result)
         bench.release("trigger")
         bench.estop_close()
         bench.run_for(100)
-        if len(found.faults) == 1:
+        if len(result.faults) == 1:
             scene.hold("select", 2_300)
             scene.until("READY")
         else:
@@ -224,7 +225,7 @@ def estops(image: bytes, count: int, seed: int) -> list[Struck]:
 
 
 def release_latencies_ns(image: bytes, count: int, seed: int) -> list[int]:
-    """From the trigger's first opening (it bounces) to gate low; every second one flooded."""
+    """From the first opening of the bouncing trigger to gate low; every second one flooded."""
     scene = Scene(image, seed=seed)
     bench = scene.bench
     scene.switch_on()
@@ -252,14 +253,14 @@ def release_latencies_ns(image: bytes, count: int, seed: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The loop stopped during a freeze."""
+    """Result of a stopped main loop during a freeze."""
 
     since_top_up_ns: int
     since_hang_ns: int
 
 
 def dead_man_latencies(image: bytes, count: int, seed: int) -> list[Stopped]:
-    """To supply low, the processor hung at a random moment, for 0.3 s or until the watchdog."""
+    """Times to supply low after a random hang of the processor, of 0.3 s or until the watchdog."""
     out: list[Stopped] = []
     top_ups: list[int] = []
     original = Runner.put
@@ -288,7 +289,7 @@ def dead_man_latencies(image: bytes, count: int, seed: int) -> list[Stopped]:
 
 
 def closing_figures(strikes: int = 75, releases: int = 60, hangs: int = 15) -> list[Figure]:
-    """E-stop, trigger and dead-man."""
+    """Figures of the closing latencies of E-stop, trigger and dead-man."""
     image = prepared(1, 30_000)
     struck = estops(image, strikes, seed=11)
     release = release_latencies_ns(image, releases, seed=12)

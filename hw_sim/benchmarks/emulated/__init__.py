@@ -1,14 +1,14 @@
-"""What is promised of real MicroPython, measured: `python -m hw_sim.benchmarks.emulated`.
+"""Benchmarks under real MicroPython on the emulated board: `python -m hw_sim.benchmarks.emulated`.
 
-One run on the emulated RP2040, four designs side by side under one load; `make bench-emulated`
+One run on the emulated RP2040 compares four designs under the same load; `make bench-emulated`
 writes docs/figures-emulated.md.
 
-    designs     what runs on the board: the load, three rivals, ours (MicroPython, not Python)
-    board       a board with the designs on it, or with the whole firmware; copies of either
-    freezing    how long the gate is open
-    closing     how soon it closes
-    device      start, memory, longest tick, log, and what the emulation costs
-    page        the page that is written
+    designs     programs for the board: the load, three alternatives, ours (MicroPython)
+    board       a board with the designs, or with the complete firmware; copies of either
+    freezing    open time of the gate
+    closing     closing latencies of the gate
+    device      start, memory, longest tick, log pull, and the cost of the emulation
+    page        the generated page
 
-May import the standard library, `hw_sim.emulator`, and of the other figures what is common.
+May import the standard library, `hw_sim.emulator`, and the shared parts of the other benchmarks.
 """

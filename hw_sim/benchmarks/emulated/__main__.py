@@ -1,8 +1,8 @@
 """`python -m hw_sim.benchmarks.emulated [--write FILE] [--phases N] [--jobs N] [--only WORD …]`
 
-Measures everything on the emulated board, two processes at a time, and prints the page, or writes
-it to FILE (only when all of it was measured). Takes some 4 minutes on two idle cores. Exit code:
-0 every bar reached, 1 one was missed, 2 the command line is wrong or the image is not there.
+Measures everything on the emulated board in two processes, and prints the page or writes it to FILE
+(complete runs only). Takes some 4 minutes on two idle cores. Exit code: 0 all limits met, 1 a limit
+missed, 2 wrong command line or missing image.
 May import the rest of this package and the standard library.
 """
 
@@ -36,7 +36,7 @@ _COMPLETE_AT = (10, 190)
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work for a process: what it is called, and what is called."""
+    """One measurement for a worker process."""
 
     group: str
     name: str
@@ -45,43 +45,43 @@ class Job:
 
 
 def jobs(phases: int, firmware: Path, treatments: int = _TREATMENTS) -> list[Job]:
-    """Everything but `cost`, which runs alone; the longest first."""
+    """All jobs except `cost`, which runs alone; the longest first."""
     weigh_at = tuple(n for n in _WEIGH_AT if n < treatments) + (treatments,)
-    found = [
+    work = [
         Job("series", f"{treatments} treatments", device.series,
-            (treatments, weigh_at, _COMPLETE_AT, _tell, firmware)),
+            (treatments, weigh_at, _COMPLETE_AT, _log, firmware)),
     ]  # fmt: skip
     for dose_ms in reversed(_DOSES_MS):
-        found.append(
+        work.append(
             Job("freezing", f"whole firmware, {dose_ms // 1000} s", freezing.time_treatment,
                 (dose_ms == _DOSES_MS[-1], phases, freezing.LAST_MS, firmware))
         )  # fmt: skip
         for design in freezing.DESIGNS:
-            found.append(
+            work.append(
                 Job("freezing", f"{design}, {dose_ms // 1000} s", freezing.time_design,
                     (design, dose_ms, True, phases, freezing.LAST_MS, firmware))
             )  # fmt: skip
     for design in freezing.DESIGNS:
-        found.append(
+        work.append(
             Job("freezing", f"{design}, 10 s, no load", freezing.time_unloaded,
                 (design, _DOSES_MS[0], max(3, phases // 2), firmware))
         )  # fmt: skip
-    found.append(Job("cost", "profile", device.profiled, (8, firmware)))
+    work.append(Job("cost", "profile", device.profiled, (8, firmware)))
     for doing in closing.DOINGS:
-        found.append(Job("closing", doing, closing.latencies, (doing, phases, firmware)))
-    found.append(Job("closing", "whole firmware", closing.firmware_latencies, (phases, firmware)))
+        work.append(Job("closing", doing, closing.latencies, (doing, phases, firmware)))
+    work.append(Job("closing", "whole firmware", closing.firmware_latencies, (phases, firmware)))
     for unused in device.LAYOUTS:
-        found.append(
+        work.append(
             Job("device", f"longest tick, {unused} unused globals", device.freezing_ticks,
                 (3_000, firmware, unused))
         )  # fmt: skip
-    found.append(Job("device", "start", device.start, (firmware,)))
-    found.append(Job("device", "capacity", device.capacity, (64_000, firmware)))
-    return found
+    work.append(Job("device", "start", device.start, (firmware,)))
+    work.append(Job("device", "capacity", device.capacity, (64_000, firmware)))
+    return work
 
 
 def take(measured: Measured, job: Job, result: Any) -> None:
-    """Put a job's result where it belongs."""
+    """Store a job's result by its type."""
     if isinstance(result, freezing.Timing):
         measured.timings.append(result)
     elif isinstance(result, device.Series):
@@ -100,7 +100,7 @@ def take(measured: Measured, job: Job, result: Any) -> None:
         measured.latencies.extend(result)
 
 
-def _tell(text: str) -> None:
+def _log(text: str) -> None:
     print(f"          {text}", file=sys.stderr, flush=True)
 
 
@@ -109,20 +109,20 @@ def _timed(job: Job) -> tuple[Any, float]:
     return job.work(*job.arguments), time.perf_counter() - began_s
 
 
-def _in_short(result: Any) -> str:
+def _summary(result: Any) -> str:
     if isinstance(result, freezing.Timing):
         return f"{page.amount(result.least_us, True)} … {page.amount(result.most_us, True)}"
     return ""
 
 
 def measure(work: Sequence[Job], processes: int, cost_first: Path | None) -> Measured:
-    """Run all jobs, `processes` at a time. What fails is a missed row."""
+    """Run all jobs, `processes` at a time. A failed job gives a missed row."""
     measured = Measured()
     began_s = time.perf_counter()
     if cost_first is not None:
-        _tell("one treatment alone, for its time")
+        _log("running time of one treatment alone")
         measured.cost = device.cost(cost_first)
-        _tell(f"{measured.cost.wall_s:.0f} s")
+        _log(f"{measured.cost.wall_s:.0f} s")
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         futures: dict[Future[tuple[Any, float]], Job] = {
@@ -130,17 +130,17 @@ def measure(work: Sequence[Job], processes: int, cost_first: Path | None) -> Mea
         }
         for number, future in enumerate(as_completed(futures), 1):
             job = futures[future]
-            said = ""
+            outcome = ""
             try:
                 result, took_s = future.result()
                 take(measured, job, result)
-                said = f"{took_s:4.0f} s  {_in_short(result)}"
+                outcome = f"{took_s:4.0f} s  {_summary(result)}"
             except Exception as error:
                 measured.failures.append((f"{job.group}: {job.name}", str(error)))
-                said = f"FAILED: {error}"
+                outcome = f"FAILED: {error}"
             print(
                 f"{time.perf_counter() - began_s:5.0f} s  {number:2}/{len(work)}  "
-                f"{job.group}: {job.name}  {said}",
+                f"{job.group}: {job.name}  {outcome}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -148,7 +148,7 @@ def measure(work: Sequence[Job], processes: int, cost_first: Path | None) -> Mea
 
 
 def version_of(firmware: Path) -> str:
-    """The firmware's files in twelve hexadecimal digits: SHA-256 over names and contents."""
+    """Identifies the firmware: the first twelve digits of SHA-256 over file names and contents."""
     digest = hashlib.sha256()
     for path in sorted(firmware.rglob("*.py")):
         digest.update(path.relative_to(firmware).as_posix().encode() + b"\0" + path.read_bytes())
@@ -160,19 +160,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m hw_sim.benchmarks.emulated", description=__doc__
     )
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
-    parser.add_argument("--phases", type=int, default=20, help="of each measurement (20)")
-    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (2)")
-    parser.add_argument("--treatments", type=int, default=_TREATMENTS, help="in a row (200)")
-    parser.add_argument("--only", nargs="+", choices=GROUPS, help="some groups only")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="output file of the page")
+    parser.add_argument("--phases", type=int, default=20, help="phases per measurement (20)")
+    parser.add_argument("--jobs", type=int, default=2, help="number of parallel processes (2)")
+    parser.add_argument("--treatments", type=int, default=_TREATMENTS, help="in the series (200)")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, help="measure only these groups")
     parser.add_argument("--firmware", type=Path, default=FIRMWARE, help="another firmware folder")
     args = parser.parse_args(argv)
     if args.write and (args.only or args.phases < 10 or args.treatments < _TREATMENTS):
-        parser.error("--write takes a whole run: all groups, 10 phases or more, 200 treatments")
+        parser.error("--write needs a complete run: all groups, 10 phases or more, 200 treatments")
     try:
         micropython.find_image()
     except (micropython.ImageMissing, micropython.ImageWrong) as error:
-        print(f"{error}\nTo get it: make micropython", file=sys.stderr)
+        print(f"{error}\nTo download it: make micropython", file=sys.stderr)
         return 2
     where = machine()
     groups = args.only or GROUPS
@@ -190,8 +190,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.write:
         args.write.write_text(text, encoding="utf-8")
         for one in missed:
-            print(f"MISSED: {one.what}: {one.measured}, asked {one.asked}. {one.note}")
-        print(f"{args.write} written; {len(missed)} bars missed", file=sys.stderr)
+            print(f"MISSED: {one.what}: {one.measured}, limit {one.asked}. {one.note}")
+        print(f"{args.write} written; {len(missed)} limits missed", file=sys.stderr)
     else:
         print(text, end="")
     return 1 if missed else 0

@@ -1,8 +1,8 @@
-"""The emulated board for measurements: with the designs on it, or with the whole firmware.
+"""The emulated board for measurements, with the designs or with the complete firmware.
 
-May import the standard library, `hw_sim.emulator` and what that is made of. A board that has been
-booted once is copied with its process (`branch`): each copy goes on from the same moment, and what
-it does is lost with it.
+May import the standard library, `hw_sim.emulator` and its dependencies. A booted board is copied by
+forking the process (`branch`): each copy continues from the same moment, and its changes are
+discarded.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ T = TypeVar("T")
 
 
 def branch(work: Callable[[], T]) -> T:
-    """`work()`, done in a copy of this process that ends with it. NotAsExpected if it fails there.
+    """Return `work()`, executed in a forked copy of this process. NotAsExpected if it fails there.
 
-    The result must be something that pickle takes.
+    The result must be picklable.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        # Python 3.12 warns where there are threads (a test runner's); the copy uses none of them.
+        # Python 3.12 warns if there are threads (of a test runner); the copy does not use them.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
@@ -79,23 +79,23 @@ class Edges:
             self.seen.append((t_ns, signal, int(value)))
 
     def first(self, signal: str, level: int, after_ns: int = -1) -> int | None:
-        """When `signal` first went to `level` after `after_ns`."""
+        """Time of the first edge of `signal` to `level` after `after_ns`."""
         for t_ns, name, value in self.seen:
             if name == signal and value == level and t_ns > after_ns:
                 return t_ns
         return None
 
     def wait(self, signal: str, level: int, timeout_ms: float, after_ns: int = -1) -> int:
-        """As `first`, letting time pass. NotAsExpected when it does not come."""
+        """As `first`, running the bench until the edge. NotAsExpected on time-out."""
         self._bench.run_until(lambda: self.first(signal, level, after_ns) is not None, timeout_ms)
-        found = self.first(signal, level, after_ns)
-        if found is None:
+        t_ns = self.first(signal, level, after_ns)
+        if t_ns is None:
             raise NotAsExpected(f"{signal} did not go to {level} within {timeout_ms:g} ms")
-        return found
+        return t_ns
 
 
 class Station:
-    """A board that runs `designs/station.py`, with the firmware's valve.py beside it."""
+    """A board that runs `designs/station.py` with the firmware's valve.py."""
 
     def __init__(self, firmware: Path = FIRMWARE, seed: int = 1) -> None:
         files = {"main.py": _MAIN}
@@ -115,17 +115,17 @@ class Station:
     # -- the port
 
     def order(self, text: str) -> None:
-        """Send an order."""
+        """Send a command to the station."""
         self.bench.host_write(text.encode() + b"\n")
 
     def received(self) -> list[bytes]:
-        """All lines so far."""
-        *whole, self._part = (self._part + self.bench.host_read()).split(b"\n")
-        self.lines += [line.rstrip(b"\r") for line in whole]
+        """All lines received so far."""
+        *complete, self._part = (self._part + self.bench.host_read()).split(b"\n")
+        self.lines += [line.rstrip(b"\r") for line in complete]
         return self.lines
 
     def line(self, start: bytes, timeout_ms: float) -> bytes:
-        """Wait for a line that begins with `start`. NotAsExpected when none comes."""
+        """Wait for a line that begins with `start`. NotAsExpected on time-out."""
 
         def there() -> bool:
             return any(line.startswith(start) for line in self.received())
@@ -135,12 +135,12 @@ class Station:
         return next(line for line in self.lines if line.startswith(start))
 
     def ask(self, rows: int) -> None:
-        """One request to the load; `rows` sets how much it has to do and to send."""
+        """Send one request to the load; `rows` sets its amount of work and output."""
         self.asked += 1
         self.bench.host_write(b'{"id":%d,"rows":%d}\n' % (self.asked, rows))
 
     def keep_asking(self) -> None:
-        """A request every 40 ms from now on, of 0 to 3 rows in turn."""
+        """Send a request every 40 ms from now on, with 0 to 3 rows in turn."""
         self.ask(self.asked % 4)
         self.bench.clock.call_after(_ASK_EVERY_NS, self.keep_asking)
 
@@ -150,7 +150,7 @@ _FLOOD_AHEAD_BYTES = 256
 
 
 class Device(BenchOperator[EmulatedBench]):
-    """A board that runs the whole firmware, and its operator."""
+    """A board that runs the complete firmware, and its operator."""
 
     def __init__(
         self,
@@ -167,16 +167,16 @@ class Device(BenchOperator[EmulatedBench]):
         )
 
     def switch_on(self) -> float:
-        """From no power to READY; how long that took, ms."""
+        """Power on and wait for READY. Returns the time in ms."""
         began_ms = self.bench.now_ms
         self.bench.power_on()
         self.until("READY", timeout_ms=6_000)
         return self.bench.now_ms - began_ms
 
     def choose(self, longest: bool) -> None:
-        """The shortest or the longest dose (10 s, 30 s) that the applicator fitted can give.
+        """Set the shortest or the longest dose (10 s, 30 s) of the fitted applicator.
 
-        The device is asked for more depth than it takes, and says in its refusal what it takes.
+        A depth out of range is requested first; the refusal contains the limits.
         """
         try:
             self.ok("set", key="depth_um", value=20_000)
@@ -189,12 +189,12 @@ class Device(BenchOperator[EmulatedBench]):
             self.bench.press(button)
 
     def finish(self) -> None:
-        """From DONE to READY, when its records are written: a short press meanwhile is not seen."""
+        """Go from DONE to READY, once the records are written: before, a short press is missed."""
         self.wait(300)
         super().finish()
 
     def stop_flood(self) -> None:
-        """End the flood, and let the device take in what is under way."""
+        """End the flood, and let the device process the buffered data."""
         self.flood.stop(30_000, settle_ms=200)
 
 

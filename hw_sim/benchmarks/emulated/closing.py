@@ -1,7 +1,7 @@
-"""How soon the gate closes when the E-stop is struck or the trigger let go.
+"""Closing latencies of the gate after an E-stop or a release of the trigger.
 
 May import the standard library and the rest of this package. The board is copied while the gate
-is open and the processor at work; every copy strikes at another moment.
+is open and the processor busy; each copy opens the contact at another moment.
 """
 
 from __future__ import annotations
@@ -29,38 +29,38 @@ DOINGS = {
     "deaf": "interrupts off for 40 ms at a time",
     "hang": "hung, interrupts off",
 }
-# The whole firmware cannot be told what to do: its host floods it, or the processor is stopped.
+# The complete firmware has no test commands: its host floods it, or the processor is stopped.
 FIRMWARE_DOINGS = {"rest": "link idle", "work": "link flooded", "hang": "hung"}
 LIMIT_MS = 150.0
-_PHASE_MS = 3.370211  # no multiple of any rhythm, not even of the PIO program's 2 us
+_PHASE_MS = 3.370211  # no multiple of any period, not even of the PIO program's 2 us
 
 
 @dataclass(frozen=True)
 class Latency:
-    """One closer, one contact, one thing that the processor does."""
+    """Closing latencies for one closer, one contact and one activity of the processor."""
 
     closer: str
     source: str
     doing: str
     ns: tuple[int | None, ...]
-    """From the contact's first opening to the gate low; None: not within `LIMIT_MS`."""
+    """From the contact's first opening to gate low; None: not within `LIMIT_MS`."""
     what: str = "gate"
-    """What fell: the gate, or (the dead-man) the supply."""
+    """The switch that opened: the gate, or (by the dead-man) the supply."""
 
     @property
     def closed(self) -> list[int]:
-        """Those that closed at all, ns."""
+        """Latencies of the moments that led to a closing, ns."""
         return [one for one in self.ns if one is not None]
 
     @property
     def worst_us(self) -> float | None:
-        """us; None when one did not close."""
+        """Worst latency, us; None if one did not close."""
         closed = self.closed
         return max(closed) / NS_PER_US if len(closed) == len(self.ns) else None
 
     @property
     def median_us(self) -> float | None:
-        """us; None when most did not close."""
+        """Median latency, us; None if most did not close."""
         if 2 * len(self.closed) <= len(self.ns):
             return None
         far = 10**15
@@ -70,7 +70,7 @@ class Latency:
 def _strike(
     bench: EmulatedBench, edges: Edges, source: str, signal: str, limit_ms: float
 ) -> int | None:
-    """Open a contact now; how long until `signal` is low, ns, or None."""
+    """Open a contact now. Returns the time until `signal` is low in ns, or None."""
     struck_ns = bench.clock.now_ns
     if source == "estop":
         bench.estop_open()
@@ -96,17 +96,17 @@ def _latency(station: Station, closer: str, source: str, doing: str, phases: int
         bench.run_for(phase * _PHASE_MS)
         return _strike(bench, edges, source, "VALVE_GATE", LIMIT_MS)
 
-    found = tuple(branch(partial(strike, phase)) for phase in range(phases))
-    return Latency(closer, source, doing, found)
+    latencies_ns = tuple(branch(partial(strike, phase)) for phase in range(phases))
+    return Latency(closer, source, doing, latencies_ns)
 
 
 def latencies(
     doing: str, phases: int, firmware: Path = FIRMWARE, closers: Sequence[str] = tuple(CLOSERS)
 ) -> list[Latency]:
-    """Strike `phases` times while the processor is at `doing`, on a board with only a closer.
+    """Open the contacts at `phases` moments while the processor is at `doing`, for each closer.
 
-    Where it is hung and only it could close, two moments must do: an endless loop takes 20 s a
-    second.
+    If the processor is hung and the closer depends on it, only two moments are used: emulating an
+    endless loop takes 20 s per second.
     """
     station = Station(firmware)
     out: list[Latency] = []
@@ -121,9 +121,9 @@ def latencies(
 
 
 def firmware_latencies(phases: int, firmware: Path = FIRMWARE) -> list[Latency]:
-    """The same on the whole firmware in a freeze: E-stop, and trigger.
+    """The same with the complete firmware in a freeze: E-stop and trigger.
 
-    "hang" stops the processor; then nobody looks at the trigger, and the dead-man drops SUPPLY.
+    "hang" stops the processor; the trigger is then not read, and the dead-man drops SUPPLY.
     """
     device = Device(firmware)
     device.switch_on()
@@ -152,7 +152,9 @@ def _firmware_latencies(device: Device, doing: str, phases: int) -> list[Latency
     out: list[Latency] = []
     for source in ("estop", "trigger"):
         signal = "VALVE_SUPPLY" if doing == "hang" and source == "trigger" else "VALVE_GATE"
-        found = tuple(branch(partial(strike, source, signal, phase)) for phase in range(phases))
+        latencies_ns = tuple(
+            branch(partial(strike, source, signal, phase)) for phase in range(phases)
+        )
         what = "supply" if signal == "VALVE_SUPPLY" else "gate"
-        out.append(Latency("firmware", source, doing, found, what))
+        out.append(Latency("firmware", source, doing, latencies_ns, what))
     return out

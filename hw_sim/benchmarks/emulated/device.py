@@ -1,8 +1,8 @@
-"""The whole firmware on the emulated board: start, memory, longest tick, log, and what it costs.
+"""The complete firmware on the emulated board: start, memory, longest tick, log pull, and cost.
 
-May import the standard library and the rest of this package. Where something is measured inside
-the device, `main.py` makes a subclass of the application, which looks at the clock and at the heap
-and does nothing else.
+May import the standard library and the rest of this package. For measurements inside the device,
+`main.py` is changed to create a subclass of the application that reads clock and heap, and does
+nothing else.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from hw_sim.image import micropython
 
 SHORT_MS = 300
 SETTLED_MS = 300
-"""From READY until its screen has been sent and the device has collected its memory."""
-_WINDOW = 4  # requests under way at once, as `cryo log pull` has them
+"""Time from READY until its screen has been sent and the garbage collection is done."""
+_WINDOW = 4  # concurrent requests, as in `cryo log pull`
 _MAX_FREE = re.compile(rb"max free sz: (\d+)")
 _BLOCK_BYTES = 16
 LAYOUTS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
 """Numbers of unused globals in main.py: each shifts what the heap holds and where."""
 
-# Lands on the board beside the application.
+# Copied to the board next to the application.
 _MEASURED = b"""
 import gc
 import micropython
@@ -69,10 +69,10 @@ _MAKES_MEASURED = b"from measured import measured; app = measured(App)(Board())"
 
 
 def measuring(firmware: Path, unused_globals: int = 0) -> dict[str, bytes]:
-    """What differs on a board that is measured from within: `main.py`, and a subclass.
+    """Changed files of a board that measures itself: `main.py`, and the subclass.
 
     `unused_globals` are added to main.py: nothing reads them, but the heap's layout changes.
-    NotAsExpected when main.py does not make the application as it used to.
+    NotAsExpected if main.py does not create the application in the expected way.
     """
     main = (firmware / "main.py").read_bytes()
     if main.count(_MAKES_APP) != 1:
@@ -91,15 +91,15 @@ def measuring(firmware: Path, unused_globals: int = 0) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Start:
-    """From power to READY, the unchanged firmware."""
+    """Start of the unchanged firmware, from power-on to READY."""
 
     ready_ms: float
     heap_free: int
-    """By `status`, once READY has settled: what has not been collected since counts as used."""
+    """Free heap by `status` after the settling time in READY; uncollected garbage is not free."""
 
 
 def start(firmware: Path = FIRMWARE) -> Start:
-    """Switch on a board with a fresh file system."""
+    """Measure the start of a board with a new file system."""
     device = Device(firmware)
     ready_ms = device.switch_on()
     device.bench.run_for(SETTLED_MS)
@@ -111,21 +111,21 @@ def start(firmware: Path = FIRMWARE) -> Start:
 
 @dataclass(frozen=True)
 class Weighed:
-    """The heap after so many treatments, collected first."""
+    """The heap after a number of treatments and a garbage collection."""
 
     treatments: int
     free: int
     largest: int
-    """The largest piece, bytes."""
+    """Largest free block, bytes."""
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """The journal over the emulated USB port."""
+    """Result of a pull of the journal over the emulated USB port."""
 
     records: int
     seconds: float
-    """Emulated, from the first request to the last reply."""
+    """Emulated time from the first request to the last reply."""
     received_bytes: int
     requests: int
     record_bytes: int = 64
@@ -133,11 +133,11 @@ class Pulled:
 
 @dataclass(frozen=True)
 class Series:
-    """Many treatments on one board without a restart."""
+    """Result of many treatments on one board without a restart."""
 
     weighed: tuple[Weighed, ...]
     complete: int
-    """How many of them went to their end; the others ended with the trigger's release."""
+    """Number of complete treatments; the others ended with the trigger's release."""
     seconds: float
     pulled: Pulled
     faults: tuple[int, ...]
@@ -147,8 +147,8 @@ def _weigh(device: Device, treatments: int) -> Weighed:
     free = int(device.ok("weigh")["free"])
     device.bench.run_for(20)
     device.bench.events()
-    pieces = [int(found[1]) for line in device.bench.noise if (found := _MAX_FREE.search(line))]
-    return Weighed(treatments, free, pieces[-1] * _BLOCK_BYTES)
+    blocks = [int(match[1]) for line in device.bench.noise if (match := _MAX_FREE.search(line))]
+    return Weighed(treatments, free, blocks[-1] * _BLOCK_BYTES)
 
 
 def series(
@@ -158,11 +158,11 @@ def series(
     tell: Callable[[str], None] = lambda _: None,
     firmware: Path = FIRMWARE,
 ) -> Series:
-    """So many treatments; all but those of `complete_at` (numbers from 1) end after 0.3 s."""
+    """Run `treatments`; all except those in `complete_at` (numbers from 1) end after 0.3 s."""
     device = Device(firmware, files=measuring(firmware))
     bench = device.bench
     device.switch_on()
-    device.change("screening", 0)  # its pages would double what each treatment takes
+    device.change("screening", 0)  # its pages would double the running time
     began_ms = bench.now_ms
     weighed: list[Weighed] = []
     for number in range(1, treatments + 1):
@@ -187,7 +187,7 @@ def series(
 
 
 def pull(device: Device) -> Pulled:
-    """All records, with as many requests under way as the host's `log pull` has."""
+    """Pull all records, with as many concurrent requests as the host's `log pull`."""
     bench = device.bench
     head = int(device.ok("hello")["log_head"])
     bench.run_for(50)
@@ -208,7 +208,7 @@ def pull(device: Device) -> Pulled:
 class Ticks:
     """Ticks of a shot, from the supply's rise until the valve is proved closed.
 
-    The one after that is not counted: it writes the record, and flash takes 45 ms.
+    The tick after that is excluded: it writes the record, which takes 45 ms in flash.
     """
 
     count: int
@@ -234,56 +234,56 @@ def freezing_ticks(
     bench.release("trigger")
     device.until("DONE", timeout_ms=2_000)
     device.stop_flood()
-    found = device.ok("weigh")
-    return Ticks(int(found["ticks"]), int(found["longest_us"]), device.flood.bytes, unused_globals)
+    reply = device.ok("weigh")
+    return Ticks(int(reply["ticks"]), int(reply["longest_us"]), device.flood.bytes, unused_globals)
 
 
 # -- the link -------------------------------------------------------------------------------------
 
 
 def capacity(bytes_sent: int = 64_000, firmware: Path = FIRMWARE) -> float:
-    """Bytes a second that MicroPython sends over the emulated port when it does nothing else."""
+    """Bytes per second that MicroPython sends over the emulated port without other work."""
     station = Station(firmware)
     bench = station.bench
     bench.host_read()
     station.order(f"capacity {bytes_sent}")
-    got = bytearray()
+    received = bytearray()
 
-    def some() -> bool:
-        got.extend(bench.host_read())
-        return bool(got)
+    def started() -> bool:
+        received.extend(bench.host_read())
+        return bool(received)
 
-    def all_of_it() -> bool:
-        some()
-        return len(got) >= bytes_sent
+    def complete() -> bool:
+        started()
+        return len(received) >= bytes_sent
 
-    if not bench.run_until(some, 1_000, 0.1):
+    if not bench.run_until(started, 1_000, 0.1):
         raise NotAsExpected("nothing was sent")
-    began_ns, before = bench.clock.now_ns, len(got)
-    if not bench.run_until(all_of_it, 20_000, 0.5):
-        raise NotAsExpected(f"{len(got)} of {bytes_sent} bytes were sent")
-    return (len(got) - before) / ((bench.clock.now_ns - began_ns) / 1e9)
+    began_ns, before = bench.clock.now_ns, len(received)
+    if not bench.run_until(complete, 20_000, 0.5):
+        raise NotAsExpected(f"{len(received)} of {bytes_sent} bytes were sent")
+    return (len(received) - before) / ((bench.clock.now_ns - began_ns) / 1e9)
 
 
-# -- what it costs --------------------------------------------------------------------------------
+# -- cost of the emulation ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A whole treatment of 10 s, and the time of this computer that it took."""
+    """Running time of a complete treatment of 10 s on this computer."""
 
     emulated_s: float
     wall_s: float
     processor_s: float
     cycles: int
-    """Of the emulated processor, while it was not asleep."""
+    """Cycles of the emulated processor without sleep."""
     dose_ms: int
     armed_wall_s: float
-    """Of `wall_s`, until the device was armed: start and purge."""
+    """Part of `wall_s` until the device was armed: start and purge."""
 
 
 def _treatment(firmware: Path) -> tuple[float, int, int, float]:
-    """(emulated s, cycles awake, dose in ms, `time.perf_counter` when it was armed)."""
+    """(emulated s, cycles without sleep, dose in ms, `time.perf_counter` at arming)."""
     device = Device(firmware)
     bench = device.bench
     device.switch_on()
@@ -303,7 +303,7 @@ def _treatment(firmware: Path) -> tuple[float, int, int, float]:
 
 
 def cost(firmware: Path = FIRMWARE) -> Cost:
-    """Power-on, a press of UP and of DOWN, arming, the freeze to its end, READY, the records."""
+    """Measure power-on, UP and DOWN, arming, a complete freeze, READY, and reading the records."""
     began_s, processor_s = time.perf_counter(), time.process_time()
     emulated_s, cycles, dose_ms, armed_s = _treatment(firmware)
     return Cost(
@@ -317,7 +317,7 @@ def cost(firmware: Path = FIRMWARE) -> Cost:
 
 
 def profiled(top: int = 8, firmware: Path = FIRMWARE) -> tuple[tuple[str, float, int], ...]:
-    """The same under cProfile: where the time goes (own time, without what is called)."""
+    """Profile the same treatment: functions by their own time, without callees."""
     profile = cProfile.Profile()
     profile.runcall(_treatment, firmware)
     stats: Any = pstats.Stats(profile)

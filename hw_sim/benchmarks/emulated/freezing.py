@@ -1,10 +1,10 @@
-"""How long the gate is open: four designs under the same load, and a whole treatment.
+"""Open time of the gate: four designs under the same load, and a complete treatment.
 
 May import the standard library and the rest of this package. A freeze is run once up to its last
-second; there the board is copied, and in every copy the load goes on in another phase: the host
-asks for a different amount of work, so that screen, link and collector fall differently on the
-end of the freeze. What happens earlier cannot move the end: every design goes by a clock that has
-been running since the gate opened.
+second. There the board is copied, and in each copy the load continues in another phase: the host
+requests a different amount of work, so that screen, link and collector have a different timing at
+the end of the freeze. Earlier events cannot move the end, because every design uses a clock that
+runs from the opening of the gate.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ LAST_MS = 1_000
 
 @dataclass(frozen=True)
 class Timing:
-    """One design, one dose, one load."""
+    """Result for one design, dose and load."""
 
     design: str
     dose_ms: int
     loaded: bool
     planned_us: int
     off_ns: tuple[int, ...]
-    """Measured less planned, one for each phase."""
+    """Measured minus planned, one for each phase."""
     steps: int
-    """Screen pages sent meanwhile: a measure of the load."""
+    """Number of screen pages sent during the freeze: a measure of the load."""
     answers: int
 
     @property
@@ -49,7 +49,7 @@ class Timing:
 
     @property
     def median_us(self) -> float:
-        """us."""
+        """The median closing, us."""
         return median(self.off_ns) / NS_PER_US
 
     @property
@@ -59,12 +59,12 @@ class Timing:
 
     @property
     def spread_us(self) -> float:
-        """Latest less earliest, us."""
+        """Latest minus earliest closing, us."""
         return self.most_us - self.least_us
 
     @property
     def worst_us(self) -> float:
-        """The largest deviation to either side, us."""
+        """The largest deviation in either direction, us."""
         return max(abs(self.least_us), abs(self.most_us))
 
 
@@ -76,14 +76,14 @@ def time_design(
     last_ms: float = LAST_MS,
     firmware: Path = FIRMWARE,
 ) -> Timing:
-    """One design's freeze, `phases` times from its last `last_ms` on."""
+    """Measure one design's freeze, with `phases` copies of its last `last_ms`."""
     return freeze_on(Station(firmware), design, dose_ms, loaded, phases, last_ms)
 
 
 def freeze_on(
     station: Station, design: str, dose_ms: int, loaded: bool, phases: int, last_ms: float
 ) -> Timing:
-    """`time_design` on a board that has been started; it is used up."""
+    """As `time_design`, on a started board; the board cannot be reused."""
     bench, edges = station.bench, station.edges
     station.order(f"freeze {design} {dose_ms} {'load' if loaded else 'idle'}")
     opened_ns = edges.wait("VALVE_GATE", 1, 2_000)
@@ -93,7 +93,7 @@ def freeze_on(
     bench.run_for(dose_ms - last_ms - (bench.clock.now_ns - opened_ns) / 1e6)
 
     def end(phase: int) -> tuple[int, int, int]:
-        # Without a load nothing can be shifted but by what the freeze's beginning was.
+        # Without load there is nothing to shift; only the start of the freeze matters.
         for number in range(phase if loaded else 0):
             station.ask(number % 7)
         closed_ns = edges.wait("VALVE_GATE", 0, last_ms + 500, opened_ns)
@@ -106,27 +106,26 @@ def freeze_on(
 
 
 def time_unloaded(design: str, dose_ms: int, phases: int, firmware: Path = FIRMWARE) -> Timing:
-    """One design's freeze with nothing else to do; begun at `phases` different moments.
+    """Measure one design's freeze without load, started at `phases` different moments.
 
-    The moments differ by a bit more than a tenth of a millisecond each, which is what a clock that
-    counts milliseconds cannot see.
+    The moments differ by 0.137 ms each, which a clock that counts milliseconds cannot resolve.
     """
     station = Station(firmware)
 
-    def whole(phase: int) -> int:
+    def complete(phase: int) -> int:
         bench, edges = station.bench, station.edges
         bench.run_for(5 + phase * 0.137)
         station.order(f"freeze {design} {dose_ms} idle")
         opened_ns = edges.wait("VALVE_GATE", 1, 2_000)
         return edges.wait("VALVE_GATE", 0, dose_ms + 500, opened_ns) - opened_ns
 
-    lengths = [branch(partial(whole, phase)) for phase in range(phases)]
+    lengths = [branch(partial(complete, phase)) for phase in range(phases)]
     off_ns = tuple(length - dose_ms * 1_000_000 for length in lengths)
     return Timing(design, dose_ms, False, dose_ms * 1000, off_ns, 0, 0)
 
 
 def planned(device: Device) -> tuple[int, int]:
-    """(dose in ms, planned gate time in us) of the newest `armed` record of the journal."""
+    """(dose in ms, planned gate time in us) from the newest `armed` record of the journal."""
     record = newest(device.bench.log(), ARMED)
     if record is None:
         raise NotAsExpected("the journal has no record of an arming")
@@ -136,7 +135,7 @@ def planned(device: Device) -> tuple[int, int]:
 def time_treatment(
     longest: bool, phases: int, last_ms: float = LAST_MS, firmware: Path = FIRMWARE
 ) -> Timing:
-    """A treatment by the whole firmware, the link flooded from before the trigger on."""
+    """Measure a treatment by the complete firmware, the link flooded from before the trigger on."""
     device = Device(firmware)
     bench, edges = device.bench, device.edges
     device.switch_on()

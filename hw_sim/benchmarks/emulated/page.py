@@ -1,6 +1,6 @@
-"""docs/figures-emulated.md from what was measured. Pure: measures nothing.
+"""Generator of docs/figures-emulated.md from the measurements. Pure: measures nothing.
 
-May import the standard library and what the measurements return.
+May import the standard library and the result types of the measurements.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CLOCK_HZ = 125e6
 
 @dataclass
 class Measured:
-    """Everything of one run; what is missing was not measured."""
+    """All results of one run; missing ones were not measured."""
 
     timings: list[Timing] = field(default_factory=list[Timing])
     latencies: list[Latency] = field(default_factory=list[Latency])
@@ -40,7 +40,7 @@ class Measured:
     cost: device.Cost | None = None
     profile: Sequence[tuple[str, float, int]] = ()
     failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """(what, why)."""
+    """(measurement, reason)."""
 
 
 def _spread(ticks: Sequence[device.Ticks]) -> str:
@@ -50,7 +50,7 @@ def _spread(ticks: Sequence[device.Ticks]) -> str:
 
 
 def amount(us: float, sign: bool = False) -> str:
-    """A time in the unit that reads best."""
+    """A time in µs or ms, whichever is more readable."""
     plus = "+" if sign and us > 0 else ""
     if abs(us) < _US_IN_MS:
         return f"{plus}{us:.1f} µs".replace("-", "−")
@@ -58,7 +58,7 @@ def amount(us: float, sign: bool = False) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table; the first `left` columns are words, the others numbers."""
+    """A Markdown table; the first `left` columns are text, the others numbers."""
     rule = ["---"] * left + ["---:"] * (len(head) - left)
     lines = [head, rule, *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
@@ -68,7 +68,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
 
 
 def figures(m: Measured) -> list[Figure]:
-    """What is asked, and whether it is reached."""
+    """All figures with their acceptance limits."""
     return [
         *_freeze_bars(m),
         *_stop_bars(m),
@@ -270,7 +270,7 @@ def _device_bars(m: Measured) -> list[Figure]:
 
 
 def _journal_index(records: int) -> int:
-    """By how many bytes the list of the journal's files has grown since there was one."""
+    """Growth in bytes of the list of the journal's files since its first entry."""
     places = 4  # what MicroPython's list begins with
     while places < records / _FILE_RECORDS:
         places *= 2
@@ -370,7 +370,7 @@ rp2040py's count of cycles. No valve was moved.
 
 
 def markdown(m: Measured, where: str) -> str:
-    """The whole page. `where`: a sentence on when, on what computer and from which files."""
+    """The text of the page. `where`: a sentence on date, computer and files."""
     parts = [_HEAD.format(where=where), figure_table.markdown(figures(m))]
     if m.timings:
         loaded = next((t for t in m.timings if t.loaded and t.design != "firmware"), None)

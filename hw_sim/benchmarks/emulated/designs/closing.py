@@ -1,8 +1,8 @@
-"""The gate held open until the E-stop or the trigger closes it; the processor is kept busy.
+"""The gate is open until the E-stop or the trigger closes it, while the processor is busy.
 
-Who closes: a soft `Pin.irq`, a hard one, or this project's valve.py (whose state machine looks at
-the E-stop by itself). What the processor does meanwhile: nothing, the load, nothing but
-collecting, or it has its interrupts off. Runs on MicroPython: may import gc, machine, time.
+The gate is closed by a soft `Pin.irq`, a hard one, or this project's valve.py (whose state machine
+reads the E-stop in hardware). The processor is idle, runs the load, collects garbage, or has its
+interrupts off. Runs on MicroPython: may import gc, machine, time.
 """
 
 import gc
@@ -16,7 +16,7 @@ OFF_US = 40_000
 
 
 class Irq:
-    """An interrupt of a pin closes the gate: hard ones at once, soft ones when they may run."""
+    """A pin interrupt closes the gate: a hard one immediately, a soft one when it is scheduled."""
 
     def __init__(self, gate, pin, edge, hard):
         self._off = gate.off
@@ -27,26 +27,26 @@ class Irq:
 
 
 def rest(load):
-    """Do nothing."""
+    """Sleep only."""
     while True:
         sleep_ms(TICK_MS)
 
 
 def work(load):
-    """The load."""
+    """Run the load."""
     while True:
         load.step()
         sleep_ms(TICK_MS)
 
 
 def collect(load):
-    """Nothing but collecting."""
+    """Collect garbage continuously."""
     while True:
         gc.collect()
 
 
 def deaf(load):
-    """Interrupts off for 40 ms, and on again for a moment: a long critical section."""
+    """Interrupts off for 40 ms, then on for 1 ms: long critical sections."""
     while True:
         state = machine.disable_irq()
         begin_us = ticks_us()
@@ -57,7 +57,7 @@ def deaf(load):
 
 
 def hang(load):
-    """Interrupts off, and never on again."""
+    """Interrupts off permanently."""
     machine.disable_irq()
     while True:
         pass

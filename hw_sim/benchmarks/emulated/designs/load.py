@@ -1,11 +1,10 @@
-"""What a treatment's processor has to do besides timing; the same for every design.
+"""The processor's work besides timing during a treatment; the same for every design.
 
-One `step` every pass of the loop: the link is read and answered (JSON), a reading is taken and
-remembered (objects are allocated, and from time to time the collector must run), a page of the
-screen is redrawn and sent (3 ms on the bus). Every eighth step collects, as MicroPython's
-documentation advises those who must not be surprised by the collector. It holds as much memory as
-an application of this size does. Runs on MicroPython: may import framebuf, gc, json, machine,
-select, sys.
+One `step` in each pass of the loop: read and answer the link (JSON), take and store a reading
+(which allocates, so that the collector must run from time to time), redraw and send a page of the
+screen (3 ms on the bus). Every eighth step collects garbage, as MicroPython's documentation
+recommends for predictable timing. It holds as much memory as an application of this size. Runs on
+MicroPython: may import framebuf, gc, json, machine, select, sys.
 """
 
 import gc
@@ -30,7 +29,7 @@ _BYTES_A_STEP = 64
 
 
 class Idle:
-    """No load at all."""
+    """No load."""
 
     steps = 0
 
@@ -62,7 +61,7 @@ class Load:
         ]
         self._i2c.writeto(_SCREEN, _START)
         self._i2c.writeto(_SCREEN, _LIGHT)
-        # What an application of this size holds: tables, modules, objects.
+        # Memory of an application of this size: tables, modules, objects.
         self._held = [(i, [i, i + 1, i + 2], f"word {i}") for i in range(_HELD_OBJECTS)]
         self._readings = {}
 
@@ -88,7 +87,7 @@ class Load:
             request = json.loads(bytes(self._line[: self._length]))
             self._length = 0
             reply = {"id": request["id"], "steps": self.steps, "pressure": self._adc.read_u16()}
-            # The longer answer that one request asks for shifts everything that follows.
+            # The longer answer to one request shifts the timing of everything that follows.
             reply["rows"] = [(row, f"row {row}") for row in range(request["rows"])]
             self._out.write(json.dumps(reply) + "\n")
             self.replies += 1
@@ -114,11 +113,11 @@ class Load:
         self._i2c.writeto(_SCREEN, self._page)
 
     def weigh(self, steps=_PAGES - 1):
-        """(bytes allocated a step, bytes free after a collection), without the link."""
+        """(bytes allocated per step, bytes free after a collection), without the link."""
         gc.collect()
         free = gc.mem_free()
         gc.disable()
-        for _ in range(steps):  # of eight pages, all but the first, which would collect
+        for _ in range(steps):  # all of the eight pages except the first, which would collect
             self.steps += 1
             self._remember()
             self._show()

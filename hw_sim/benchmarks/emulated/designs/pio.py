@@ -1,6 +1,6 @@
 """A freeze timed by this project's own valve.py, as the application uses it.
 
-Runs on MicroPython: may import time, and cryo.valve as it stands in the firmware.
+Runs on MicroPython: may import time, and the firmware's cryo.valve.
 """
 
 from time import sleep_ms

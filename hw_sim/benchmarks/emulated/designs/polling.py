@@ -1,8 +1,7 @@
 """A freeze timed by `time.ticks_us`, polled between the steps of the work.
 
-The gate is closed first of all when the time is up. With more than 20 ms left the loop sleeps
-between two steps instead of polling, which changes nothing at the end. Runs on MicroPython: may
-import time.
+The gate is closed first when the time is up. With more than 20 ms left the loop sleeps between two
+steps instead of polling, which does not affect the end. Runs on MicroPython: may import time.
 """
 
 from time import sleep_ms, ticks_diff, ticks_us

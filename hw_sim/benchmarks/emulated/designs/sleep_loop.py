@@ -1,7 +1,7 @@
-"""A freeze timed by `time.sleep_ms`: the loop works, sleeps, and looks at the clock.
+"""A freeze timed by `time.sleep_ms`: the loop works, sleeps, and reads the clock.
 
-Not the naive one, which counts passes and is late by all the work it does: a deadline, and the
-last sleep takes exactly what is left. Runs on MicroPython: may import time.
+It uses a deadline, and the last sleep takes exactly the remaining time; the naive variant counts
+passes and is late by the time of its work. Runs on MicroPython: may import time.
 """
 
 from time import sleep_ms, ticks_add, ticks_diff, ticks_ms

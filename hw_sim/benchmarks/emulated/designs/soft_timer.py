@@ -13,7 +13,7 @@ TICK_MS = 10
 
 
 class Freeze:
-    """One gate. Made once, so that the callback allocates nothing."""
+    """One gate. The bound callback is created once, so that starting it allocates nothing."""
 
     def __init__(self, gate):
         self._gate = gate

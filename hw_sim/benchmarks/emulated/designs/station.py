@@ -1,8 +1,8 @@
-"""Takes orders from the host, a line each, and runs one design. May import the rest, machine, sys.
+"""Takes commands from the host, one per line, and runs a design. May import the rest, machine, sys.
 
-freeze <design> <dose_ms> <load|idle>     answers with the word `end` when the gate is low
+freeze <design> <dose_ms> <load|idle>     answers `end` when the gate is low
 closing <soft|hard|pio> <estop|trigger> <doing>    opens the gate and never answers
-capacity <bytes>                          sends so many bytes as fast as the port takes them
+capacity <bytes>                          sends this number of bytes as fast as possible
 """
 
 import gc
@@ -61,7 +61,7 @@ def _capacity(count):
 
 
 def serve():
-    """Until the power goes."""
+    """Run commands until power-off."""
     micropython.kbd_intr(-1)
     load = Load()
     print("load", *load.weigh())
