@@ -1,8 +1,8 @@
-"""The benches on which the scenarios run, and what a scenario says often.
+"""The benches on which the scenarios run, and common steps of scenarios.
 
-`pytest --bench fast` (default) or `--bench emulated`: the same scenario files on either. `--bench
-/dev/ttyACM0` (or any URL of pyserial's): a board alone, of which only its link can be asked
-(test_link_alone.py). A scenario that needs what a bench cannot do is skipped there, and listed.
+`pytest --bench fast` (default) or `--bench emulated`: the same scenario files on both. `--bench
+/dev/ttyACM0` (or any pyserial URL): a real board, of which only the link is used
+(test_link_alone.py). A scenario that needs a capability the bench lacks is skipped and listed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ SIMULATED = ("fast", "emulated")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bench", default="fast", help="fast, emulated, or a port")
     parser.addoption(
-        "--patience", type=float, default=1.0, help="a board alone: how much slower than life it is"
+        "--patience",
+        type=float,
+        default=1.0,
+        help="a board alone: factor slower than real time",
     )
 
 
@@ -68,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Another bench than the usual one: of the tests only those that have a bench to choose."""
+    """With another bench than the default, select only the tests that use the `bench` fixture."""
     if config.getoption("--bench") == "fast":
         return
     scenarios = [item for item in items if "bench" in getattr(item, "fixturenames", ())]
@@ -89,15 +92,15 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 def skipped_where_impossible() -> Generator[None, None, None]:
-    """What a bench cannot do is no failure of the firmware."""
+    """Skip on a missing capability of the bench, which is no failure of the firmware."""
     try:
         return (yield)
-    except CapabilityMissing as lacking:
-        pytest.skip(str(lacking))
+    except CapabilityMissing as error:
+        pytest.skip(str(error))
 
 
 def make_bench(kind: str, **options: Any) -> Bench:
-    """A bench of a kind, switched off."""
+    """A bench of this kind, switched off."""
     if kind == "fast":
         return FastBench(**options)
     from hw_sim.emulator import EmulatedBench
@@ -107,35 +110,35 @@ def make_bench(kind: str, **options: Any) -> Bench:
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Bench:
-    """A bench, switched off, on the kind that was asked for."""
+    """A bench of the requested kind, switched off."""
     kind = request.config.getoption("--bench")
     if kind == "emulated":
         request.getfixturevalue("micropython_image")
-    made: Any = make_bench(kind) if kind in SIMULATED else board(request, kind)
+    bench: Any = make_bench(kind) if kind in SIMULATED else board(request, kind)
     for mark in request.node.iter_markers("needs"):
-        missing = set(mark.args) - made.capabilities
+        missing = set(mark.args) - bench.capabilities
         if missing:
             pytest.skip(f"the {kind} bench has no {', '.join(sorted(missing))}")
-    return made
+    return bench
 
 
 def board(request: pytest.FixtureRequest, url: str) -> BoardBench:
-    """A board that is on already; its port is given back after the test."""
-    made = BoardBench(url, patience=request.config.getoption("--patience"))
-    request.addfinalizer(made.close)
-    return made
+    """A board that is already on; its port is closed after the test."""
+    bench = BoardBench(url, patience=request.config.getoption("--patience"))
+    request.addfinalizer(bench.close)
+    return bench
 
 
 COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED, COLD, RESET = range(1, 8)
 
-# What `ready` sets on a device that has never been switched on, so that a scenario about
-# something else is short: settings by their number (docs/protocol.md, "Settings on flash").
+# Settings by number that `ready` presets on a new device, to keep scenarios about other things
+# short (docs/protocol.md, "Settings on flash").
 SHORT = {17: 0, 18: 0}  # prechill, screening
 _SLOT_HEAD, _SLOT_ENTRY = struct.Struct("<4sHHI"), struct.Struct("<Hi")
 
 
 def records(bench: Bench) -> list[Record]:
-    """The whole journal over the link, its chain verified."""
+    """The complete journal over the link, its chain verified."""
     serial = bench.ask("hello")["ok"]["serial"]
     chain = chain_start(serial)
     raws: list[bytes] = []
@@ -150,34 +153,34 @@ def records(bench: Bench) -> list[Record]:
 
 
 def state(bench: Bench) -> str:
-    """The state that the device tells."""
+    """The state in the device's `status`."""
     return bench.ask("status")["ok"]["state"]
 
 
 def faults(bench: Bench) -> list[Fault]:
-    """The faults that the device reports."""
+    """The faults in the device's `status`."""
     return [Fault(number) for number in bench.ask("status")["ok"]["faults"]]
 
 
-def until(bench: Bench, wanted: str, timeout_ms: float = 5000, since: int = 0) -> None:
-    """Run until the last state that the device told is `wanted`; events before `since` are old."""
+def until(bench: Bench, target: str, timeout_ms: float = 5000, since: int = 0) -> None:
+    """Run until the last state reported is `target`; events before index `since` are ignored."""
 
-    def there() -> bool:
-        seen = [event for event in bench.events()[since:] if event["ev"] == "state"]
-        return bool(seen) and seen[-1]["state"] == wanted
+    def reached() -> bool:
+        states = [event for event in bench.events()[since:] if event["ev"] == "state"]
+        return bool(states) and states[-1]["state"] == target
 
-    assert bench.run_until(there, timeout_ms), f"not in {wanted}: {bench.events()[-4:]}"
+    assert bench.run_until(reached, timeout_ms), f"not in {target}: {bench.events()[-4:]}"
 
 
-def switch_on(bench: Bench, wanted: str) -> None:
-    """Switch on and wait for the state that this start leads to."""
+def switch_on(bench: Bench, target: str) -> None:
+    """Switch on and wait for a state."""
     since = len(bench.events())
     bench.power_on()
-    until(bench, wanted, since=since)
+    until(bench, target, since=since)
 
 
 def preset(bench: Bench, settings: Mapping[int, int]) -> None:
-    """Put settings (by number) on a board's flash, as a device that was set up before has them."""
+    """Write settings (by number) to the flash of a bench, as if set up before."""
     body = _SLOT_HEAD.pack(b"CRYO", 1, len(settings), 1)
     body += b"".join(_SLOT_ENTRY.pack(number, value) for number, value in settings.items())
     files = {"settings_a.bin": body + struct.pack("<I", zlib.crc32(body))}
@@ -192,7 +195,7 @@ def preset(bench: Bench, settings: Mapping[int, int]) -> None:
 
 
 def connected(bench: Bench) -> Bench:
-    """A bench that is on and in READY, for scenarios that ask the link alone, on any bench."""
+    """A bench that is on and in READY, for scenarios that use only the link, on any bench."""
     return bench if isinstance(bench, BoardBench) else ready(bench)
 
 
@@ -200,7 +203,7 @@ def ready(bench: Bench, *, whole: bool = False) -> Bench:
     """Switch on and wait for READY.
 
     A device that is switched on for the first time gets the settings of `SHORT`, unless the
-    scenario wants the `whole` treatment, as shipped.
+    scenario needs the `whole` treatment as shipped.
     """
     if not whole and bench.clock.now_ns == 0:
         names = bench.files().keys()
@@ -222,12 +225,12 @@ def told(bench: Bench) -> str:
 
 
 def arm(bench: Bench) -> None:
-    """From READY to ARMED by all that the device asks for on the way; nothing is held then."""
+    """Go from READY to ARMED with all steps that the device requests; no button is held then."""
     operator(bench).arm()
 
 
 def purge(bench: Bench) -> None:
-    """Hold TRIGGER in PRECHILL until the purge has ended, and let go."""
+    """Hold TRIGGER in PRECHILL until the purge has ended, and release it."""
     operator(bench).purge()
 
 
@@ -238,22 +241,22 @@ def freezing(bench: Bench, ms: float = 0) -> None:
 
 
 def treat(bench: Bench, leads_to: str = "DONE") -> None:
-    """Arm, freeze to the end, let go."""
+    """Arm, freeze to the end, release TRIGGER."""
     operator(bench).treat(leads_to)
 
 
 def cold_line(bench: Bench) -> None:
-    """A line and a nozzle at the temperature of liquid nitrogen, as after a long freeze."""
+    """Set line and nozzle to the temperature of liquid nitrogen, as after a long freeze."""
     bench.plant.line.wall_c = bench.plant.line.tip_c = -195.0
 
 
 def planned_us(bench: Bench) -> int:
-    """How long GATE was to be high in the newest treatment, by its `armed` record."""
+    """Planned high time of GATE in the newest treatment, from its `armed` record."""
     return last(bench, ARMED).planned_us
 
 
 def gate_us(bench: Bench) -> int:
-    """How long GATE will be high for the dose that READY shows, with the valve as shipped."""
+    """High time of GATE for the dose shown in READY, with the valve as shipped."""
     return bench.ask("status")["ok"]["dose_ms"] * 1000 + 12_000 - 25_000
 
 

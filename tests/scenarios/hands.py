@@ -1,4 +1,4 @@
-"""The operator of hw_sim.bench at the engine of the page, in time that costs nothing."""
+"""The operator of hw_sim.bench for the page's engine, in virtual time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TURN_S = 0.01
 
 
 class Operator(Course):
-    """Works an engine in virtual time, and sees only what the page shows."""
+    """Operates an engine in virtual time, and reads only what the page shows."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Operator(Course):
             self.wait(300)
 
     def to_armed(self, *, aim: bool = True) -> None:
-        """By whatever the device asks for on the way; `aim`: away from the skin for the purge."""
+        """Arm with all steps that the device requests; `aim`: away from the skin for the purge."""
         self.aims = aim
         self.arm()
         self.aims = True
@@ -91,5 +91,5 @@ class Operator(Course):
         self.wait(200)
 
     def done(self) -> None:
-        """From the end of a treatment back to READY."""
+        """Return from the end of a treatment to READY."""
         self.back_to_ready()

@@ -33,11 +33,11 @@ from tests.scenarios.fault_numbers import Fault
 
 PRECHILL, ASK, TRIGGER_MODE, USE, OBSERVE_S = 17, 18, 19, 30, 31  # permanent numbers of settings
 PAGES, A_PAGE = 5, 3
-STATED = {1: "avoid", 14: "caution"}  # what the clinical brief itself says
+STATED = {1: "avoid", 14: "caution"}  # as in the clinical brief
 
 
 def asked(bench: Bench) -> None:
-    """In SCREENING, on a device that does not purge."""
+    """Go to SCREENING on a device that does not purge."""
     preset(bench, {PRECHILL: 0})
     switch_on(bench, "READY")
     bench.press("arm", 1200)
@@ -45,7 +45,7 @@ def asked(bench: Bench) -> None:
 
 
 def applies(bench: Bench, number: int) -> None:
-    """Answer the pages before, go to the line of an item, and say that it applies."""
+    """Answer the preceding pages, go to the line of an item, and mark it as applicable."""
     for _ in range((number - 1) // A_PAGE):
         bench.press("select")
     for _ in range((number - 1) % A_PAGE + 1):
@@ -54,7 +54,7 @@ def applies(bench: Bench, number: int) -> None:
 
 
 def items(bench: Bench) -> dict[int, str]:
-    """avoid or caution, by number."""
+    """Avoid or caution, by number."""
     return {row[0]: row[2] for row in bench.ask("describe", part="items")["ok"]["rows"]}
 
 
@@ -62,7 +62,7 @@ def items(bench: Bench) -> dict[int, str]:
 
 
 def test_from_ready_to_armed_in_at_most_eight_presses(bench: Bench) -> None:
-    """As shipped, with defaults, holds included, the purge too."""
+    """As shipped, with defaults, including holds and the purge."""
     ready(bench, whole=True)
     presses = 0
 
@@ -87,19 +87,19 @@ def test_every_item_of_the_brief_is_asked_for(bench: Bench) -> None:
     kinds = items(bench)
     assert len(kinds) == 14
     assert {n: kinds[n] for n in STATED} == STATED
-    seen = set()
+    screens = set()
     for _ in range(PAGES):
-        seen.add(bench.screen().text())
+        screens.add(bench.screen().text())
         assert told(bench) == "SCREENING"
         bench.press("select")
-    assert len(seen) == PAGES
+    assert len(screens) == PAGES
     assert told(bench) == "ARMED"
 
 
 @pytest.mark.hazard("H-19", "H-23")
 @pytest.mark.parametrize("number", range(1, 15))
 def test_what_applies_stops_or_waits_for_the_physician(bench: Bench, number: int) -> None:
-    """H-19, H-23: 'avoid' ends it; 'caution' goes on only by a hold of 2 s; both are recorded."""
+    """H-19, H-23: 'avoid' ends it; 'caution' needs a hold of 2 s to continue; both are recorded."""
     asked(bench)
     kind = items(bench)[number]
     applies(bench, number)
@@ -199,7 +199,7 @@ def test_leaving_the_checklist_is_recorded_and_clears_nobody(
 @pytest.mark.hazard("H-10")
 @pytest.mark.needs("mishaps")
 def test_what_changed_meanwhile_still_forbids(bench: Bench) -> None:
-    """H-10: the pages took a while, and the dewar has lost its pressure."""
+    """H-10: the dewar has lost its pressure while the pages were answered."""
     asked(bench)
     bench.mishap("pressure_low")
     bench.run_for(4000)
@@ -211,7 +211,7 @@ def test_what_changed_meanwhile_still_forbids(bench: Bench) -> None:
 
 
 def choose_patient(bench: Bench) -> int:
-    """On the panel: the next free number."""
+    """Select the next free patient number on the panel."""
     for _ in range(4):
         bench.press("select")
     bench.press("up")
@@ -222,7 +222,7 @@ def choose_patient(bench: Bench) -> int:
 
 @pytest.mark.hazard("H-18", "H-19")
 def test_the_same_patient_is_asked_once_in_an_hour(bench: Bench) -> None:
-    """H-19, H-18: another one, or nobody's number, is asked anew; so is a new power-on."""
+    """H-19, H-18: another patient, no number, or a new power-on requires the checklist again."""
     preset(bench, {PRECHILL: 0})
     switch_on(bench, "READY")
     assert choose_patient(bench) == 1
@@ -243,7 +243,7 @@ def test_the_same_patient_is_asked_once_in_an_hour(bench: Bench) -> None:
     bench.ask("set", key="patient_ref", value=1)
     bench.run_for(200)
     bench.press("arm", 1200)
-    assert told(bench) == "SCREENING"  # leaving the checklist cleared nobody
+    assert told(bench) == "SCREENING"  # an abandoned checklist clears no patient
 
 
 @pytest.mark.hazard("H-19")
@@ -262,7 +262,7 @@ def test_nobodys_number_is_asked_every_time(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-18")
 def test_a_treatment_carries_its_patient(bench: Bench) -> None:
-    """H-18: chosen on the device, in the record; the next free number follows the highest used."""
+    """H-18: selected on the device and recorded; the next free number follows the highest used."""
     ready(bench)
     assert choose_patient(bench) == 1
     treat(bench)
@@ -278,7 +278,7 @@ def test_a_treatment_carries_its_patient(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-18")
 def test_a_patient_is_forgotten(bench: Bench) -> None:
-    """H-18: by switching off, and after an hour without a treatment."""
+    """H-18: by power-off, and after an hour without a treatment."""
     ready(bench)
     bench.ask("set", key="patient_ref", value=12)
     bench.run_for(59 * 60_000)
@@ -306,7 +306,7 @@ def test_the_host_names_the_patient_in_ready_only(bench: Bench) -> None:
 @pytest.mark.hazard("H-02", "H-10")
 @pytest.mark.needs("plant")
 def test_what_the_dewar_cannot_hold_is_not_begun(bench: Bench) -> None:
-    """H-10, H-02: by level and use it would not last; refused with level and need."""
+    """H-10, H-02: by level and use it would not last; refused, showing level and need."""
     preset(bench, {**SHORT, USE: 400})  # 10.5 s use 70 permille
     switch_on(bench, "READY")
     bench.plant.fill(bench.clock.now_ns, 115.0)  # enough to arm by the limit of 100
@@ -323,7 +323,7 @@ def test_what_the_dewar_cannot_hold_is_not_begun(bench: Bench) -> None:
 @pytest.mark.hazard("H-10")
 @pytest.mark.needs("plant")
 def test_the_use_that_is_shipped_is_not_below_the_use_of_the_plant(bench: Bench) -> None:
-    """H-10: else 'enough for three' would not be."""
+    """H-10: otherwise 'enough for three' would be wrong."""
     ready(bench)
     cold_line(bench)
     before = bench.plant.dewar_permille
@@ -337,14 +337,14 @@ def test_the_use_that_is_shipped_is_not_below_the_use_of_the_plant(bench: Bench)
 
 
 def pedal(bench: Bench, **more: int) -> None:
-    """READY, with a pedal that is pressed and let go."""
+    """READY, with a pedal that is pressed and released."""
     preset(bench, {**SHORT, TRIGGER_MODE: 2, **{int(k[1:]): v for k, v in more.items()}})
     switch_on(bench, "READY")
 
 
 @pytest.mark.hazard("H-01", "H-22")
 def test_a_pedal_starts_and_the_countdown_ends(bench: Bench) -> None:
-    """H-22, H-01: to the planned end without a foot on it."""
+    """H-22, H-01: to the planned end without holding the pedal."""
     pedal(bench)
     arm(bench)
     bench.press("trigger", 300)
@@ -378,7 +378,7 @@ def test_a_second_press_ends_the_freeze_at_once(bench: Bench, after_ms: int) -> 
 
 @pytest.mark.hazard("H-22")
 def test_a_pedal_kept_down_only_ends_when_pressed_anew(bench: Bench) -> None:
-    """H-22: letting go is no end in this mode; the next press is."""
+    """H-22: releasing it does not end a freeze in this mode; the next press does."""
     pedal(bench)
     arm(bench)
     bench.hold("trigger")
@@ -421,7 +421,7 @@ def test_a_stopped_loop_ends_a_pedals_freeze(bench: Bench) -> None:
 @pytest.mark.hazard("H-21", "H-22")
 @pytest.mark.needs("plant")
 def test_a_pedal_purges_and_a_press_as_it_ends_does_not_freeze(bench: Bench) -> None:
-    """H-22, H-21: meant to end the purge, a moment late."""
+    """H-22, H-21: the press was meant to end the purge."""
     pedal(bench, _17=1)
     bench.press("arm", 1200)
     assert told(bench) == "PRECHILL"
@@ -452,7 +452,7 @@ def test_the_pedals_mode_needs_a_hand_at_the_device(bench: Bench) -> None:
 
 
 def observed(bench: Bench) -> None:
-    """A treatment, and the 30 min after it."""
+    """A treatment, at the start of its observation of 30 min."""
     preset(bench, SHORT)
     switch_on(bench, "READY")
     treat(bench)
@@ -460,36 +460,36 @@ def observed(bench: Bench) -> None:
 
 
 def sounds(bench: Bench) -> list[int]:
-    """When the sounder began to sound, ns."""
-    heard: list[int] = []
+    """Times at which the sounder starts from now on, ns."""
+    starts: list[int] = []
     bench.wiring.watch(
-        lambda t, signal, value: heard.append(t) if signal == "BUZZER" and value else None
+        lambda t, signal, value: starts.append(t) if signal == "BUZZER" and value else None
     )
-    return heard
+    return starts
 
 
 @pytest.mark.hazard("H-09")
 def test_the_end_of_the_observation_is_heard_until_somebody_answers(bench: Bench) -> None:
-    """H-09, and recorded."""
+    """H-09: and it is recorded."""
     observed(bench)
     bench.run_for(2000)  # the melody of the end
-    heard = sounds(bench)
+    starts = sounds(bench)
     before = bench.screen().text()
     bench.run_for(29 * 60_000)
-    assert heard == []
+    assert starts == []
     bench.run_for(2 * 60_000)
-    assert heard
+    assert starts
     assert bench.screen().text() != before
-    count = len(heard)
+    count = len(starts)
     bench.run_for(61_000)
-    assert len(heard) > count  # again, every minute
+    assert len(starts) > count  # again, every minute
     bench.press("select")
-    count = len(heard)
+    count = len(starts)
     bench.run_for(120_000)
-    assert len(heard) == count
-    seen = last(bench, OBSERVATION)
-    assert seen.values("treatment", "outcome") == (last(bench, ARMED).seq, 1)
-    assert 30 * 60 <= seen.after_s <= 33 * 60
+    assert len(starts) == count
+    observation = last(bench, OBSERVATION)
+    assert observation.values("treatment", "outcome") == (last(bench, ARMED).seq, 1)
+    assert 30 * 60 <= observation.after_s <= 33 * 60
     assert state(bench) == "READY"
 
 
@@ -509,7 +509,7 @@ def test_the_next_treatment_begins_its_own_observation(bench: Bench) -> None:
 
 
 def test_a_reminder_does_not_bar_the_next_treatment(bench: Bench) -> None:
-    """ARM held answers it, too."""
+    """Holding ARM also acknowledges it."""
     observed(bench)
     bench.run_for(31 * 60_000)
     bench.press("arm", 1200)

@@ -1,7 +1,7 @@
-"""H-11: firmware that was copied badly leaves MicroPython's prompt, not a dark device.
+"""H-11: badly copied firmware leads to MicroPython's prompt, not to a dead device.
 
-On MicroPython's own binary, because only it shows what a truncated .mpy does there: some raise,
-and on others the import never returns. The valve's two switches never rise.
+On MicroPython's own binary, because only it shows the effect of a truncated .mpy: some raise an
+error, with others the import never returns. The valve's two switches never rise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hw_sim.image import micropython, release
 from tests.scenarios.conftest import faults, switch_on
 from tests.scenarios.test_update import prompt_comes
 
-LOAD_MS = 5000  # what main.py allows the import
+LOAD_MS = 5000  # time limit of main.py for the import
 MODULES = sorted(
     path.relative_to(FIRMWARE).with_suffix(".mpy").as_posix()
     for path in (FIRMWARE / "cryo").glob("*.py")
@@ -33,11 +33,11 @@ EACH_FILE = [
     pytest.param(name, marks=[] if name in (*REPRESENTATIVE, "main.py") else pytest.mark.slow)
     for name in (*MODULES, "main.py")
 ]
-"""The others take the same way through main.py: they are for the second command of .ci/run."""
+"""The other files take the same path through main.py; the second command of .ci/run tests them."""
 
 
 class Dead(EmulatedBench):
-    """An emulated board that notes whatever would move the valve."""
+    """An emulated board that records every rise of the valve's switches."""
 
     def __init__(self, micropython_image: Path, files: Mapping[str, bytes]) -> None:
         super().__init__(files=files, image=micropython_image)
@@ -62,11 +62,11 @@ def shortened(files: dict[str, bytes], name: str, part: float = 0.5) -> dict[str
 @pytest.mark.emulated
 @pytest.mark.parametrize("name", EACH_FILE)
 def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: str) -> None:
-    """A copy of the image, one file of it cut short: the manifest's lengths show it."""
+    """A copy of the image with one truncated file: the manifest's lengths show it."""
     part = 0.5
     files = release.shipped_files()
     if name == "main.py":
-        # Half of it is a syntax error and needs no help; only its last line gone is the trap.
+        # Half a file is a syntax error; a file without its last line is the difficult case.
         part = 1 - (len(b"    app.run()\n") - 0.5) / len(files[name])
     files = shortened(files, name, part)
     bench = Dead(micropython_image, files)
@@ -82,7 +82,7 @@ def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: st
 @pytest.mark.emulated
 @pytest.mark.parametrize("name", ["cryo/board.mpy", "cryo/drivers.mpy"])
 def test_up_and_down_come_before_every_import(micropython_image: Path, name: str) -> None:
-    """Without a manifest too: these two were once read before the buttons were."""
+    """Also without a manifest: these two modules used to be read before the buttons."""
     files = shortened(micropython.firmware_files(FIRMWARE, mpy=True), name)
     bench = Dead(micropython_image, files)
     bench.hold("up")
@@ -99,15 +99,15 @@ def test_up_and_down_come_before_every_import(micropython_image: Path, name: str
 def test_an_import_that_fails_or_hangs_ends_at_the_prompt(
     micropython_image: Path, name: str
 ) -> None:
-    """No manifest, nobody at the buttons: by the error itself, or by the watchdog, twice."""
+    """Without manifest and buttons: ended by the error itself, or by the watchdog, twice."""
     bench = Dead(micropython_image, shortened(micropython.firmware_files(FIRMWARE, mpy=True), name))
     bench.power_on()
     for _ in range(2):
         bench.run_listening(1500)
         if b">>> " in bench.said:
             break
-        # It hangs. What is left of the watchdog's time is passed without its endless loop, which
-        # would take the emulator seconds each time.
+        # It hangs. Skip the remaining watchdog time without the endless loop, which would take the
+        # emulator seconds each time.
         resets = bench.chip.resets
         bench.hang(LOAD_MS)
         bench.run_until(lambda before=resets: bench.chip.resets > before, LOAD_MS)
@@ -118,7 +118,7 @@ def test_an_import_that_fails_or_hangs_ends_at_the_prompt(
         assert b"It has failed to start." in bench.said
     resets = bench.chip.resets
     assert prompt_comes(bench)
-    bench.run_for(2 * LOAD_MS)  # no watchdog is left running
+    bench.run_for(2 * LOAD_MS)  # the watchdog is not running
     assert bench.chip.resets == resets
     assert prompt_comes(bench)
     assert bench.rises == []
@@ -152,7 +152,7 @@ def test_an_import_error_is_told_at_the_prompt(tmp_path: Path) -> None:
 
 @pytest.mark.hazard("H-11")
 def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Path) -> None:
-    """Modules of different versions: they load, and then the first tick fails, each time."""
+    """Modules of different versions: they load, but the first tick fails at each start."""
     tick = '        """One tick."""\n'
     firmware = firmware_with(tmp_path, "cryo/app.py", tick, tick + "        self.gone(now_ms)\n")
     bench = FastBench(firmware)
@@ -163,7 +163,7 @@ def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Pa
     assert bench.chip.boots == 3
     assert b"gone" in bench.files()["crash.txt"]
     assert bench.valve_intervals() == []
-    bench.cut_power()  # what was mended by another copy gets its chance
+    bench.cut_power()  # a repaired copy gets another try
     bench.run_for(100)
     bench.write_files({"cryo/app.py": (FIRMWARE / "cryo" / "app.py").read_bytes()})
     switch_on(bench, "READY")
@@ -172,7 +172,7 @@ def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Pa
 
 @pytest.mark.hazard("H-11")
 def test_a_program_that_fails_once_in_a_while_goes_on(tmp_path: Path) -> None:
-    """Each start lasted: the third error is not taken for a copy that never worked."""
+    """Each start ran for a while: the third error is not taken for a broken copy."""
     tick = '        """One tick."""\n'
     late = "        if self.clock.uptime_ms > 2500:\n            self.gone(now_ms)\n"
     firmware = firmware_with(tmp_path, "cryo/app.py", tick, tick + late)

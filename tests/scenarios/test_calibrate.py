@@ -40,7 +40,7 @@ APPLICATOR, SPOT_MM, H = 2, 5.0, 3800.0
 
 
 class Cryo:
-    """The command against a simulated device whose flash is kept."""
+    """The command against a simulated device with persistent flash."""
 
     def __init__(self, flash: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._flash = flash
@@ -78,7 +78,7 @@ def gel_data(path: Path, h: float = H, count: int = 8) -> str:
 
 @pytest.mark.hazard("H-13")
 def test_depths_in_gel_become_the_table_in_force(cryo: Cryo, tmp_path: Path) -> None:
-    """H-13: fit, offered, confirmed at the device, in force after the next start too."""
+    """H-13: fitted, offered, confirmed at the device, and active after the next start too."""
     before = cryo.json("plan", "3.5mm", "--applicator", "2")
     plot = tmp_path / "fit.png"
     data = cryo.json(
@@ -135,7 +135,7 @@ def test_poor_data_never_reach_the_device(cryo: Cryo, tmp_path: Path) -> None:
 def test_the_guide_takes_the_seconds_from_the_device_s_record(
     cryo: Cryo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody froze in between, so there is nothing to measure: said, and refused."""
+    """There was no freeze in between, so nothing to measure: reported, and refused."""
     monkeypatch.setattr("sys.stdin", io.StringIO("\nfit\n"))
     code = cryo("calibrate", "depth", "2", "--out", str(tmp_path / "kept.csv"))
     assert code == 7
@@ -178,7 +178,7 @@ def test_a_plan_out_of_reach_names_who_reaches_it(cryo: Cryo) -> None:
 def test_the_guide_leads_through_freezes_to_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The technician freezes when asked and types what the gel showed; the rest is the record's."""
+    """The technician freezes on request and enters the gel's depths; the records give the rest."""
     bench = FastBench()
     preset(bench, {18: 0, 2: APPLICATOR, 1: 2900})  # no checklist; spray B
     switch_on(bench, "READY")
@@ -219,7 +219,7 @@ def test_the_guide_leads_through_freezes_to_the_table(
 
 
 def shots(bench: FastBench, count: int) -> None:
-    """Short freezes of a cold valve, each let go after its own time."""
+    """Short freezes of a cold valve, each released after a different time."""
     bench.plant.valve_c = -190.0
     for k in range(count):
         cold_line(bench)
@@ -227,7 +227,7 @@ def shots(bench: FastBench, count: int) -> None:
         freezing(bench, 700 + 37 * k)
         bench.release("trigger")
         until(bench, "DONE")
-        bench.run_for(500)  # the trigger has come to rest
+        bench.run_for(500)  # the trigger has stopped bouncing
         bench.press("select")
         until(bench, "READY")
         bench.run_for(500)
@@ -239,11 +239,11 @@ def inside(edges_ns: Sequence[tuple[int, int]], t_ns: int) -> bool:
 
 
 STEP_MS = 0.5
-"""Of the logger; what it tells is no finer."""
+"""Step and resolution of the logger."""
 
 
 def logged(bench: FastBench, path: Path, step_ms: float = STEP_MS, last: int | None = None) -> str:
-    """What a logger at the gate and in the line has seen of the last shots."""
+    """The last shots as recorded by a logger at the gate and in the line."""
     gate = bench.valve_intervals()[-last if last else 0 :]
     lifted = bench.plant.open_intervals_ns
     with path.open("w", newline="") as file:
@@ -258,7 +258,7 @@ def logged(bench: FastBench, path: Path, step_ms: float = STEP_MS, last: int | N
 
 
 def true_lags_us(bench: FastBench) -> tuple[float, float]:
-    """How late the simulated valve followed its gate, opening and closing: medians of all shots."""
+    """Lags of the simulated valve after its gate, opening and closing: medians of all shots."""
     pairs = list(zip(bench.valve_intervals(), bench.plant.open_intervals_ns, strict=True))
     return (
         median(lift[0] - gate[0] for gate, lift in pairs) / 1000,
@@ -268,7 +268,7 @@ def true_lags_us(bench: FastBench) -> tuple[float, float]:
 
 @pytest.mark.hazard("H-01", "H-02")
 def test_a_log_of_shots_sets_both_lags_and_the_dose_comes_out(cryo: Cryo, tmp_path: Path) -> None:
-    """H-01, H-02: a cold valve is slower than as shipped; once told, flow lasts as planned."""
+    """H-01, H-02: a cold valve is slower than as shipped; with its lags set, flow is as planned."""
     bench = FastBench()
     preset(bench, {18: 0, 17: 0, 2: APPLICATOR, 1: 2900})
     switch_on(bench, "READY")
@@ -313,7 +313,7 @@ def test_a_log_of_shots_sets_both_lags_and_the_dose_comes_out(cryo: Cryo, tmp_pa
 def test_a_log_that_cannot_tell_the_lags_changes_nothing(
     cryo: Cryo, tmp_path: Path, step_ms: float, last: int, why: str
 ) -> None:
-    """H-13: refused with the reason before anything is asked of the device."""
+    """H-13: refused with the reason before the device requests confirmation."""
     bench = FastBench()
     preset(bench, {18: 0, 17: 0, 2: APPLICATOR, 1: 2900})
     switch_on(bench, "READY")
@@ -332,7 +332,7 @@ def test_a_log_that_cannot_tell_the_lags_changes_nothing(
 
 
 class Operated(BenchTransport):
-    """The same port, and at the device somebody who answers in turn: True confirms."""
+    """The same port, with an operator at the device who gives these answers; True confirms."""
 
     def __init__(self, bench: FastBench, answers: Sequence[bool]) -> None:
         super().__init__(bench)
@@ -357,7 +357,7 @@ def operated(bench: FastBench, *answers: bool) -> tuple[Device, Operated]:
 
 @pytest.mark.hazard("H-13")
 def test_one_lag_without_the_other_is_said(tmp_path: Path) -> None:
-    """H-13: the opening lag confirmed, the closing one rejected: what is in force, and what now."""
+    """H-13: opening lag confirmed, closing lag rejected: reports active values and next steps."""
     bench = FastBench()
     preset(bench, {18: 0, 17: 0, 2: APPLICATOR, 1: 2900})
     switch_on(bench, "READY")
@@ -378,7 +378,7 @@ def test_one_lag_without_the_other_is_said(tmp_path: Path) -> None:
 
 
 class HostTime:
-    """This computer's clock beside a device in virtual time, which runs `ppm` fast against it."""
+    """This computer's clock next to a device in virtual time whose clock runs `ppm` fast."""
 
     def __init__(self, bench: FastBench, ppm: float) -> None:
         self._bench = bench
@@ -397,10 +397,10 @@ CLOCK = Namespace(json=True, minutes=8.0, every=0.37, dry_run=False)
 
 
 def host(bench: FastBench, ppm: float, monkeypatch: pytest.MonkeyPatch) -> HostTime:
-    """What `calibrate` takes for the time from now on."""
-    made = HostTime(bench, ppm)
-    monkeypatch.setattr(import_module("host_tools.calibrate.clock"), "time", made)
-    return made
+    """The clock of `calibrate` from now on."""
+    clock = HostTime(bench, ppm)
+    monkeypatch.setattr(import_module("host_tools.calibrate.clock"), "time", clock)
+    return clock
 
 
 @pytest.mark.hazard("H-01", "H-02")
@@ -408,7 +408,7 @@ def host(bench: FastBench, ppm: float, monkeypatch: pytest.MonkeyPatch) -> HostT
 def test_the_clock_s_trim_is_measured_confirmed_and_in_the_next_dose(
     ppm: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """H-01, H-02: 8 min of readings, confirmed at the device, and every later count is longer."""
+    """H-01, H-02: 8 min of readings, confirmed at the device; every later count is longer."""
     bench = FastBench()
     ready(bench)
     device, port = operated(bench, True)
@@ -483,7 +483,7 @@ def test_a_restart_in_between_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_device_in_use_has_no_time_to_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it freezes it tells what matters then; its clock is not among that."""
+    """While it freezes the device reports only what matters then, without its clock."""
     bench = FastBench()
     ready(bench)
     arm(bench)

@@ -1,4 +1,4 @@
-"""The optional battery-backed clock: H-20, a time that is kept, or known to be lost."""
+"""The optional battery-backed clock: H-20, the time is kept, or known to be lost."""
 
 from __future__ import annotations
 

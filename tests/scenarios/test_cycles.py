@@ -1,4 +1,4 @@
-"""Plans, profiles, and treatments of two cycles: frozen, thawed, frozen again, told."""
+"""Plans, profiles, and treatments of two cycles: freeze, thaw, freeze, record."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from tests.scenarios.conftest import (
 )
 from tests.scenarios.fault_numbers import Fault
 
-CYCLES, THAW_MIN_S, MARGIN_UM, TARGET, SKIN_SENSOR = 22, 24, 21, 23, 29  # settings' numbers
+CYCLES, THAW_MIN_S, MARGIN_UM, TARGET, SKIN_SENSOR = 22, 24, 21, 23, 29  # numbers of settings
 
 
 def twice(bench: Bench, **more: int) -> None:
-    """Switch on with two cycles, and 5 s of thaw at least."""
+    """Switch on with two cycles and a minimum thaw time of 5 s."""
     preset(bench, {**SHORT, CYCLES: 2, THAW_MIN_S: 5, **{int(k[1:]): v for k, v in more.items()}})
     switch_on(bench, "READY")
 
@@ -53,7 +53,7 @@ def thawing(bench: Bench) -> None:
 
 
 def go_on(bench: Bench) -> None:
-    """Say that it is thawed, and hold ARM."""
+    """Confirm that it is thawed, and hold ARM."""
     bench.run_for(6000)
     bench.press("select")
     bench.hold("arm")
@@ -67,19 +67,19 @@ def go_on(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-08", "H-15")
 def test_two_cycles_end_to_end(bench: Bench) -> None:
-    """H-15, H-08: each cycle has its own arming by hand; one treatment in the record."""
+    """H-15, H-08: each cycle is armed manually; one treatment in the record."""
     thawing(bench)
     go_on(bench)
     freezing(bench)
     until(bench, "DONE", 40000)
-    book = records(bench)
-    assert [r.kind for r in book[1:]] == [
+    journal = records(bench)
+    assert [r.kind for r in journal[1:]] == [
         ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, ESTIMATE, THAW, FREEZE_BEGIN, FREEZE_END, ESTIMATE,
         TREATMENT_END,
     ]  # fmt: skip
-    armed = book[1]
-    assert [r.cycle for r in book if r.kind in (FREEZE_BEGIN, FREEZE_END)] == [1, 1, 2, 2]
-    assert {r.treatment for r in book[2:]} == {armed.seq}
+    armed = journal[1]
+    assert [r.cycle for r in journal if r.kind in (FREEZE_BEGIN, FREEZE_END)] == [1, 1, 2, 2]
+    assert {r.treatment for r in journal[2:]} == {armed.seq}
     thaw, closing = last(bench, THAW), last(bench, TREATMENT_END)
     assert thaw.cycle == 1
     assert 6000 <= thaw.thawed_ms < 6500
@@ -124,7 +124,7 @@ def test_arm_does_not_go_on_until_somebody_says_that_it_is_thawed(bench: Bench) 
 
 
 def test_arm_pressed_shortly_ends_the_treatment(bench: Bench) -> None:
-    """And it is told as what it was: one of two."""
+    """It is recorded as one of two cycles."""
     thawing(bench)
     bench.run_for(1000)
     bench.press("arm")
@@ -135,7 +135,7 @@ def test_arm_pressed_shortly_ends_the_treatment(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-02", "H-15")
 def test_a_freeze_that_ends_early_ends_the_treatment(bench: Bench) -> None:
-    """H-02, H-15: no second cycle makes up for it."""
+    """H-02, H-15: no second cycle compensates for it."""
     twice(bench)
     arm(bench)
     freezing(bench, 3000)
@@ -168,7 +168,7 @@ def test_leaving_the_second_cycle_closes_the_treatment(bench: Bench, how: str) -
 
 @pytest.mark.hazard("H-03", "H-15")
 def test_the_estop_is_seen_while_it_thaws(bench: Bench) -> None:
-    """H-03, H-15: cleared, the device is in READY, and the treatment is over."""
+    """H-03, H-15: once cleared, the device is in READY and the treatment has ended."""
     thawing(bench)
     bench.estop_open()
     bench.run_for(100)
@@ -212,7 +212,7 @@ def test_power_lost_while_it_thaws_ends_the_treatment(bench: Bench) -> None:
 @pytest.mark.hazard("H-10")
 @pytest.mark.needs("mishaps")
 def test_what_forbids_arming_forbids_the_next_cycle(bench: Bench) -> None:
-    """H-10: said on the screen, and the thaw goes on."""
+    """H-10: shown on the screen, and the thaw continues."""
     thawing(bench)
     bench.run_for(6000)
     bench.press("select")
@@ -229,7 +229,7 @@ def test_what_forbids_arming_forbids_the_next_cycle(bench: Bench) -> None:
 @pytest.mark.hazard("H-02")
 @pytest.mark.needs("plant")
 def test_the_next_cycle_is_purged_too(bench: Bench) -> None:
-    """H-02: a minute of thaw has warmed the line."""
+    """H-02: the line has warmed during a minute of thaw."""
     preset(bench, {18: 0, CYCLES: 2, THAW_MIN_S: 5})
     switch_on(bench, "READY")
     arm(bench)
@@ -258,7 +258,7 @@ def profiles(bench: Bench) -> dict[int, list[object]]:
 
 @pytest.mark.hazard("H-06")
 def test_a_profile_brings_depth_margin_and_cycles(bench: Bench) -> None:
-    """H-06: chosen on the panel, shown, recorded, and planned by."""
+    """H-06: selected on the panel, shown, recorded, and used for the plan."""
     ready(bench)
     rows = profiles(bench)
     for _ in range(2):
@@ -290,7 +290,7 @@ def test_a_profile_brings_depth_margin_and_cycles(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-13")
 def test_the_practice_sets_its_own_profile(bench: Bench) -> None:
-    """H-13: over the link, with a hand at the device; in force when it is chosen next."""
+    """H-13: over the link, confirmed at the device; used when it is selected next."""
     ready(bench)
     reply = bench.ask("set", key="common_wart_depth_um", value=2200)["ok"]
     assert not reply["applied"]
@@ -313,7 +313,7 @@ def test_the_practice_sets_its_own_profile(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-02", "H-06")
 def test_the_dose_is_for_lesion_and_margin(bench: Bench) -> None:
-    """H-02, H-06: 2.3 mm and 0.5 mm below it are 2.8 mm."""
+    """H-02, H-06: 2.3 mm plus a margin of 0.5 mm are 2.8 mm."""
     preset(bench, {**SHORT, MARGIN_UM: 500})
     switch_on(bench, "READY")
     with_margin = bench.ask("status")["ok"]["dose_ms"]
@@ -326,7 +326,7 @@ def test_the_dose_is_for_lesion_and_margin(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-06")
 def test_a_colder_target_takes_longer(bench: Bench) -> None:
-    """H-06: 2.3 mm at -50 C are out of this nozzle's reach; less is not."""
+    """H-06: 2.3 mm at -50 C are beyond this nozzle's range; less is not."""
     ready(bench)
     benign_ms = bench.ask("status")["ok"]["dose_ms"]
     preset_bench = type(bench)()
@@ -361,7 +361,7 @@ def test_a_depth_out_of_reach_names_the_applicator_on_the_screen(bench: Bench) -
 
 @pytest.mark.hazard("H-15")
 def test_the_skin_sensor_says_when_it_is_thawed(bench: Bench) -> None:
-    """H-15: a person still has to hold ARM; and not before the shortest thaw."""
+    """H-15: the operator must still hold ARM, and not before the minimum thaw time."""
     if not isinstance(bench, FastBench):
         pytest.skip("the skin's temperature is set on the fast bench only")
     fitted = FastBench(skin_sensor=True)
@@ -386,5 +386,5 @@ def test_the_skin_sensor_says_when_it_is_thawed(bench: Bench) -> None:
 
 
 def skin_c(bench: FastBench) -> float:
-    """What the infrared sensor sees, degrees Celsius, by the plant."""
+    """Skin temperature at the infrared sensor in °C, from the plant."""
     return bench.plant.skin_c

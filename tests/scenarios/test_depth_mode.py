@@ -1,4 +1,4 @@
-"""The live estimate at work: the depth-controlled mode (H-01, H-02), and the skin sensor (H-10)."""
+"""The live estimate: the depth-controlled mode (H-01, H-02), and the skin sensor (H-10)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPRAY_B = 2
 
 
 def begin(settings: dict[int, int], **options: Any) -> tuple[FastBench, int]:
-    """An armed bench, its line cold; the planned time in ms."""
+    """An armed bench with a cold line, and the planned time in ms."""
     bench = FastBench(**options)
     preset(bench, {SCREENING: 0, APPLICATOR: SPRAY_B, DEPTH_UM: 3500} | settings)
     switch_on(bench, "READY")
@@ -43,7 +43,7 @@ def begin(settings: dict[int, int], **options: Any) -> tuple[FastBench, int]:
 
 
 def freeze(bench: FastBench) -> tuple[int, int]:
-    """Freeze to the end; (cause, time of flow in ms)."""
+    """A complete freeze: (cause, time of flow in ms)."""
     freezing(bench)
     until(bench, "DONE", 40_000)
     bench.release("trigger")
@@ -76,7 +76,7 @@ def test_off_the_time_ends_the_freeze_and_the_estimate_is_recorded() -> None:
 
 @pytest.mark.hazard("H-01")
 def test_on_the_depth_ends_it_and_the_timer_holds_the_upper_bound() -> None:
-    """H-01: the gate is planned for the upper bound, and the estimate only ends it earlier."""
+    """H-01: the gate is planned for the upper bound; the estimate can only end it earlier."""
     bench, planned_ms = begin({DEPTH_MODE: 1})
     gate_us = last(bench, ARMED).planned_us
     assert gate_us == min(30_000, planned_ms * 5 // 4) * 1000 + LAGS_US
@@ -92,7 +92,7 @@ def test_on_the_depth_ends_it_and_the_timer_holds_the_upper_bound() -> None:
 
 @pytest.mark.hazard("H-01", "H-02")
 def test_a_line_that_gives_gas_is_frozen_longer_but_never_beyond_the_bound() -> None:
-    """H-01, H-02: from a warm line the depth is not reached in time: told, and the bound stands."""
+    """H-01, H-02: from a warm line the depth is not reached in time: reported, the bound holds."""
     bench, planned_ms = begin({DEPTH_MODE: 1, PRECHILL: 0})
     cause, flow_ms = freeze(bench)
     assert cause == COMPLETE
@@ -135,7 +135,7 @@ def test_a_skin_sensor_that_is_not_fitted_is_never_a_fault() -> None:
 
 @pytest.mark.hazard("H-10")
 def test_a_silent_skin_sensor_is_a_fault_where_it_is_said_to_be_fitted() -> None:
-    """H-10: and it goes when the sensor answers."""
+    """H-10: and the fault clears when the sensor answers."""
     bench = FastBench(skin_sensor=True)
     preset(bench, {SCREENING: 0, PRECHILL: 0, SKIN_SENSOR: 1})
     switch_on(bench, "READY")

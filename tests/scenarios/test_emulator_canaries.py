@@ -1,6 +1,6 @@
-"""Each fault of rp2040py that `hw_sim.emulator` works around, on real MicroPython.
+"""Each defect of rp2040py that `hw_sim.emulator` works around, on real MicroPython.
 
-These tests fail when a new version of rp2040py renames what the workarounds lean on, or changes
+These tests fail if a new version of rp2040py renames what the workarounds depend on, or changes
 what they correct. One board is booted to its prompt and shared; each test sends it a few lines.
 """
 
@@ -50,12 +50,12 @@ class Prompt:
         return head
 
     def send(self, code: str) -> None:
-        """Start `code` and come back while it runs."""
+        """Start `code` and return while it runs."""
         self.bench.host_write(code.encode() + b"\x04")
         self._until(b"OK")
 
     def result(self, timeout_ms: float = 3000) -> str:
-        """What it printed; AssertionError with the traceback if it raised."""
+        """Its output; AssertionError with the traceback if it raised."""
         printed = self._until(b"\x04", timeout_ms)
         raised = self._until(b"\x04>", timeout_ms)
         assert not raised, raised.decode()
@@ -81,7 +81,7 @@ def prompt(shared: Prompt) -> Iterator[Prompt]:
 
 
 def test_a_sleeping_processor_sleeps(prompt: Prompt) -> None:
-    """USB is quiet when there is nothing to say (it used to take an interrupt all the time)."""
+    """USB is quiet without traffic (it used to raise interrupts continuously)."""
     core = prompt.bench.chip.rp2040.core
     before = core.cycles
     prompt.run("import time\ntime.sleep_ms(1000)")
@@ -197,7 +197,7 @@ print(list(buffer[1:]))
 
 
 def test_long_spi_transfer_by_dma(prompt: Prompt) -> None:
-    """What the DMA block does it does within an alarm, where no time may pass."""
+    """The DMA block transfers within an alarm, during which no time may pass."""
     printed = prompt.run(
         """
 from machine import SPI, Pin
@@ -264,7 +264,7 @@ def test_uart_constructor_returns(prompt: Prompt) -> None:
 
 
 def test_host_keeps_what_the_device_does_not_take_yet(prompt: Prompt) -> None:
-    """rp2040py's own FIFO to the device holds 512 bytes and drops the rest."""
+    """rp2040py's own FIFO to the device holds 512 bytes and drops further data."""
     prompt.send(
         """
 import sys, time, binascii, micropython
@@ -396,7 +396,7 @@ for i in range(12):
 
 
 def test_compiled_processor_computes_what_rp2040py_does(micropython_image: Path) -> None:
-    """The boot until USB is up, stepped by each: the same registers, memory and time."""
+    """The boot until USB is ready, executed by both: same registers, memory and time."""
     flash = list(micropython.uf2_blocks(micropython_image.read_bytes()))
     flash.append((FS_OFFSET, micropython.build_filesystem(NO_PROGRAM)))
 

@@ -1,6 +1,6 @@
-"""The measurements of `make bench`, one sample each: that they measure, not how this computer is.
+"""The measurements of `make bench` with one sample each: they test the method, not the computer.
 
-Bars that depend on the computer's speed are not held here; those in virtual time are.
+Limits that depend on the computer's speed are not checked here; those in virtual time are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def image() -> bytes:
 
 @pytest.mark.hazard("H-01", "H-12")
 def test_open_time_is_the_planned_one_with_the_link_flooded() -> None:
-    """H-01, H-12: lags and trim set, 17.3 s, a host that never stops writing."""
+    """H-01, H-12: lags and trim set, 17.3 s, a host that writes continuously."""
     (one,) = valve.openings(valve.VALVES[2], (17_300,), 1, seed=3)
     assert abs(one.dose_ms - 17_300) <= 20
     assert one.planned_us != one.dose_ms * 1000, "lags and trim are in the plan"
@@ -49,7 +49,7 @@ def test_closing_early(image: bytes) -> None:
 
 @pytest.mark.hazard("H-12")
 def test_flood_reaches_the_device_and_does_it_no_harm() -> None:
-    """H-12: lines of every kind arrive; what is no line is counted; the device stays ready."""
+    """H-12: lines of every kind arrive; invalid lines are counted; the device stays ready."""
     scene = Scene()
     scene.switch_on()
     host, pieces = flood(scene.bench, 5)
@@ -72,7 +72,7 @@ def test_a_whole_treatment_is_timed() -> None:
 
 @pytest.mark.hazard("H-08")
 def test_a_journal_written_by_the_firmware_is_pulled_whole() -> None:
-    """H-08: a hundred records through `cryo log pull`; what is stored is checked anew."""
+    """H-08: a hundred records through `cryo log pull`; the stored records are verified again."""
     done = computer.pull(computer.full_journal(100))
     assert 100 <= done.stored < 120
     assert done.received == done.stored

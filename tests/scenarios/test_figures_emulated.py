@@ -1,4 +1,4 @@
-"""The measurements of `make bench-emulated`, in small: that they measure, and hold their bars."""
+"""The measurements of `make bench-emulated`, shortened: that they work, and meet their limits."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ LIMIT_NS = 5_000
 @pytest.mark.hazard("H-01")
 @pytest.mark.emulated
 def test_four_designs_under_the_load(micropython_image: Path) -> None:
-    """H-01: all four time a short freeze; ours to the microsecond, whatever else there is to do."""
+    """H-01: all four time a short freeze; ours to the microsecond under any load."""
     station = Station()
     assert station.bytes_free > 50_000
-    found = {
+    timings = {
         design: branch(lambda design=design: freezing.freeze_on(station, design, 200, True, 2, 100))
         for design in freezing.DESIGNS
     }
-    for timing in found.values():
+    for timing in timings.values():
         assert timing.steps > 8
         assert timing.answers >= 4
         assert timing.worst_us < 50_000
-    assert all(abs(ns) <= LIMIT_NS for ns in found["pio"].off_ns)
-    assert all(found[name].worst_us > 5 for name in found if name != "pio")
+    assert all(abs(ns) <= LIMIT_NS for ns in timings["pio"].off_ns)
+    assert all(timings[name].worst_us > 5 for name in timings if name != "pio")
 
 
 @pytest.mark.hazard("H-03")
 @pytest.mark.emulated
 def test_closing_with_interrupts_off(micropython_image: Path) -> None:
-    """H-03: the E-stop needs no processor; interrupts of a pin wait for it."""
-    found = {(one.closer, one.source): one for one in closing.latencies("deaf", 2)}
-    assert all(ns is not None and 0 < ns <= LIMIT_NS for ns in found["pio", "estop"].ns)
+    """H-03: the E-stop needs no processor; pin interrupts wait for it."""
+    latencies = {(one.closer, one.source): one for one in closing.latencies("deaf", 2)}
+    assert all(ns is not None and 0 < ns <= LIMIT_NS for ns in latencies["pio", "estop"].ns)
     for name in ("soft", "hard"):
-        worst_us = found[name, "estop"].worst_us
+        worst_us = latencies[name, "estop"].worst_us
         assert worst_us is not None
         assert worst_us > 1_000
 
 
 @pytest.mark.emulated
 def test_the_device_is_measured(micropython_image: Path) -> None:
-    """H-12: two treatments leave the heap as one does; the journal is pulled whole."""
+    """H-12: two treatments leave the same free heap as one; the journal is pulled completely."""
     series = device.series(2, (1, 2))
     first, second = series.weighed
     assert abs(second.free - first.free) <= page.STRAY_BYTES
-    assert second.free > 60_000  # the bar is the page's
+    assert second.free > 60_000  # the limit is the page's
     assert series.faults == ()
     assert series.pulled.records >= 7
     assert series.pulled.received_bytes > 64 * series.pulled.records
@@ -87,7 +87,7 @@ def test_a_copy_answers_or_says_why_not() -> None:
 
 
 def sample(worst_ns: int) -> Measured:
-    """A run in which our valve was so far off."""
+    """A run in which our valve was off by this time."""
     return Measured(
         timings=[
             Timing("sleep_loop", 10_000, True, 10_000_000, (-800_000, 3_400_000), 500, 200),
@@ -117,9 +117,9 @@ def test_page_tells_a_missed_bar() -> None:
 
 
 def test_one_estop_that_never_closes_is_a_missed_bar() -> None:
-    found = sample(0)
-    found.latencies.append(Latency("firmware", "estop", "hang", (2_700, None)))
-    assert len(figure_table.missed(page.figures(found))) == 1
+    measured = sample(0)
+    measured.latencies.append(Latency("firmware", "estop", "hang", (2_700, None)))
+    assert len(figure_table.missed(page.figures(measured))) == 1
 
 
 def test_a_part_of_a_run_does_not_become_the_page(tmp_path: Path) -> None:
@@ -133,14 +133,14 @@ def test_a_part_of_a_run_does_not_become_the_page(tmp_path: Path) -> None:
 
 
 def tables(text: str) -> list[list[list[str]]]:
-    """Every table of a Markdown page: rows of cells, the head first."""
-    found: list[list[list[str]]] = [[]]
+    """All tables of a Markdown page: rows of cells, the head first."""
+    rows_of: list[list[list[str]]] = [[]]
     for line in text.splitlines():
         if not line.startswith("|"):
-            found.append([])
+            rows_of.append([])
         elif set(line) - set("|-: "):
-            found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
-    return [rows for rows in found if rows]
+            rows_of[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+    return [rows for rows in rows_of if rows]
 
 
 def microseconds(cell: str) -> float:
@@ -149,9 +149,9 @@ def microseconds(cell: str) -> float:
 
 
 def hold(text: str) -> None:
-    """AssertionError when a page misses a bar (but those of the computer's speed), or a row."""
+    """AssertionError if a page misses a limit (except those of the computer's speed), or a row."""
     bars, timings, estop, trigger = tables(text)[:4]
-    asked = {row[0]: row for row in bars[1:]}
+    limits = {row[0]: row for row in bars[1:]}
     for words in (
         "gate open 10 s under load, valve.py",
         "gate open 30 s under load, valve.py",
@@ -165,8 +165,8 @@ def hold(text: str) -> None:
         "log pull over USB CDC",
         "a whole treatment of 10 s",
     ):
-        assert any(words in name for name in asked), words
-    missed = [name for name, row in asked.items() if row[4] == "MISSED"]
+        assert any(words in name for name in limits), words
+    missed = [name for name, row in limits.items() if row[4] == "MISSED"]
     assert [name for name in missed if "time of this computer" not in name] == []
 
     for dose in ("10 s", "30 s"):
@@ -186,9 +186,9 @@ def hold(text: str) -> None:
 
 
 def whole_run() -> Measured:
-    """What a run would have measured that reaches every bar."""
+    """A run that meets all limits."""
     off = (0,) * 12
-    found = Measured(
+    measured = Measured(
         start=device.Start(1_300.0, 95_000),
         ticks=[device.Ticks(300, 8_000 + k, 5_000, k) for k in device.LAYOUTS],
         series=device.Series(
@@ -207,20 +207,20 @@ def whole_run() -> Measured:
     for dose_ms in (10_000, 30_000):
         for design in freezing.DESIGNS:
             ns = off if design == "pio" else (*off[:11], 3_000_000)
-            found.timings.append(Timing(design, dose_ms, True, dose_ms * 1000, ns, 500, 200))
-        found.timings.append(Timing("firmware", dose_ms, True, dose_ms * 1000, off, 90, 900))
-    found.timings.append(Timing("pio", 10_000, False, 10_000_000, off, 0, 0))
+            measured.timings.append(Timing(design, dose_ms, True, dose_ms * 1000, ns, 500, 200))
+        measured.timings.append(Timing("firmware", dose_ms, True, dose_ms * 1000, off, 90, 900))
+    measured.timings.append(Timing("pio", 10_000, False, 10_000_000, off, 0, 0))
     for doing in closing.DOINGS:
         for closer in ("soft", "hard"):
             ns: tuple[int | None, ...] = (None,) if doing == "hang" else (20_000,)
-            found.latencies.append(Latency(closer, "estop", doing, ns))
-            found.latencies.append(Latency(closer, "trigger", doing, ns))
-        found.latencies.append(Latency("pio", "estop", doing, (2_700, 3_900)))
-    return found
+            measured.latencies.append(Latency(closer, "estop", doing, ns))
+            measured.latencies.append(Latency(closer, "trigger", doing, ns))
+        measured.latencies.append(Latency("pio", "estop", doing, (2_700, 3_900)))
+    return measured
 
 
 def test_what_holds_the_page_holds_it() -> None:
-    """A whole run passes; one bar missed, or one row not measured, does not."""
+    """A complete run passes; one limit missed, or one row not measured, does not."""
     hold(page.markdown(whole_run(), "here"))
     late = whole_run()
     late.ticks[7] = device.Ticks(300, 10_001, 5_000, 12)

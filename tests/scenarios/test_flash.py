@@ -1,6 +1,6 @@
-"""What lies in flash: H-07, corrupt settings are not used; H-08, no record is lost or torn.
+"""Data in flash: H-07, corrupt settings are not used; H-08, no record is lost or torn.
 
-Power is cut at moments spread over every flash operation of a whole treatment.
+Power is cut at moments distributed over all flash operations of a treatment.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def used() -> bytes:
 
 
 def spoil(image: bytes, *paths: str, at: int = 20) -> SimFlash:
-    """The flash with one bit of each file turned over, as a worn cell would."""
+    """The flash with one flipped bit in each file, as from a worn cell."""
     flash = SimFlash(image)
     filesystem = Filesystem(flash)
     for path in paths:
@@ -65,12 +65,12 @@ def test_one_corrupt_slot_leaves_the_other(used: bytes, slot: str, at: int) -> N
     ready(bench)
     assert bench.ask("get", key="volume")["ok"]["value"] in (1, 3)
     boot = [r for r in records(bench) if r.kind == BOOT][-1]
-    assert boot.settings_outcome == 2  # one slot bad, and it says so
+    assert boot.settings_outcome == 2  # one slot bad, which is recorded
 
 
 @pytest.mark.hazard("H-07")
 def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
-    """H-07: never in silence."""
+    """H-07: never silently."""
     bench = FastBench(flash=spoil(used, *SLOTS))
     switch_on(bench, "FAULT")
     assert faults(bench) == [Fault.SETTINGS_LOST]
@@ -79,18 +79,18 @@ def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
     assert state(bench) == "FAULT"
     bench.cut_power()
     bench.run_for(100)
-    switch_on(bench, "FAULT")  # switching off and on is no acknowledgement
+    switch_on(bench, "FAULT")  # a power cycle is no acknowledgement
     assert faults(bench) == [Fault.SETTINGS_LOST]
     bench.press("select")
     assert state(bench) == "READY"
     bench.cut_power()
     bench.run_for(100)
-    ready(bench)  # acknowledged and saved: not told again
+    ready(bench)  # acknowledged and saved: not reported again
 
 
 @pytest.mark.hazard("H-07")
 def test_lost_settings_files_on_a_used_device_are_a_fault(used: bytes) -> None:
-    """H-07: only a device that has never recorded anything may start with defaults in silence."""
+    """H-07: only a device that has never recorded anything may start with defaults silently."""
     flash = SimFlash(used)
     filesystem = Filesystem(flash)
     for slot in SLOTS:
@@ -113,9 +113,9 @@ def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
     assert state(bench) == "READY"
     bench.cut_power()
     bench.run_for(100)
-    ready(bench)  # told once: new records lie in a segment of their own
-    whole = bench.files()["journal/00000001"]
-    assert whole == Filesystem(spoil(used, "/journal/00000001", at=at)).read_file(
+    ready(bench)  # reported once: new records go to their own segment
+    segment = bench.files()["journal/00000001"]
+    assert segment == Filesystem(spoil(used, "/journal/00000001", at=at)).read_file(
         "/journal/00000001"
     )
 
@@ -125,21 +125,21 @@ def test_a_torn_tail_is_kept_and_the_journal_goes_on(used: bytes) -> None:
     """H-08."""
     flash = SimFlash(used)
     filesystem = Filesystem(flash)
-    whole = filesystem.read_file("/journal/00000001")
-    filesystem.write_file("/journal/00000001", whole + b"\x01" * 17)
+    segment = filesystem.read_file("/journal/00000001")
+    filesystem.write_file("/journal/00000001", segment + b"\x01" * 17)
     bench = FastBench(flash=flash)
     switch_on(bench, "FAULT")
     assert faults(bench) == [Fault.JOURNAL_DAMAGED]
     bench.press("select")
     treat(bench)
-    book = records(bench)
-    assert [r.seq for r in book] == list(range(1, len(book) + 1))
-    assert bench.files()["journal/00000001"] == whole + b"\x01" * 17
+    journal = records(bench)
+    assert [r.seq for r in journal] == list(range(1, len(journal) + 1))
+    assert bench.files()["journal/00000001"] == segment + b"\x01" * 17
 
 
 @pytest.mark.hazard("H-08")
 def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> None:
-    """H-08: nothing is lost in silence."""
+    """H-08: nothing is lost silently."""
     bench = FastBench()
     ready(bench)
     arm(bench)
@@ -150,7 +150,7 @@ def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> No
     assert faults(bench) == [Fault.JOURNAL_FAILED]
     bench.press("select", 3000)
     assert state(bench) == "FAULT"
-    # When the flash works again, what was kept in memory is written.
+    # When the flash works again, the records in memory are written.
     bench.flash.mend()
     bench.run_for(3000)
     end = [r for r in records(bench) if r.kind == FREEZE_END]
@@ -160,7 +160,7 @@ def test_a_failing_flash_forbids_the_next_treatment_and_keeps_the_record() -> No
 
 @pytest.mark.hazard("H-08")
 def test_a_flash_that_fails_before_the_freeze_prevents_it() -> None:
-    """H-08: no record of the beginning, no freeze."""
+    """H-08: without a record of its beginning there is no freeze."""
     bench = FastBench()
     ready(bench)
     arm(bench)
@@ -185,18 +185,18 @@ def test_a_full_flash_forbids_arming() -> None:
 
 
 def test_segments_follow_each_other() -> None:
-    """More records than a segment holds: numbers and chain go on, also over a restart."""
+    """More records than a segment holds: numbers and chain continue, also after a restart."""
     bench = FastBench()
     ready(bench)
     for i in range(300):
         assert bench.ask("set", key="volume", value=1 + i % 3 if i % 3 != 1 else 2)["ok"]
-    seen = records(bench)
-    assert len(seen) >= 256
+    before = records(bench)
+    assert len(before) >= 256
     bench.cut_power()
     bench.run_for(100)
     ready(bench)
     again = records(bench)
-    assert again[: len(seen)] == seen
+    assert again[: len(before)] == before
     assert sorted(name for name in bench.files() if name.startswith("journal/")) == [
         "journal/00000001",
         "journal/00000256",
@@ -215,7 +215,7 @@ def operations_of_a_treatment() -> int:
 
 
 def _a_treatment(bench: FastBench) -> None:
-    """A setting over the link, a depth by the buttons, a short freeze. Stops when power is cut."""
+    """A setting over the link, a depth by the buttons, a short freeze. Stops at the power cut."""
     bench.host_write(encode({"id": 1, "op": "set", "key": "volume", "value": 3}))
     bench.run_for(300)
     bench.press("up")
@@ -237,11 +237,11 @@ OPERATIONS = operations_of_a_treatment()
 @pytest.mark.parametrize("torn_bytes", [None, 0, 100])
 @pytest.mark.parametrize("part", range(8))
 def test_power_cut_at_any_flash_operation(part: int, torn_bytes: int | None) -> None:
-    """H-08, H-07, H-15: what was committed is there, the chain verifies, the valve stays closed."""
+    """H-08, H-07, H-15: committed data is present, the chain verifies, the valve stays closed."""
     for cut in range(part, OPERATIONS, 8):
         bench = FastBench(noise_lsb=0)
         ready(bench)
-        told: list[Record] = records(bench)
+        acknowledged: list[Record] = records(bench)
         bench.flash.cut_after(cut, torn_bytes=torn_bytes)
         _a_treatment(bench)
         bench.cut_power()
@@ -256,11 +256,11 @@ def test_power_cut_at_any_flash_operation(part: int, torn_bytes: int | None) -> 
             ),
             5000,
         ), f"cut {cut}: did not start"
-        book = records(bench)
-        assert book[: len(told)] == told
+        journal = records(bench)
+        assert journal[: len(acknowledged)] == acknowledged
         assert bench.ask("get", key="volume")["ok"]["value"] in (2, 3)
         assert bench.ask("get", key="depth_um")["ok"]["value"] in (2300, 2400)
-        kinds = [r.kind for r in book]
+        kinds = [r.kind for r in journal]
         if FREEZE_BEGIN in kinds and FREEZE_END not in kinds:
             assert FREEZE_LOST in kinds
             assert faults(bench) == [Fault.FREEZE_LOST]

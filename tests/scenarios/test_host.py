@@ -30,7 +30,7 @@ STEP_MS = 1.0
 
 
 class BenchTransport:
-    """A port whose other end is a bench, in the bench's own time."""
+    """A port that is connected to a bench, in the bench's own time."""
 
     url = "bench://"
     slice_s = 0.05
@@ -38,12 +38,12 @@ class BenchTransport:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self.gone_after: int | None = None
-        """The port goes away once this many bytes have been read."""
+        """The port vanishes after this number of bytes has been read."""
         self._read = 0
 
     def read_some(self) -> bytes:
         if self.gone_after is not None and self._read > self.gone_after:
-            raise PortLost("the port bench:// has gone away")
+            raise PortLost("the port bench:// has vanished")
         bench = self._bench
         end_ns = bench.clock.now_ns + round(self.slice_s * 1e9)
         data = bench.host_read()
@@ -61,7 +61,7 @@ class BenchTransport:
 
 
 def attach(bench: Bench) -> Device:
-    """A host on the bench's port, which has read what was said before it came."""
+    """A host on the bench's port that has read the earlier output."""
     bench.events()
     bench.host_read()
     return Device(Link(BenchTransport(bench), first_id=1000))
@@ -74,7 +74,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_the_device_describes_itself_in_full(bench: Bench) -> None:
-    """Every row can be read, and every unit of a setting can be typed as it is shown."""
+    """Every row can be read, and every unit of a setting can be entered as shown."""
     device = attach(ready(bench, whole=True))
     description = device.description()
     assert set(description.tables) == set(PARTS)
@@ -122,7 +122,7 @@ def test_a_setting_at_once_and_one_out_of_range(bench: Bench) -> None:
 def test_a_change_of_the_dose_needs_a_hand_at_the_device(
     bench: Bench, hands: Callable[[Bench], None], outcome: str
 ) -> None:
-    """H-13: `cryo set` tells what became of it, and only a confirmed change counts."""
+    """H-13: `cryo set` reports the outcome, and only a confirmed change is applied."""
     device = attach(ready(bench))
     reply = device.set("depth_um", 2500)
     assert not reply.applied
@@ -145,12 +145,12 @@ def test_a_second_change_is_refused_while_one_waits(bench: Bench) -> None:
     with pytest.raises(Refused) as caught:
         device.set("depth_um", 2600)
     assert caught.value.code == "busy"
-    assert device.set("depth_um", 2500) == first  # repeating is harmless
+    assert device.set("depth_um", 2500) == first  # idempotent
 
 
 @pytest.mark.hazard("H-08")
 def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Store) -> None:
-    """H-08: what was delivered is on the computer, verified, with names and units."""
+    """H-08: the delivered dose is on the computer, verified, with names and units."""
     ready(bench)
     treat(bench)
     device = attach(bench)
@@ -158,18 +158,18 @@ def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Stor
     assert (result.new, result.repeated, result.resent) == (result.head, 0, 0)
     serial = device.hello().serial
     description = store.description(serial)
-    found = list(store.records(serial))
-    kinds = [description.kinds[record.kind].name for record in found]
+    pulled = list(store.records(serial))
+    kinds = [description.kinds[record.kind].name for record in pulled]
     assert kinds == [
         "boot", "armed", "plan", "freeze_begin", "freeze_end", "estimate", "treatment_end",
     ]  # fmt: skip
-    end = {item.name: item for item in named_fields(found[-3], description)}
+    end = {item.name: item for item in named_fields(pulled[-3], description)}
     assert end["cause"].meaning == "complete"
     assert end["dose"].unit == "ms"
     ((opened, closed),) = bench.valve_intervals()
     assert abs(end["delivered_gate"].value * 1000 - (closed - opened)) <= 1000
     out = io.BytesIO()
-    write_csv(out, serial, found, description)
+    write_csv(out, serial, pulled, description)
     rows = list(csv.DictReader(io.StringIO(out.getvalue().decode(), newline="")))
     assert rows[-3]["cause (name)"] == "complete"
     assert rows[-3]["dose [ms]"] == str(end["dose"].value)
@@ -208,27 +208,27 @@ def test_the_clock(bench: Bench) -> None:
 
 # -- the whole journal --------------------------------------------------------------------------
 
-SERIAL = "e661640843275b2c"  # of the bench's board
+SERIAL = "e661640843275b2c"  # serial number of the bench's board
 COUNT = 10_000
 SEGMENT = 255
 
 
 def journal(count: int) -> list[bytes]:
-    """`count` records of one kind, chained by docs/protocol.md and by nothing of the firmware."""
+    """`count` records of one kind, chained as in docs/protocol.md without the firmware."""
     chain = hashlib.sha256(b"cryodose-journal-1" + SERIAL.encode()).digest()[:16]
-    found: list[bytes] = []
+    chain_records: list[bytes] = []
     for seq in range(1, count + 1):
         body = struct.pack("<IHBBII8i", seq, 1, 13, 2, seq * 10, 0, seq, 1, 500, 0, 0, 0, 0, 0)
         chain = hashlib.sha256(chain + body).digest()[:16]
-        found.append(body + chain)
-    return found
+        chain_records.append(body + chain)
+    return chain_records
 
 
 def full_bench(records: list[bytes]) -> Bench:
-    """A device that has lived for a while. Only the fast bench can be given files."""
+    """A device with a history. Only the fast bench accepts files."""
     bench = FastBench()
     device = attach(ready(bench))  # the first start
-    device.set("volume", 1)  # so that there are settings: without them the journal tells of a loss
+    device.set("volume", 1)  # creates settings: without them the journal reports a loss
     bench.cut_power()
     bench.write_files(
         {
@@ -241,7 +241,7 @@ def full_bench(records: list[bytes]) -> Bench:
 
 
 def test_ten_thousand_records_once_each(store: Store) -> None:
-    """Pulled, verified, stored; at most 1 % sent again. How long it takes: `make bench`."""
+    """Pulled, verified, stored; at most 1 % sent again. `make bench` measures the time."""
     records = journal(COUNT)
     device = attach(full_bench(records))
     result = pull(device, store)
@@ -256,7 +256,7 @@ def test_ten_thousand_records_once_each(store: Store) -> None:
 
 @pytest.mark.hazard("H-08")
 def test_a_pull_broken_off_goes_on_where_it_stopped(store: Store) -> None:
-    """H-08: the port vanishes; what came is stored, the rest comes the next time."""
+    """H-08: the port vanishes; received records are stored, the rest is pulled the next time."""
     records = journal(2000)
     bench = full_bench(records)
     device = attach(bench)
@@ -265,15 +265,15 @@ def test_a_pull_broken_off_goes_on_where_it_stopped(store: Store) -> None:
     transport.gone_after = 100_000
     with pytest.raises(PortLost):
         pull(device, store)
-    kept = store.last_seq(SERIAL)
-    assert 500 < kept < 1500
+    stored = store.last_seq(SERIAL)
+    assert 500 < stored < 1500
     result = pull(attach(bench), store)
-    assert result.received == result.new == result.head - kept
+    assert result.received == result.new == result.head - stored
     assert store.verify(SERIAL).good
 
 
 def test_power_lost_in_a_pull(store: Store) -> None:
-    """The device starts anew in the middle; the same pull goes on."""
+    """The device restarts in the middle; the same pull continues."""
     bench = full_bench(journal(2000))
     device = attach(bench)
     cut: list[int] = []
@@ -294,7 +294,7 @@ def test_power_lost_in_a_pull(store: Store) -> None:
 
 @pytest.mark.hazard("H-08")
 def test_a_record_damaged_in_flash_is_found_and_can_be_passed(store: Store) -> None:
-    """H-08: the pull stops before it, and says how to get the rest."""
+    """H-08: the pull stops before it, and reports how to get the rest."""
     records = journal(600)
     records[300] = records[300][:20] + b"\xee" + records[300][21:]
     device = attach(full_bench(records))
@@ -312,7 +312,7 @@ def test_a_record_damaged_in_flash_is_found_and_can_be_passed(store: Store) -> N
 
 
 class Cryo:
-    """Runs `cryo` against a simulated device whose flash outlives each command."""
+    """Runs `cryo` against a simulated device with persistent flash."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.flash = folder / "flash.bin"
@@ -352,11 +352,11 @@ def test_the_command_from_first_hello_to_verified_journal(cryo: Cryo) -> None:
     kinds = {row["kind"] for row in cryo("log", "show", "--all")["records"]}
     assert {"boot", "setting", "time_set"} <= kinds
     again = cryo("log", "pull")
-    assert again["new"] == again["received"] == 1  # the start of this very session
+    assert again["new"] == again["received"] == 1  # the start of this session
 
 
 def test_the_same_commands_give_the_same_flash(tmp_path: Path, capsys: Any) -> None:
-    """The simulator is deterministic, and the host does not spoil that."""
+    """The simulator is deterministic, and so is the host."""
     images: list[bytes] = []
     for name in ("first", "second"):
         folder = tmp_path / name

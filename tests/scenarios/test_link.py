@@ -1,4 +1,4 @@
-"""The link: H-12, nothing on it harms a treatment; H-13, what matters is confirmed there."""
+"""The link: H-12, it cannot disturb a treatment; H-13, dose changes are confirmed at the device."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.scenarios.conftest import (
 
 
 def line(request: object) -> bytes:
-    # Not the bench's `encode`: here the protocol itself is the thing under test.
+    # Not the bench's `encode`: here the protocol itself is tested.
     body = json.dumps(request, separators=(",", ":")).encode()
     return b"%s*%08x\n" % (body, zlib.crc32(body))
 
@@ -188,7 +188,7 @@ def test_a_repeated_request_is_harmless(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-12")
 def test_two_hosts_at_once_get_their_replies_or_a_counted_drop(bench: Bench) -> None:
-    """H-12: lines written into each other are dropped, and nothing is misunderstood."""
+    """H-12: interleaved lines are dropped, and none is misinterpreted."""
     ready(bench)
     a, b = line({"id": 1, "op": "status"}), line({"id": 2, "op": "hello"})
     bench.host_write(a[:9] + b[:14] + a[9:] + b[14:])
@@ -319,7 +319,7 @@ def test_the_clock_is_set_recorded_and_told(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-01", "H-12")
 def test_a_freeze_under_flood_is_as_exact_as_one_without(bench: Bench) -> None:
-    """H-12, H-01: valid requests, noise and huge lines all the time."""
+    """H-12, H-01: valid requests, noise and huge lines continuously."""
     ready(bench)
     planned = gate_us(bench)
     arm(bench)
@@ -341,7 +341,7 @@ def test_a_freeze_under_flood_is_as_exact_as_one_without(bench: Bench) -> None:
     assert abs(closed - opened - planned * US) <= 5 * US
     bench.host_write(b"\n")
     until(bench, "DONE")
-    bench.ask("hello", timeout_ms=60_000)  # behind all that the host had written
+    bench.ask("hello", timeout_ms=60_000)  # after all that the host had written
     bench.host_read()
     end = next(r for r in records(bench) if r.kind == FREEZE_END)
     assert end.cause == COMPLETE
@@ -370,7 +370,7 @@ def test_status_and_nothing_else_is_answered_while_the_valve_is_open(bench: Benc
 
 @pytest.mark.hazard("H-12")
 def test_a_host_that_does_not_read_delays_no_freeze(bench: Bench) -> None:
-    """H-12: the USB buffer fills up, and the loop goes on."""
+    """H-12: the USB buffer fills up, and the loop continues."""
     ready(bench)
     planned = gate_us(bench)
     arm(bench)
@@ -420,7 +420,7 @@ def test_maintenance_over_the_link_ends_the_application(bench: Bench) -> None:
     bench.run_for(2000)
     assert b"maintenance" in bench.host_read()
     assert not bench.wiring.driven(GATE)
-    # Switching off and on starts the application again.
+    # A power cycle starts the application again.
     bench.cut_power()
     bench.run_for(100)
     ready(bench)

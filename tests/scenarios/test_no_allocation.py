@@ -1,8 +1,8 @@
 """While the valve is open nothing is allocated: the heap is locked, on MicroPython's own binary.
 
-H-01, H-12: the garbage collector has no reason to run in the midst of a freeze, also not because
-of what comes over the link. The application is unchanged; only `main.py` is another one, which
-locks the heap around each tick with the valve open.
+H-01, H-12: the garbage collector has no reason to run during a freeze, also not because of traffic
+on the link. The application is unchanged; only `main.py` is replaced, which locks the heap around
+each tick with the valve open.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -
     bench.release("trigger")
     until(bench, "DONE")
     assert [r.kind for r in records(bench)].count(ICE_FIELD) == 1
-    told = [line.split() for line in bench.noise if line.startswith(b"locked")]
-    assert len(told) == 2  # the purge, and the freeze
-    for words in told:
+    locked = [line.split() for line in bench.noise if line.startswith(b"locked")]
+    assert len(locked) == 2  # the purge, and the freeze
+    for words in locked:
         assert int(words[1]) > 90
         assert int(words[3]) == 0

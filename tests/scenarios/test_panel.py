@@ -1,5 +1,5 @@
-"""What the page does to a bench, without a browser: a treatment by hands, its recording played
-again, and the host tools at the port."""
+"""The page's engine on a bench, without a browser: a manual treatment, the replay of its recording,
+and the host tools at the port."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tests.scenarios.hands import Operator
 
 @pytest.fixture(scope="module")
 def treated() -> tuple[str, list[Record], Operator]:
-    """A treatment by hand with a mishap and a word from the host in it; the file; the record."""
+    """A manual treatment with an injected fault and a host request; the file, the records."""
     operator = Operator()
     operator.press("up")
     operator.press("up")
-    operator.engine.send(b'{"id":7,"op":"status"}*4b7e1d0f\n')  # a wrong CRC is dropped, and counts
+    operator.engine.send(b'{"id":7,"op":"status"}*4b7e1d0f\n')  # a wrong CRC is dropped and counted
     operator.treat()
     operator.engine.act("mishap", "supply_sag")
     operator.wait(2000)
@@ -43,8 +43,8 @@ def treated() -> tuple[str, list[Record], Operator]:
 def test_a_treatment_by_hand_is_complete_and_on_record(
     treated: tuple[str, list[Record], Operator],
 ) -> None:
-    _text, book, operator = treated
-    ends = [record for record in book if record.kind == FREEZE_END]
+    _text, journal, operator = treated
+    ends = [record for record in journal if record.kind == FREEZE_END]
     assert len(ends) == 1
     assert ends[0].cause == 1  # complete
     assert 10_000 <= operator.engine.view.opened_ms <= 30_000
@@ -53,31 +53,31 @@ def test_a_treatment_by_hand_is_complete_and_on_record(
 def test_a_recording_played_again_gives_the_same_record(
     treated: tuple[str, list[Record], Operator],
 ) -> None:
-    text, book, _operator = treated
+    text, journal, _operator = treated
     scenario = parse(text)
     bench = FastBench(seed=scenario.seed)
     scenario.play(bench)
-    assert records(bench) == book
+    assert records(bench) == journal
 
 
 def test_a_recording_played_in_the_page_gives_the_same_record_and_file(
     treated: tuple[str, list[Record], Operator],
 ) -> None:
-    text, book, _operator = treated
+    text, journal, _operator = treated
     wall = [0.0]
     engine = Engine(lambda seed, _sensor: FastBench(seed=seed), speed=50.0, clock=lambda: wall[0])
     scenario = parse(text)
     engine.replay(scenario)
     while engine.now_ns < scenario.end_ns:
-        wall[0] += 0.0073  # other turns than the first time
+        wall[0] += 0.0073  # other turns than in the first run
         engine.turn()
     engine.set_paused(True)
     assert parse(engine.recording().text()).steps == scenario.steps
     fresh = FastBench()
     scenario.play(fresh)
-    assert records(fresh) == book
-    # The engine's own bench has gone on a little; its journal is the same all the same.
-    assert records(engine.bench) == book
+    assert records(fresh) == journal
+    # The engine's own bench has run on a little; its journal must still be the same.
+    assert records(engine.bench) == journal
 
 
 def test_a_hand_ends_a_replay() -> None:
@@ -101,13 +101,13 @@ def test_the_skin_follows_what_came_out_of_the_nozzle(
     site = Site.under(1)
     site.go(plant.jet_between(0, operator.engine.now_ns), operator.engine.now_ns * 1e-9)
     skin = site.skin(1)
-    # The dose was for 2.5 mm; what was frozen away from the skin has not touched it.
+    # The dose was for 2.5 mm; spray away from the skin has not touched it.
     assert 2.0 < site.deepest_mm < 3.2
     assert len(skin.field) == 28 * 36 * 2
 
 
 class Here:
-    """A runner whose engine is asked on the spot."""
+    """A runner that calls its engine directly."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -142,10 +142,10 @@ def _blocks() -> int:
 def test_treatments_one_after_another_do_not_fill_the_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Everything that the bench and the engine keep has a bound; the recording is a few bytes."""
+    """Everything that bench and engine store is bounded; the recording takes a few bytes."""
     monkeypatch.setattr("hw_sim.web.engine.KEPT_NS", 60_000_000_000)
     operator = Operator()
-    for _ in range(200):  # the log is full
+    for _ in range(200):  # fills the log
         operator.engine.say("bench", "a line of the log " + "x" * 20)
     treatments = 12
     for count in (6, treatments):
@@ -153,16 +153,16 @@ def test_treatments_one_after_another_do_not_fill_the_memory(
         for _ in range(count):
             operator.treat()
             operator.done()
-    # It was 190 a treatment when the plant and the bench kept all of them.
+    # It was 190 per treatment when the plant and the bench stored all of them.
     assert (_blocks() - before) / treatments < 25
     assert len(operator.engine.bench.valve_intervals()) < 10
-    assert operator.engine.view.openings > 18  # and still counted
+    assert operator.engine.view.openings > 18  # still counted
 
 
 def test_a_hand_is_heard_after_the_recording_has_come_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At 100 x a day of the device's time, the longest that a file may last, is over in 15 min."""
+    """At 100 x a day of the device's time, the longest duration of a file, takes 15 min."""
     monkeypatch.setattr("hw_sim.web.scenario.LONGEST_NS", 2_000_000_000)
     operator = Operator()
     operator.wait(2000)
@@ -186,7 +186,7 @@ start.main(show=False, web_port=18180, tcp_port=18190)
 
 
 def test_the_collector_leaves_the_libraries_alone() -> None:
-    """A full collection over all of NiceGUI and NumPy took 40 to 190 ms: a press waited for it."""
+    """A full collection over all of NiceGUI and NumPy took 40 to 190 ms and delayed a press."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     done = subprocess.run(
         [sys.executable, "-c", SERVED], capture_output=True, text=True, check=False, timeout=60,
@@ -246,7 +246,7 @@ def test_the_journal_is_read_in_the_page_by_the_host_library(
         cable.close()
     assert fetched.verified
     assert fetched.records[0]["kind"] == "boot"
-    # What the host said is in the recording, to be said again at the same moments.
+    # The host's data is in the recording, to be sent again at the same moments.
     steps = runner.ask(lambda engine: list(engine.recorder.steps))
     assert {step.do for step in steps} == {"power_on", "send"}
 
@@ -260,14 +260,14 @@ def test_the_port_goes_when_the_device_loses_its_power(attached: tuple[Runner, P
     runner, port = attached
     cable = Cable(runner)
     runner.post(lambda engine: engine.act("cut_power"))
-    with pytest.raises(ConnectionError, match="has gone"):
+    with pytest.raises(ConnectionError, match="has vanished"):
         _read_on(cable)
     assert port.number > 0
 
 
 @pytest.mark.emulated
 def test_the_same_on_the_emulated_board(micropython_image: Path) -> None:
-    """SimulatedBench, view and link are the fast bench's; one press, in the board's own time."""
+    """SimulatedBench, view and link are as on the fast bench; one press, in the board's time."""
     from hw_sim.emulator import EmulatedBench
 
     assert micropython_image.exists()

@@ -1,8 +1,8 @@
 """Power cuts on real MicroPython: at each write to the flash, within it, and during a freeze.
 
-H-08, H-07, H-11, H-15. How it is done: power_cuts.py. Here, more than 200 cuts are restarted on
-the emulated board, which takes a processor some 10 minutes: `make test-emulated`, and CI each
-night. `make test` makes 20 cuts in the midst of test_real_interpreter.py's treatment.
+H-08, H-07, H-11, H-15. Method: power_cuts.py. Here more than 200 cuts are restarted on the emulated
+board, which takes a processor some 10 minutes: `make test-emulated`, and CI each night. `make test`
+makes 20 cuts during test_real_interpreter.py's treatment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.scenarios.power_cuts import Cut, Cutter, committed, part_by_part, sum
 
 
 def a_treatment(bench: EmulatedBench, freeze: Callable[[], None]) -> None:
-    """Settings over the link and by the buttons, an arming, a freeze that is let go, its end."""
+    """Settings over the link and by the buttons, arming, a freeze ended by release, its end."""
     for value in (3, 1):
         bench.ask("set", key="volume", value=value)
         bench.run_for(100)
@@ -46,7 +46,7 @@ def a_treatment(bench: EmulatedBench, freeze: Callable[[], None]) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("flash", ["new", "used"])
 def test_power_cut_at_every_write_and_restarted(micropython_image: Path, flash: str) -> None:
-    """More than a hundred cuts each, all of them restarted on real MicroPython."""
+    """More than a hundred cuts each, all restarted on real MicroPython."""
     bench = EmulatedBench(image=micropython_image, flash=used_flash() if flash == "used" else None)
     cutter = Cutter(
         bench,
@@ -61,20 +61,20 @@ def test_power_cut_at_every_write_and_restarted(micropython_image: Path, flash: 
             bench.run_for(1 + 3.71 * i)
 
     def story() -> None:
-        ready(bench, whole=True)  # the first start writes, too; and the line is purged
+        ready(bench, whole=True)  # the first start also writes; and the line is purged
         a_treatment(bench, freeze)
 
     results = cutter.run(story)
     print(f"\n{flash} flash, {cutter.writes} writes: {summary(results)}")
     assert len(results) >= 100
-    assert sum("bounds_us" in told for told in results.values()) >= 30
+    assert sum("bounds_us" in report for report in results.values()) >= 30
 
 
 @pytest.mark.parametrize("lost", ["journal", "settings", "main.py"])
 def test_a_loss_would_be_seen(lost: str) -> None:
-    """What the cuts are judged by, on a flash from which something is missing."""
-    whole = used_flash()
-    files = micropython.read_filesystem(whole)
+    """The checks after a cut, on a flash with something missing."""
+    flash_image = used_flash()
+    files = micropython.read_filesystem(flash_image)
     if lost == "journal":
         files["journal/00000001"] = files["journal/00000001"][:-64]  # the newest record
     elif lost == "settings":
@@ -82,12 +82,12 @@ def test_a_loss_would_be_seen(lost: str) -> None:
         del files[max(slots, key=lambda name: files[name][8:12])]  # by their generation, < 256
     else:
         del files[lost]
-    state = committed(whole)
+    state = committed(flash_image)
     for image, is_whole in (
-        (whole, True),
+        (flash_image, True),
         (micropython.build_filesystem(files), lost == "main.py"),
     ):
-        # (The fast bench brings a main.py of its own.)
+        # (The fast bench has its own main.py.)
         bench = FastBench(flash=SimFlash(image), reflash=True)
         cut = Cut(lost, image, state, state, 0.0)
         if is_whole:
@@ -98,7 +98,7 @@ def test_a_loss_would_be_seen(lost: str) -> None:
 
 
 def used_flash() -> bytes:
-    """An emulated board's flash with 60 records on it: the journal has left its folder's block."""
+    """An emulated board's flash with 60 records: the journal needs more than its folder's block."""
     bench = FastBench()
     ready(bench)
     for i in range(58):

@@ -1,4 +1,4 @@
-"""PRECHILL: the line is purged away from the patient, and ends where it should whatever happens."""
+"""PRECHILL: the line is purged away from the patient, and the purge ends safely in all cases."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from tests.scenarios.fault_numbers import Fault
 
 
 def asked(bench: Bench) -> None:
-    """Switch on, and hold ARM until the device asks for the purge; the checklist is off."""
+    """Switch on without checklist, and hold ARM until the device requests the purge."""
     preset(bench, {18: 0})
     switch_on(bench, "READY")
     bench.hold("arm")
@@ -64,7 +64,7 @@ def purging(bench: Bench, ms: float) -> None:
 
 
 def the_end(bench: Bench) -> Record:
-    """The one record of a purge's end."""
+    """The single record of a purge's end."""
     (end,) = (r for r in records(bench) if r.kind == PRECHILL_END)
     return end
 
@@ -79,12 +79,12 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
     until(bench, "DONE", 40000)
     purged, frozen = bench.valve_intervals()
     assert 2_000 * MS < purged[1] - purged[0] < 10_000 * MS
-    book = records(bench)
-    assert [r.kind for r in book] == [
+    journal = records(bench)
+    assert [r.kind for r in journal] == [
         BOOT, SCREENING, PRECHILL_BEGIN, PRECHILL_END, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END,
         ESTIMATE, TREATMENT_END,
     ]  # fmt: skip
-    begin, end, armed, _plan, freeze = book[2:7]
+    begin, end, armed, _plan, freeze = journal[2:7]
     assert begin.values("treatment", "cycle", "planned_us") == (0, 1, 10_000_000)
     assert begin.nozzle_c_x100 > 0  # warm
     assert end.values("treatment", "cycle", "cause", "planned_us") == (0, 1, COLD, 10_000_000)
@@ -101,7 +101,7 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
 
 @pytest.mark.hazard("H-04", "H-21")
 def test_without_trigger_nothing_is_purged(bench: Bench) -> None:
-    """H-04, H-21: asked, left alone, timed out."""
+    """H-04, H-21: requested, left alone, timed out."""
     asked(bench)
     bench.run_for(58000)
     assert told(bench) == "PRECHILL"
@@ -114,7 +114,7 @@ def test_without_trigger_nothing_is_purged(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-04")
 def test_arm_leads_back_from_the_purge(bench: Bench) -> None:
-    """H-04: and the trigger then does nothing."""
+    """H-04: and the trigger then has no effect."""
     asked(bench)
     bench.press("arm")
     assert state(bench) == "READY"
@@ -126,7 +126,7 @@ def test_arm_leads_back_from_the_purge(bench: Bench) -> None:
 @pytest.mark.hazard("H-04", "H-21")
 @pytest.mark.needs("plant")
 def test_a_trigger_held_through_the_purge_does_not_freeze(bench: Bench) -> None:
-    """H-04, H-21: the nozzle still points away; the freeze needs a pull of its own."""
+    """H-04, H-21: the nozzle still points away; the freeze needs another pull."""
     asked(bench)
     bench.hold("trigger")
     bench.run_for(12000)
@@ -144,7 +144,7 @@ def test_a_trigger_held_through_the_purge_does_not_freeze(bench: Bench) -> None:
 @pytest.mark.hazard("H-01", "H-15", "H-21")
 @pytest.mark.parametrize("after_ms", [0, 37, 1503])
 def test_letting_go_ends_the_purge_and_it_does_not_resume(bench: Bench, after_ms: int) -> None:
-    """H-01, H-15, H-21: not cold yet, so the device asks again."""
+    """H-01, H-15, H-21: not cold yet, so the device requests it again."""
     purging(bench, after_ms)
     bench.release("trigger")
     released_ns = bench.clock.now_ns
@@ -155,7 +155,7 @@ def test_letting_go_ends_the_purge_and_it_does_not_resume(bench: Bench, after_ms
     end = the_end(bench)
     assert end.cause == RELEASED
     assert -3 * US <= closed - opened - end.delivered_us * US <= 50 * US
-    bench.run_for(59000)  # the time-out counts from here
+    bench.run_for(59000)  # the time-out restarts here
     assert state(bench) == "PRECHILL"
     cold_line(bench)
     purge(bench)
@@ -178,7 +178,7 @@ def test_a_trigger_let_go_before_the_gate_opens_is_a_cancelled_purge(bench: Benc
 @pytest.mark.needs("mishaps")
 @pytest.mark.parametrize("mishap", ["nozzle_blocked", "valve_stuck_closed"])
 def test_a_line_that_does_not_get_cold_is_a_fault_after_10_s(bench: Bench, mishap: str) -> None:
-    """H-02, H-21: bounded by the dose timer, and nobody has been treated."""
+    """H-02, H-21: limited by the dose timer, and no patient has been treated."""
     asked(bench)
     bench.mishap(mishap)
     bench.hold("trigger")
@@ -262,7 +262,7 @@ def test_a_shorted_gate_switch_is_found_before_a_purge(bench: Bench) -> None:
 @pytest.mark.hazard("H-11")
 @pytest.mark.needs("hang")
 def test_a_loop_that_stops_in_a_purge_closes_and_restarts(bench: Bench) -> None:
-    """H-11: the dead-man, then the watchdog; the record is bounded by the loop's last word."""
+    """H-11: the dead-man, then the watchdog; the loop's last record bounds the purge."""
     purging(bench, 1003)
     fell: list[int] = []
     bench.wiring.watch(
@@ -305,7 +305,7 @@ def test_power_lost_in_a_purge_is_recorded_and_nothing_resumes(bench: Bench) -> 
 
 @pytest.mark.needs("plant")
 def test_a_line_that_is_still_cold_is_not_purged_again(bench: Bench) -> None:
-    """The next lesion at once: no nitrogen is wasted."""
+    """The next lesion immediately afterwards: no nitrogen is wasted."""
     ready(bench, whole=True)
     arm(bench)
     freezing(bench)
@@ -320,7 +320,7 @@ def test_a_line_that_is_still_cold_is_not_purged_again(bench: Bench) -> None:
 @pytest.mark.hazard("H-02")
 @pytest.mark.needs("plant")
 def test_armed_for_too_long_asks_for_another_purge(bench: Bench) -> None:
-    """H-02: the line warms while the operator hesitates, and a trigger would give gas."""
+    """H-02: the line warms while the operator waits, and the next trigger would deliver gas."""
     asked(bench)
     cold_line(bench)
     purge(bench)
@@ -373,7 +373,7 @@ def test_the_link_tells_a_purge_from_a_freeze_and_changes_nothing(bench: Bench) 
 
 @pytest.mark.hazard("H-08")
 def test_a_purge_needs_its_record_in_flash() -> None:
-    """H-08: a flash that refuses forbids the purge as it forbids a freeze."""
+    """H-08: a flash that fails inhibits the purge as it inhibits a freeze."""
     bench = FastBench()
     asked(bench)
     bench.flash.fail_after(0)

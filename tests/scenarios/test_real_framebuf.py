@@ -1,8 +1,8 @@
-"""The fast bench's `framebuf` draws what the real interpreter's draws, byte for byte.
+"""The fast bench's `framebuf` draws the same as the real interpreter's, byte for byte.
 
-A random drawing, the same on every run, is made by MicroPython's own binary on the emulated chip
-and by `hw_sim.fakes.framebuf`; after each step both tell a checksum of the whole buffer, the bytes
-between the rows included.
+A pseudo-random drawing is made by MicroPython's own binary on the emulated chip and by
+`hw_sim.fakes.framebuf`; after each step both print a checksum of the complete buffer, including the
+bytes between the rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hw_sim.fakes.framebuf import MHLSB, MHMSB, MVLSB, FrameBuffer
 
 pytestmark = pytest.mark.emulated
 
-# width, height, stride: the panel's own first (canvas.py), then sizes that fill no byte.
+# width, height, stride: the panel's own first (canvas.py), then sizes with incomplete bytes.
 SHAPES = ((128, 64, 129), (21, 19, 24), (33, 7, 40))
 FORMATS = (MVLSB, MHLSB, MHMSB)
 STEPS = 25  # of each shape in each format
@@ -52,7 +52,7 @@ print("drawn")
 
 
 def drawing() -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The steps: what to call, with which numbers."""
+    """The steps: function and arguments."""
     chance = random.Random(20_26)
 
     def at() -> int:
@@ -88,12 +88,12 @@ def drawing() -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def fast() -> list[str]:
-    """What the fast bench's framebuf tells."""
-    told: list[str] = []
+    """Output of the fast bench's framebuf."""
+    lines: list[str] = []
     buffer = bytearray()
     fb = small = colours = None
     for name, a in drawing():
-        said = ""
+        pixel = ""
         if name == "new":
             buffer = bytearray(a[4])
             fb = FrameBuffer(buffer, a[0], a[1], a[2], a[3])
@@ -107,11 +107,11 @@ def fast() -> list[str]:
             fb.blit(small, a[0], a[1], a[2], colours)
         elif name == "pixel?":
             assert fb
-            said = f"{fb.pixel(*a)} "
+            pixel = f"{fb.pixel(*a)} "
         else:
             getattr(fb, name)(*a)
-        told.append(f"{said}{binascii.crc32(buffer)}")
-    return told
+        lines.append(f"{pixel}{binascii.crc32(buffer)}")
+    return lines
 
 
 def test_framebuf_is_the_real_one(micropython_image: Path) -> None:
@@ -119,15 +119,15 @@ def test_framebuf_is_the_real_one(micropython_image: Path) -> None:
     files = {"main.py": PROGRAM.encode(), "drawing": lines.encode()}
     bench = EmulatedBench(files=files, image=micropython_image)
     bench.power_on()
-    said = bytearray()
+    output = bytearray()
 
     def done() -> bool:
-        said.extend(bench.host_read())
-        return b"drawn" in said or b"Error" in said
+        output.extend(bench.host_read())
+        return b"drawn" in output or b"Error" in output
 
-    assert bench.run_until(done, 30_000), bytes(said[-300:])
-    real = said.decode().replace("\r", "").split("\n")
+    assert bench.run_until(done, 30_000), bytes(output[-300:])
+    real = output.decode().replace("\r", "").split("\n")
     steps = list(drawing())
-    for step, expected, found in zip(steps, fast(), real, strict=False):
-        assert found == expected, step
+    for step, expected, actual in zip(steps, fast(), real, strict=False):
+        assert actual == expected, step
     assert real[len(steps)] == "drawn", real[len(steps) :]

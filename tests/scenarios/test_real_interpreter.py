@@ -1,10 +1,10 @@
-"""The proof on the real interpreter: one treatment on MicroPython's own binary.
+"""A complete treatment on the real interpreter, MicroPython's own binary.
 
-The unchanged firmware, compiled as it is released, on the official MicroPython image, on an
-emulated RP2040 that is wired to the same parts and plant as the fast bench: power-on, the depth
-set by the buttons, armed, a freeze of 10 s with the gate's edges timed to the nanosecond, and the
-record read over the link. Meanwhile, copies of the board lose their power at 20 moments, and are
-looked at (power_cuts.py). Needs the image; without it the run's last lines say how to get it.
+The unchanged firmware, compiled as for a release, on the official MicroPython image, on an emulated
+RP2040 that is wired to the same parts and plant as the fast bench: power-on, depth set with the
+buttons, armed, a freeze of 10 s with the gate's edges timed to the nanosecond, and the record read
+over the link. Copies of the board lose power at 20 moments and are examined (power_cuts.py). Needs
+the image; without it the last lines of the test run report how to get it.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ AT_1_S, AT_5_S = "freeze at 1 s", "freeze at 5 s"
 def test_a_treatment_on_real_micropython(micropython_image: Path) -> None:
     """H-01, H-02, H-08: the gate is open for the planned time within 5 us, and that is recorded.
 
-    H-08, H-07, H-11, H-15: and a cut of power at any moment loses nothing that was committed.
+    H-08, H-07, H-11, H-15: and a power cut at any moment loses nothing that was committed.
     """
     bench = EmulatedBench(image=micropython_image)
-    # One copy is restarted on real MicroPython, the others' flash is booted on the fast bench.
+    # One copy is restarted on real MicroPython; the others' flash is booted on the fast bench.
     cutter = Cutter(bench, part_by_part, lambda name: name == AT_1_S)
     results = cutter.run(lambda: treatment(bench, cutter))
     print(f"\n{cutter.writes} writes: {summary(results)}")
     assert len(results) >= 20
     for name, low_us in ((AT_1_S, 1_000_000), (AT_5_S, 5_000_000)):
-        told = results[name]
-        assert low_us <= told["true_us"] <= low_us + 500_000
-        assert told["bounds_us"][0] <= told["true_us"] <= told["bounds_us"][1]
+        report = results[name]
+        assert low_us <= report["true_us"] <= low_us + 500_000
+        assert report["bounds_us"][0] <= report["true_us"] <= report["bounds_us"][1]
 
 
 def treatment(bench: EmulatedBench, cutter: Cutter) -> None:
@@ -61,7 +61,7 @@ def treatment(bench: EmulatedBench, cutter: Cutter) -> None:
     assert (hello["device"], hello["micropython"][:4]) == ("cryodose", "1.23")
     before = bench.ask("status")["ok"]
 
-    # Depth by the buttons: up and back, seen on the link and on the screen.
+    # Depth by the buttons: up and back, checked on the link and on the screen.
     picture = bench.screen().ram()
     for button in ("up", "up", "down"):
         bench.press(button)
@@ -86,18 +86,18 @@ def treatment(bench: EmulatedBench, cutter: Cutter) -> None:
     bench.run_for(100)
     assert not bench.plant.valve_open
 
-    book = records(bench)
-    by_kind = {record.kind: record for record in book}
-    steps = [record.kind for record in book if record.kind in (ARMED, FREEZE_BEGIN, FREEZE_END)]
+    journal = records(bench)
+    by_kind = {record.kind: record for record in journal}
+    steps = [record.kind for record in journal if record.kind in (ARMED, FREEZE_BEGIN, FREEZE_END)]
     assert steps == [ARMED, FREEZE_BEGIN, FREEZE_END]
-    assert book[0].kind == BOOT
+    assert journal[0].kind == BOOT
     ((opened_ns, closed_ns),) = bench.valve_intervals()
     dose_ms, planned_us = by_kind[FREEZE_BEGIN].values("dose_ms", "planned_us")
     cause, delivered_us, coldest_c_x100 = by_kind[FREEZE_END].values(
         "cause", "delivered_us", "nozzle_min_c_x100"
     )
     assert dose_ms == before["dose_ms"] >= 10_000
-    # The count makes up for the valve's own lag, so it is not the dose itself.
+    # The count compensates the valve's own lags, so it is not the dose itself.
     assert abs(planned_us - dose_ms * 1000) <= 50_000
     assert abs(closed_ns - opened_ns - planned_us * US) <= 5 * US
     assert abs(closed_ns - opened_ns - delivered_us * US) <= 5 * US

@@ -1,6 +1,6 @@
-"""The names that the fakes are held to are those of the real interpreter.
+"""The names allowed in the fakes are those of the real interpreter.
 
-`hw_sim.fakes.names` was written from what MicroPython's own `dir()` told; here it is asked again.
+`hw_sim.fakes.names` was written from MicroPython's own `dir()`; here it is compared again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hw_sim.fakes.names import CLASSES, MODULES
 
 pytestmark = pytest.mark.emulated
 
-# Loading these from the image's frozen files takes long, and the fakes do not have them.
+# Loading these from the image's frozen files takes long, and the fakes do not provide them.
 LEFT_OUT = {"asyncio"}
 PROGRAM = """
 import time
@@ -41,11 +41,11 @@ def test_the_fakes_names_are_the_real_interpreters(micropython_image: Path) -> N
     files = {"main.py": PROGRAM.encode(), "names": lines.encode()}
     bench = EmulatedBench(files=files, image=micropython_image)
     bench.power_on()
-    said = bytearray()
+    output = bytearray()
 
     def done() -> bool:
-        said.extend(bench.host_read())
-        return b"compared" in said or b"Error" in said
+        output.extend(bench.host_read())
+        return b"compared" in output or b"Error" in output
 
-    assert bench.run_until(done, 20_000), bytes(said)
-    assert said.replace(b"\r", b"").split(b"\n")[0] == b"compared", said.decode()
+    assert bench.run_until(done, 20_000), bytes(output)
+    assert output.replace(b"\r", b"").split(b"\n")[0] == b"compared", output.decode()

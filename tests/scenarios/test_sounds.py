@@ -1,4 +1,4 @@
-"""What is heard and seen without the screen, through a treatment. H-09, H-14"""
+"""Sounds and lamps through a treatment. H-09, H-14"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLICK_HZ, COUNT_HZ, START_HZ = 2400, 1600, 2000
 
 
 class Ear:
-    """Listens every 5 ms while a bench runs: when which tone began."""
+    """Listens every 5 ms while a bench runs: times and frequencies of tones."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -29,7 +29,7 @@ class Ear:
             self.bench.run_for(5)
 
     def tones(self, hz: int) -> list[float]:
-        """When a tone of this frequency began, ms."""
+        """Start times of the tones of this frequency, ms."""
         return [ms for ms, heard in self.begun if heard == hz]
 
 
@@ -46,7 +46,7 @@ def test_a_freeze_is_heard_to_begin_to_near_its_end_and_to_end(bench: Bench) -> 
     ear.listen(200)
     bench.press("down")
     ear.listen(200)
-    cold_line(bench)  # else the estimate finds the freeze short, and an alarm follows
+    cold_line(bench)  # otherwise the estimate reports a short freeze with an alarm
     arm(bench)
     bench.hold("trigger")
     ear.listen(1_000)

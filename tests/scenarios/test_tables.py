@@ -1,4 +1,4 @@
-"""A calibrated table, from the host into force: H-06, H-13."""
+"""Calibrated tables, from the host to activation: H-06, H-13."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shipped(bench: Bench, applicator: int = 1) -> dict[str, Any]:
 
 
 def stage(bench: Bench, part: float = 1.1, applicator: int = 1) -> list[list[int]]:
-    """Send both curves, `part` of those in force; returns them."""
+    """Send both curves, scaled by `part` from the active ones; returns them."""
     now = shipped(bench, applicator)
     curves = [[round(um * part) for um in now[key]] for key in ("um", "um_cold")]
     for target, um in enumerate(curves, 1):
@@ -54,8 +54,8 @@ def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: 
     reply = offer(bench)["ok"]
     assert reply["applied"] is False
     assert "SELECT" in reply["confirm"]
-    assert offer(bench)["ok"] == reply, "repeating is harmless"
-    assert shipped(bench) == before, "not in force yet"
+    assert offer(bench)["ok"] == reply, "idempotent"
+    assert shipped(bench) == before, "not active yet"
     bench.press("select", 1200)
     now = shipped(bench)
     assert now["source"] == "calibrated"
@@ -71,7 +71,7 @@ def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: 
     row = next(r for r in bench.ask("describe", part="applicators")["ok"]["rows"] if r[0] == 1)
     assert row[2:4] == [curves[0][7], curves[0][-1]]
     assert "run 17" in row[4]
-    assert offer(bench)["ok"]["applied"] is True, "the same table again asks nobody"
+    assert offer(bench)["ok"]["applied"] is True, "the same table again needs no confirmation"
     if "power" in bench.capabilities:
         bench.cut_power()
         switch_on(bench, "READY")
@@ -135,14 +135,14 @@ def test_a_table_is_removed_with_confirmation_too(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-06")
 def test_what_is_refused_is_refused_with_the_reason(bench: Bench) -> None:
-    """H-06: before anybody is asked."""
+    """H-06: before confirmation is requested."""
     ready(bench)
     ask = bench.ask
     good = shipped(bench)["um"]
 
     def error(op: str, **arguments: Any) -> tuple[str, str]:
-        found = ask(op, **arguments)["err"]
-        return found["code"], found["text"]
+        error_body = ask(op, **arguments)["err"]
+        return error_body["code"], error_body["text"]
 
     assert error("table_read", applicator=99)[0] == "range"
     assert error("table_read")[0] == "type"
@@ -182,7 +182,7 @@ def test_in_ready_only(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-06", "H-07")
 def test_two_spoilt_slots_are_told_and_the_shipped_tables_in_force() -> None:
-    """H-06, H-07: nobody is treated by a table that is not the one that was confirmed."""
+    """H-06, H-07: no treatment uses a table that was not confirmed."""
     bench = FastBench()
     ready(bench)
     before = shipped(bench)

@@ -1,4 +1,4 @@
-"""The treatment, end to end: what the valve did, what was recorded, and that no slip opens it."""
+"""The treatment, end to end: valve timing, records, and that no mistake opens the valve."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     dose_ms = bench.ask("status")["ok"]["dose_ms"]
     treat(bench)
     ((opened, closed),) = bench.valve_intervals()
-    book = records(bench)
-    assert [r.kind for r in book] == [
+    journal = records(bench)
+    assert [r.kind for r in journal] == [
         BOOT, SETTING, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END, ESTIMATE, TREATMENT_END,
     ]  # fmt: skip
-    armed, plan, begin, end, estimated, closing = book[2:]
+    armed, plan, begin, end, estimated, closing = journal[2:]
     assert plan.values("treatment", "profile", "target", "margin_um", "plan_depth_um") == (
         armed.seq,
         1,
@@ -97,13 +97,13 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     assert abs(closed - opened - armed.planned_us * US) <= 5 * US
     assert abs(closed - opened - end.delivered_us * US) <= 1 * US
     assert end.nozzle_min_c_x100 < -15000  # the nozzle got cold
-    # The line was warm: less liquid than seconds, and the estimate says so.
+    # The line was warm: less liquid than seconds, which the estimate shows.
     assert estimated.values("treatment", "cycle") == (armed.seq, 1)
     assert 1000 < estimated.depth_um < 2350
     assert 0 < estimated.liquid_ms < dose_ms - 2000
     assert estimated.values("planned_um", "note") == (2500, 1)
     assert 400 < end.pressure_min_mbar < 600  # the pressure sagged while liquid flowed
-    assert book[1].fields == {"setting": 1, "old": 2300, "new": 2500, "by": 1}
+    assert journal[1].fields == {"setting": 1, "old": 2300, "new": 2500, "by": 1}
     bench.press("select")
     assert state(bench) == "READY"
 
@@ -150,7 +150,7 @@ def test_no_other_button_opens_the_valve_in_ready(bench: Bench, name: str) -> No
 
 @pytest.mark.hazard("H-04")
 def test_a_trigger_held_before_arming_does_nothing_until_it_is_released(bench: Bench) -> None:
-    """H-04: a stuck trigger does not start a freeze at the moment of arming."""
+    """H-04: a stuck trigger does not start a freeze upon arming."""
     ready(bench)
     bench.hold("trigger")
     bench.run_for(100)
@@ -223,7 +223,7 @@ def test_the_estop_closes_within_5_us_and_latches(bench: Bench, after_us: int) -
     end = next(r for r in records(bench) if r.kind == FREEZE_END)
     assert end.cause == ESTOP
     assert abs(closed - opened - end.delivered_us * US) <= 3 * US
-    # SELECT alone does not clear it, nor does closing the loop.
+    # Neither SELECT alone nor closing the loop clears it.
     bench.press("select", 3000)
     assert state(bench) == "FAULT"
     bench.estop_close()
@@ -238,7 +238,7 @@ def test_the_estop_closes_within_5_us_and_latches(bench: Bench, after_us: int) -
 
 @pytest.mark.hazard("H-03")
 def test_an_estop_of_a_microsecond_ends_the_freeze_for_good(bench: Bench) -> None:
-    """H-03: the loop opens for less than a tick, and is still seen."""
+    """H-03: the loop opens for less than a tick, and is still detected."""
     ready(bench)
     arm(bench)
     freezing(bench, 1003)
@@ -253,7 +253,7 @@ def test_an_estop_of_a_microsecond_ends_the_freeze_for_good(bench: Bench) -> Non
 
 @pytest.mark.hazard("H-03")
 def test_the_estop_leaves_no_other_fault_at_any_moment_of_the_tick() -> None:
-    """H-03: the coil's decaying current was once taken for a shorted switch."""
+    """H-03: the coil's decaying current used to be mistaken for a shorted switch."""
     for half_ms in range(0, 200, 7):
         bench = FastBench()
         ready(bench)
@@ -404,7 +404,7 @@ def test_what_breaks_during_a_freeze_ends_it(bench: Bench, mishap: str, number: 
 def test_a_freeze_without_cold_is_not_told_as_a_treatment(
     bench: Bench, mishap: str, presses: int
 ) -> None:
-    """H-02, H-10: the coil has its current, the time runs, and nothing cold comes out."""
+    """H-02, H-10: the coil has its current, the time runs, but the nozzle does not get cold."""
     ready(bench)
     for _ in range(presses):
         bench.press("up")
@@ -414,7 +414,7 @@ def test_a_freeze_without_cold_is_not_told_as_a_treatment(
     until(bench, "FAULT", 20000)
     assert faults(bench) == [Fault.NO_COLD]
     ((opened, closed),) = bench.valve_intervals()
-    assert closed - opened <= 12_100 * MS  # a longer one is not waited for
+    assert closed - opened <= 12_100 * MS  # a longer freeze is ended early
     assert [r.kind for r in records(bench)][-4:] == [FREEZE_END, ESTIMATE, FAULT, TREATMENT_END]
     assert last(bench, TREATMENT_END).values("why", "cycles", "complete") == (
         4,
@@ -426,7 +426,7 @@ def test_a_freeze_without_cold_is_not_told_as_a_treatment(
 @pytest.mark.hazard("H-05")
 @pytest.mark.needs("mishaps")
 def test_a_shorted_gate_switch_is_found_before_the_gate_opens(bench: Bench) -> None:
-    """H-05: the supply comes first, and any coil current then forbids the freeze."""
+    """H-05: the supply is switched first, and any coil current then inhibits the freeze."""
     ready(bench)
     arm(bench)
     bench.mishap("gate_switch_shorted")
@@ -439,7 +439,7 @@ def test_a_shorted_gate_switch_is_found_before_the_gate_opens(bench: Bench) -> N
 @pytest.mark.hazard("H-05")
 @pytest.mark.needs("mishaps")
 def test_a_valve_stuck_open_is_noticed(bench: Bench) -> None:
-    """H-05: software cannot close it, but says so, loudly."""
+    """H-05: software cannot close it, but raises a loud alarm."""
     ready(bench)
     arm(bench)
     freezing(bench, 5000)
@@ -497,7 +497,7 @@ def test_a_button_stuck_at_power_on_is_told(bench: Bench) -> None:
 @pytest.mark.needs("hang")
 @pytest.mark.parametrize("after_ms", [1003.0, 4444.4])
 def test_a_stopped_loop_closes_and_restarts(bench: Bench, after_ms: float) -> None:
-    """H-11, H-01: the dead-man within 100 ms, the watchdog after it, the cause on the screen."""
+    """H-11, H-01: the dead-man within 100 ms, then the watchdog; the cause is on the screen."""
     ready(bench)
     arm(bench)
     freezing(bench, after_ms)
@@ -525,7 +525,7 @@ def test_a_stopped_loop_closes_and_restarts(bench: Bench, after_ms: float) -> No
 @pytest.mark.hazard("H-11")
 @pytest.mark.needs("hang")
 def test_a_loop_that_was_late_ends_the_freeze_as_a_fault(bench: Bench) -> None:
-    """H-11: 200 ms late: the dead-man fell, the gate count goes on, and nothing resumes."""
+    """H-11: 200 ms late: the dead-man fell, the gate count continues, and nothing resumes."""
     ready(bench)
     arm(bench)
     freezing(bench, 2000)
@@ -580,7 +580,7 @@ Crashing(Board()).run()
 
 @pytest.mark.hazard("H-11")
 def test_an_error_in_the_program_closes_and_restarts(tmp_path: Path) -> None:
-    """H-11: an exception nobody foresaw, in the midst of a freeze."""
+    """H-11: an unexpected exception during a freeze."""
     firmware = tmp_path / "firmware"
     shutil.copytree(FIRMWARE, firmware)
     (firmware / "main.py").write_text(CRASHING_MAIN)

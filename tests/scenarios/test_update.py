@@ -1,7 +1,7 @@
 """`cryo update` with the real mpremote, on real MicroPython on the emulated board.
 
-The command runs as a program of its own; bytes are carried between its pseudo-terminal and the
-board's USB port. Nothing here knows how the update is done.
+The command runs as a separate program; bytes are carried between its pseudo-terminal and the
+board's USB port. Nothing here depends on how the update is done.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Cable:
         os.set_blocking(self._master, False)
         self.port = os.ttyname(self._slave)
         self._to_host = b""
-        self.sent = bytearray()  # everything that went to the board
+        self.sent = bytearray()  # all bytes sent to the board
 
     def close(self) -> None:
         os.close(self._master)
         os.close(self._slave)
 
     def carry(self) -> None:
-        """Whatever waits at either end, and a little emulated time."""
+        """Carry the waiting bytes in both directions, and run the board a little."""
         with contextlib.suppress(BlockingIOError):
             data = os.read(self._master, 4096)
             self.sent += data
@@ -61,7 +61,7 @@ class Cable:
     def run(
         self, folder: Path, until: Callable[[str], bool] = lambda _: False
     ) -> tuple[int | None, str, str]:
-        """`cryo update` to its end, or until its progress says so (then it is killed)."""
+        """`cryo update` to its end, or until a condition on its progress (then it is killed)."""
         command = [sys.executable, "-m", "host_tools", "--port", self.port, "--timeout", "2.5"]
         errors = folder.parent / "stderr.txt"
         with (
@@ -78,7 +78,7 @@ class Cable:
             began_s, began_ms = time.monotonic(), self.bench.now_ms
             while process.poll() is None and time.monotonic() < end_s:
                 if self.bench.now_ms - began_ms > 1000 * (time.monotonic() - began_s):
-                    time.sleep(0.002)  # the board is not to run faster than life
+                    time.sleep(0.002)  # the board must not run faster than real time
                 self.carry()
                 if until(errors.read_text()):
                     break
@@ -105,17 +105,17 @@ def cable_to(bench: EmulatedBench) -> Iterator[Cable]:
 
 
 def prompt_comes(bench: EmulatedBench) -> bool:
-    """After power-on: is MicroPython's prompt there, and does it compute?"""
+    """Whether MicroPython's prompt appears after power-on, and computes."""
     if not bench.run_until(lambda: bench.usb.attached, 500):
         return False
     bench.run_for(100)
     bench.host_read()
     bench.host_write(b"print(6 * 7)\r")
-    seen = bytearray()
+    output = bytearray()
 
     def computed() -> bool:
-        seen.extend(bench.host_read())
-        return b"\r\n42\r\n>>> " in seen
+        output.extend(bench.host_read())
+        return b"\r\n42\r\n>>> " in output
 
     return bench.run_until(computed, 500)
 
@@ -145,20 +145,20 @@ def test_update_interrupted_then_repeated(micropython_image: Path, folder: Path)
     )
     with cable_to(bench) as cable:
 
-        def halfway(said: str) -> bool:
-            _, found, part = cable.sent.partition(b"'cryo/sounder.mpy','wb'")
-            return bool(found) and part.count(b"w(b") >= 3
+        def halfway(progress: str) -> bool:
+            _, match, part = cable.sent.partition(b"'cryo/sounder.mpy','wb'")
+            return bool(match) and part.count(b"w(b") >= 3
 
-        ended, _, said = cable.run(folder, halfway)
-        assert ended is None, said
+        ended, _, errors = cable.run(folder, halfway)
+        assert ended is None, errors
         bench.cut_power()
         assert "main.py" not in bench.files()
         assert bench.files()["cryo/sounder.mpy"] != shipped["cryo/sounder.mpy"]
         bench.power_on()
         assert prompt_comes(bench)
 
-        ended, printed, said = cable.run(folder)
-        assert ended == 0, said
+        ended, printed, errors = cable.run(folder)
+        assert ended == 0, errors
     assert f"firmware {json.loads(shipped['manifest.json'])['version']}" in printed
     assert "READY" in printed
     assert code_on(bench) == shipped
