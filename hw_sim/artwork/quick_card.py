@@ -40,7 +40,7 @@ STEPS = (
     )),
     ("freezing", "Hold still until it ends", (
         "SELECT when ice fills lesion and margin: second clock.",
-        "Releasing TRIGGER ends the freeze. A pedal: press again.",
+        "Releasing TRIGGER ends it; no resume. A pedal: press again.",
     )),
     ("thawing", "Thaw fully between cycles", (
         "SELECT when it is soft again, then hold ARM.",

@@ -204,7 +204,7 @@ def others(language: int) -> Iterator[Sight]:
     walk = Walk(language)
     walk.bench.ask("set", key="freeze_pressure_min_mbar", value=250)
     walk.bench.run_for(400)
-    yield walk.see("confirm", "Confirm", "the host requests, the operator decides")
+    yield walk.see("confirm", "Confirm", "requested by the host")
 
     walk = Walk(language)
     walk.arm()

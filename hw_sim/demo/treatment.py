@@ -156,7 +156,7 @@ class Session:
         bench.release("trigger")
         bench.run_for(600)
         self.operator.aim(at_skin=True)
-        yield self._look("TRIGGER let go", "Armed, the nozzle at liquid temperature.")
+        yield self._look("TRIGGER released", "Armed, the nozzle at liquid temperature.")
         bench.run_for(400)
         bench.hold("trigger")
         self._play(4200)

@@ -88,7 +88,7 @@ def test_it_shows_the_screen_at_each_step(printed: Shown, data: Shown) -> None:
     screens = json.loads(data.text)["screens"]
     assert [screen["title"] for screen in screens] == [
         "Switched on", "Ready", "UP, UP", "ARM held 1 s", "SELECT, page by page",
-        "TRIGGER held, away", "TRIGGER let go", "TRIGGER held again", "Still held", "Complete",
+        "TRIGGER held, away", "TRIGGER released", "TRIGGER held again", "Still held", "Complete",
     ]  # fmt: skip
     assert len({tuple(screen["braille"]) for screen in screens}) == len(screens)
     for screen in screens:
