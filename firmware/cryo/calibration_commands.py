@@ -198,26 +198,26 @@ def settle(app, why):
     table = tables.pending
     tables.pending = None
     number = table[_OF]
-    whole = len(table) > 1
+    has_curves = len(table) > 1
     if why == "confirmed":
         app.clock.exclude()
         stored = tables.stored
-        if not (stored.store(table) if whole else stored.remove(number)):
+        if not (stored.store(table) if has_curves else stored.remove(number)):
             why = "storage"
     confirmed = why == "confirmed"
     checksum = 0
-    if whole:
+    if has_curves:
         with on_demand.loaded("calibration_table") as calibration_table:
             checksum = journal.signed(calibration_table.crc(table))
     app.record(
         journal.TABLE,
         number,
         _CONFIRMED if confirmed else _REJECTED,
-        table[_H] if whole else 0,
-        table[_RUN] if whole else 0,
-        table[_UTC_S] if whole else 0,
-        table[_UM][dose.TIMES_MS.index(dose.MIN_MS)] if whole else 0,
-        table[_UM][-1] if whole else 0,
+        table[_H] if has_curves else 0,
+        table[_RUN] if has_curves else 0,
+        table[_UTC_S] if has_curves else 0,
+        table[_UM][dose.TIMES_MS.index(dose.MIN_MS)] if has_curves else 0,
+        table[_UM][-1] if has_curves else 0,
         checksum,
     )
     app.link.event({"ev": "table", "applicator": number, "applied": confirmed, "why": why})

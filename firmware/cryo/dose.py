@@ -107,7 +107,7 @@ def dose_ms(applicator, depth_um, target=BENIGN):
     low_um = depths[i - 1]
     low_ms = TIMES_MS[i - 1]
     span_um = depths[i] - low_um
-    # Rounded up: never shorter than the curve says. H-02
+    # Rounded up: never shorter than on the curve. H-02
     return low_ms + ((depth_um - low_um) * (TIMES_MS[i] - low_ms) + span_um - 1) // span_um
 
 
