@@ -1,8 +1,8 @@
-"""For all tests: the same examples on every run, and what may be missing on this computer.
+"""Configuration of all tests: deterministic examples, optional dependencies, order of the tests.
 
-A test marked `emulated` needs the official MicroPython image; a test that asks for `chromium`
-needs that browser. Without it the test is skipped, and the last lines of the run say which tests
-were not run, why, and how to get it.
+A test marked `emulated` needs the official MicroPython image; a test that uses the fixture
+`chromium` needs that browser. Without it the test is skipped, and the summary lists the tests that
+were not run, the reason, and how to run them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ LONGEST = (
     "scenarios/test_link_alone.py",
 )
 LEFT = {"slow": "make test-slow", "nightly": "make test-emulated"}
-"""Marks that `make test` leaves out, and the command that runs them."""
+"""Marks that `make test` excludes, and the command that runs them."""
 left_out: Counter[str] = Counter()
 
-# The same examples every time (a failure can be repeated, and a run does not depend on luck).
+# The same examples in every run, so that failures are reproducible.
 # To search further: HYPOTHESIS_PROFILE=search make test
 hypothesis.settings.register_profile("default", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
@@ -42,7 +42,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 @cache
 def image_problem() -> str:
-    """Why the image cannot be used, or an empty string."""
+    """Why the MicroPython image cannot be used, or an empty string."""
     try:
         micropython.find_image()
     except (micropython.ImageMissing, micropython.ImageWrong) as problem:
@@ -52,7 +52,7 @@ def image_problem() -> str:
 
 @pytest.fixture(scope="session")
 def micropython_image() -> Path:
-    """Path of the official MicroPython image; skips the test where it is missing."""
+    """Path of the official MicroPython image; skips the test if it is missing."""
     if image_problem():
         pytest.skip(image_problem())
     return micropython.find_image()
@@ -65,7 +65,7 @@ NO_CHROMIUM = "no Chromium on this computer"
 
 @cache
 def find_chromium() -> str:
-    """The browser's path, or an empty string. The variable counts more than what is installed."""
+    """The browser's path, or an empty string. The variable has priority over an installed one."""
     named = os.environ.get(CHROMIUM_VARIABLE)
     if named:
         return named if os.access(named, os.X_OK) else ""
@@ -74,7 +74,7 @@ def find_chromium() -> str:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Path of a Chromium; skips the test where there is none."""
+    """Path of a Chromium; skips the test if there is none."""
     path = find_chromium()
     if not path:
         pytest.skip(NO_CHROMIUM)
@@ -96,12 +96,12 @@ def proves(item: pytest.Item, number: str) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The first worker begins with the page, the second with the longest of the rest.
+    """Order the tests: the first worker begins with the page, the second with the longest others.
 
-    xdist deals out equal parts, and who has done takes from another's end. All of the page's
-    tests in one worker: each worker that has one starts a server and a browser.
+    xdist distributes equal parts, and an idle worker steals from the end of another's part. All
+    tests of the page run in one worker, since each worker with one starts a server and a browser.
 
-    Tests on the emulated chip are skipped where the image is missing.
+    Tests on the emulated chip are skipped if the image is missing.
     """
     number = config.getoption("--hazard")
     if number is not None:
@@ -123,29 +123,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Counts what was left out for being slow, not what somebody did not ask for by name."""
+    """Count the tests excluded by their mark, not those deselected by name."""
     for item in items:
-        asked = item.config.getoption("-m") or ""
+        expression = item.config.getoption("-m") or ""
         for mark in LEFT:
-            if f"not {mark}" in asked and item.get_closest_marker(mark):
+            if f"not {mark}" in expression and item.get_closest_marker(mark):
                 left_out[mark] += 1
                 break
 
 
 def pytest_collection_finish() -> None:
-    """CPython's collector would go through all that was imported and collected, in every test."""
+    """Freeze all objects so far: CPython's collector would traverse them in every test."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Each worker of xdist has collected all tests: the last one's count is the count."""
+    """Take the count of one worker: each worker of xdist has collected all tests."""
     left_out.update(getattr(node, "workeroutput", {}).get("left_out", {}) if not left_out else {})
 
 
 def _missed(terminalreporter: pytest.TerminalReporter, problem: str, title: str) -> bool:
-    """List the tests that were skipped for this reason. Whether there were any."""
+    """List the tests that were skipped for this reason. Returns whether there were any."""
     missed = [
         report.nodeid
         for report in terminalreporter.stats.get("skipped", [])
@@ -159,30 +159,30 @@ def _missed(terminalreporter: pytest.TerminalReporter, problem: str, title: str)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say plainly what was not run for want of something, and how to run it."""
+    """List the tests that were not run, with the reason and how to run them."""
     write = terminalreporter.write_line
     for mark, number in left_out.items():
-        write(f"left to `{LEFT[mark]}`: {number} tests marked {mark}")
+        write(f"not run: {number} tests marked {mark}; to run them: {LEFT[mark]}")
     if _missed(terminalreporter, NO_CHROMIUM, "the page in a real browser"):
         named = os.environ.get(CHROMIUM_VARIABLE)
         if named:
-            write(f"Why: {CHROMIUM_VARIABLE} names {named}, which cannot be run.")
+            write(f"Reason: {CHROMIUM_VARIABLE} is {named}, which is not executable.")
         else:
-            write("Why: there is no Chromium (or Chrome) on this computer's path.")
+            write("Reason: no Chromium (or Chrome) on the path.")
         write("To run them, on Debian or Ubuntu:  sudo apt install chromium && make test")
-        write(f"or name one that you have:  {CHROMIUM_VARIABLE}=/path/to/it make test")
-    if not _missed(terminalreporter, image_problem(), "the proof on real MicroPython"):
+        write(f"or give its path:  {CHROMIUM_VARIABLE}=/path/to/chromium make test")
+    if not _missed(terminalreporter, image_problem(), "the tests on the official MicroPython"):
         return
     place = os.environ.get(micropython.IMAGE_VARIABLE) or str(micropython.cached_image())
-    write("Why: the official MicroPython image is not there, or is another one.")
-    write("To run them:  make micropython test     (downloads it, and checks its hash)")
+    write("Reason: the official MicroPython image is missing, or its hash is wrong.")
+    write("To run them:  make micropython test     (downloads it and checks its hash)")
     write("or, by hand:")
     write(f"  mkdir -p '{Path(place).parent}' && curl -fL -o '{place}' {micropython.IMAGE_URL}")
-    write(f"or name a copy that you have:  {micropython.IMAGE_VARIABLE}=/path/to/it make test")
+    write(f"or give its path:  {micropython.IMAGE_VARIABLE}=/path/to/image make test")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Close the firmware's file of texts, if a test has drawn or spoken."""
+    """Close the firmware's text file if a test has opened it."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(left_out)
     texts = sys.modules.get("cryo.texts")

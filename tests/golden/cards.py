@@ -1,6 +1,6 @@
-"""Every screen of the panel in every language, drawn by the firmware's own rooms from a view.
+"""Every screen of the panel in every language, drawn by the firmware's own modules from a view.
 
-No bench is needed: `screens` is pure drawing. conftest.py lends `framebuf`.
+No bench is needed: `screens` is pure drawing. conftest.py provides a stub of `framebuf`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CALLS = 12  # of a screen's update: FREEZING draws one piece a call
 
 @dataclass(frozen=True)
 class Card:
-    """A screen, and what its view says. A value may be a function, called in the language."""
+    """A screen and the values of its view. A value may be a function, called in the language."""
 
     name: str
     screen: int
@@ -41,8 +41,8 @@ def _items(first: int) -> Callable[[], dict[str, Any]]:
 
 
 def _confirm() -> dict[str, Any]:
-    said = {"confirm_old": "200", "confirm_new": "250", "confirm_unit": " mbar"}
-    return {"confirm_key": texts.setting(11), **said}
+    values = {"confirm_old": "200", "confirm_new": "250", "confirm_unit": " mbar"}
+    return {"confirm_key": texts.setting(11), **values}
 
 
 def _confirm_short() -> dict[str, Any]:
@@ -51,8 +51,8 @@ def _confirm_short() -> dict[str, Any]:
 
 
 def _confirm_wide() -> dict[str, Any]:
-    said = {"confirm_old": "1000", "confirm_new": "1100", "confirm_unit": " mbar"}
-    return {"confirm_key": texts.setting(12), **said}
+    values = {"confirm_old": "1000", "confirm_new": "1100", "confirm_unit": " mbar"}
+    return {"confirm_key": texts.setting(12), **values}
 
 
 def _confirm_table() -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _information() -> dict[str, Any]:
 
 
 def cards() -> Iterator[Card]:
-    """All of them; their names are those of the record."""
+    """All cards; their names are those of the recorded files."""
     yield Card("boot", screens.BOOT)
     yield Card("ready", screens.READY)
     yield Card(
@@ -159,9 +159,9 @@ def cards() -> Iterator[Card]:
 
 
 def view_of(card: Card) -> fields.View:
-    """The view of a card, in the language in use."""
+    """The view of a card, in the active language."""
     view = fields.View()
-    said = {
+    values = {
         "version": "1.2.3",
         "depth_um": 2300,
         "spread_um": 224,
@@ -180,7 +180,7 @@ def view_of(card: Card) -> fields.View:
         "range_text": f"1.0 {texts.say(texts.TO)} 2.1 mm",
         **card.says,
     }
-    for key, value in said.items():
+    for key, value in values.items():
         for name, own in (value() if callable(value) else {key: value}).items():
             assert hasattr(view, name), name
             setattr(view, name, own)
@@ -188,21 +188,21 @@ def view_of(card: Card) -> fields.View:
 
 
 def draw(card: Card, code: str) -> canvas.Canvas:
-    """The picture of a card in a language."""
+    """Draw a card in a language."""
     assert texts.use(LANGUAGES[code])
     view = view_of(card)
     display = canvas.Canvas()
     display.clear()
     enter, update = screens.SCREENS[card.screen]
     enter(display, view)
-    seen = [-1] * 6
+    cache = [-1] * 6
     for _ in range(CALLS):
-        update(display, view, seen)
+        update(display, view, cache)
     return display
 
 
 def dots(display: canvas.Canvas) -> list[list[int]]:
-    """Its pixels, by row."""
+    """The pixels, by row."""
     return [[display.page[y // 8][1 + x] >> (y % 8) & 1 for x in range(128)] for y in range(64)]
 
 

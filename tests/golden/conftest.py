@@ -1,6 +1,6 @@
-"""`--record`: write the golden screens instead of comparing with them.
+"""Option `--record`: write the golden screens instead of comparing with them.
 
-The firmware's drawing rooms are imported as they are: `micropython` and `framebuf` are lent.
+Imports the firmware's drawing modules unchanged, with stubs of `micropython` and `framebuf`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import pytest
 
 from hw_sim.fakes import framebuf
 
-lent = sys.modules.setdefault("micropython", ModuleType("micropython"))
-lent.const = lambda value: value  # type: ignore[attr-defined]
-lent.native = lambda function: function  # type: ignore[attr-defined]
+stub = sys.modules.setdefault("micropython", ModuleType("micropython"))
+stub.const = lambda value: value  # type: ignore[attr-defined]
+stub.native = lambda function: function  # type: ignore[attr-defined]
 frames = sys.modules.setdefault("framebuf", ModuleType("framebuf"))
 frames.FrameBuffer = framebuf.FrameBuffer  # type: ignore[attr-defined]
 frames.MONO_VLSB = framebuf.MVLSB  # type: ignore[attr-defined]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--record", action="store_true", help="write the golden screens anew")
+    parser.addoption("--record", action="store_true", help="write the golden screens again")
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def record(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(autouse=True)
 def english_afterwards() -> Iterator[None]:
-    """Closes a language's file of glyphs. CPython's collector would go through all tests for it."""
-    from cryo import texts  # not before `micropython` has been lent
+    """Closes a language's glyph file, without a run of CPython's collector over all tests."""
+    from cryo import texts  # needs the stub of `micropython`
 
     texts.gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]
     yield

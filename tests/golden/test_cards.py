@@ -1,8 +1,8 @@
 """Every screen in every language, against the recorded ones: H-09.
 
-A sheet (PNG) a language shows them, and a line a card has the hash of its pixels. A card that
-differs fails with the path of a picture: recorded and drawn, side by side. To record them anew
-after a change, and look at the difference in git:
+Each language has a sheet (PNG) of its cards, and a text file with the hash of each card's pixels. A
+card that differs fails with the path of a picture: recorded and drawn, side by side. To record them
+again after a change, and look at the difference in git:
 
     make screens
 """
@@ -30,34 +30,34 @@ def sheet(pictures: list[Rows]) -> Image.Image:
     """All of a language's screens in one picture, in the order of the cards."""
     wide, high = 128 * SCALE + GAP, 64 * SCALE + GAP
     rows = -(-len(pictures) // ACROSS)
-    made = Image.new("RGB", (ACROSS * wide + GAP, rows * high + GAP), AROUND)
+    image = Image.new("RGB", (ACROSS * wide + GAP, rows * high + GAP), AROUND)
     for i, picture in enumerate(pictures):
         display = Image.new("RGB", (128, 64))
         display.putdata([ON if dot else OFF for row in picture for dot in row])
-        made.paste(display.resize((128 * SCALE, 64 * SCALE), Image.Resampling.NEAREST), place(i))
-    return made
+        image.paste(display.resize((128 * SCALE, 64 * SCALE), Image.Resampling.NEAREST), place(i))
+    return image
 
 
 def place(number: int) -> tuple[int, int]:
-    """Of a card's upper left corner on the sheet."""
+    """Position of a card's upper left corner on the sheet."""
     wide, high = 128 * SCALE + GAP, 64 * SCALE + GAP
     return GAP + number % ACROSS * wide, GAP + number // ACROSS * high
 
 
 def display_on(sheet: Image.Image, number: int) -> Image.Image:
-    """One card of a sheet, as large as it stands there."""
+    """One card of a sheet, in the sheet's scale."""
     x, y = place(number)
     return sheet.crop((x, y, x + 128 * SCALE, y + 64 * SCALE))
 
 
 def pixels_on(sheet: Image.Image, number: int) -> Rows:
-    """Its pixels, by row."""
+    """The pixels of a card on a sheet, by row."""
     small = display_on(sheet, number).resize((128, 64), Image.Resampling.NEAREST)
     return [[int(small.getpixel((x, y)) == ON) for x in range(128)] for y in range(64)]
 
 
 def digest(rows: Rows) -> str:
-    """Of the pixels, one byte each, row by row."""
+    """SHA-256 of the pixels, one byte each, row by row."""
     return hashlib.sha256(bytes(dot for row in rows for dot in row)).hexdigest()
 
 
@@ -73,7 +73,7 @@ def recorded_sheet(code: str) -> Image.Image:
 
 
 def compared(before: Image.Image | None, rows: Rows, path: Path) -> Path:
-    """A picture of the card as recorded, left or none, and as drawn now."""
+    """Save a picture of a card: left as recorded, if it was, and right as drawn now."""
     after = display_on(sheet([rows]), 0)
     picture = Image.new("RGB", (2 * after.width + 3 * GAP, after.height + 2 * GAP), AROUND)
     if before is not None:
@@ -104,7 +104,7 @@ def test_every_screen_is_as_recorded(code: str, record: bool, tmp_path: Path) ->
             path = tmp_path / f"{code}-{list(drawn).index(name)}.png"
             changed[name] = str(compared(old, rows, path))
     assert not changed, "recorded on the left, drawn now on the right"
-    assert list(hashes) == order, "cards in another order, or gone"
+    assert list(hashes) == order, "cards in another order, or missing"
 
 
 @each_language
@@ -113,7 +113,7 @@ def test_the_hashes_are_of_what_the_sheet_shows(code: str) -> None:
     before = recorded(code)
     pictures = [pixels_on(shown, number) for number in range(len(before))]
     assert dict(zip(before, map(digest, pictures), strict=True)) == before
-    assert sheet(pictures).tobytes() == shown.tobytes(), "something stands beside the cards"
+    assert sheet(pictures).tobytes() == shown.tobytes(), "pixels outside the cards"
 
 
 def test_every_kind_of_screen_has_a_card() -> None:
@@ -138,28 +138,28 @@ UPDATED = [
 
 @each_language
 @pytest.mark.parametrize("card", UPDATED, ids=lambda card: card.name)
-def test_what_is_updated_is_what_would_be_drawn_anew(code: str, card: Card) -> None:
-    """A screen that is brought up to date leaves no remains of what it showed before."""
+def test_an_update_gives_the_same_picture_as_a_full_redraw(code: str, card: Card) -> None:
+    """An updated screen has no remains of its earlier values."""
     display = draw(card, code)
     assert bytes(display.buffer[0::129]) == b"\x40" * 8 + bytes(display.buffer[-1:])
     again = canvas.Canvas()
     again.clear()
     view = view_of(card)
     enter, update = screens.SCREENS[card.screen]
-    seen = [-1] * 6
+    cache = [-1] * 6
     other = {
         "remaining_ms": view.planned_ms, "estimate_um": min(view.estimate_um, 0), "timeout_s": 60,
         "nozzle_c_x100": -19999, "purge_ms": 9999, "thaw_ms": 0,
         "ice_ms": min(view.ice_ms, 0), "item": (view.item + 1) % 3, "page": 9,
     }  # fmt: skip
-    wanted = {name: getattr(view, name) for name in other}
+    values = {name: getattr(view, name) for name in other}
     for name, value in other.items():
         setattr(view, name, value)
     enter(again, view)
     for _ in range(12):
-        update(again, view, seen)
-    for name, value in wanted.items():
+        update(again, view, cache)
+    for name, value in values.items():
         setattr(view, name, value)
     for _ in range(12):
-        update(again, view, seen)
+        update(again, view, cache)
     assert text(dots(again)) == text(dots(display))

@@ -1,7 +1,7 @@
-"""The screens of real courses of a treatment, pixel by pixel, in each language: H-09, H-06.
+"""The screens of complete treatments, pixel by pixel, in each language: H-09, H-06.
 
-They are brought about on the fast bench by `hw_sim.artwork.screen_tour`, which the documentation's
-pictures are made of. To record them anew after a change, and look at the difference in git:
+`hw_sim.artwork.screen_tour` runs them on the fast bench; the pictures of the documentation are from
+it too. To record them again after a change, and look at the difference in git:
 
     make screens
 """
@@ -23,28 +23,28 @@ SCREENS = Path(__file__).parent / "screens"
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_screens_are_as_recorded(code: str, part: sights.Part, record: bool) -> None:
     path = SCREENS / f"{code}-{part.__name__}.txt"
-    seen = {sight.name: sight.text for sight in part(LANGUAGES[code])}
+    drawn = {sight.name: sight.text for sight in part(LANGUAGES[code])}
     if record:
         path.parent.mkdir(exist_ok=True)
-        text = "".join(f"=== {name}\n{screen}" for name, screen in seen.items())
+        text = "".join(f"=== {name}\n{screen}" for name, screen in drawn.items())
         path.write_text(text, encoding="utf-8")
         return
     parts = path.read_text(encoding="utf-8").split("=== ")[1:]
     recorded = dict(part.partition("\n")[::2] for part in parts)
-    for name, screen in seen.items():
+    for name, screen in drawn.items():
         assert screen == recorded.get(name), f"{code}: {name} differs:\n{screen}"
-    assert seen.keys() == recorded.keys()
+    assert drawn.keys() == recorded.keys()
 
 
-def test_no_recorded_screen_is_an_orphan() -> None:
-    wanted = {f"{code}-{part.__name__}" for code in LANGUAGES for part in sights.PARTS}
-    assert {path.stem for path in SCREENS.glob("*.txt")} == wanted
+def test_no_recorded_file_is_unused() -> None:
+    expected = {f"{code}-{part.__name__}" for code in LANGUAGES for part in sights.PARTS}
+    assert {path.stem for path in SCREENS.glob("*.txt")} == expected
 
 
 @pytest.mark.hazard("H-09")
 def test_no_picture_is_caught_half_sent() -> None:
-    """The temperature falls by a degree in 60 ms, and the display gets it page by page. H-09"""
-    whole = set()
+    """The temperature falls by a degree in 60 ms, and the display is sent page by page. H-09"""
+    complete = set()
     view = fields.View()
     enter, update = screens.SCREENS[screens.PURGING]
     for degrees in range(-200, 41):
@@ -55,21 +55,21 @@ def test_no_picture_is_caught_half_sent() -> None:
         seconds_then_degrees = [-1] * 6
         update(display, view, seconds_then_degrees)
         update(display, view, seconds_then_degrees)
-        whole.add(number(b"".join(bytes(row) for row in dots(display))))
+        complete.add(number(b"".join(bytes(row) for row in dots(display))))
     walk = sights.Walk(cold=False)
     walk.hold("arm", 1200)
     while walk.told() == "SCREENING":
         walk.press("select")
     walk.bench.hold("trigger")
     walk.bench.run_for(700)
-    seen = []
+    pictures = []
     for phase in range(12):
         walk.bench.run_for(83 + 7 * phase)
-        seen.append(number(walk.see("", "", "").pixels))
-    assert len(set(seen)) > 8, "it falls"
-    assert set(seen) <= whole
+        pictures.append(number(walk.see("", "", "").pixels))
+    assert len(set(pictures)) > 8, "the temperature falls"
+    assert set(pictures) <= complete
 
 
 def number(pixels: bytes) -> bytes:
-    """The place of the large number, of 128 x 64 pixels."""
+    """The area of the large number, of 128 x 64 pixels."""
     return b"".join(pixels[128 * y : 128 * y + 64] for y in range(16, 48))

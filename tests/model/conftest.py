@@ -1,10 +1,10 @@
-"""The firmware's tables and the estimate are imported as they are: `micropython` is lent."""
+"""Imports the firmware's tables and estimate unchanged, with a stub of `micropython`."""
 
 from __future__ import annotations
 
 import sys
 from types import ModuleType
 
-lent = sys.modules.setdefault("micropython", ModuleType("micropython"))
-lent.const = lambda value: value  # type: ignore[attr-defined]
-lent.native = lambda function: function  # type: ignore[attr-defined]
+stub = sys.modules.setdefault("micropython", ModuleType("micropython"))
+stub.const = lambda value: value  # type: ignore[attr-defined]
+stub.native = lambda function: function  # type: ignore[attr-defined]

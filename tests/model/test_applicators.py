@@ -1,4 +1,4 @@
-"""The shipped tables come out of the models of tissue and line again, to the digit."""
+"""Computes the shipped tables again with the models of tissue and line: they must be identical."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROWS = {row[0]: row for row in shipped.APPLICATORS}
 
 
 def test_the_probe_s_first_seconds_are_derived_again() -> None:
-    """One curve up to 6 s; the slow test derives everything."""
+    """One curve up to 6 s; the slow test computes everything."""
     benign, all_cells = tables.curves(by_number(6), 6000)
     row = ROWS[6]
     assert tuple(benign) == row[8][: len(benign)]
@@ -28,7 +28,7 @@ def test_the_spray_s_time_to_65_below_is_derived_again() -> None:
 
 @pytest.mark.hazard("H-02")
 def test_the_line_s_figures_are_derived_again() -> None:
-    """H-02: a fine nozzle is purged anew sooner, and moved more by the pressure."""
+    """H-02: a fine nozzle must be purged again sooner, and depends more on the pressure."""
     for number in (2, 5, 6):
         one = by_number(number)
         assert ROWS[number][11] == 100 * nozzle.rewarmed_c(one)
@@ -43,7 +43,7 @@ def test_the_line_s_figures_are_derived_again() -> None:
 @pytest.mark.hazard("H-02")
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_nozzle_that_need_not_be_purged_anew_loses_two_seconds_at_most(number: int) -> None:
-    """H-02: of full spray, at nominal pressure. Spray D's, which loses more: the next test."""
+    """H-02: of full spray, at nominal pressure. Spray D loses more: see the next test."""
     one = by_number(number)
     stand_s = 0.0
     while nozzle.lost_s(one, stand_s + 0.5)[0] <= ROWS[number][11] / 100:
@@ -52,8 +52,8 @@ def test_a_nozzle_that_need_not_be_purged_anew_loses_two_seconds_at_most(number:
     assert nozzle.lost_s(one, stand_s)[1] <= nozzle.LOSS_S + 0.3
 
 
-def test_spray_d_is_purged_anew_while_a_hand_can_still_aim() -> None:
-    """From the end of a purge, -175 C at the warmest, 2 s; what it may lose is told in the docs."""
+def test_spray_d_leaves_the_operator_time_to_aim() -> None:
+    """2 s from the end of a purge at -175 C at the warmest; the docs give the possible loss."""
     limit_c = ROWS[5][11] / 100
     assert limit_c == nozzle.COLDEST_C
     stand_s = 2.0

@@ -1,4 +1,4 @@
-"""From the plant's history to what the skin feels: nothing is lost, nothing moves."""
+"""Exposure of the skin from the plant's jet history: the heat and the times are preserved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ S = 1000 * MS
 
 
 def heat(exposed: Exposure, until_s: float, surface_c: float) -> float:
-    """∫ h·(surface − fluid) dt up to `until_s`, for a surface that stays as it is."""
+    """∫ h·(surface − fluid) dt up to `until_s`, for a constant surface temperature."""
     rows = exposed.rows()
     ends = [*[row[0] for row in rows[1:]], until_s]
     return sum(h * (surface_c - c) * (end - t) for (t, h, c), end in zip(rows, ends, strict=True))
@@ -65,7 +65,7 @@ def test_the_jet_s_beginning_and_end_stay_where_they_are() -> None:
     assert rows[-1][1] == 0.0
 
 
-def test_what_was_before_the_beginning_is_left_out() -> None:
+def test_the_history_before_the_beginning_is_excluded() -> None:
     spans = [JetSpan(0, 5 * S, 1.0, BOILING_C), JetSpan(5 * S, 9 * S, 0.5, BOILING_C)]
     rows = exposure(spans, 1000.0, zero_ns=4 * S).rows()
     assert rows == [(0.0, 1000.0, BOILING_C), (1.0, 500.0, BOILING_C)]
@@ -75,7 +75,7 @@ def test_what_was_before_the_beginning_is_left_out() -> None:
 
 @pytest.mark.slow
 def test_a_warm_line_freezes_less_deep_than_a_cold_one() -> None:
-    """The whole way: plant, history, exposure, tissue."""
+    """The complete chain: plant, history, exposure, tissue."""
     depths: list[float] = []
     for wall_c in (-185.0, 20.0):
         plant = Plant()

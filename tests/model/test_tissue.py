@@ -1,4 +1,4 @@
-"""The tissue model against Neumann's exact solution and the project's own table."""
+"""The tissue model against Neumann's exact solution and the project's earlier table."""
 
 from pathlib import Path
 
@@ -29,12 +29,12 @@ def test_depths_agree_with_the_table_within_the_stated_deviation(
         assert result.at(result.ice_depth_mm, t_s) == pytest.approx(ice, abs=0.21)
 
 
-# Clinical notes: X/√t for a held surface, with constants of their own; ours are within 4 %.
+# Clinical notes: X/√t for a constant surface temperature; their constants differ by up to 4 %.
 @pytest.mark.parametrize(
     ("surface_c", "noted"), [(-196.0, 1.24), (-160.0, 1.14), (-120.0, 1.01), (-80.0, 0.83)]
 )
 def test_a_freezing_front_follows_neumann(surface_c: float, noted: float) -> None:
-    """The bar of `make validate`: 2 % at every second up to 30 s, on the production grid."""
+    """The limit of `make validate`: 2 % at every second up to 30 s, on the production grid."""
     assert surface_c in validate.SURFACES_C
     front = validate.front(surface_c)
     assert front.exact_mm_per_root_s == pytest.approx(noted, rel=0.04)
@@ -54,7 +54,7 @@ def test_cells_of_half_the_size_change_the_depths_by_less_than_two_per_cent() ->
 
 
 def test_untreated_skin_stays_as_it_is() -> None:
-    # An empty interval: 60 s of living skin in the room's air, which it starts in balance with.
+    # An empty interval: 60 s of living skin in air at room temperature, from thermal equilibrium.
     result = treat([(0, 0)], follow_s=60.0)
     assert np.ptp(result.surface_c) < 0.2
     assert 30.0 < result.surface_c[0] < 35.0
@@ -76,7 +76,7 @@ def test_skin_thaws_afterwards() -> None:
     [(2.5, 0.0, 0.59), (5.0, 0.0, 0.55), (2.5, 2.0, 1.01), (5.0, 2.0, 0.92)],
 )
 def test_ice_spreads_sideways(radius_mm: float, rim_mm: float, part_of_depth: float) -> None:
-    """Clinicians see about 1.0 (Torre), as with a jet that falls off over 2 mm."""
+    """Clinicians report about 1.0 (Torre), as with a jet that falls off over 2 mm."""
     result = treat([(0, 30 * S)], spot_radius_mm=radius_mm, rim_mm=rim_mm, follow_s=0.0)
     spread = (result.widest_ice_mm - radius_mm) / result.deepest_ice_mm
     assert spread == pytest.approx(part_of_depth, abs=0.05)
@@ -93,10 +93,10 @@ def test_a_probe_that_warms_freezes_less_than_one_that_stays_cold() -> None:
 
 @pytest.mark.slow
 def test_gas_first_is_between_nothing_and_liquid() -> None:
-    at_once = expose(Exposure((0.0,), (3000.0,), (BOILING_C,)), until_s=12.0)
+    liquid = expose(Exposure((0.0,), (3000.0,), (BOILING_C,)), until_s=12.0)
     late = expose(Exposure((4.0,), (3000.0,), (BOILING_C,)), until_s=12.0)
     gas = expose(Exposure((0.0, 4.0), (150.0, 3000.0), (-80.0, BOILING_C)), until_s=12.0)
-    assert late.deepest_m25_mm < gas.deepest_m25_mm < at_once.deepest_m25_mm
+    assert late.deepest_m25_mm < gas.deepest_m25_mm < liquid.deepest_m25_mm
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_colder_skin_and_no_blood_freeze_deeper() -> None:
 
 
 def test_the_balance_of_heat_closes() -> None:
-    """Over a freeze and a thaw; the surface's heat is counted apart from the solver's flows."""
+    """Over a freeze and a thaw; surface heat is summed independently of the solver's flows."""
     balance = treat([(0, 15 * S)], follow_s=30.0).balance
     assert balance.stored_j < 0.0 < balance.blood_j
     assert balance.open_part < 0.005
@@ -151,7 +151,7 @@ def test_a_treatment_is_solved_in_a_second() -> None:
     assert processor_s <= validate.SPEED_BAR_S
 
 
-def test_a_missed_bar_is_said_and_fails_the_command(
+def test_a_missed_limit_is_reported_and_fails_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = np.arange(1.0, 31.0)

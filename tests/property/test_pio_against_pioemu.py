@@ -392,7 +392,7 @@ def test_what_was_foreseen_with_the_pin_low_is_not_taken_for_it_high() -> None:
 
     set_pins_0, nop_word = 0xE000, 0xA042
     bench = Ours(pioasm.asm_pio(body, set_init=2), set_base=GATE)
-    bench.at(7, lambda: bench.runner.execute(set_pins_0))  # in the midst of the high half
+    bench.at(7, lambda: bench.runner.execute(set_pins_0))  # in the middle of the high half
     bench.at(21, lambda: bench.runner.execute(nop_word))  # there again, a pass later
     bench.clock.advance_to(40 * 8)
     high = 1 << GATE
@@ -442,11 +442,11 @@ _LOOP_BODY = st.lists(
 def test_loops_leave_the_same_registers(
     body: list[int | str], closing: int, x: int, y: int, end: int, opened: int
 ) -> None:
-    """A loop with a body of copies and counts, looked at in its midst and after its end."""
+    """A loop with a body of copies and counts, compared during the loop and after its end."""
     head = 3
     words = [0x80A0, 0xA027, 0xE040 | y]  # pull; x = what was pulled; y
     for word in body:
-        # A conditional jump in the midst goes to the next instruction, whether taken or not.
+        # A conditional jump in the body goes to the next instruction, whether taken or not.
         words.append(_JUMPS[word] | (len(words) + 1) if isinstance(word, str) else word)
     words += [closing | head, 0xE001]
     words.append(len(words))  # stays there

@@ -1,10 +1,10 @@
-"""The firmware's own two PIO programs, word by word as assembled, on an independent emulator.
+"""The firmware's two PIO programs, as assembled, on an independent emulator.
 
-`pioemu` (PyPI rp2040-pio-emulator) steps the words cycle by cycle; nothing of the fast bench's own
-PIO is involved. H-01, H-03, H-11, H-15.
+`pioemu` (PyPI rp2040-pio-emulator) steps the words cycle by cycle; the fast bench's own PIO is not
+used. H-01, H-03, H-11, H-15.
 """
 
-# No postponed annotations here: pioemu looks at the type of its callback's argument.
+# No postponed annotations here: pioemu reads the type of its callback's argument.
 
 from functools import cache
 from typing import Any
@@ -33,7 +33,7 @@ def firmware_words(name: str) -> tuple[int, ...]:
 
 
 class Run:
-    """One program from its first word on; the level of its pin after each cycle."""
+    """Runs one program from its first word and records the level of its pin after each cycle."""
 
     def __init__(self, name: str, pin: int, y: int = 0) -> None:
         words = list(firmware_words(name))
@@ -41,7 +41,7 @@ class Run:
         self.estop_opens = 1 << 62  # cycle from which the loop is open
         self.levels: list[int] = []
         self.state = State(pin_directions=1 << pin, pin_values=HEALTHY, y_register=y)
-        # Jumps are stored relative to the program's first word, which lies at 0 here.
+        # Jumps are stored relative to the program's first word, which is at 0 here.
         self._steps = emulate(
             words,
             stop_when=lambda _op, _state: False,
@@ -80,7 +80,7 @@ class Run:
 @pytest.mark.hazard("H-01")
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 60, 5000])
 def test_the_gate_is_high_for_two_cycles_a_count_and_two(count: int) -> None:
-    """H-01. The loop is the same for each count, so N = 15 000 000 takes what N = 5000 does."""
+    """H-01. The loop is the same for each count, so N = 15 000 000 behaves as N = 5000."""
     run = Run("_gate_program", GATE)
     run.step(10)
     run.put(count)
@@ -94,7 +94,7 @@ def test_the_gate_is_high_for_two_cycles_a_count_and_two(count: int) -> None:
 @settings(max_examples=150)
 @given(st.integers(1, 200), st.integers(0, 450))
 def test_the_estop_ends_the_count_within_three_cycles(count: int, opens: int) -> None:
-    """H-03, and what was delivered can be told from what is reported."""
+    """H-03, and the delivered time can be computed from the reported count."""
     run = Run("_gate_program", GATE)
     run.put(count)
     run.estop_opens = opens
@@ -143,7 +143,7 @@ def test_the_supply_falls_sixty_milliseconds_after_the_last_top_up() -> None:
 @pytest.mark.hazard("H-15")
 @given(st.lists(st.integers(0, RAISE - 1) | st.integers(RAISE + 1, 2**32 - 1), max_size=4))
 def test_only_the_one_word_raises_the_supply(words: list[int]) -> None:
-    """H-15: a top-up that comes too late, or any other word, leaves it low."""
+    """H-15: a late top-up, or any other word, leaves it low."""
     run = Run("_supply_program", SUPPLY, y=RAISE)
     for word in words:
         run.put(word)
@@ -151,7 +151,7 @@ def test_only_the_one_word_raises_the_supply(words: list[int]) -> None:
     assert run.high == 0
 
 
-def test_zero_drops_the_supply_at_once() -> None:
+def test_zero_drops_the_supply_immediately() -> None:
     run = Run("_supply_program", SUPPLY, y=RAISE)
     run.put(RAISE)
     run.step(300)

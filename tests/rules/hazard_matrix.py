@@ -1,9 +1,9 @@
 """The trace matrix of docs/hazards.md: hazard, the files that control it, the tests that prove it.
 
     python -m tests.rules.hazard_matrix            writes it (make hazards)
-    python -m tests.rules.hazard_matrix --list     the hazards, and how many proofs each has
+    python -m tests.rules.hazard_matrix --list     lists the hazards and their number of proofs
 
-The tests are those marked `@pytest.mark.hazard("H-05")`, found in their source: none is run.
+The tests are those marked `@pytest.mark.hazard("H-05")`, found in the source; none is run.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Proofs = dict[str, dict[str, list[str]]]
 
 
 def hazards() -> dict[str, str]:
-    """Id -> what the hazard is."""
+    """Id -> description of the hazard."""
     return {number: what for number, what, _severity, _status in ROW.findall(text_of(PAGE))}
 
 
 def marks_of(test: ast.FunctionDef) -> list[str]:
-    """The ids that a test's marks name."""
+    """The ids in a test's marks."""
     return [
         ast.literal_eval(argument)
         for decorator in test.decorator_list
@@ -40,7 +40,7 @@ def marks_of(test: ast.FunctionDef) -> list[str]:
 
 
 def proofs() -> Proofs:
-    """By the marks of all tests."""
+    """The proofs, from the marks of all tests."""
     proved: Proofs = {}
     for path in python_files("tests"):
         for node in tree_of(path).body:
@@ -51,7 +51,7 @@ def proofs() -> Proofs:
 
 
 def matrix() -> str:
-    """What stands between the two markers."""
+    """The text between the two markers."""
     controls = dict(CONTROL.findall(text_of(PAGE)))
     proved = proofs()
     lines = ["| hazard | controlled in | proved by |", "|---|---|---|"]

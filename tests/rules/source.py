@@ -1,4 +1,4 @@
-"""What the rules read: the project's source as text and syntax trees. Runs none of it."""
+"""Access to the project's source as text and syntax trees, for the rules. Does not run it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HAZARD = re.compile(r"\bH-\d\d\b")
 
 
 def firmware_files() -> list[Path]:
-    """Every Python file that lands on the board, `main.py` first."""
+    """Every Python file that is installed on the board, `main.py` first."""
     return [FIRMWARE / "main.py", *sorted(CRYO.rglob("*.py"))]
 
 
@@ -47,10 +47,10 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def imports_of(path: Path) -> frozenset[str]:
-    """Full dotted names of what a file imports, anywhere in it: `os`, `cryo.frame`, …
+    """Full dotted names of all imports in a file: `os`, `cryo.frame`, …
 
     `from cryo import faults` gives `cryo.faults`; `from micropython import const` gives
-    `micropython` (a name, not a module, is imported from anything but our own packages).
+    `micropython` (for packages other than our own, the package itself).
     """
     names: set[str] = set()
     package = list(path.relative_to(ROOT).parent.parts)
@@ -70,10 +70,9 @@ def imports_of(path: Path) -> frozenset[str]:
 
 
 def table(module: str, name: str) -> Any:
-    """The value of a module-level table of the firmware, worked out from its source.
+    """The value of a module-level table of the firmware, evaluated from its source.
 
-    Understands what tables are made of: numbers, strings, `const(...)`, tuples, and names that
-    were bound before.
+    Supports numbers, strings, `const(...)`, tuples, and previously defined names.
     """
     bound: dict[str, Any] = {}
 
@@ -87,7 +86,7 @@ def table(module: str, name: str) -> Any:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -value(node.operand)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            return table(node.value.id, node.attr)  # a constant of another room
+            return table(node.value.id, node.attr)  # a constant of another module
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "const":
             return value(node.args[0])
         raise ValueError(f"{module}.py: not a plain table: {ast.unparse(node)}")

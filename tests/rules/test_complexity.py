@@ -1,4 +1,4 @@
-"""No function is more complicated than can be read at once: cyclomatic complexity at most 20."""
+"""Cyclomatic complexity of a function is at most 20."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.rules.source import name_of, python_files, tree_of
 
 MOST = 20
-# An interpreter of machine code: one row an instruction, on purpose in one function (numba).
+# An interpreter of machine code with one branch for each instruction, in one function for numba.
 WHOLE_FILES = frozenset({"hw_sim/emulator/processor.py"})
 
 _BRANCHES = (ast.If, ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler)
@@ -19,12 +19,12 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def complexity(function: ast.AST) -> int:
-    """McCabe's number of a function.
+    """McCabe complexity of a function.
 
-    1, and 1 more for each: if and elif, conditional expression, for, while, except, operand of
-    `and` and `or` after the first, comprehension's `for` and each of its `if`s, case of a match
-    but for a bare `case _`. Not counted: with, assert, else, finally. A function or a lambda
-    within a function counts for itself (a lambda not at all), and not for the one around it.
+    1, plus 1 for each: if and elif, conditional expression, for, while, except, operand of `and`
+    and `or` after the first, comprehension's `for` and each of its `if`s, case of a match except a
+    bare `case _`. Not counted: with, assert, else, finally. A nested function is counted
+    separately; a lambda is not counted.
     """
     count, todo = 1, list(ast.iter_child_nodes(function))
     while todo:
@@ -45,7 +45,7 @@ def complexity(function: ast.AST) -> int:
 
 
 def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """All functions and methods, also those within others."""
+    """All functions and methods, including nested ones."""
     return (node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS))
 
 
@@ -67,7 +67,7 @@ def test_a_function_is_not_too_complicated(path: Path) -> None:
     assert not over, f"more than {MOST}: {over}"
 
 
-def test_it_counts_what_it_says() -> None:
+def test_complexity_counts_each_branch() -> None:
     text = """
 def f(a, b):
     if a and b:

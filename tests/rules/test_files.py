@@ -1,4 +1,4 @@
-"""Each firmware file says what it is, compiles for the board, and the version is in one place."""
+"""Firmware files: each has its docstring and compiles for the board; one place has the version."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def test_docstring_says_what_the_file_may_import(path: Path) -> None:
     doc = ast.get_docstring(tree_of(path)) or ""
     assert doc, "no docstring"
     assert len(doc.splitlines()[0]) >= 20, "the first line says what the file is"
-    said = IMPORTS_SENTENCE.search(doc)
-    assert said, "the docstring does not say what the file may import"
-    words = set(re.findall(r"\w+", said.group().lower()))
-    if "cryo's tables" in said.group():
+    sentence = IMPORTS_SENTENCE.search(doc)
+    assert sentence, "the docstring does not say what the file may import"
+    words = set(re.findall(r"\w+", sentence.group().lower()))
+    if "cryo's tables" in sentence.group():
         words |= {"dose", "faults", "journal", "schema", "transitions"}
-    everything = "every module" in said.group() or path.name == "main.py"
+    everything = "every module" in sentence.group() or path.name == "main.py"
     for module in imports_of(path):
         if everything and module.startswith("cryo."):
             continue
         last = module.split(".")[-1].lower()
         assert last in words or module in {"cryo.VERSION", "cryo.VERSION_NUMBER"}, (
-            f"imports {module}, but its docstring only admits: {said.group()!r}"
+            f"imports {module}, but its docstring only lists: {sentence.group()!r}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Who may know whom (docs/architecture.md, "The house")."""
+"""Permitted imports between modules (docs/architecture.md, "The house")."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.rules.source import (
     tree_of,
 )
 
-# The rooms of firmware/cryo from the ground up: a room may import rooms that stand before it,
-# and of MicroPython what its row names. A new room takes its place here.
+# The modules of firmware/cryo in order: a module may import the modules before it, and the
+# MicroPython modules in its row. A new module gets a row here.
 PURE = frozenset({"micropython", "array", "struct"})
 ROOMS: dict[str, frozenset[str]] = {
     "frame": frozenset({"array"}),  # the host imports it too
@@ -90,18 +90,18 @@ ROOMS: dict[str, frozenset[str]] = {
     "startup": PURE,  # loaded on demand
     "app": PURE | {"gc", "sys"},
 }
-# The control path: what decides whether the valve may be open.
+# The control path: the modules that decide whether the valve may be open.
 CONTROL_PATH = (
     "buttons", "sensors", "interlocks", "dose", "estimate", "transitions", "shot", "valve",
 )  # fmt: skip
 
 OUR_PACKAGES = ("hw_sim", "host_tools", "tests")
-# No word of the simulator in firmware/: it must not know where it runs.
+# Words that must not occur in firmware/: it must not depend on the simulator.
 SIMULATOR_WORDS = re.compile(
     r"hw_sim|host_tools|simulat|emulat|rp2040py|cpython|pytest|\bbench\b|\bfakes?\b|\bmock|\bsim\b",
     re.IGNORECASE,
 )
-# str, bytes and int methods of CPython that MicroPython 1.23 does not have.
+# str, bytes and int methods of CPython that MicroPython 1.23 lacks.
 LACKING = frozenset(
     {
         "bit_count", "bit_length", "capitalize", "casefold", "expandtabs", "format_map",
@@ -114,12 +114,8 @@ LACKING = frozenset(
 each_firmware_file = pytest.mark.parametrize("path", firmware_files(), ids=name_of)
 
 
-def room(path: Path) -> str:
-    return path.stem
-
-
 @each_firmware_file
-def test_rooms_import_only_downward(path: Path) -> None:
+def test_modules_import_only_downward(path: Path) -> None:
     order = list(ROOMS)
     if path == FIRMWARE / "main.py":
         own = {"cryo.app", "cryo.board"}
@@ -128,11 +124,11 @@ def test_rooms_import_only_downward(path: Path) -> None:
     if path.name == "__init__.py":
         assert not imports_of(path)
         return
-    name = room(path)
-    assert name in ROOMS, f"{name}.py has no row in ROOMS: give it its place in the house"
+    name = path.stem
+    assert name in ROOMS, f"{name}.py has no row in ROOMS: add one at its place in the order"
     below = {f"cryo.{other}" for other in order[: order.index(name)]}
     own = {module for module in imports_of(path) if module.startswith("cryo")}
-    # `from cryo import VERSION`: the package itself holds the version.
+    # `from cryo import VERSION`: the package itself defines the version.
     own -= {"cryo.VERSION", "cryo.VERSION_NUMBER"}
     assert own <= below, f"{name}.py imports upward: {sorted(own - below)}"
     others = imports_of(path) - own - {"cryo.VERSION", "cryo.VERSION_NUMBER"}
@@ -140,20 +136,20 @@ def test_rooms_import_only_downward(path: Path) -> None:
 
 
 @each_firmware_file
-def test_only_one_room_knows_the_pins_and_one_the_pio(path: Path) -> None:
-    # main.py: what is asked before anything of cryo is imported (its docstring says why).
+def test_one_module_uses_the_pins_and_one_the_pio(path: Path) -> None:
+    # main.py reads pins and registers before it imports cryo (its docstring says why).
     allowed = {
         "machine": {"board.py", "main.py"},
         "time": {"board.py", "main.py"},  # time is passed in; only board reads it
         "rp2": {"valve.py"},
     }
-    for module, rooms in allowed.items():
+    for module, files in allowed.items():
         if module in imports_of(path):
-            assert path.name in rooms, f"{name_of(path)} imports {module}"
+            assert path.name in files, f"{name_of(path)} imports {module}"
 
 
 def constants_of(path: Path) -> dict[str, int]:
-    """The numbers that a file binds by `const`."""
+    """The numbers that a file defines with `const`."""
     return {
         node.targets[0].id: ast.literal_eval(node.value.args[0])
         for node in tree_of(path).body
@@ -164,8 +160,8 @@ def constants_of(path: Path) -> dict[str, int]:
     }
 
 
-def test_what_main_restates_is_what_board_says() -> None:
-    """main.py reads two pins and two scratch registers itself; they must be board.py's."""
+def test_main_and_board_use_the_same_constants() -> None:
+    """main.py reads two pins and two scratch registers itself; they must be those of board.py."""
     board, main = constants_of(CRYO / "board.py"), constants_of(FIRMWARE / "main.py")
     assert main["_DOING"] == board["_SCRATCH"]
     for name, board_name in (
@@ -181,7 +177,7 @@ def test_what_main_restates_is_what_board_says() -> None:
 
 @pytest.mark.hazard("H-11")
 def test_main_imports_nothing_of_cryo_before_it_has_asked() -> None:
-    """H-11: a truncated .mpy can hang on import; nothing of the kind may come first."""
+    """H-11: a truncated .mpy can hang on import, so no import of cryo may come first."""
     body = tree_of(FIRMWARE / "main.py").body
     top = {ast.unparse(node) for node in body if isinstance(node, (ast.Import, ast.ImportFrom))}
     assert not any("cryo" in line for line in top)
@@ -196,8 +192,8 @@ def test_main_imports_nothing_of_cryo_before_it_has_asked() -> None:
 
 @each_firmware_file
 def test_firmware_does_not_know_that_it_is_simulated(path: Path) -> None:
-    found = SIMULATOR_WORDS.findall(text_of(path))
-    assert not found, f"{name_of(path)} says {found}"
+    words = SIMULATOR_WORDS.findall(text_of(path))
+    assert not words, f"{name_of(path)} mentions {words}"
     for module in imports_of(path):
         assert module.split(".")[0] not in OUR_PACKAGES
 
@@ -214,7 +210,7 @@ def test_firmware_uses_no_method_that_micropython_lacks(path: Path) -> None:
 
 @pytest.mark.parametrize("name", CONTROL_PATH)
 def test_control_path_is_integer_and_cannot_raise(name: str) -> None:
-    """No float (allocates, rounds), no f-string (allocates), no try and raise (hidden ways)."""
+    """No float (allocates, rounds), no f-string (allocates), no try and raise (hidden paths)."""
     for node in ast.walk(tree_of(CRYO / f"{name}.py")):
         where = f"{name}.py:{getattr(node, 'lineno', 0)}"
         assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), (
@@ -233,9 +229,9 @@ def test_control_path_is_integer_and_cannot_raise(name: str) -> None:
 
 
 def callers_of(method: str) -> set[str]:
-    """Rooms in which `….method(` is called."""
+    """Modules in which `….method(` is called."""
     return {
-        room(path)
+        path.stem
         for path in firmware_files()
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
@@ -246,7 +242,7 @@ def callers_of(method: str) -> set[str]:
 
 @pytest.mark.hazard("H-04", "H-12")
 def test_one_room_opens_the_valve_and_the_link_is_not_it() -> None:
-    """H-12: nothing that the link can reach opens the valve. H-04"""
+    """H-12: no request on the link can open the valve. H-04"""
     assert callers_of("open_for") == {"shot"}
     assert callers_of("hold_supply") == {"shot"}
     assert callers_of("raise_supply") <= {"shot"}
@@ -265,21 +261,21 @@ def feeds(node: ast.AST) -> list[ast.Call]:
 def test_the_watchdog_is_fed_after_a_whole_tick_only() -> None:
     """H-11: a loop inside a tick cannot keep a hung device alive.
 
-    Between the steps of the start it is fed too, each once; no other loop feeds it.
+    It is also fed once after each step of the start-up; no other loop feeds it.
     """
-    fed = {
+    calls = {
         function.name: feeds(function)
         for path in firmware_files()
         for function in ast.walk(tree_of(path))
         if isinstance(function, ast.FunctionDef) and feeds(function)
     }
-    assert set(fed) == {"start", "_loop"}
+    assert set(calls) == {"start", "_loop"}
     app = CRYO / "app.py"
     loops = [n for n in ast.walk(tree_of(app)) if isinstance(n, (ast.While, ast.For)) and feeds(n)]
     assert len(loops) == 1, "one loop feeds the watchdog"
     lines = [ast.unparse(statement) for statement in loops[0].body]
     assert lines.index("board.feed()") == 1 + lines.index("self.tick(ticks_ms())")
-    assert len(fed["_loop"]) == 1
+    assert len(calls["_loop"]) == 1
 
 
 @pytest.mark.parametrize("path", python_files("host_tools"), ids=name_of)
@@ -290,21 +286,21 @@ def test_host_takes_from_the_firmware_only_the_frame_code(path: Path) -> None:
 
 @pytest.mark.parametrize("path", python_files("hw_sim"), ids=name_of)
 def test_simulator_takes_nothing_from_firmware_or_host(path: Path) -> None:
-    """It launches the firmware's files; a constant taken from them would agree with itself.
+    """It launches the firmware's files; comparing a constant with itself would prove nothing.
 
-    What runs on the emulated board, to be measured beside valve.py, is no part of the simulator.
+    The alternative designs run on the emulated board, beside valve.py: they may import it.
     """
     allowed = {"cryo.valve"} if "designs" in path.parts else set[str]()
-    taken = {
+    imports = {
         m
         for m in imports_of(path)
         if m.split(".")[0] in {"cryo", "main", "firmware", "host_tools", "tests"}
     }
-    assert taken <= allowed
+    assert imports <= allowed
 
 
-# The simulator from the ground up: a folder (or a module at the top) imports only what stands
-# before it, and `world` has an order of its own. A new folder takes its place here.
+# The folders of the simulator (and its top modules) in order: each imports only those before it;
+# the modules of `world` have their own order. A new folder gets a row here.
 FLOORS = (
     "world.clock", "world.plant", "world.parts", "world.wiring", "world.fault_injection",
     "world.trace", "plotting", "figure_table", "pio_loops", "image", "fakes", "bench", "emulator",
@@ -313,7 +309,7 @@ FLOORS = (
 
 
 def floor_of(module: str) -> int:
-    """Where a module of the simulator stands in FLOORS."""
+    """Position of a module of the simulator in FLOORS."""
     parts = module.split(".")[1:]
     name = ".".join(parts[:2]) if parts[0] == "world" else parts[0]
     return FLOORS.index(name)
@@ -325,15 +321,15 @@ def module_of(path: Path) -> str:
 
 
 def modules_imported(path: Path, known: frozenset[str]) -> set[str]:
-    """The modules of `known` that a file imports; a package counts where a name of it is taken."""
-    found: set[str] = set()
+    """The modules of `known` that a file imports; a package only if a name of it is imported."""
+    modules: set[str] = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= (names & known) | ({node.module} if names - known else set())
-    return (found & known) - {module_of(path)}
+            modules |= (names & known) | ({node.module} if names - known else set())
+    return (modules & known) - {module_of(path)}
 
 
 SIMULATOR = python_files("hw_sim")
@@ -342,7 +338,7 @@ SIMULATOR_MODULES = frozenset(module_of(path) for path in SIMULATOR)
 
 @pytest.mark.parametrize("path", SIMULATOR, ids=name_of)
 def test_simulator_imports_only_downward(path: Path) -> None:
-    """Physics knows no electronics, electronics no processor, and neither knows who draws it."""
+    """Physics imports no electronics, electronics no processor, and neither imports drawing."""
     own = module_of(path)
     if own in ("hw_sim", "hw_sim.world"):
         assert not modules_imported(path, SIMULATOR_MODULES)
@@ -356,18 +352,18 @@ def test_simulator_imports_only_downward(path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["hw_sim", "host_tools"])
-def test_no_module_imports_itself_by_way_of_others(folder: str) -> None:
-    """No circle, also none that an import inside a function would hide."""
+def test_there_are_no_circular_imports(folder: str) -> None:
+    """Includes imports inside functions."""
     files = python_files(folder)
     known = frozenset(module_of(path) for path in files)
     arrows = {module_of(path): modules_imported(path, known) for path in files}
     done: set[str] = set()
 
-    def walk(module: str, way: list[str]) -> None:
-        assert module not in way, " -> ".join([*way[way.index(module) :], module])
+    def walk(module: str, path: list[str]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
         if module not in done:
             for other in sorted(arrows[module]):
-                walk(other, [*way, module])
+                walk(other, [*path, module])
             done.add(module)
 
     for module in sorted(arrows):
@@ -383,7 +379,7 @@ def test_only_the_page_knows_its_server(path: Path) -> None:
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    """`cryo --help` is quick because libraries are loaded where they are used."""
+    """`cryo --help` is fast because libraries are imported where they are used."""
     heavy = {
         "numpy", "matplotlib", "scipy", "PIL", "rich", "serial", "sqlite3", "rp2040py", "nicegui",
     }  # fmt: skip

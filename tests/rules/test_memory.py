@@ -1,4 +1,5 @@
-"""Names cost memory that is never given back (hw_sim/image/micropython.py, `compiled`): H-12."""
+"""Limits the number of interned names, whose memory is never freed (`compiled` in
+hw_sim/image/micropython.py): H-12."""
 
 from __future__ import annotations
 
@@ -10,14 +11,14 @@ from hw_sim.bench import FIRMWARE
 from hw_sim.image import constants, micropython
 from tests.rules.source import table
 
-# Names that the compiled firmware brings along, some 120 of MicroPython's own among them. At some
-# 1330 of them the interpreter's table doubles (at 1260 that are not its own, 50 of which it makes
-# while it runs), and 9 kB of the heap are gone.
+# Limit of the names in the compiled firmware, about 120 of MicroPython's own included. At about
+# 1330 names (1260 that are not its own, 50 of them created at run time) the interpreter's table
+# doubles, which costs 9 kB of heap.
 MOST = 1310
 
 
 def number(data: bytes, at: int) -> tuple[int, int]:
-    """An unsigned number of a .mpy at `at`, seven bits a byte, and where the next thing begins."""
+    """An unsigned number of a .mpy at `at`, seven bits a byte, and the offset behind it."""
     value = 0
     while True:
         byte = data[at]
@@ -28,14 +29,14 @@ def number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def names_of(mpy: bytes) -> set[str]:
-    """The names that a .mpy (version 6) brings along."""
+    """The names in a .mpy (version 6)."""
     assert mpy[:2] == b"M\x06"
     count, at = number(mpy, 4)
     _, at = number(mpy, at)
     names: set[str] = set()
     for _ in range(count):
         size, at = number(mpy, at)
-        if size & 1:  # a number of a name that every MicroPython has
+        if size & 1:  # the number of a name built into MicroPython
             continue
         names.add(mpy[at : at + size // 2].decode())
         at += size // 2 + 1
@@ -44,8 +45,8 @@ def names_of(mpy: bytes) -> set[str]:
 
 def test_the_firmware_has_not_too_many_names() -> None:
     files = micropython.firmware_files(FIRMWARE, mpy=True)
-    found = {path: names_of(data) for path, data in files.items() if path.endswith(".mpy")}
-    every = set().union(*found.values())
+    names = {path: names_of(data) for path, data in files.items() if path.endswith(".mpy")}
+    every = set().union(*names.values())
     assert {"App", "heap_free", "lang_zh"} <= every
     assert len(every) <= MOST, len(every)
 
@@ -75,9 +76,9 @@ class Thing:
 
 
 def test_private_names_are_shared_and_nothing_else_changes() -> None:
-    made = micropython.with_few_names(SOURCE).decode()
+    source = micropython.with_few_names(SOURCE).decode()
     assert (
-        made
+        source
         == """\
 _SIZE = const(3)
 _2 = [1]
@@ -116,7 +117,7 @@ def test_global_takes_no_private_name() -> None:
 
 @pytest.mark.parametrize("path", sorted(FIRMWARE.rglob("*.py")), ids=lambda path: path.name)
 def test_a_private_field_is_known_to_its_own_module_only(path) -> None:
-    """Else it would be renamed in one module and not in the other."""
+    """Otherwise it would be renamed in one module and not in the other."""
     tree = ast.parse(path.read_bytes())
     own = {
         node.attr
@@ -130,7 +131,7 @@ def test_a_private_field_is_known_to_its_own_module_only(path) -> None:
 
 @pytest.mark.parametrize("path", sorted(FIRMWARE.rglob("*.py")), ids=lambda path: path.name)
 def test_no_function_has_a_name_of_its_own_that_the_module_has_too(path) -> None:
-    """Else the one would be renamed with the other; and nobody else knows a private name."""
+    """Otherwise one would be renamed with the other. No other module uses a private name."""
     source = path.read_bytes()
     tree = ast.parse(source)
     top = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}

@@ -1,8 +1,8 @@
-"""Numbers that are stored, recorded or spoken over the link keep their meaning for ever.
+"""Numbers in flash, in the journal and on the link are permanent.
 
-numbers.json is the register. A pair that stands in it never changes and never goes; a new row
-of a table is entered here when it is added. Where git is at hand, every earlier state of the
-register is compared as well, so that it cannot be rewritten to fit.
+numbers.json is the register. Its pairs never change and are never removed; each new row of a table
+is added to it. With a git history, every earlier version of the register is compared too, so that
+it cannot be rewritten.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def by_position(names: Any) -> dict[str, str]:
 
 
 def by_constant(module: str, name: str) -> dict[str, str]:
-    """Number -> the constant that stands first in its row; the words shown may be improved."""
+    """Number -> the constant that is first in its row; the displayed text may change."""
     numbers = [row[0] for row in table(module, name)]
     for node in tree_of(CRYO / f"{module}.py").body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
@@ -54,7 +54,7 @@ def state_names() -> dict[str, str]:
 
 
 def tables() -> dict[str, dict[str, str]]:
-    """The firmware's own numbers, by the register's headings."""
+    """The firmware's numbers, by the register's headings."""
     return {
         "faults": by_constant("faults", "FAULTS"),
         "settings": by_number(table("schema", "SETTINGS")),
@@ -71,7 +71,7 @@ def tables() -> dict[str, dict[str, str]]:
 def test_the_firmware_keeps_every_number(kind: str) -> None:
     now = tables()[kind]
     assert {n: now.get(n) for n in REGISTER[kind]} == REGISTER[kind], "a past number changed"
-    assert set(now) <= set(REGISTER[kind]), f"enter the new {kind} in {FILE}"
+    assert set(now) <= set(REGISTER[kind]), f"add the new {kind} to {FILE}"
 
 
 def test_every_table_is_registered() -> None:
@@ -110,7 +110,7 @@ def test_the_register_itself_only_grows() -> None:
 
 
 def test_the_tables_can_be_read() -> None:
-    """The rules above would be empty if a table were built in another way."""
+    """The rules above would check nothing if a table were built in another way."""
     assert (CRYO / "faults.py").exists()
     assert all(len(pairs) >= 4 for pairs in tables().values())
 

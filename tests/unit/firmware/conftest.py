@@ -1,5 +1,5 @@
-"""The firmware's rooms, imported as they are. Lent are `micropython.const`, and a collector that
-does nothing: CPython's goes through all that the tests have loaded, for seconds."""
+"""Imports the firmware's modules unchanged, with a stub of `micropython.const`, and of the garbage
+collector: CPython's would traverse all objects of the tests, which takes seconds."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 if "micropython" not in sys.modules:
-    lent = ModuleType("micropython")
-    lent.const = lambda value: value  # type: ignore[attr-defined]
-    sys.modules["micropython"] = lent
+    stub = ModuleType("micropython")
+    stub.const = lambda value: value  # type: ignore[attr-defined]
+    sys.modules["micropython"] = stub
 
 from cryo import on_demand, texts
 

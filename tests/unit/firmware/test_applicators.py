@@ -1,4 +1,4 @@
-"""The shipped tables: what they rest on. That the model gives them again: tests/model."""
+"""The shipped tables against the simulator's data. tests/model computes them again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hw_sim.dose.applicators import APPLICATORS, SPRAY
 ROWS = {row[0]: row for row in shipped.APPLICATORS}
 
 
-def test_what_is_not_computed_agrees() -> None:
+def test_the_figures_that_are_not_computed_agree() -> None:
     assert shipped.VERSION == tables.VERSION
     assert shipped.TIMES_MS == tables.TIMES_MS
     assert [row[0] for row in shipped.APPLICATORS] == [one.number for one in APPLICATORS]
@@ -31,8 +31,8 @@ def test_what_is_not_computed_agrees() -> None:
             assert word in row[10]
 
 
-def test_a_wrong_figure_in_the_firmware_would_be_seen() -> None:
-    """`source` writes what it is given: a row that differs gives another file."""
+def test_a_wrong_figure_in_the_firmware_would_be_detected() -> None:
+    """A row that differs makes `source` write a different file."""
     text = Path(shipped.__file__).read_text(encoding="utf-8")
     rows = [
         tables.Row(one, *row[6:10], row[11] // 100, row[12])

@@ -1,4 +1,4 @@
-"""Buttons: H-04, a bouncing or stuck button does nothing; H-01, a release is seen at once."""
+"""Buttons: H-04, a bouncing or stuck button does nothing; H-01, a release acts immediately."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ WRAP = 1 << 30
 
 
 class Bench:
-    """Steps the buttons every 10 ms and collects what they say."""
+    """Steps the buttons every 10 ms and collects their events."""
 
     def __init__(self, start_ms: int = 0) -> None:
         self.keys = buttons.Buttons()
         self.now_ms = start_ms
-        self.said: dict[str, list[int]] = {}
+        self.events: dict[str, list[int]] = {}
 
     def run(self, masks: Iterable[int]) -> None:
         for raw in masks:
             self.keys.step(raw, self.now_ms % WRAP)
             for name in ("pressed", "released", "clicked", "held", "held_long", "repeat"):
                 if getattr(self.keys, name):
-                    self.said.setdefault(name, []).append(getattr(self.keys, name))
+                    self.events.setdefault(name, []).append(getattr(self.keys, name))
             self.now_ms += 10
 
 
 def test_a_press_is_one_press_and_a_click() -> None:
     bench = Bench()
     bench.run([0] * 3 + [buttons.SELECT] * 8 + [0] * 5)
-    assert bench.said == {
+    assert bench.events == {
         "pressed": [buttons.SELECT],
         "repeat": [buttons.SELECT],
         "released": [buttons.SELECT],
@@ -47,33 +47,33 @@ def test_what_bounces_at_every_sample_never_presses(noise: list[int]) -> None:
     for raw in noise:  # never two equal samples in a row other than 'open'
         broken += [raw, 0]
     bench.run(broken)
-    assert "pressed" not in bench.said
+    assert "pressed" not in bench.events
 
 
 def test_a_hold_is_reported_once_and_is_no_click() -> None:
     bench = Bench()
     bench.run([buttons.ARM] * 260 + [0] * 5)
-    assert bench.said["held"] == [buttons.ARM]
-    assert bench.said["held_long"] == [buttons.ARM]
-    assert "clicked" not in bench.said
+    assert bench.events["held"] == [buttons.ARM]
+    assert bench.events["held_long"] == [buttons.ARM]
+    assert "clicked" not in bench.events
 
 
 def test_a_hold_is_reported_after_one_second_also_where_the_clock_wraps() -> None:
     bench = Bench(WRAP - 505)
     bench.run([buttons.SELECT] * 101)
-    assert "held" not in bench.said
+    assert "held" not in bench.events
     bench.run([buttons.SELECT])
-    assert bench.said["held"] == [buttons.SELECT]
+    assert bench.events["held"] == [buttons.SELECT]
 
 
 def test_up_repeats_when_it_is_held() -> None:
     bench = Bench()
     bench.run([buttons.UP] * 2)
-    assert bench.said["repeat"] == [buttons.UP]
+    assert bench.events["repeat"] == [buttons.UP]
     bench.run([buttons.UP] * 49)
-    assert len(bench.said["repeat"]) == 1
+    assert len(bench.events["repeat"]) == 1
     bench.run([buttons.UP] * 50)
-    assert len(bench.said["repeat"]) == 6  # 0.5, 0.62, 0.74, 0.86, 0.98 s
+    assert len(bench.events["repeat"]) == 6  # 0.5, 0.62, 0.74, 0.86, 0.98 s
 
 
 @pytest.mark.hazard("H-04")
@@ -83,10 +83,10 @@ def test_a_spent_press_says_nothing_more() -> None:
     bench.run([buttons.ARM] * 10)
     bench.keys.spend()
     bench.run([buttons.ARM] * 300 + [0] * 5)
-    assert "held" not in bench.said
-    assert "clicked" not in bench.said
+    assert "held" not in bench.events
+    assert "clicked" not in bench.events
     bench.run([buttons.ARM] * 110)
-    assert bench.said["held"] == [buttons.ARM]
+    assert bench.events["held"] == [buttons.ARM]
 
 
 @pytest.mark.hazard("H-01")

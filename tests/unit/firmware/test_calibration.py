@@ -1,4 +1,4 @@
-"""Calibrated tables: what is refused (H-06), and what a spoilt or cut-off flash does (H-07)."""
+"""Calibrated tables: invalid ones are refused (H-06), damaged or cut-off files too (H-07)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SLOTS = ("tables_a.bin", "tables_b.bin")
 
 @pytest.fixture(autouse=True)
 def flash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty flash; the shipped tables are in force before and after."""
+    """An empty flash; the shipped tables are active before and after."""
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     for row in dose.APPLICATORS:
@@ -28,7 +28,7 @@ def flash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def table(number: int = 1, part: float = 1.1, **change: Any) -> tuple[Any, ...]:
-    """A table that is `part` of the shipped one."""
+    """A table with `part` of the shipped one's depths."""
     row = next(row for row in dose.APPLICATORS if row[dose.NUMBER] == number)
     curves = [tuple(round(um * part) for um in row[column]) for column in (8, 9)]
     rest = {
@@ -101,7 +101,7 @@ def test_a_colder_isotherm_is_never_deeper() -> None:
 @pytest.mark.hazard("H-06")
 @given(st.lists(st.integers(0, 65535), min_size=14, max_size=14), st.sampled_from([1, 2]))
 def test_what_is_taken_gives_valid_doses(depths: list[int], target: int) -> None:
-    """H-06: whatever passes is monotone, within 10 to 30 s, and not far from the shipped one."""
+    """H-06: every accepted curve is strictly monotone within 10 to 30 s."""
     depths = sorted([0, *depths[1:]])
     if calibration_table.refuse_curve(1, target, depths):
         return
@@ -155,9 +155,9 @@ def test_a_table_comes_back_as_it_was_and_is_in_force(flash: Path) -> None:
 @pytest.mark.hazard("H-07")
 def test_one_spoilt_slot_leaves_the_other_and_two_leave_the_shipped_tables(flash: Path) -> None:
     """H-07: any single bit, in either slot."""
-    made = calibration.Calibration()
-    made.store(table(1))
-    made.store(table(1, 1.2))
+    tables = calibration.Calibration()
+    tables.store(table(1))
+    tables.store(table(1, 1.2))
     good = {name: (flash / name).read_bytes() for name in SLOTS}
     draw = random.Random(1)
     for name in SLOTS:
@@ -181,8 +181,8 @@ def test_one_spoilt_slot_leaves_the_other_and_two_leave_the_shipped_tables(flash
 def test_a_save_that_breaks_off_changes_nothing(
     flash: Path, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:
-    made = calibration.Calibration()
-    made.store(table(1))
+    tables = calibration.Calibration()
+    tables.store(table(1))
     before = {path.name: path.read_bytes() for path in flash.iterdir()}
 
     def fail(*_: object) -> None:
@@ -192,11 +192,11 @@ def test_a_save_that_breaks_off_changes_nothing(
         monkeypatch.setattr("builtins.open", fail)
     else:
         monkeypatch.setattr(os, "rename", fail)
-    assert not made.store(table(1, 1.2))
-    assert not made.remove(1)
+    assert not tables.store(table(1, 1.2))
+    assert not tables.remove(1)
     monkeypatch.undo()
     os.chdir(flash)
-    assert made.of(1) == table(1)
+    assert tables.of(1) == table(1)
     assert dose.max_um(1) == table(1)[8][-1]
     assert {n: (flash / n).read_bytes() for n in before} == before
     again = calibration.Calibration()
@@ -205,8 +205,8 @@ def test_a_save_that_breaks_off_changes_nothing(
 
 
 def test_a_slot_of_another_format_is_not_read(flash: Path) -> None:
-    made = calibration.Calibration()
-    made.store(table(1))
+    tables = calibration.Calibration()
+    tables.store(table(1))
     (name,) = [path.name for path in flash.iterdir()]
     (flash / name).write_bytes(b"")
     assert calibration.Calibration().load() == redundant_file.LOST

@@ -1,4 +1,4 @@
-"""What a host's question means, as the operator reads it: H-13."""
+"""Display text of a host-requested change: H-13."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.firmware.test_words import columns, lines
 
 @pytest.fixture(autouse=True)
 def english_afterwards() -> Iterator[None]:
-    """Closes a language's file of glyphs."""
+    """Closes a language's glyph file."""
     yield
     texts.use(1)
 
@@ -55,7 +55,7 @@ def test_a_value_as_it_is_said(key: str, value: int, text: str) -> None:
     "index", [i for i, row in enumerate(schema.SETTINGS) if row[6] == schema.DEVICE]
 )
 def test_every_change_fits_on_the_glass(number: int, index: int) -> None:
-    """From any of its ends to any other, with its unit: as screens.py sets it."""
+    """From and to the ends of its range, with its unit, in the layout of screens.py."""
     assert texts.use(number)
     row = schema.SETTINGS[index]
     name = lines(texts.setting(row[0]))

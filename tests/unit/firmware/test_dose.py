@@ -1,4 +1,4 @@
-"""Dose: H-06, refused outside the curve and never clamped; H-02, never shorter than the curve."""
+"""Dose: H-06, refused outside the curve, never clamped; H-02, never shorter than the curve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ applicators = st.sampled_from(ROWS)
 targets = st.sampled_from(TARGETS)
 TEN_S = TIMES.index(dose.MIN_MS)
 CHORD = 0.05
-"""The longest that a freeze between two points may be over the curve, as part of the time."""
+"""Largest excess of a freeze time between two points over the curve, as part of the time."""
 
 
 def depths_of(number: int, target: int) -> tuple[int, ...]:
@@ -23,7 +23,7 @@ def depths_of(number: int, target: int) -> tuple[int, ...]:
 
 
 @pytest.fixture
-def mine() -> Iterator[tuple[object, ...]]:
+def calibrated() -> Iterator[tuple[object, ...]]:
     """A calibrated row for applicator 1, a tenth deeper than the shipped one."""
     row = list(dose.row_of(1))
     for column in (dose.CURVE, dose.CURVE + 1):
@@ -94,7 +94,7 @@ def test_the_points_themselves_come_out() -> None:
 def test_between_points_the_time_is_linear_and_rounded_up(
     applicator: int, depth_um: int, target: int
 ) -> None:
-    """Never shorter than the curve's chord by a single millisecond, nor longer by a whole one."""
+    """Never shorter than the curve's chord, and longer by less than one millisecond."""
     ms = dose.dose_ms(applicator, depth_um, target)
     if ms < 0:
         return
@@ -104,15 +104,15 @@ def test_between_points_the_time_is_linear_and_rounded_up(
             exact = a_ms + (depth_um - a_um) * (b_ms - a_ms) / (b_um - a_um)
             assert exact <= ms + 1e-6
             assert ms < exact + 1
-            # The way back: the depth that this time gives is the one asked for, to the um.
+            # Inverse: this time gives the requested depth, within 1 um.
             assert dose.depth_at(depths_of(applicator, target), ms) in (depth_um, depth_um + 1)
 
 
 def test_the_chord_errs_to_the_longer_side_and_by_five_per_cent_of_the_time_at_most() -> None:
-    """What the module says of its interpolation.
+    """The claim of the module about its interpolation.
 
-    Time over depth is convex, so the true curve lies below the chord, and above the neighbouring
-    chords drawn on: how far below at most follows from the points alone.
+    Time over depth is convex, so the true curve is below the chord, and above the extended
+    neighbouring chords: the points alone give the largest distance.
     """
     worst = 0.0
     for number in ROWS:
@@ -125,7 +125,7 @@ def test_the_chord_errs_to_the_longer_side_and_by_five_per_cent_of_the_time_at_m
                 i = TEN_S - 1 + k
                 width = um[i + 1] - um[i]
                 before, own = slopes[k - 1], slopes[k]
-                # Beyond the last point: as if the slope grew three times as fast as before it.
+                # Beyond the last point, assume that the slope grows three times as fast.
                 after = slopes[k + 1] if k + 1 < len(slopes) else 3 * own - 2 * before
                 if after <= before:
                     gap = 0.0
@@ -156,13 +156,13 @@ def test_an_unknown_applicator_or_target_has_no_dose() -> None:
 @pytest.mark.hazard("H-06")
 @given(st.integers(0, 12000), targets)
 def test_a_depth_out_of_reach_names_who_reaches_it(depth_um: int, target: int) -> None:
-    found = dose.reaching(depth_um, target)
-    able = [
+    number = dose.reaching(depth_um, target)
+    candidates = [
         number
         for number in ROWS
         if dose.min_um(number, target) <= depth_um <= dose.max_um(number, target)
     ]
-    assert found == (able[0] if able else dose.NO_APPLICATOR)
+    assert number == (candidates[0] if candidates else dose.NO_APPLICATOR)
 
 
 @given(applicators, st.integers(0, 10000))
@@ -171,10 +171,10 @@ def test_the_spread_is_the_rows_share_of_the_depth(applicator: int, depth_um: in
     assert exact <= dose.spread_um(applicator, depth_um) < exact + 1
 
 
-def test_a_calibrated_row_takes_the_shipped_ones_place(mine: tuple[object, ...]) -> None:
+def test_a_calibrated_row_replaces_the_shipped_one(calibrated: tuple[object, ...]) -> None:
     before = dose.dose_ms(1, 2500)
     elsewhere = dose.dose_ms(2, 3500)
-    dose.use(1, mine, dose.CALIBRATED_VERSION + 17)
+    dose.use(1, calibrated, dose.CALIBRATED_VERSION + 17)
     assert dose.dose_ms(1, 2500) < before
     assert dose.row_of(1)[dose.PROVENANCE] == "measured here"
     assert dose.version_of(1) == 1017

@@ -1,4 +1,4 @@
-"""Tables of faults and settings: H-09, every fault says what to do; H-15, it stays until then."""
+"""Tables of faults and settings: H-09, every fault says what to do; H-15, faults stay latched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ numbers = st.sampled_from([row[0] for row in faults.FAULTS])
 @pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
 def test_every_fault_has_a_name_a_rule_and_words(row: tuple) -> None:
-    """H-09. What the panel says of it: test_words.py."""
+    """H-09. For the panel's texts see test_words.py."""
     number, name, priority, clears = row
     assert faults.row_of(number) is row
     assert priority in (faults.LOW, faults.MEDIUM, faults.HIGH)
@@ -33,13 +33,13 @@ def test_every_setting_has_a_default_in_its_range(row: tuple) -> None:
 
 @given(st.lists(st.tuples(numbers, st.booleans()), max_size=10))
 def test_the_first_cause_is_shown_and_none_is_lost(causes: list[tuple[int, bool]]) -> None:
-    found = faults.FaultSet()
+    latched = faults.FaultSet()
     for number, present in causes:
-        found.latch(number, present)
+        latched.latch(number, present)
     if causes:
-        assert found.first == causes[0][0]
+        assert latched.first == causes[0][0]
     reported = set()
-    while number := found.take_fresh():
+    while number := latched.take_fresh():
         reported.add(number)
     assert reported == {number for number, _ in causes}
 
@@ -50,12 +50,12 @@ def test_a_fault_clears_by_its_own_rule_and_only_when_its_cause_is_gone(
     causes: list[tuple[int, bool]], rule: int
 ) -> None:
     """H-15."""
-    found = faults.FaultSet()
+    latched = faults.FaultSet()
     for number, present in causes:
-        found.latch(number, present)
-    gone = found.clear(rule)
-    still = {number for number, present in causes if present}
+        latched.latch(number, present)
+    mask = latched.clear(rule)
+    remaining = {number for number, present in causes if present}
     for number, _ in causes:
-        cleared = bool(gone & (1 << (number - 1)))
-        assert cleared == (faults.row_of(number)[3] == rule and number not in still)
-    assert bool(found.first) == bool(found.latched)
+        cleared = bool(mask & (1 << (number - 1)))
+        assert cleared == (faults.row_of(number)[3] == rule and number not in remaining)
+    assert bool(latched.first) == bool(latched.latched)

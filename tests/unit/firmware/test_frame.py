@@ -1,4 +1,4 @@
-"""The link's lines: H-12, nothing damaged is half understood."""
+"""Framing of the link's lines: H-12, a damaged line is dropped, never partly used."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_line_arrives_as_it_was_sent(payload: bytes) -> None:
 @pytest.mark.hazard("H-12")
 @given(st.integers(0, len(line_of(REQUEST)) - 2), st.integers(1, 255))
 def test_one_changed_byte_is_noticed(at: int, change: int) -> None:
-    """H-12. Only the case of a hex digit of the CRC may change (it means the same)."""
+    """H-12. Only the case of a hex digit of the CRC may change (it has the same value)."""
     line = bytearray(line_of(REQUEST))
     line[at] ^= change
     receiver = frame.LineIn()

@@ -1,4 +1,4 @@
-"""Sensors and interlocks: H-10, broken is seen as broken; H-05, H-02, limits forbid."""
+"""Sensors and interlocks: H-10, a broken sensor is detected; H-05, H-02, limits inhibit."""
 
 from __future__ import annotations
 

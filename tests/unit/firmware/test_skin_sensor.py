@@ -26,17 +26,17 @@ class Bus:
         self.word = word
         self.present = True
         self.flip = 0
-        self.asked = 0
+        self.reads = 0
 
     def readfrom_mem_into(self, address: int, register: int, data: bytearray) -> None:
-        self.asked += 1
+        self.reads += 1
         assert (address, register) == (ADDRESS, OBJECT)
         if not self.present:
             raise OSError(5)
         low, high = self.word & 0xFF, self.word >> 8
         pec = crc8(bytes((ADDRESS << 1, OBJECT, ADDRESS << 1 | 1, low, high)))
-        whole = (low | high << 8 | pec << 16) ^ self.flip
-        data[:] = whole.to_bytes(3, "little")
+        raw = (low | high << 8 | pec << 16) ^ self.flip
+        data[:] = raw.to_bytes(3, "little")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def word_of(c: float) -> int:
     return round((c + 273.15) / 0.02)
 
 
-def test_the_checksum_is_the_one_that_the_maker_prints() -> None:
+def test_the_checksum_is_that_of_the_data_sheet() -> None:
     """MLX90614's data sheet, reading RAM 0x07: B4 07 B5 D2 3A gives PEC 0x30."""
     crc = 0
     for byte in (0xB4, 0x07, 0xB5, 0xD2, 0x3A):
@@ -57,7 +57,7 @@ def test_the_checksum_is_the_one_that_the_maker_prints() -> None:
 
 
 @given(st.binary(min_size=1, max_size=8))
-def test_the_checksum_is_smbus_s(data: bytes) -> None:
+def test_the_checksum_is_that_of_smbus(data: bytes) -> None:
     crc = 0
     for byte in data:
         crc = drivers.crc8(crc, byte)
@@ -82,7 +82,7 @@ def test_every_word_is_its_temperature_or_the_part_s_end(word: int) -> None:
 
 @given(st.integers(0, 0x7FFF), st.integers(0, 16), st.integers(1, 255))
 def test_a_burst_of_up_to_eight_wrong_bits_is_never_taken(word: int, at: int, bits: int) -> None:
-    """What a checksum of eight bits promises."""
+    """A checksum of eight bits detects every such burst."""
     bus = Bus(word)
     part, skin = drivers.Mlx90614(bus), sensors.Skin()
     part.start()
@@ -106,17 +106,17 @@ def test_the_error_flag_is_no_temperature(bus: Bus) -> None:
     assert skin.c_x100 == pytest.approx(3300, abs=1)
 
 
-def test_an_absent_part_is_left_alone_until_it_is_started_again(bus: Bus) -> None:
-    """An exception takes memory: during a freeze there is none to give."""
+def test_an_absent_part_is_not_read_until_it_is_started_again(bus: Bus) -> None:
+    """An exception allocates, and a freeze must not allocate."""
     bus.present = False
     part, skin = drivers.Mlx90614(bus), sensors.Skin()
     for _ in range(5):
         part.read_into(skin)
-    assert bus.asked == 0
+    assert bus.reads == 0
     part.start()
     for _ in range(10):
         part.read_into(skin)
-    assert bus.asked == 3
+    assert bus.reads == 3
     assert not part.answers()
     assert not skin.valid
     bus.present = True

@@ -1,4 +1,4 @@
-"""Each pattern of sound and light, in time: IEC 60601-1-8's figures for the alarms. H-09, H-14"""
+"""Timing of each sound and light pattern; the alarms by IEC 60601-1-8. H-09, H-14"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TICK_MS = 10
 
 
 class Pulse(NamedTuple):
-    """One tone as it was heard."""
+    """One tone of the sounder."""
 
     begin_ms: int
     ms: int
@@ -20,7 +20,7 @@ class Pulse(NamedTuple):
 
 
 class Ear:
-    """A PWM pin that is listened to."""
+    """A PWM pin that records its tone."""
 
     def __init__(self) -> None:
         self.hz = 0
@@ -40,7 +40,7 @@ class Ear:
 def listen(
     tune: tuple[tuple[int, int], ...], ms: int, every_ms: int = 0, start_ms: int = 0
 ) -> list[Pulse]:
-    """Play a tune for `ms` in ticks of 10 ms; the tones with their times from its beginning."""
+    """Play a tune for `ms` in ticks of 10 ms; returns its tones with their times."""
     ear = Ear()
     player = sounder.Sounder(ear)
     pulses: list[Pulse] = []
@@ -58,16 +58,16 @@ def listen(
 
 
 def bursts(pulses: list[Pulse], apart_ms: int = 1000) -> list[list[Pulse]]:
-    """Pulses parted where it is silent for long."""
-    found = [[pulses[0]]]
+    """Pulses split at long silences."""
+    groups = [[pulses[0]]]
     for one, other in pairwise(pulses):
         if other.begin_ms - one.begin_ms - one.ms >= apart_ms:
-            found.append([])
-        found[-1].append(other)
-    return found
+            groups.append([])
+        groups[-1].append(other)
+    return groups
 
 
-# CLINICAL, "Standards": pulses, their length in ms, and how long until they come again.
+# CLINICAL, "Standards": pulses, their length in ms, and the interval until they repeat.
 @pytest.mark.hazard("H-09")
 @pytest.mark.parametrize(
     ("priority", "count", "shortest_ms", "longest_ms", "soonest_ms", "latest_ms"),
@@ -96,7 +96,7 @@ def test_an_alarm_sounds_as_the_standard_wants(
         assert len({pulse.hz for pulse in burst}) == 1
         assert 150 <= burst[0].hz <= 1000
     if not latest_ms:
-        assert len(heard) == 1, "told once"
+        assert len(heard) == 1, "sounds once"
     for one, other in pairwise(heard):
         assert soonest_ms <= other[0].begin_ms - one[-1].begin_ms - one[-1].ms <= latest_ms
         assert other[0].begin_ms - one[0].begin_ms == every_ms
@@ -104,7 +104,7 @@ def test_an_alarm_sounds_as_the_standard_wants(
 
 @pytest.mark.hazard("H-09")
 def test_a_high_priority_alarm_has_its_rhythm() -> None:
-    """Three and two, and again, with a longer silence between."""
+    """Three and two pulses, repeated, with a longer silence between."""
     tune, _ = sounder.ALARMS[faults.HIGH]
     begins = [pulse.begin_ms for pulse in listen(tune, 6_000)]
     gaps = [other - one for one, other in pairwise(begins)]
@@ -132,7 +132,7 @@ def test_every_tune_is_known_here() -> None:
 @pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("name", INFORMATION)
 def test_what_is_no_alarm_lasts_as_long_as_it_says(name: str) -> None:
-    """And ends; and does not sound like an alarm: a burst of one and the same tone."""
+    """It ends, and does not sound like an alarm, which is a burst of one tone."""
     tune = INFORMATION[name]
     heard = listen(tune, 5_000)
     at_ms = 0
@@ -142,11 +142,11 @@ def test_what_is_no_alarm_lasts_as_long_as_it_says(name: str) -> None:
             expected.append(Pulse(at_ms, ms, hz))
         at_ms += ms
     assert len(heard) == len(expected)
-    for pulse, wanted in zip(heard, expected, strict=True):
-        assert pulse.hz == wanted.hz
-        assert 0 <= pulse.ms - wanted.ms < TICK_MS
-        # A tick's rounding for each part before it.
-        assert 0 <= pulse.begin_ms - wanted.begin_ms < TICK_MS * len(tune)
+    for pulse, target in zip(heard, expected, strict=True):
+        assert pulse.hz == target.hz
+        assert 0 <= pulse.ms - target.ms < TICK_MS
+        # Each preceding part is rounded to a tick.
+        assert 0 <= pulse.begin_ms - target.begin_ms < TICK_MS * len(tune)
     if len(heard) > 1 and name != "REFUSED":
         assert len({pulse.hz for pulse in heard}) > 1
     assert at_ms <= 1_000
@@ -195,7 +195,7 @@ class Lamp:
 
 
 def flashes(pattern: tuple[int, int, int, int], ms: int = 20_000) -> dict[str, list[int]]:
-    """When each LED changes, in ms, looked at every 100 ms as the application does."""
+    """Times in ms at which each LED changes, stepped every 100 ms as in the application."""
     lamps = {name: Lamp() for name in ("green", "yellow", "red")}
     lights = sounder.Lights(*lamps.values())
     lights.show(pattern)
@@ -243,4 +243,4 @@ def test_no_alarm_has_green() -> None:
     assert all(pattern[0] for pattern in usual)
     assert not any(pattern[0] for pattern in sounder.ALARM_LIGHTS)
     patterns = [*usual, *sounder.ALARM_LIGHTS, sounder.DARK]
-    assert len(set(patterns)) == len(patterns), "each says one thing"
+    assert len(set(patterns)) == len(patterns), "each pattern is unique"

@@ -1,4 +1,4 @@
-"""The picture of the states says what the firmware's table says."""
+"""The state diagram agrees with the firmware's transition table."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SOURCE = FIRMWARE / "cryo"
 NUMBERS = json.loads((Path(__file__).parents[2] / "rules" / "numbers.json").read_text("utf-8"))
 
 
-def test_every_transition_is_a_way_and_there_is_no_other() -> None:
+def test_the_diagram_has_exactly_the_transitions_of_the_table() -> None:
     machine = states.read_machine(SOURCE)
     assert set(machine.states) == set(NUMBERS["states"].values())
     names = machine.states
-    told = {
+    expected = {
         (names[begin], metadata.EVENTS[event], names[end])
         for begin, event, end, _action in transitions.TRANSITIONS
         if begin != transitions.ANY
     }
     drawn = {(way.begin, event, way.end) for way in machine.ways for event in way.events}
-    assert drawn == told
+    assert drawn == expected
     assert len(machine.ways) == len({(way.begin, way.end) for way in machine.ways})
     assert machine.faulted == metadata.EVENTS[transitions.FAULTED]
 

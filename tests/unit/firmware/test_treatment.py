@@ -1,4 +1,4 @@
-"""The table of transitions: H-04, H-15, H-03, by every path through its table."""
+"""The transition table: H-04, H-15, H-03, by every path through it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ STATES = range(len(NAMES))
 
 
 def next_state(state: int, event: int) -> int:
-    """The state after `event`, or the same state where the table has no way."""
+    """The state after `event`, or the same state if the table has no transition."""
     way = transitions.way(state, event)
     return state if way is None else way[0]
 
 
-def test_no_state_has_two_ways_for_one_event() -> None:
+def test_no_state_has_two_transitions_for_one_event() -> None:
     rows = [row[:2] for row in transitions.TRANSITIONS]
     assert len(set(rows)) == len(rows)
 
@@ -57,14 +57,14 @@ def test_the_machine_remembers_where_it_came_from_and_when(states: list[int]) ->
 
 @pytest.mark.hazard("H-15")
 def test_every_freeze_has_its_own_arming() -> None:
-    """H-15: every way from one freeze to the next passes an ARM that is held.
+    """H-15: every path from one freeze to the next includes an ARM that is held.
 
-    All states, with whether ARM was held since the last freeze; as long as new ones turn up.
+    Breadth-first search over (state, whether ARM was held since the last freeze).
     """
-    seen = set()
+    visited = set()
     new = {(transitions.BOOT, False)}
     while new:
-        seen |= new
+        visited |= new
         reached = set()
         for state, held in new:
             for event in EVENTS:
@@ -77,13 +77,13 @@ def test_every_freeze_has_its_own_arming() -> None:
                 else:
                     at_rest = state in (transitions.READY, transitions.THAWING)
                     reached.add((following, held or (at_rest and event in ARM_HELD)))
-        new = reached - seen
-    assert (transitions.FREEZING, False) in seen
+        new = reached - visited
+    assert (transitions.FREEZING, False) in visited
 
 
 @pytest.mark.hazard("H-04", "H-21")
 def test_where_each_state_leads() -> None:
-    """H-04, H-21: the ways on, one by one."""
+    """H-04, H-21: the complete list of transitions."""
     ways = {
         (NAMES[row[0]], NAMES[row[2]])
         for row in transitions.TRANSITIONS

@@ -1,4 +1,4 @@
-"""The panel's texts: complete, within the glass, with glyphs, in every language. H-09"""
+"""The panel's texts: complete, within the display, with glyphs, in every language. H-09"""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ WORDS = make_fonts.word_numbers(CRYO)
 
 each_language = pytest.mark.parametrize("language", ALL, ids=lambda language: language.code)
 
-# Columns of a word where it shares its line with something else; else a line has 16.
+# Columns of a text that shares its line with something else; otherwise a line has 16.
 NARROWER = {
-    "HOLD_ARM": 8,  # beside how often the dewar holds the dose: 9x30s
+    "HOLD_ARM": 8,  # beside the number of freezes in the dewar: 9x30s
     "ARMED": 7,  # beside 2/2 and the seconds
     "SELECT_OK": 13,  # beside 2/2
     "NONE_APPLIES": 13,  # beside 1/5
@@ -54,27 +54,27 @@ def columns(text: str) -> int:
 
 
 def lines(text: str, most: int = 16) -> list[str]:
-    """A text as the confirmation parts it: at spaces, or within a word that is too long."""
-    found: list[str] = []
+    """A text split as on the confirmation screen: at spaces, or within a word that is too long."""
+    parts: list[str] = []
     while text:
         cut = len(text)
         while columns(text[:cut]) > most:
             space = text.rfind(" ", 0, cut)
             cut = space if space > 0 else cut - 1
-        found.append(text[:cut])
+        parts.append(text[:cut])
         text = text[cut:].strip()
-    return found
+    return parts
 
 
 @pytest.fixture(autouse=True)
 def english_afterwards() -> Iterator[None]:
-    """Closes a language's file of glyphs."""
+    """Closes a language's glyph file."""
     yield
     texts.use(1)
 
 
 @each_language
-def test_what_lies_on_the_device_is_made_from_the_texts(language: make_fonts.Language) -> None:
+def test_the_generated_files_are_up_to_date(language: make_fonts.Language) -> None:
     path = CRYO / f"lang_{language.code}.py"
     assert path.read_text("utf-8") == make_fonts.room(language), (
         "run: python -m hw_sim.artwork.make_fonts firmware/cryo"
@@ -139,13 +139,13 @@ def test_every_character_has_its_glyph(language: make_fonts.Language) -> None:
         assert texts.font_of(code) is None
 
 
-def test_english_is_what_link_and_journal_call_it() -> None:
+def test_the_english_texts_are_those_of_the_link() -> None:
     assert texts.use(1)
     for number, name, _, _ in faults.FAULTS:
         assert texts.fault(number, 0) == name
 
 
-# What each fault tells the operator to do, in each language: the word that must be there.
+# The words that the action text of each fault must contain, in each language.
 TO_DO = {
     faults.ESTOP: ("Close", "復原"),
     faults.SETTINGS_LOST: ("Check settings", "檢查設定"),
@@ -178,14 +178,14 @@ ENDS_IT = {faults.ACK: "SELECT", faults.ESTOP_RULE: "SELECT 2"}
 
 def test_the_list_of_what_to_do_names_every_fault() -> None:
     assert set(TO_DO) == {row[0] for row in faults.FAULTS}
-    assert all(len(said) == len(languages.CODES) for said in TO_DO.values())
+    assert all(len(words) == len(languages.CODES) for words in TO_DO.values())
 
 
 @pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
 @each_language
 def test_every_fault_says_what_to_do(language: make_fonts.Language, row: tuple) -> None:
-    """H-09: what to do first, and then what ends the fault: SELECT, or service."""
+    """H-09: first the action, then how the fault is cleared: SELECT, or service."""
     assert texts.use(language.number)
     do = " ".join(texts.fault(row[0], part) for part in (2, 3))
     assert TO_DO[row[0]][language.number - 1] in do
@@ -197,7 +197,7 @@ def test_every_fault_says_what_to_do(language: make_fonts.Language, row: tuple) 
 @pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
 def test_the_operators_guide_lists_every_fault(row: tuple) -> None:
-    """H-09: with its name in each language, and what to do."""
+    """H-09: with its name in each language and its action."""
     guide = (FIRMWARE.parent / "docs" / "operator.md").read_text("utf-8")
     (line,) = [line for line in guide.splitlines() if line.startswith(f"| **{row[1]}**")]
     for number in range(1, len(languages.CODES) + 1):
@@ -223,13 +223,13 @@ def test_using_a_language_frees_the_other_one() -> None:
 
 @pytest.mark.hazard("H-09")
 def test_what_flash_does_not_give_is_empty() -> None:
-    """H-09: and the name of a fault then comes from the firmware itself (views.py)."""
+    """H-09: the name of a fault then comes from the firmware itself (presenter.py)."""
     assert texts.use(1)
     assert texts.fault(1, 0) == "EMERGENCY STOP"
     texts._now.file.close()
-    texts._now.file = io.BytesIO(b"")  # of no length
+    texts._now.file = io.BytesIO(b"")
     assert texts.fault(1, 0) == texts.setting(1) == ""
-    assert texts.use(2)  # and `english_afterwards` opens the file anew
+    assert texts.use(2)  # then `english_afterwards` opens the file again
 
 
 def test_what_has_no_text_is_empty() -> None:
@@ -244,10 +244,10 @@ def test_packed_offsets_are_two_bytes() -> None:
 
 
 def third(text: str) -> str:
-    """A language that nobody speaks: the English words, with one character of Chinese."""
-    upside = re.sub(r'^(\w+ = )"(.)(.*)"$', r'\1"\2\3"', text, flags=re.MULTILINE)
+    """A made-up language: the English texts with one Chinese character."""
+    source = re.sub(r'^(\w+ = )"(.)(.*)"$', r'\1"\2\3"', text, flags=re.MULTILINE)
     return (
-        upside.replace("number = 1", "number = 3")
+        source.replace("number = 1", "number = 3")
         .replace('code = "en"', 'code = "xx"')
         .replace('name = "English"', 'name = "Pseudo"')
         .replace('"hold ARM"', '"氮 ARM"')
@@ -268,24 +268,24 @@ print(text.encode(), bytes(c.page[0][1:17]) == texts.font_of(ord(text[0]))[3][:1
 
 
 def test_a_third_language_needs_only_data(tmp_path: Path) -> None:
-    """No code changes: a text file more, and the device speaks it."""
+    """An additional text file is enough; no code changes."""
     texts = tmp_path / "languages"
     texts.mkdir()
     for path in make_fonts.LANGUAGES.glob("*.toml"):
         (texts / path.name).write_bytes(path.read_bytes())
     (texts / "xx.toml").write_text(third((texts / "en.toml").read_text("utf-8")), "utf-8")
-    found = make_fonts.languages(texts, CRYO)
+    every = make_fonts.languages(texts, CRYO)
     glyph = make_fonts.kept_glyphs(CRYO / "lang_zh.py", "氮")
     bench = FastBench()
     bench.write_files(
         {
-            "cryo/lang_xx.py": make_fonts.room(found[2]).encode(),
-            "cryo/lang_xx.bin": make_fonts.in_flash(found[2], glyph),
-            "cryo/languages.py": make_fonts.list_of(found).encode(),
+            "cryo/lang_xx.py": make_fonts.room(every[2]).encode(),
+            "cryo/lang_xx.bin": make_fonts.in_flash(every[2], glyph),
+            "cryo/languages.py": make_fonts.list_of(every).encode(),
             "main.py": MAIN,
         }
     )
     bench.power_on()
     bench.run_for(500)
-    told = bench.host_read().decode().splitlines()
-    assert told[:2] == ["True ARMED DEWAR EMPTY language", repr("氮 ARM".encode()) + " True"]
+    output = bench.host_read().decode().splitlines()
+    assert output[:2] == ["True ARMED DEWAR EMPTY language", repr("氮 ARM".encode()) + " True"]
