@@ -11,12 +11,8 @@ from micropython import const
 from cryo import faults, schema
 
 COIL_OFF_MA = const(30)  # docs/hardware.md: below this the coil is off
-_COIL_SETTLED_MS = const(50)  # by then the current of an opened valve has decayed
+COIL_SETTLED_MS = const(50)  # by then the current of an opened valve has decayed
 COIL_ON_MA = const(150)  # docs/hardware.md: hold current is 350 mA
-# A closed nozzle rewarms: computed, it is above -125 C 10 s after a 30 s freeze, while a spraying
-# one stays at -190 C. To be measured on a real line.
-_STUCK_C_X100 = const(-15000)
-STUCK_AFTER_MS = const(15000)
 
 
 # A warm line gives gas for the first 2...10 s; after that the nozzle of an open valve is far colder
@@ -79,14 +75,9 @@ def broken(sensors):
     return 0
 
 
-def closed_but(sensors, closed_ms):
-    """Detect coil current or a cold nozzle after both switches were off for `closed_ms`: fault
-    number, or 0."""
-    if closed_ms >= _COIL_SETTLED_MS and sensors.coil_ma.value >= COIL_OFF_MA:
-        return faults.COIL_SHORTED  # H-05
-    if closed_ms >= STUCK_AFTER_MS and sensors.nozzle.c_x100 < _STUCK_C_X100:
-        return faults.VALVE_STUCK_OPEN  # H-05: held open by ice or contraction; can only report it
-    return 0
+def coil_current(sensors):
+    """Whether current flows in the coil. H-05"""
+    return sensors.coil_ma.value >= COIL_OFF_MA
 
 
 def _outside(sensors, values, pressure_min, pressure_max, level_min, supply_min):

@@ -33,6 +33,12 @@ class _Streak:
         return good
 
 
+def _median(a, b, c):
+    if a < b:
+        return b if b < c else c if a < c else a
+    return a if a < c else c if b < c else b
+
+
 class Channel(_Streak):
     """An analog channel: `value = (mV - zero_mv) * 100 // mv_per_100`, smoothed."""
 
@@ -45,14 +51,22 @@ class Channel(_Streak):
         self._high_mv = high_mv
         self._bits = smooth_bits
         self._sum_mv = -1  # smoothed mV << bits; -1 before the first good sample
+        self._before_mv = -1  # the last sample, and the one before it
+        self._oldest_mv = -1
 
     def step(self, count):
-        """Take one sample (16-bit count)."""
-        mv = count * _FULL_MV // _FULL_COUNT
-        if not self._judge(self._low_mv <= mv <= self._high_mv):
+        """Take one sample (16-bit count). One disturbed sample has no effect: the median of three
+        counts, so a change is seen one sample later."""
+        sample_mv = count * _FULL_MV // _FULL_COUNT
+        if not self._judge(self._low_mv <= sample_mv <= self._high_mv):
             if not self.valid:
-                self._sum_mv = -1
+                self._sum_mv = self._before_mv = -1
             return
+        if self._before_mv < 0:
+            self._before_mv = self._oldest_mv = sample_mv
+        mv = _median(sample_mv, self._before_mv, self._oldest_mv)
+        self._oldest_mv = self._before_mv
+        self._before_mv = sample_mv
         bits = self._bits
         if self._sum_mv < 0:
             self._sum_mv = mv << bits

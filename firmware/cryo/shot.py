@@ -44,6 +44,7 @@ _COIL_FALL_MS = const(60)
 _READ_EVERY_MS = const(100)
 _READINGS = const(5)
 _COLD_READINGS = const(3)
+_PERSISTS = const(20)  # ticks: more than two readings of each sensor
 _LATE_MS = const(50)  # the gate must be low within this time after its planned end
 
 
@@ -61,6 +62,7 @@ class Shot:
         self.pressure_min_mbar = 0
         self._chilled_before = False  # this freeze began with a cold nozzle
         self.purging = False  # this shot, or the last one, is a purge
+        self._against = 0  # consecutive ticks with a reading against the freeze
         self.enough = False  # the depth is reached: the next step ends the freeze
         self._readings = array("i", [0] * _READINGS)  # of a purge: nozzle, every 100 ms
         self._read = 0  # number of readings taken
@@ -81,6 +83,7 @@ class Shot:
         """
         self._chilled_before = chilled
         self.purging = False
+        self._against = 0
         self.enough = False
         self._read = 0
         self._cold = 0
@@ -155,7 +158,8 @@ class Shot:
         fault = interlocks.against_freezing(sensors, values)
         if not fault:
             fault = self._no_effect(elapsed_ms, sensors.coil_ma.value, nozzle)
-        if fault:
+        self._against = self._against + 1 if fault else 0
+        if self._against >= _PERSISTS:
             return self._close(FAULT, fault, now_ms)
         if self.enough:
             return self._close(BY_DEPTH, 0, now_ms)

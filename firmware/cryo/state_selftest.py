@@ -1,6 +1,6 @@
 """SELF_TEST: every sensor must answer, no button may be pressed, no coil current may flow.
 
-Works on an App. May import micropython.const and cryo's faults, interlocks, monitors, transitions.
+Works on an App. May import micropython.const and cryo's faults, interlocks, transitions.
 Controls: H-17 (self-test), H-04 (a stuck button), H-05 (coil current before any opening).
 
 Faults of the start-up are held back until the test has ended, so that none skips it.
@@ -8,7 +8,7 @@ Faults of the start-up are held back until the test has ended, so that none skip
 
 from micropython import const
 
-from cryo import faults, interlocks, monitors, transitions
+from cryo import faults, interlocks, transitions
 
 _SELF_TEST_MS = const(1500)  # a sensor that has not answered by then is broken
 _SETTLED_MS = const(300)  # three samples of each sensor
@@ -23,8 +23,8 @@ def step(app, now_ms):
         return 0
     if not fault and waited_ms < _SETTLED_MS:
         return 0
-    if not fault:
-        fault = interlocks.closed_but(sensors, monitors.closed_for_ms)
+    if not fault and interlocks.coil_current(sensors):
+        fault = faults.COIL_SHORTED
     if fault:
         app.faults.latch(fault, True)
     if app.buttons.down:

@@ -43,6 +43,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "profiles": PURE,
     "checklist": PURE,
     "interlocks": PURE,
+    "closing": PURE,
     "valve": frozenset({"rp2", "micropython"}),
     "shot": PURE,
     "plan": PURE,

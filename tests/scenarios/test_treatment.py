@@ -388,7 +388,7 @@ def test_what_breaks_during_a_freeze_ends_it(bench: Bench, mishap: str, number: 
     arm(bench)
     freezing(bench, 1000)
     bench.mishap(mishap)
-    until(bench, "FAULT", 8000)
+    until(bench, "FAULT", 10_000)
     assert number in faults(bench)
     assert len(bench.valve_intervals()) == 1
     assert bench.wiring.driven(GATE) == 0
@@ -414,7 +414,7 @@ def test_a_freeze_without_cold_is_not_told_as_a_treatment(
     until(bench, "FAULT", 20000)
     assert faults(bench) == [Fault.NO_COLD]
     ((opened, closed),) = bench.valve_intervals()
-    assert closed - opened <= 12_100 * MS  # a longer freeze is ended early
+    assert closed - opened <= 12_300 * MS  # 12 s, and 0.2 s for more than one reading
     assert [r.kind for r in records(bench)][-4:] == [FREEZE_END, ESTIMATE, FAULT, TREATMENT_END]
     assert last(bench, TREATMENT_END).values("why", "cycles", "complete") == (
         4,
