@@ -75,7 +75,7 @@ class App:
         self.buttons = buttons.Buttons()
         self.sensors = Sensors()
         self.faults = faults.FaultSet()
-        monitors.closed(now_ms)
+        monitors.reset(now_ms)
         self.clock = clock.Clock(now_ms)
         self.settings = settings.Settings()
         self.tables = calibration.Tables()
@@ -165,6 +165,7 @@ class App:
         self.sounder.step(now_ms)
         if slot == 7:
             self.lights.step(self.state_ms())
+        self.lights.flow(monitors.doubt | self.valve.is_open())
         presenter.step(self)
         if self.shot.phase == shot.IDLE:
             self.display.step(_PAGES)

@@ -59,6 +59,12 @@ def rewarmed(app):
     return interlocks.rewarmed(app.sensors, row[dose.REWARMED])
 
 
+def below_rewarmed_x100(app):
+    """How far the nozzle is below the temperature at which the line must be purged, 0.01 K."""
+    row = dose.row_of(app.settings.values[schema.APPLICATOR])
+    return row[dose.REWARMED] - app.sensors.nozzle.c_x100
+
+
 def must_purge(app):
     """Whether the line must be purged before a freeze. H-02"""
     return app.settings.values[schema.PRECHILL] and rewarmed(app)

@@ -68,7 +68,7 @@ def drive(app, now_ms, raw, estop_closed):
     if ended:
         kind = _NONE
         running = False
-        monitors.closed(now_ms)
+        monitors.closed(now_ms, 1 if one_shot.delivered_us else 0)
     return ended
 
 
@@ -84,9 +84,10 @@ def _start(app, now_ms, permitted):
     running = True
     if kind == _PURGE:
         one_shot.purge(now_ms)
+        app.sounder.play(sounder.PURGE, now_ms)
     else:
         one_shot.begin(gate_us, now_ms, cold)
-    app.sounder.play(sounder.START, now_ms)
+        app.sounder.play(sounder.START, now_ms)
     return False
 
 

@@ -78,6 +78,11 @@ FAULTS = (
 )
 
 
+# Shown before all others, in this order: an E-stop that was struck because nitrogen does not stop
+# must not hide that it does not stop. H-05, H-09
+_BY_DANGER = (VALVE_STUCK_OPEN, COIL_SHORTED, DOSE_TIMER, ESTOP)
+
+
 def priority(number):
     """LOW, MEDIUM or HIGH."""
     return FAULTS[number - 1][_PRIORITY]
@@ -89,7 +94,7 @@ def row_of(number):
 
 
 class FaultSet:
-    """The latched faults. `first` was latched first and is shown."""
+    """The latched faults. `first` was latched first; `shown` is the most dangerous one."""
 
     def __init__(self):
         self.latched = 0  # bit n-1 = fault n
@@ -108,6 +113,13 @@ class FaultSet:
         self.fresh |= bit
         if not self.first:
             self.first = number
+
+    def shown(self):
+        """The fault to show: what still flows or may flow, before what came first. 0 if none."""
+        for number in _BY_DANGER:
+            if self.latched & (1 << (number - 1)):
+                return number
+        return self.first
 
     def set_present(self, number, present):
         """Set whether the condition of a fault still holds. Latches nothing."""

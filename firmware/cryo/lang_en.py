@@ -8,12 +8,13 @@ How it is read is said in texts.py.
 
 TABLES = (
     (
-        b"\x78\x00\x80\x00\x8c\x00\x91\x00\x99\x00\xa4\x00\xaf\x00\xb8\x00\xc4\x00\xce\x00"
-        b"\xde\x00\xe5\x00\xf5\x00\xf7\x00\xfc\x00\x0a\x01\x1a\x01\x26\x01\x32\x01\x39\x01"
-        b"\x48\x01\x57\x01\x63\x01\x72\x01\x7f\x01\x89\x01\x95\x01\xa1\x01\xaf\x01\xb6\x01"
-        b"\xba\x01\xc9\x01\xcf\x01\xdd\x01\xe7\x01\xf7\x01\x07\x02\x15\x02\x1b\x02\x22\x02"
-        b"\x30\x02\x32\x02\x3d\x02\x40\x02\x42\x02\x46\x02\x4b\x02\x56\x02\x66\x02\x71\x02"
-        b"\x7d\x02\x88\x02\x90\x02\x97\x02\xa2\x02\xa7\x02\xaf\x02\xb8\x02\xc5\x02\xd4\x02"
+        b"\x88\x00\x90\x00\x9c\x00\xa1\x00\xa9\x00\xb4\x00\xbf\x00\xc8\x00\xd4\x00\xde\x00"
+        b"\xee\x00\xf5\x00\x05\x01\x07\x01\x0c\x01\x1a\x01\x2a\x01\x36\x01\x42\x01\x52\x01"
+        b"\x61\x01\x70\x01\x7c\x01\x8b\x01\x98\x01\xa2\x01\xae\x01\xba\x01\xc8\x01\xcf\x01"
+        b"\xd3\x01\xe2\x01\xe8\x01\xf6\x01\x00\x02\x10\x02\x20\x02\x2f\x02\x35\x02\x3c\x02"
+        b"\x4a\x02\x4c\x02\x57\x02\x5a\x02\x5c\x02\x60\x02\x65\x02\x70\x02\x80\x02\x8b\x02"
+        b"\x97\x02\xa2\x02\xaa\x02\xb1\x02\xbc\x02\xc1\x02\xc9\x02\xd2\x02\xdf\x02\xee\x02"
+        b"\xfb\x02\x09\x03\x17\x03\x27\x03\x35\x03\x45\x03\x52\x03\x61\x03"
         b"hold ARM"
         b"HOLD TRIGGER"
         b"ARMED"
@@ -32,7 +33,7 @@ TABLES = (
         b"the valve's lags"
         b"None? SELECT"
         b"Yes?  SELECT"
-        b"CAUTION"
+        b"CAUTION  UP=back"
         b"Physician only:"
         b"hold SELECT 2 s"
         b"DO NOT TREAT"
@@ -49,8 +50,8 @@ TABLES = (
         b"next: hold ARM"
         b"ARM = back"
         b"OBSERVATION ENDS"
-        b"Look at the skin"
-        b"Blister? Pain?"
+        b"BP+pulse stable?"
+        b"Blisters? Pain?"
         b"cycles"
         b"Patient"
         b"No patient no."
@@ -73,6 +74,14 @@ TABLES = (
         b"new table"
         b"shipped table"
         b"calibration off"
+        b"VALVE CLOSING"
+        b"STILL FLOWING?"
+        b"LINE WARMED UP"
+        b"hold ARM = purge"
+        b"END TREATMENT?"
+        b"hold SELECT: end"
+        b"%d OF %d DONE"
+        b"No more? SELECT"
     ),
     0,
     (
@@ -86,11 +95,11 @@ TABLES = (
         b"Skin tag"
     ),
     (
-        b"\x20\x00\x20\x00\x30\x00\x40\x00\x4f\x00\x5b\x00\x65\x00\x6e\x00\x77\x00\x85\x00"
-        b"\x95\x00\xa5\x00\xb5\x00\xc4\x00\xd4\x00\xe0\x00"
+        b"\x20\x00\x20\x00\x30\x00\x40\x00\x50\x00\x5c\x00\x66\x00\x6f\x00\x78\x00\x86\x00"
+        b"\x96\x00\xa6\x00\xb6\x00\xc6\x00\xd6\x00\xe2\x00"
         b"Diab. neuropathy"
-        b"Vascular disease"
-        b"Uncontrolled DM"
+        b"Severe PVD/vasc."
+        b"Unctrl. diabetes"
         b"Cold allergy"
         b"Arrhythmia"
         b"Pacemaker"
@@ -98,8 +107,8 @@ TABLES = (
         b"Severe anaemia"
         b"Immunocompromise"
         b"Anticoagulant<2w"
-        b"Clot/nerve drugs"
-        b"BP/constrictors"
+        b"Clotting/CNS med"
+        b"BP/vasoconstrict"
         b"Wound, infection"
         b"Chemotherapy"
     ),
@@ -113,7 +122,7 @@ TABLES = (
         b"Probe 3mm"
         b"Probe 6mm"
     ),
-    1510,
+    1511,
 )
 
 CODES = b""

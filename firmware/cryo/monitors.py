@@ -1,29 +1,48 @@
 """Monitors while the valve is closed, in every state: E-stop, sensors, display, closed valve.
 
-Works on an App. May import micropython.const and cryo's closing, faults, interlocks, journal,
-schema, transitions. Controls: H-03 (the E-stop, from any state), H-05 (coil current, or a nozzle
-that does not warm, with the valve commanded closed), H-10, H-14, H-11 (overruns are recorded).
+Works on an App. May import micropython.const and cryo's buttons, closing, faults, interlocks,
+journal, schema, sounder, transitions. Controls: H-03 (the E-stop, from any state), H-04 (a stuck
+key), H-05 (coil current, or a nozzle that does not warm, with the valve commanded closed), H-10,
+H-14, H-11 (overruns are recorded).
 """
 
 from micropython import const
 
-from cryo import closing as closing_module, faults, interlocks, journal, schema, transitions
+from cryo import (
+    buttons,
+    closing as closing_module,
+    faults,
+    interlocks,
+    journal,
+    schema,
+    sounder,
+    transitions,
+)
 
 _SKIN_SILENT_MS = const(2000)
+_TRIGGER_MS = const(10000)
+_FREEZE_MS = const(40000)  # longer than any freeze
 _CURRENTS = const(3)  # readings: noise on an offset must not lock the device
 
 
 closing = closing_module.Closing()
 closed_ms = 0  # ticks_ms of the last closing
 settled = False  # the coil current of that opening has decayed
+doubt = 0  # a shot has ended, and the valve is not yet proved closed
 currents = 0  # consecutive readings with current in the coil
 skin_seen_ms = 0  # uptime of the last valid skin reading
 logged_overruns = 0
 
 
-def closed(now_ms):
-    """The valve has just been proved closed."""
-    global closed_ms, settled, currents
+def reset(now_ms):
+    """Before the first shot: nothing was opened."""
+    closed(now_ms, 0)
+
+
+def closed(now_ms, flowed=1):
+    """The gate is low and the coil has no current; if nitrogen has flowed, the proof is to come."""
+    global closed_ms, settled, currents, doubt
+    doubt = flowed
     closed_ms = now_ms
     settled = False
     currents = 0
@@ -44,9 +63,8 @@ def watch(app):
     clock = app.clock
     latched = app.faults
     sensors = app.sensors
-    if sensors.nozzle.valid:
-        closing.step(sensors.nozzle.c_x100)
     state = app.machine.state
+    _watch_closing(app, state)
     if state == transitions.SELF_TEST or state == transitions.BOOT:
         return
     if _coil_current(app):
@@ -62,10 +80,45 @@ def watch(app):
         latched.set_present(faults.LEVEL_SENSOR, False)
     if app.display.failed:
         latched.latch(faults.SCREEN, True)  # H-14
+    _watch_keys(app, state)
     _watch_skin(app)
     if clock.overruns != logged_overruns and clock.uptime_ms % 60000 < 100:
         logged_overruns = clock.overruns
         app.record(journal.OVERRUN, clock.overruns, clock.worst_tick_us)
+
+
+def _watch_keys(app, state):
+    """A key that stays closed, or chatters, is a fault, and acts no more. H-04"""
+    stuck = app.buttons.stuck
+    latched = app.faults.latched & (1 << (faults.BUTTON_STUCK - 1))
+    if stuck & buttons.TRIGGER and not latched:
+        # TRIGGER has no use in READY; elsewhere it may be held for as long as the longest freeze.
+        unused = state == transitions.READY or state == transitions.SCREENING
+        if app.state_ms() < (_TRIGGER_MS if unused else _FREEZE_MS):
+            stuck &= ~buttons.TRIGGER
+    if stuck:
+        app.faults.latch(faults.BUTTON_STUCK, True)
+    elif app.faults.present:
+        app.faults.set_present(faults.BUTTON_STUCK, False)
+
+
+def _watch_closing(app, state):
+    """Whether the nozzle warms: warn within 3 s, and end all doubt, or latch, within 4.5 s. H-05"""
+    global doubt
+    if not app.sensors.nozzle.valid:
+        return
+    before = closing.state
+    closing.step(app.sensors.nozzle.c_x100)
+    now = closing.state
+    if now == before:
+        return
+    if now == closing_module.PROVED:
+        doubt = 0
+    else:
+        doubt = 1
+        if now == closing_module.LATE and state != transitions.FAULT:
+            app.sounder.play(sounder.ALARM_HIGH, app.clock.now_ms)
+    app.display.redraw()
 
 
 def _coil_current(app):

@@ -1,10 +1,11 @@
 """Presenter: fills the view with the texts and numbers of the present state's screen.
 
-Works on an App. May import micropython.const and cryo's arming, buttons, checklist, confirm,
-demand, display, dose, faults, interlocks, on_demand, plan, profiles, refusal, schema, screens,
-sounder, state_freezing, state_prechill, state_ready, state_screening, state_thawing, states, texts,
-transitions; loads value_format on demand. Controls: H-09, H-06 (a depth without a dose shows the
-range, not a number), H-13 (a change shows old and new).
+Works on an App. May import micropython.const and cryo's arming, buttons, checklist, closing,
+confirm, demand, display, dose, faults, interlocks, monitors, on_demand, plan, profiles, refusal,
+schema, screens, sounder, state_freezing, state_prechill, state_ready, state_screening,
+state_thawing, states, texts, transitions; loads value_format on demand. Controls: H-09, H-06 (a
+depth without a dose shows the range, not a number), H-13 (a change shows old and new), H-05 (no
+result is shown before the valve is proved closed).
 
 The only writer of the view, once a tick, after all decisions (except that the open menu fills in
 its own lines). Nothing here allocates while the valve is open.
@@ -17,12 +18,14 @@ from cryo import (
     arming,
     buttons,
     checklist,
+    closing,
     confirm,
     demand,
     display,
     dose,
     faults,
     interlocks,
+    monitors,
     on_demand,
     plan,
     profiles,
@@ -83,10 +86,17 @@ def show(app):
         screen = _fill_purge(app, view)
     elif state == transitions.ARMED:
         view.timeout_s = app.settings.values[schema.ARM_TIMEOUT_S]
+        view.timeout_s = _armed_left_s(app, view.timeout_s)
     elif state == transitions.FREEZING:
-        _fill_freezing(app, view)
+        if state_freezing.leads_to:
+            screen = _fill_closing(app, view)
+        else:
+            _fill_freezing(app, view)
     elif state == transitions.THAWING:
-        _fill_thaw(app, view)
+        if state_thawing.asking:
+            screen = _fill_end_question(app, view)
+        else:
+            _fill_thaw(app, view)
     elif state == transitions.DONE:
         _fill_done(app, view)
     elif state == transitions.FAULT:
@@ -109,8 +119,7 @@ def _refresh(app):
     elif state == transitions.READY:
         _refresh_ready(app, view)
     elif state == transitions.ARMED:
-        timeout_s = app.settings.values[schema.ARM_TIMEOUT_S]
-        view.timeout_s = timeout_s - app.state_ms() // 1000
+        view.timeout_s = _armed_left_s(app, view.timeout_s)
         app.display.update()
     elif state == transitions.THAWING:
         view.thaw_ms = app.state_ms()
@@ -212,12 +221,31 @@ def _fill_question(view):
     view.item = state_screening.item
     view.items = checklist.on_page(state_screening.page)
     first = state_screening.page * checklist.A_PAGE
+    view.marked = state_screening.overridden >> first & 7
     for i in range(view.items):
         view.item_words[i] = texts.item(checklist.ITEMS[first + i][checklist.NUMBER])
     return screens.SCREENING
 
 
+def _armed_left_s(app, shown_s):
+    """Seconds until ARMED ends: its time-out, or the line's rewarming, whichever is sooner.
+
+    The rewarming by the present rise of the nozzle, which only slows down. Never more than shown
+    before, so that the countdown does not go back.
+    """
+    left_s = app.settings.values[schema.ARM_TIMEOUT_S] - app.state_ms() // 1000
+    rise_x100 = monitors.closing.rise_x100
+    if app.settings.values[schema.PRECHILL] and rise_x100 > 0:
+        warm_s = arming.below_rewarmed_x100(app) // rise_x100
+        if warm_s < left_s:
+            left_s = warm_s
+    if left_s > shown_s:
+        left_s = shown_s
+    return left_s if left_s > 0 else 0
+
+
 def _fill_purge(app, view):
+    view.rewarmed = state_prechill.rewarmed
     view.purge_ms = 0
     view.cold = state_prechill.cold
     view.pressed = app.buttons.down & buttons.TRIGGER
@@ -237,6 +265,15 @@ def _fill_freezing(app, view):
     view.ice_ms = -1
 
 
+def _fill_closing(app, view):
+    """The freeze has ended, and no result is shown before the valve is proved closed. H-05"""
+    view.title = _closing_text()
+    late = monitors.closing.state >= closing.LATE
+    away = texts.say(texts.POINT_AWAY) if late else ""
+    view.lines = [_delivered_text(app), away, ""]
+    return screens.REFUSED
+
+
 def _count_down(app, view):
     global second
     # The screen counts the dose; the gate counts the dose corrected for the valve's lags. Both
@@ -253,6 +290,14 @@ def _count_down(app, view):
         if left_s < _COUNTED_S and second >= 0:
             app.sounder.play(sounder.COUNT, app.clock.now_ms)
         second = left_s
+
+
+def _fill_end_question(app, view):
+    """A course of cycles ends early only by its own answer. H-02"""
+    view.title = texts.say(texts.END_QUESTION)
+    done = texts.say(texts.CYCLES_DONE) % (app.summary.complete, plan.cycles)
+    view.lines = [done, texts.say(texts.HOLD_TO_END), texts.say(texts.ARM_BACK)]
+    return screens.REFUSED
 
 
 def _fill_thaw(app, view):
@@ -285,17 +330,30 @@ def _fill_done(app, view):
 
 
 def _fill_fault(app, view):
-    number = app.faults.first
-    what = texts.fault(number, 1)
+    number = app.faults.shown()
+    what = _closing_text() or texts.fault(number, 1)
     if app.summary.to_show and app.state_ms() // _FAULT_MS % 2:
-        delivered = app.summary.last_ms // 100
-        planned = (plan.dose_ms + 50) // 100
-        what = "%d.%d %s %d.%d s" % (
-            delivered // 10, delivered % 10, texts.say(texts.OF), planned // 10, planned % 10,
-        )  # fmt: skip
+        what = _delivered_text(app)
     # If the texts cannot be read from flash, show at least the fault's name. H-09
     view.title = texts.fault(number, 0) or faults.row_of(number)[faults.NAME]
     view.lines = [what, texts.fault(number, 2), texts.fault(number, 3)]
+
+
+def _delivered_text(app):
+    """The delivered time of the last freeze, and the planned one."""
+    delivered = app.summary.last_ms // 100
+    planned = (plan.dose_ms + 50) // 100
+    return "%d.%d %s %d.%d s" % (
+        delivered // 10, delivered % 10, texts.say(texts.OF), planned // 10, planned % 10,
+    )  # fmt: skip
+
+
+def _closing_text():
+    """What is known of the valve, as long as it is not proved closed. H-05"""
+    if not monitors.doubt:
+        return ""
+    late = monitors.closing.state >= closing.LATE
+    return texts.say(texts.NOT_CLOSED if late else texts.CLOSING)
 
 
 def _refresh_fault(app):

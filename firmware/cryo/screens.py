@@ -341,12 +341,15 @@ def _freezing_update(canvas, view, cache):
 
 def _done_enter(canvas, view):
     title = texts.say(texts.COMPLETE if view.complete else texts.ENDED_EARLY)
+    whole = view.complete and view.cycle >= view.cycles
+    if view.complete and not whole:
+        title = texts.say(texts.CYCLES_DONE) % (view.cycle, view.cycles)
     if view.short:
         title = texts.say(texts.TOO_SHALLOW)
     before = view.interruptions if view.complete else view.interruptions - 1
     if before > 0:
         title += " !%d" % before  # number of earlier interruptions
-    canvas.title(title, 0 if view.complete and before <= 0 and not view.short else 0xFF)
+    canvas.title(title, 0 if whole and before <= 0 and not view.short else 0xFF)
     # Rounded down after an early end, so that it never looks complete.
     _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
     canvas.text(fonts.TEXT, 64, 2, "/" + _tenths_text(view.planned_ms) + "s")
@@ -394,11 +397,17 @@ def _screening_enter(canvas, view):
     invert = 0xFF if view.item < 0 else 0
     canvas.pixels.fill_rect(0, 0, 128, 16, 1 if invert else 0)
     canvas.touch(0, 2)
-    question = texts.say(texts.THIS_APPLIES if view.item >= 0 else texts.NONE_APPLIES)
+    marked = view.marked  # bits of the items of this page that a physician has overridden
+    question = texts.say(
+        texts.THIS_APPLIES if view.item >= 0 else texts.NO_MORE if marked else texts.NONE_APPLIES
+    )
     canvas.text(fonts.TEXT, 0, 0, question, invert)
-    canvas.text(fonts.TEXT, 104, 0, "%d/%d" % (view.page, view.pages), invert)
+    if not marked or view.item >= 0:
+        canvas.text(fonts.TEXT, 104, 0, "%d/%d" % (view.page, view.pages), invert)
     for i in range(view.items):
         _line(canvas, 2 + 2 * i, view.item_words[i], i == view.item)
+        if marked & (1 << i):
+            canvas.text(fonts.TEXT, 120, 2 + 2 * i, "!", 0xFF if i == view.item else 0)
 
 
 def _override_enter(canvas, view):
@@ -416,11 +425,13 @@ def _stopped_enter(canvas, view):
 
 
 def _prechill_enter(canvas, view):
-    canvas.title(texts.say(texts.POINT_AWAY))
+    canvas.title(texts.say(texts.REWARMED if view.rewarmed else texts.POINT_AWAY))
     canvas.glyph(fonts.ICON, _DEGREE, 66, 2)
     _letter(canvas, _BIG_C, 72, 2)
     _of_cycles(canvas, 104, 2, view)
-    if not view.cold:
+    if view.rewarmed:
+        _bottom(canvas, texts.say(texts.ARM_TO_PURGE))
+    elif not view.cold:
         _bottom(canvas, texts.say(texts.PEDAL_PRESSED if view.pedal else texts.TRIGGER_HELD))
     elif view.pressed:  # if the pedal is already released, ARMED follows automatically
         _bottom(canvas, texts.say(texts.LET_PEDAL_GO if view.pedal else texts.LET_GO))

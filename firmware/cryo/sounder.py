@@ -19,6 +19,7 @@ REFUSED = ((400, 120), (0, 60), (400, 120))
 ARMED = ((1200, 80), (0, 40), (1600, 80))
 COLD = ((1600, 80), (0, 40), (2000, 80))
 START = ((2000, 200),)
+PURGE = ((700, 120), (0, 60), (900, 120))
 COUNT = ((1600, 30),)
 OBSERVED = ((1319, 150), (0, 100), (1568, 150), (0, 100), (1319, 150), (0, 100), (1568, 150))
 COMPLETE = ((1047, 150), (1319, 150), (1568, 350))
@@ -39,9 +40,9 @@ ALARMS = ((ALARM_LOW, 0), (ALARM_MEDIUM, 20000), (ALARM_HIGH, 10000))
 
 # green, yellow, red, half period of blinking in ms: for `Lights.show`
 DARK = (0, 0, 0, 0)
-READY_LIGHTS = (1, 0, 0, 0)
-ARMED_LIGHTS = (1, 0, 0, 250)  # also while the purge is awaited
-FREEZING_LIGHTS = (1, 1, 0, 0)  # nitrogen flows: also in the purge
+READY_LIGHTS = (1, 0, 0, 0)  # yellow beside green, steady or blinking: nitrogen flows
+PRECHILL_LIGHTS = (1, 0, 0, 1000)
+ARMED_LIGHTS = (1, 0, 0, 250)
 ALARM_LIGHTS = ((0, 1, 0, 0), (0, 1, 0, 1000), (0, 0, 1, 250))  # by priority, low first
 
 _DUTY = (0, 800, 4000, 32768)  # 16-bit duty by volume 1...3
@@ -107,13 +108,16 @@ class Sounder:
 
 
 class Lights:
-    """The LEDs. Green: ready (steady) or armed (blinking); with yellow: freezing. Else a fault."""
+    """The LEDs. Green: ready (steady), purge due (slow) or armed (fast); yellow beside it: nitrogen
+    flows. Else a fault."""
 
     def __init__(self, green, yellow, red):
         self._green = green
         self._yellow = yellow
         self._red = red
         self._blinks = None  # the LED that blinks, or None
+        self._flows = 0
+        self._steady = 0  # yellow by the pattern
         self._half_ms = 0
         self._level = 1
 
@@ -121,7 +125,8 @@ class Lights:
         """Show one of the patterns above. A blinking LED is the only one lit."""
         green, yellow, red, half_ms = lights
         self._green.value(green)
-        self._yellow.value(yellow)
+        self._steady = yellow
+        self._yellow.value(yellow | self._flows)
         self._red.value(red)
         self._half_ms = half_ms
         self._level = 1
@@ -135,4 +140,12 @@ class Lights:
             level = 1 - in_state_ms // self._half_ms % 2
             if level != self._level:
                 self._level = level
+                if self._blinks is self._yellow:
+                    level |= self._flows
                 self._blinks.value(level)
+
+    def flow(self, flows):
+        """Yellow is lit while nitrogen flows or may flow, whatever the state."""
+        if flows != self._flows:
+            self._flows = flows
+            self._yellow.value(flows | self._steady)

@@ -1,9 +1,9 @@
 """Start-up, before the first tick. Loaded by app.py and unloaded afterwards.
 
-Works on an App. May import struct and cryo's board, clock, faults, journal, on_demand, presenter,
-redundant_file, schema, shot, texts, valve; loads journal_recovery on demand. Controls: H-11 (a
-freeze that has no end in the journal is found and bounded), H-07, H-08 (damaged settings or journal
-raise a fault), H-18 (the patient's number is cleared).
+Works on an App. May import struct and cryo's board, clock, faults, journal, monitors, on_demand,
+presenter, redundant_file, schema, shot, texts, valve; loads journal_recovery on demand. Controls:
+H-11 (a freeze that has no end in the journal is found and bounded), H-07, H-08 (damaged settings or
+journal raise a fault), H-18 (the patient's number is cleared).
 """
 
 import struct
@@ -15,6 +15,7 @@ from cryo import (
     clock,
     faults,
     journal,
+    monitors,
     on_demand,
     presenter,
     redundant_file,
@@ -85,6 +86,7 @@ def _start_journal(app, cause, doing, number):
         elif doing != board_module.NOTHING:
             app.faults.latch(faults.WATCHDOG, False)
     if unfinished:
+        monitors.closed(app.clock.now_ms)  # the valve may be stuck open since then. H-05
         known = cause == board_module.WATCHDOG_RESET and (
             doing == board_module.FREEZING
             or doing == board_module.PURGING

@@ -1,26 +1,53 @@
 """FAULT: a fault stays latched until its cause is gone and the operator has acknowledged it.
 
-Works on an App. May import cryo's buttons, faults, journal, setting_changes, sounder, transitions.
+Works on an App. May import cryo's buttons, faults, journal, monitors, setting_changes,
+sounder, transitions.
 Controls: H-15 (the operator clears each fault by its own rule), H-09 (an alarm of the fault's
 priority, repeated), H-07 (defaults are not saved before their loss has been acknowledged).
 """
 
-from cryo import buttons, faults, journal, setting_changes, sounder, transitions
+from cryo import (
+    buttons,
+    faults,
+    journal,
+    monitors,
+    setting_changes,
+    sounder,
+    transitions,
+)
+
+# Variables of this state, reset by `enter`
+held = False  # SELECT was held for 2 s, or pressed, and it has not taken effect
+pressed = False
 
 
 def enter(app, event):
     """Start the alarm; also called when another fault has been latched."""
+    global held, pressed
+    held = pressed = False
     _alarm(app)
 
 
 def step(app, now_ms):
     """One tick: clear each fault by its own rule, and only if its cause is gone."""
+    global held, pressed
     keys = app.buttons
     latched = app.faults
     mask = 0
     if keys.held_long & buttons.SELECT:
-        mask = latched.clear(faults.ESTOP_RULE)
+        held = True
     elif keys.clicked & buttons.SELECT:
+        pressed = True
+    if monitors.doubt:
+        # FAULT is not left while nitrogen may flow: what is acknowledged takes effect when the
+        # valve is proved closed. H-05
+        app.display.refresh()
+        return 0
+    if held:
+        held = False
+        mask = latched.clear(faults.ESTOP_RULE)
+    elif pressed:
+        pressed = False
         if latched.present & (1 << (faults.JOURNAL_FULL - 1)):
             latched.set_present(faults.JOURNAL_FULL, app.free_records() < journal.ROOM_TO_ARM)
         mask = latched.clear(faults.ACK)
@@ -54,7 +81,7 @@ def _report_cleared(app, mask):
 
 def _alarm(app):
     """Start the alarm of the fault that is shown, repeated until it is cleared."""
-    priority = faults.priority(app.faults.first)
+    priority = faults.priority(app.faults.shown())
     tune, every_ms = sounder.ALARMS[priority]
     app.sounder.play(tune, app.clock.now_ms, every_ms)
     app.lights.show(sounder.ALARM_LIGHTS[priority])

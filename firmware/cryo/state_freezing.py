@@ -1,9 +1,10 @@
 """FREEZING: demand the shot, follow it with the depth estimate, and record its end.
 
 Works on an App. May import micropython.const and cryo's arming, board, buttons, demand, dose,
-estimate, faults, journal, plan, schema, shot, sounder, transitions. Controls: H-08 (no freeze
-without the record of its beginning in flash), H-01 (the estimate ends it early, never late), H-02
-(warns if a completed freeze did not reach the lesion's base), H-15.
+estimate, faults, journal, monitors, plan, schema, shot, sounder, transitions. Controls: H-08 (no
+freeze without the record of its beginning in flash), H-01 (the estimate ends it early, never late),
+H-02 (warns if a completed freeze did not reach the lesion's base), H-05 (FREEZING is not left
+before the valve is proved closed), H-15.
 
 Nothing here allocates from the beginning of the shot until the valve is proved closed.
 """
@@ -18,6 +19,7 @@ from cryo import (
     dose,
     faults,
     journal,
+    monitors,
     plan,
     schema,
     shot,
@@ -40,12 +42,14 @@ _NOTE_BY_DEPTH = const(2)
 estimate = Estimate()
 estimated_ms = 0  # time since the gate opened that the estimate covers
 ice_at_ms = -1  # time of the ice field mark, or -1
+leads_to = 0  # the event of its end, once the valve is proved closed
 short = False  # by the estimate, the last freeze did not reach the lesion's base
 
 
 def enter(app, event):
     """Start a freeze: its record is being written to flash."""
-    global estimated_ms, ice_at_ms, short
+    global estimated_ms, ice_at_ms, short, leads_to
+    leads_to = 0
     values = app.settings.values
     demand.awaited()
     app.summary.shown()
@@ -58,6 +62,10 @@ def enter(app, event):
 def step(app, now_ms):
     """One tick: demand the freeze, and let the operator mark the ice field."""
     global ice_at_ms
+    if leads_to:
+        return (
+            0 if monitors.doubt else leads_to
+        )  # no result before the valve is proved closed. H-05
     if not demand.running:
         demand.freeze(plan.planned_us, not arming.rewarmed(app))
         return 0
@@ -110,6 +118,7 @@ def _estimate(app, one_shot):
 
 def _end(app):
     """The shot has ended and the valve is proved closed: record it, and return the next event."""
+    global leads_to
     one_shot = app.shot
     summary = app.summary
     delivered_us = one_shot.delivered_us
@@ -136,9 +145,13 @@ def _end(app):
         _judge(app, one_shot)
     if app.faults.fresh:
         return transitions.FAULTED
+    leads_to = transitions.SHOT_ENDED
     if summary.last_complete and summary.cycle < plan.cycles:
-        return transitions.CYCLE_ENDED
-    return transitions.SHOT_ENDED
+        leads_to = transitions.CYCLE_ENDED
+    if not delivered_us:
+        return leads_to
+    app.display.redraw()
+    return 0
 
 
 def _judge(app, one_shot):

@@ -1,10 +1,11 @@
 """PRECHILL: chill-down purge of the line, away from the patient, until liquid reaches the nozzle.
 
-Works on an App. May import gc and cryo's arming, board, buttons, demand, faults, journal, schema,
-shot, sounder, transitions. Controls: H-02 (chill-down: a freeze is timed with liquid from its first
-millisecond), H-21 (the purge points away: the screen says so first, the trigger is held, the time
-is bounded), H-08 (its beginning is in flash before the valve opens), H-04, H-15 (a purge never
-becomes a freeze: it ends in ARMED or in a fault, and the trigger must be released in between).
+Works on an App. May import gc and cryo's arming, board, buttons, demand, faults, journal, monitors,
+schema, shot, sounder, transitions. Controls: H-02 (chill-down: a freeze is timed with liquid from
+its first millisecond), H-21 (the purge points away: the screen says so first, the trigger is held,
+the time is bounded; after ARMED it needs ARM again), H-05 (ARMED follows when the valve is proved
+closed), H-08 (its beginning is in flash before the valve opens), H-04, H-15 (a purge never becomes
+a freeze: it ends in ARMED or in a fault, and the trigger must be released in between).
 
 Nothing here allocates from the beginning of the shot until the valve is proved closed.
 """
@@ -18,20 +19,23 @@ from cryo import (
     demand,
     faults,
     journal,
+    monitors,
     schema,
     shot,
     sounder,
     transitions,
 )
 
-# Variable of this state, reset by `enter`; the presenter reads it
+# Variables of this state, reset by `enter`; the presenter reads them
 cold = False  # the purge has completed; TRIGGER must be released
+rewarmed = False  # the line has warmed in ARMED: ARM must be held before it is purged again
 
 
 def enter(app, event):
-    """The line is warm."""
-    global cold
+    """The line is warm. A purge needs its own intent: TRIGGER may be held at the skin. H-21"""
+    global cold, rewarmed
     cold = False
+    rewarmed = app.machine.was == transitions.ARMED
 
 
 def step(app, now_ms):
@@ -42,6 +46,8 @@ def step(app, now_ms):
             demand.purge()
         return 0
     keys = app.buttons
+    if rewarmed:
+        return _ask_for_arm(app, keys, now_ms)
     if keys.pressed & buttons.ARM:
         return transitions.ARM_PRESSED
     if cold:
@@ -50,10 +56,29 @@ def step(app, now_ms):
             cold = False
             app.machine.begin_anew(now_ms)
             app.display.redraw()
-        elif not keys.down & buttons.TRIGGER:
+        elif not keys.down & buttons.TRIGGER and not monitors.doubt:
             return transitions.COLD
     elif keys.pressed & buttons.TRIGGER:
         _begin(app)
+    elif app.state_ms() >= app.settings.values[schema.ARM_TIMEOUT_S] * 1000:
+        return transitions.TIMED_OUT
+    else:
+        app.display.refresh()
+    return 0
+
+
+def _ask_for_arm(app, keys, now_ms):
+    """ARM held permits the purge; ARM pressed goes back; TRIGGER does nothing. H-21"""
+    global rewarmed
+    if keys.held & buttons.ARM:
+        rewarmed = False
+        app.machine.begin_anew(now_ms)
+        app.sounder.play(sounder.CLICK, now_ms)
+        app.display.redraw()
+    elif keys.clicked & buttons.ARM:
+        return transitions.ARM_PRESSED
+    elif keys.pressed & buttons.TRIGGER:
+        app.sounder.play(sounder.REFUSED, now_ms)
     elif app.state_ms() >= app.settings.values[schema.ARM_TIMEOUT_S] * 1000:
         return transitions.TIMED_OUT
     else:

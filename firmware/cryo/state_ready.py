@@ -1,14 +1,17 @@
 """READY: choose a field and its value, open the menu, arm.
 
-Works on an App. May import gc and cryo's arming, buttons, confirm, on_demand, profiles, refusal,
-schema, setting_changes, sounder, view; loads menu on demand. Controls: H-04 (only ARM held arms),
-H-06 (a value beyond its range is refused with a sound), H-18 (the next free number of a patient).
+Works on an App. May import gc, micropython.const and cryo's arming, buttons, confirm, on_demand,
+profiles, refusal, schema, setting_changes, sounder, view; loads menu on demand. Controls: H-04
+(only ARM held arms; what a stuck key has changed is undone), H-06 (a value beyond its range is
+refused with a sound), H-18 (the next free number of a patient).
 
 Overlays take the buttons first, in this order: a change to be confirmed, a refusal, the end of an
 observation, the menu.
 """
 
 import gc
+
+from micropython import const
 
 from cryo import (
     arming,
@@ -23,9 +26,13 @@ from cryo import (
     view,
 )
 
+_BURST_MS = const(1000)  # presses that follow each other so closely are one change
+
 # Variables of this state; the presenter reads them
 field = view.FIELD_DEPTH  # the chosen field, retained between treatments
 menu = None  # the open menu
+undo_index = -1  # the setting that the present press of UP or DOWN has changed, or -1
+undo_value = 0  # and its value before
 menu_loaded = False  # its module; unloaded after the screen has changed
 tidy = False  # the heap has been collected since READY was entered
 
@@ -77,8 +84,10 @@ def step(app, now_ms):
 
 
 def leave(app, event):
-    """Close the menu and reject a pending change."""
+    """Close the menu, reject a pending change, undo what a stuck key has changed."""
     _close_menu(app)
+    if undo_index >= 0 and app.buttons.stuck & (buttons.UP | buttons.DOWN):
+        _change(app, undo_index, undo_value)  # H-04
     confirm.reject(app, app.clock.now_ms)
 
 
@@ -110,8 +119,15 @@ def _in_menu(app, now_ms, keys):
         app.display.redraw()
 
 
+def _change(app, index, value):
+    setting_changes.change(app, index, value)
+    if index == schema.PROFILE:
+        setting_changes.take_profile(app)
+
+
 def _turn(app, now_ms, by):
     """UP or DOWN: the next value of the selected field; at the end of the range, a refusal."""
+    global undo_index, undo_value
     values = app.settings.values
     if field == view.FIELD_DEPTH:
         index = schema.DEPTH_UM
@@ -139,8 +155,10 @@ def _turn(app, now_ms, by):
     if value < low or value > high:
         app.sounder.play(sounder.REFUSED, now_ms)
         return
-    setting_changes.change(app, index, value)
-    if index == schema.PROFILE:
-        setting_changes.take_profile(app)
+    pressed = app.buttons.pressed & (buttons.UP | buttons.DOWN)
+    if pressed and (index != undo_index or app.clock.since(setting_changes.changed_ms) > _BURST_MS):
+        undo_index = index
+        undo_value = values[index]
+    _change(app, index, value)
     app.sounder.play(sounder.CLICK, now_ms)
     app.display.redraw()

@@ -92,11 +92,11 @@ def _answer(app, now_ms):
 
 def _move(app, now_ms, by):
     global item
-    item = item + by
-    if item < -1 or item >= checklist.on_page(page):
+    chosen = item + by
+    if chosen < -1 or chosen >= checklist.on_page(page):
         app.sounder.play(sounder.REFUSED, now_ms)
         return
-    item = item
+    item = chosen
     app.sounder.play(sounder.CLICK, now_ms)
     _redraw(app, now_ms)
 

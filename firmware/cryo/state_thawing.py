@@ -16,19 +16,23 @@ _BY_STOP = const(3)
 
 _NO_SKIN = const(100000)
 _SKIN_THAWED_C_X100 = const(100)  # above freezing by more than the sensor's resolution
+_ANSWER_MS = const(20000)
 _SKIN_SAMPLES = const(30)  # consecutive samples, ten a second
 
 
 # Variables of this state, reset by `enter`; the presenter reads them
 thawed = False  # confirmed by the operator or the skin sensor
 warm_samples = 0  # consecutive warm samples of the skin
+asking = False  # whether to end the treatment with cycles left
+asked_ms = 0
 
 
 def enter(app, event):
     """Start a thaw: a freeze has just ended."""
-    global thawed, warm_samples
+    global thawed, warm_samples, asking
     thawed = False
     warm_samples = 0
+    asking = False
 
 
 def step(app, now_ms):
@@ -36,10 +40,11 @@ def step(app, now_ms):
     keys = app.buttons
     if refusal.shown(app, keys):
         return 0
+    if asking:
+        return _answer(app, keys, now_ms)
     event = 0
     if keys.clicked & buttons.ARM:
-        _record(app, _BY_STOP)
-        event = transitions.STOPPED
+        _ask(app, now_ms)
     elif thawed:
         if keys.held & buttons.ARM:
             event = _next(app)
@@ -55,6 +60,28 @@ def step(app, now_ms):
     if app.clock.slot == 3:
         app.display.refresh()
     return event
+
+
+def _ask(app, now_ms):
+    """ARM, pressed or not held long enough: ask before the treatment ends with cycles left."""
+    global asking, asked_ms
+    asking = True
+    asked_ms = now_ms
+    app.sounder.play(sounder.REFUSED, now_ms)
+    app.display.redraw()
+
+
+def _answer(app, keys, now_ms):
+    """SELECT held ends the treatment; any other button, or 20 s, goes back to the thaw. H-02"""
+    global asking
+    if keys.held & buttons.SELECT:
+        _record(app, _BY_STOP)
+        return transitions.STOPPED
+    if keys.clicked or keys.pressed & ~buttons.SELECT or app.clock.since(asked_ms) > _ANSWER_MS:
+        asking = False
+        keys.spend()
+        app.display.redraw()
+    return 0
 
 
 def _is_thawed(app, now_ms, by):

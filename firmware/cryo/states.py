@@ -65,7 +65,7 @@ STATES = (
         state_screening.enter, state_screening.step, state_screening.leave, None,
     ),
     (
-        transitions.PRECHILL, "PRECHILL", sounder.ARMED_LIGHTS, screens.PRECHILL,
+        transitions.PRECHILL, "PRECHILL", sounder.PRECHILL_LIGHTS, screens.PRECHILL,
         state_prechill.enter, state_prechill.step, None, state_prechill.follow,
     ),
     (
@@ -73,7 +73,7 @@ STATES = (
         None, state_armed.step, None, None,
     ),
     (
-        transitions.FREEZING, "FREEZING", sounder.FREEZING_LIGHTS, screens.FREEZING,
+        transitions.FREEZING, "FREEZING", sounder.READY_LIGHTS, screens.FREEZING,
         state_freezing.enter, state_freezing.step, None, state_freezing.follow,
     ),
     (

@@ -52,12 +52,14 @@ class View:
         self.pressed = False  # TRIGGER is down
         self.thaw_ms = 0
         self.thaw_min_ms = 0
+        self.rewarmed = False  # the line has warmed in ARMED: ARM asks for another purge
         self.thawed = False  # the thaw is over: ARM goes on
         self.skin_c_x100 = 0
         self.skin_valid = False
         self.page = 1  # of `pages` of the screening
         self.pages = 1
         self.item = -1  # the chosen line; -1 = none
+        self.marked = 0  # bits of the lines that a physician has overridden
         self.items = 0  # number of lines in `item_words`
         self.item_words = [""] * 3
         self.item_values = [""] * 3  # shown right of them

@@ -27,6 +27,8 @@ _WHOLE_AFTER_MS = 50.0
 _WHOLE_MOST_MS = 3000.0
 _MOST_PAGES = 12  # of the checklist
 _MOST_PURGES = 8
+PROOF_MS = 4_000
+"""A purge's valve is proved closed within this time (1.5 s, rarely 4 s)."""
 _MOST_STEPS = _MOST_PAGES + _MOST_PURGES
 _SHOWN_STATES = 8
 
@@ -179,6 +181,8 @@ class Operator(ABC):
             self.until("ARMED")
             self.wait(timing.rest_ms)
         else:
+            # ARMED follows when the valve is proved closed; nothing, if the purge was too short.
+            self.wait_until(lambda: self.state in ("ARMED", "FAULT"), PROOF_MS, 50)
             self.wait(timing.purged_ms)
         self.aim(at_skin=True)
 

@@ -154,7 +154,7 @@ class Session:
         self._purges = 1
         bench.run_for(400)
         bench.release("trigger")
-        bench.run_for(600)
+        bench.run_for(1500)  # until the valve is proved closed
         self.operator.aim(at_skin=True)
         yield self._look("TRIGGER released", "Armed, the nozzle at liquid temperature.")
         bench.run_for(400)
@@ -166,11 +166,12 @@ class Session:
         done = self._until_closed(5000)
         bench.run_for(400)
         bench.release("trigger")
-        bench.run_for(300)
+        bench.run_for(1500)
         yield self._look(
-            "Complete" if done else "Not complete", "The hardware timer has closed the valve."
+            "Complete" if done else "Not complete",
+            "The hardware timer has closed the valve; the nozzle warms, so it is closed.",
         )
-        bench.run_for(SHOW_THAW_S * 1000 - 700)
+        bench.run_for(SHOW_THAW_S * 1000 - 1900)
         self.ended_ns = bench.clock.now_ns
 
     def outcome(self) -> Outcome:

@@ -82,7 +82,7 @@ def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
     switch_on(bench, "FAULT")  # a power cycle is no acknowledgement
     assert faults(bench) == [Fault.SETTINGS_LOST]
     bench.press("select")
-    assert state(bench) == "READY"
+    until(bench, "READY")
     bench.cut_power()
     bench.run_for(100)
     ready(bench)  # acknowledged and saved: not reported again
@@ -110,7 +110,7 @@ def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
     with pytest.raises(AssertionError):
         records(bench)
     bench.press("select")
-    assert state(bench) == "READY"
+    until(bench, "READY")
     bench.cut_power()
     bench.run_for(100)
     ready(bench)  # reported once: new records go to their own segment

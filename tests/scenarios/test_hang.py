@@ -21,7 +21,6 @@ from tests.scenarios.conftest import (
     freezing,
     ready,
     records,
-    state,
     until,
 )
 
@@ -79,4 +78,4 @@ def test_a_hang_while_freezing(bench: Bench, after_ms: float) -> None:
     bench.run_for(500)
     assert len(rises) == 2, "a switch rose again without a command"
     bench.press("select")
-    assert state(bench) == "READY"
+    until(bench, "READY")

@@ -24,7 +24,7 @@ from host_tools.pull import pull
 from host_tools.records import named_fields
 from host_tools.store import Store
 from hw_sim.bench import Bench, FastBench
-from tests.scenarios.conftest import arm, freezing, ready, treat
+from tests.scenarios.conftest import arm, freezing, ready, treat, until
 
 STEP_MS = 1.0
 
@@ -194,7 +194,7 @@ def test_a_freeze_in_between_is_left_alone_and_waited_for(bench: Bench, store: S
     opened, closed = bench.valve_intervals()[0]
     assert closed - opened > 9e9
     assert result.new == result.head
-    assert device.status()["state"] == "DONE"
+    until(bench, "DONE")
 
 
 def test_the_clock(bench: Bench) -> None:

@@ -84,7 +84,7 @@ def test_select_held_leads_back_but_not_the_hold_that_opened(bench: Bench) -> No
     ready(bench)
     bench.run_for(500)
     before = text(bench)
-    bench.press("select", 6000)
+    bench.press("select", 5000)
     assert text(bench) != before
     bench.press("select", 1200)
     assert text(bench) == before

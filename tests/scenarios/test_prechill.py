@@ -90,7 +90,8 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
     assert end.values("treatment", "cycle", "cause", "planned_us") == (0, 1, COLD, 10_000_000)
     assert -3 * US <= purged[1] - purged[0] - end.delivered_us * US <= 50 * US
     assert end.nozzle_c_x100 < -17500
-    assert abs(end.nozzle_c_x100 - armed.nozzle_c_x100) < 300  # read 0.2 s later
+    # Read 1.5 s later, when the valve is proved closed.
+    assert abs(end.nozzle_c_x100 - armed.nozzle_c_x100) < 1500
     assert freeze.treatment == armed.seq
     # Liquid leaves the nozzle as soon as the armature has lifted.
     lifted, wet = bench.plant.open_intervals_ns[1], bench.plant.liquid_intervals_ns[-1]
@@ -192,7 +193,7 @@ def test_a_line_that_does_not_get_cold_is_a_fault_after_10_s(bench: Bench, misha
     bench.release("trigger")
     bench.run_for(100)
     bench.press("select")
-    assert state(bench) == "READY"
+    until(bench, "READY")
     assert len(bench.valve_intervals()) == 1
 
 
@@ -213,7 +214,7 @@ def test_the_estop_ends_a_purge_within_5_us_and_latches(bench: Bench, after_us: 
     bench.estop_close()
     bench.run_for(100)
     bench.press("select", 2200)
-    assert state(bench) == "READY"
+    until(bench, "READY")
     bench.run_for(2000)  # the trigger is still held
     assert len(bench.valve_intervals()) == 1
 
@@ -327,6 +328,9 @@ def test_armed_for_too_long_asks_for_another_purge(bench: Bench) -> None:
     assert bench.run_until(lambda: told(bench) == "PRECHILL", 40000)
     assert bench.plant.nozzle_c < 0
     bench.run_for(100)
+    bench.press("trigger", 1500)
+    assert len(bench.valve_intervals()) == 1, "TRIGGER alone purges nothing: it may be at the skin"
+    bench.press("arm", 1200)
     purge(bench)
     freezing(bench, 500)
     bench.release("trigger")

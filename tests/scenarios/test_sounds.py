@@ -62,7 +62,9 @@ def test_a_freeze_is_heard_to_begin_to_near_its_end_and_to_end(bench: Bench) -> 
     for heard_s, second in zip(counted, (5, 4, 3, 2, 1), strict=True):
         assert abs(heard_s - second) <= 0.12
     ear.begun.clear()
-    ear.listen(1_500)
+    ear.listen(1_200)
+    assert not ear.begun, "nothing is announced before the valve is proved closed"
+    ear.listen(2_300)
     assert [hz for _, hz in ear.begun] == [1047, 1319, 1568], "rising: complete"
     bench.release("trigger")
 

@@ -10,7 +10,7 @@ import pytest
 from hw_sim.bench import Bench, FastBench
 from hw_sim.bench.journal_records import ARMED, TABLE, Record
 from hw_sim.image.flash import Filesystem
-from tests.scenarios.conftest import arm, faults, ready, records, state, switch_on
+from tests.scenarios.conftest import arm, faults, ready, records, state, switch_on, until
 from tests.scenarios.fault_numbers import Fault
 
 CALIBRATED = 1000
@@ -111,7 +111,7 @@ def test_without_the_operator_s_word_nothing_changes(bench: Bench, how: str) -> 
         bench.run_for(100)
         bench.estop_close()
         bench.press("select", 2300)
-    assert state(bench) == "READY"
+    until(bench, "READY")
     assert shipped(bench) == before
     (record,) = tables(bench)
     assert change_of(record) == (1, 4, 3300, 17)

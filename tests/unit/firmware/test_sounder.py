@@ -125,7 +125,8 @@ INFORMATION = {
 
 def test_every_tune_is_known_here() -> None:
     assert {
-        "ARMED", "CLICK", "COMPLETE", "COUNT", "ENDED_EARLY", "OBSERVED", "REFUSED", "START",
+        "ARMED", "CLICK", "COMPLETE", "COUNT", "ENDED_EARLY", "OBSERVED", "PURGE", "REFUSED",
+        "START",
     } <= set(INFORMATION)  # fmt: skip
 
 
@@ -239,7 +240,7 @@ def test_an_alarm_flashes_as_the_standard_wants(
 
 @pytest.mark.hazard("H-09")
 def test_no_alarm_has_green() -> None:
-    usual = [sounder.READY_LIGHTS, sounder.ARMED_LIGHTS, sounder.FREEZING_LIGHTS]
+    usual = [sounder.READY_LIGHTS, sounder.PRECHILL_LIGHTS, sounder.ARMED_LIGHTS]
     assert all(pattern[0] for pattern in usual)
     assert not any(pattern[0] for pattern in sounder.ALARM_LIGHTS)
     patterns = [*usual, *sounder.ALARM_LIGHTS, sounder.DARK]

@@ -147,7 +147,7 @@ def test_the_english_texts_are_those_of_the_link() -> None:
 
 # The words that the action text of each fault must contain, in each language.
 TO_DO = {
-    faults.ESTOP: ("Close", "復原"),
+    faults.ESTOP: ("Turn it back", "復原"),
     faults.SETTINGS_LOST: ("Check settings", "檢查設定"),
     faults.JOURNAL_FULL: ("Pull the log", "匯出紀錄"),
     faults.JOURNAL_FAILED: ("Switch off, on", "關機再開機"),
@@ -158,8 +158,8 @@ TO_DO = {
     faults.PRESSURE: ("Check the dewar", "檢查杜瓦瓶"),
     faults.LEVEL_LOW: ("Refill", "補充液態氮"),
     faults.COIL_OPEN: ("Check the valve", "檢查閥門"),
-    faults.COIL_SHORTED: ("Vent the dewar", "杜瓦瓶洩壓"),
-    faults.VALVE_STUCK_OPEN: ("Point it away", "避開病人"),
+    faults.COIL_SHORTED: ("Turn away, vent", "杜瓦瓶洩壓"),
+    faults.VALVE_STUCK_OPEN: ("Turn away, close hand valve", "關手動閥"),
     faults.SUPPLY_LOW: ("Check supply", "檢查電源"),
     faults.WATCHDOG: ("Check patient", "檢查病人"),
     faults.FREEZE_LOST: ("Check patient", "檢查病人"),
@@ -168,8 +168,8 @@ TO_DO = {
     faults.BUTTON_STUCK: ("Free the button", "鬆開按鈕"),
     faults.SCREEN: ("Call service", "聯絡維修"),
     faults.INTERNAL: ("Check patient", "檢查病人"),
-    faults.NO_COLD: ("Check LN2", "檢查液態氮"),
-    faults.NO_LIQUID: ("Check LN2", "檢查液態氮"),
+    faults.NO_COLD: ("Check LN2", "檢查液氮與流量"),
+    faults.NO_LIQUID: ("Check LN2", "檢查液氮與流量"),
     faults.SKIN_SENSOR: ("Check its plug", "檢查插頭"),
     faults.TABLES_LOST: ("Calibrate again", "重新校正"),
 }
@@ -210,7 +210,7 @@ def test_the_operators_guide_lists_every_fault(row: tuple) -> None:
 
 def test_using_a_language_frees_the_other_one() -> None:
     assert texts.use(2)
-    assert texts.say(texts.ARMED) == "已備妥"
+    assert texts.say(texts.ARMED) == "待噴"
     assert texts.use(1)
     assert texts.font_of(ord("已")) is None
     assert texts.say(texts.ARMED) == "ARMED"
