@@ -71,7 +71,7 @@ def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: st
     files = shortened(files, name, part)
     bench = Dead(micropython_image, files)
     bench.power_on()
-    bench.run_listening(400)
+    bench.run_listening(800)
     assert f"{name} has {len(files[name])} bytes, not ".encode() in bench.said
     assert prompt_comes(bench)
     assert bench.chip.resets == 0

@@ -173,7 +173,7 @@ def series(
         else:
             bench.run_for(SHORT_MS)
         bench.release("trigger")
-        device.until("DONE", timeout_ms=2_000)
+        device.until("DONE", timeout_ms=6_000)
         device.finish()
         if number in weigh_at:
             weighed.append(_weigh(device, number))
@@ -232,7 +232,7 @@ def freezing_ticks(
     bench.press("select")
     bench.run_for(freeze_ms / 2)
     bench.release("trigger")
-    device.until("DONE", timeout_ms=2_000)
+    device.until("DONE", timeout_ms=6_000)
     device.stop_flood()
     reply = device.ok("weigh")
     return Ticks(int(reply["ticks"]), int(reply["longest_us"]), device.flood.bytes, unused_globals)
