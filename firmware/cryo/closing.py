@@ -14,7 +14,10 @@ from micropython import const
 
 _SPAN = const(10)  # readings between the two that are compared; ten readings a second
 _AGREE = const(5)  # consecutive comparisons for a proof
-_FLOWING = const(15)  # consecutive comparisons that prove flow
+# Consecutive comparisons that warn of flow and prove it. One step of the temperature, as when a
+# nozzle is exchanged, is in ten of them.
+_COOLS = const(11)
+_FLOWING = const(16)
 _WARN = const(30)  # readings without a proof: 3 s
 _STUCK = const(45)
 # Least rise in 1 s of a closed nozzle, 0.01 K: -c/48 - 100, half of what a line of 25 s does. Near
@@ -42,6 +45,7 @@ class Closing:
     def begin(self):
         """The valve has been told to close."""
         self.state = CLOSING
+        self._proved = False
         self._count = 0
         self._warming = 0  # consecutive comparisons that show a closed valve
         self._cooling = 0  # and that show flow
@@ -59,10 +63,10 @@ class Closing:
         self._warming = self._warming + 1 if rise_x100 >= -c_x100 // _DIVISOR - _DRIFT_X100 else 0
         cools = rise_x100 < -_COOLS_X100 and self._count > _SETTLED
         self._cooling = self._cooling + 1 if cools else 0
-        overdue = self.state != PROVED
-        if self._cooling >= _FLOWING or overdue and self._count >= _STUCK:
+        if self._cooling >= _FLOWING or not self._proved and self._count >= _STUCK:
             self.state = STUCK
         elif self._warming >= _AGREE:
             self.state = PROVED
-        elif self._cooling >= _AGREE or overdue and self._count >= _WARN:
+            self._proved = True
+        elif self._cooling >= _COOLS or not self._proved and self._count >= _WARN:
             self.state = LATE

@@ -31,7 +31,7 @@ from typing import Any
 
 from hw_sim.bench import FastBench, NotAsExpected
 from hw_sim.bench.journal_records import ESTIMATE, newest
-from hw_sim.bench.operator import BenchOperator, NotReached, Timing
+from hw_sim.bench.operator import PROOF_MS, BenchOperator, NotReached, Timing
 from hw_sim.dose.applicators import APPLICATORS, PROBE, by_number
 from hw_sim.world.plant import Plant, PlantParams, SkinParams
 from hw_sim.world.plant.dewar import DewarParams
@@ -334,6 +334,8 @@ class TrialOperator(BenchOperator[FastBench]):
         done = bench.run_until(over, 31_000, 50)
         bench.run_for(600)
         bench.release("trigger")
+        # FREEZING ends when the valve is proved closed.
+        bench.run_until(lambda: self.state != "FREEZING", PROOF_MS + 1_000, 50)
         bench.run_for(600)
         if not done:
             raise NotReached("the freeze's end", self.states)

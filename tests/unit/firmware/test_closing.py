@@ -75,3 +75,14 @@ def test_one_disturbed_reading_changes_nothing() -> None:
     assert after(3.0, disturbed).state == closing.PROVED
     flowing = after(4.5, lambda t: -100.0 if t == 2.0 else -190.0)
     assert flowing.state == closing.STUCK
+
+
+@pytest.mark.hazard("H-05")
+def test_another_nozzle_is_no_flow() -> None:
+    """One step of the temperature, in READY: a nozzle from the cold store."""
+    watch = after(30.0, lambda t: 22.0)
+    states = []
+    for reading in range(100):
+        watch.step(round(warming(-48.0)(reading / 10) * 100))
+        states.append(watch.state)
+    assert set(states) == {closing.PROVED}
