@@ -116,6 +116,25 @@ image: $(READY) ## build the board's file system as it ships, into build/image
 flash: image ## put it on the device (PORT=/dev/ttyACM0, if there is more than one)
 	@$(VENV)/bin/cryo $(if $(PORT),--port '$(PORT)') update build/image
 
+RELEASE := build/release
+TOOLS := build/release-tools
+
+.PHONY: release
+release: $(READY) ## build what a release hands out, into build/release: wheel, image, UF2, SBOM, hashes
+	@rm -rf $(RELEASE) && mkdir -p $(RELEASE)
+	@$(PY) -m hatchling build -t wheel -d $(RELEASE)
+	@$(PY) -m hw_sim.image.release build/image
+	@cd build/image && $(CURDIR)/$(PY) -m zipfile -c ../release/cryodose-image.zip *
+	@$(PY) -m hw_sim.image.uf2 $(RELEASE)/cryodose-new-board.uf2
+	@$(PY) -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip --disable-pip-version-check --no-input install -qq cyclonedx-bom==7.5.0
+	@$(TOOLS)/bin/cyclonedx-py requirements requirements/run.txt --output-reproducible -o $(RELEASE)/sbom.cdx.json
+	@cd $(RELEASE) && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: release-notes
+release-notes: ## the newest section of the change log
+	@awk '/^## /{n++} n==1 && !/^## /' CHANGELOG.md
+
 .PHONY: check check-ruff check-firmware check-host check-mpy
 check: check-ruff check-firmware check-host check-mpy ## ruff, pyright (firmware and host), mpy-cross of every firmware file
 	@echo 'All checks passed.'

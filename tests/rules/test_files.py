@@ -112,6 +112,15 @@ def test_version_is_in_one_place() -> None:
 
 
 def test_changelog_begins_with_this_version() -> None:
-    heading = re.search(r"^## (\S+)", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
-    assert heading
-    assert heading.group(1) == table("__init__", "VERSION")
+    headings = re.findall(r"^## (\S+)", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    newest = [heading for heading in headings if heading != "Unreleased"]
+    assert headings[0] in ("Unreleased", newest[0])
+    assert newest[0] == table("__init__", "VERSION")
+
+
+def test_the_changelog_has_the_sections_of_keep_a_changelog() -> None:
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    page = text_of(ROOT / "CHANGELOG.md")
+    assert set(re.findall(r"^### (.+)", page, re.MULTILINE)) <= kinds
+    for version in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+        assert "\n### " in version, version.splitlines()[0]
