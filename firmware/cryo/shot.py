@@ -158,7 +158,7 @@ class Shot:
         fault = interlocks.against_freezing(sensors, values)
         if not fault:
             fault = self._no_effect(elapsed_ms, sensors.coil_ma.value, nozzle)
-        self._against = self._against + 1 if fault else 0
+        self._against = self._against + 1 if fault else 0  # H-10: more than one reading
         if self._against >= _PERSISTS:
             return self._close(FAULT, fault, now_ms)
         if self.enough:
