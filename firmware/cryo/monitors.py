@@ -22,6 +22,8 @@ from cryo import (
 _SKIN_SILENT_MS = const(2000)
 _TRIGGER_MS = const(10000)
 _FREEZE_MS = const(40000)  # longer than any freeze
+_TICKS_MASK = const(0x3FFFFFFF)
+_LONG_AGO_MS = const(10000)
 _CURRENTS = const(3)  # readings: noise on an offset must not lock the device
 
 
@@ -36,7 +38,7 @@ logged_overruns = 0
 
 def reset(now_ms):
     """Before the first shot: nothing was opened."""
-    closed(now_ms, 0)
+    closed((now_ms - _LONG_AGO_MS) & _TICKS_MASK, 0)
 
 
 def closed(now_ms, flowed=1):

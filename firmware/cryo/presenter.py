@@ -87,6 +87,7 @@ def show(app):
     elif state == transitions.ARMED:
         view.timeout_s = app.settings.values[schema.ARM_TIMEOUT_S]
         view.timeout_s = _armed_left_s(app, view.timeout_s)
+        view.closing_text = _closing_text()
     elif state == transitions.FREEZING:
         if state_freezing.leads_to:
             screen = _fill_closing(app, view)

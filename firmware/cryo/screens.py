@@ -269,7 +269,8 @@ def _of_cycles(canvas, x, page, view):
 
 
 def _armed_enter(canvas, view):
-    canvas.title(texts.say(texts.PRESS_PEDAL if view.pedal else texts.HOLD_TRIGGER))  # H-22
+    title = texts.say(texts.PRESS_PEDAL if view.pedal else texts.HOLD_TRIGGER)  # H-22
+    canvas.title(view.closing_text or title)
     _dose_row(canvas, view)
     # The patient's number, if set. H-18
     if view.patient_ref:

@@ -1,11 +1,11 @@
 """PRECHILL: chill-down purge of the line, away from the patient, until liquid reaches the nozzle.
 
-Works on an App. May import gc and cryo's arming, board, buttons, demand, faults, journal, monitors,
-schema, shot, sounder, transitions. Controls: H-02 (chill-down: a freeze is timed with liquid from
-its first millisecond), H-21 (the purge points away: the screen says so first, the trigger is held,
-the time is bounded; after ARMED it needs ARM again), H-05 (ARMED follows when the valve is proved
-closed), H-08 (its beginning is in flash before the valve opens), H-04, H-15 (a purge never becomes
-a freeze: it ends in ARMED or in a fault, and the trigger must be released in between).
+Works on an App. May import gc and cryo's arming, board, buttons, demand, faults, journal, schema,
+shot, sounder, transitions. Controls: H-02 (chill-down: a freeze is timed with liquid from its first
+millisecond), H-21 (the purge points away: the screen says so first, the trigger is held, the time
+is bounded; after ARMED it needs ARM again), H-08 (its beginning is in flash before the valve
+opens), H-04, H-15 (a purge never becomes a freeze: it ends in ARMED or in a fault, and the trigger
+must be released in between).
 
 Nothing here allocates from the beginning of the shot until the valve is proved closed.
 """
@@ -19,7 +19,6 @@ from cryo import (
     demand,
     faults,
     journal,
-    monitors,
     schema,
     shot,
     sounder,
@@ -56,7 +55,7 @@ def step(app, now_ms):
             cold = False
             app.machine.begin_anew(now_ms)
             app.display.redraw()
-        elif not keys.down & buttons.TRIGGER and not monitors.doubt:
+        elif not keys.down & buttons.TRIGGER:
             return transitions.COLD
     elif keys.pressed & buttons.TRIGGER:
         _begin(app)

@@ -70,7 +70,7 @@ STATES = (
     ),
     (
         transitions.ARMED, "ARMED", sounder.ARMED_LIGHTS, screens.ARMED,
-        None, state_armed.step, None, None,
+        state_armed.enter, state_armed.step, None, None,
     ),
     (
         transitions.FREEZING, "FREEZING", sounder.READY_LIGHTS, screens.FREEZING,

@@ -52,6 +52,7 @@ class View:
         self.pressed = False  # TRIGGER is down
         self.thaw_ms = 0
         self.thaw_min_ms = 0
+        self.closing_text = ""  # the valve of the purge is not yet proved closed
         self.rewarmed = False  # the line has warmed in ARMED: ARM asks for another purge
         self.thawed = False  # the thaw is over: ARM goes on
         self.skin_c_x100 = 0

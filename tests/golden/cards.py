@@ -118,6 +118,34 @@ def cards() -> Iterator[Card]:
         "purging, pedal", screens.PURGING,
         {**pedal, "purge_ms": 2300, "nozzle_c_x100": 520, "cycles": 2},
     )  # fmt: skip
+    yield Card("prechill, rewarmed", screens.PRECHILL, {"rewarmed": True, "nozzle_c_x100": -13800})
+    yield Card(
+        "armed, closing", screens.ARMED, {"": lambda: {"closing_text": texts.say(texts.CLOSING)}}
+    )
+    yield Card(
+        "freezing, closing", screens.REFUSED,
+        {"": lambda: {"title": texts.say(texts.CLOSING), "lines": ["10.7 of 10.7 s", "", ""]}},
+    )  # fmt: skip
+    yield Card(
+        "freezing, still flowing", screens.REFUSED,
+        {"": lambda: {
+            "title": texts.say(texts.NOT_CLOSED),
+            "lines": ["10.7 of 10.7 s", texts.say(texts.POINT_AWAY), ""],
+        }},
+    )  # fmt: skip
+    yield Card(
+        "thawing, end?", screens.REFUSED,
+        {"": lambda: {
+            "title": texts.say(texts.END_QUESTION),
+            "lines": [
+                texts.say(texts.CYCLES_DONE) % (1, 2),
+                texts.say(texts.HOLD_TO_END),
+                texts.say(texts.ARM_BACK),
+            ],
+        }},
+    )  # fmt: skip
+    yield Card("done, one of two", screens.DONE, {"complete": True, "cycle": 1, "cycles": 2})
+    yield Card("screening, one overridden", screens.SCREENING, {"marked": 2, "": _items(4)})
     yield Card("armed", screens.ARMED)
     yield Card("armed, second of three", screens.ARMED, {"cycle": 2, "cycles": 3, "timeout_s": 300})
     yield Card(

@@ -148,8 +148,8 @@ def test_yellow_is_lit_while_nitrogen_flows_and_until_the_valve_is_proved_closed
     assert bench.wiring.driven(yellow) == 1
     bench.release("trigger")
     until(bench, "ARMED")
-    bench.run_for(20)
-    assert bench.wiring.driven(yellow) == 0
+    assert bench.run_until(lambda: bench.wiring.driven(yellow) == 0, 4000)
+    assert told(bench) == "ARMED"
 
 
 @pytest.mark.hazard("H-04")
