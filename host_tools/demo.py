@@ -25,7 +25,7 @@ class Fetched:
 
     serial: str
     verified: bool
-    """The hash chain holds, checked anew from the stored bytes."""
+    """The hash chain is intact, verified from the stored bytes."""
     stored: Sequence[Record]
     description: Description
 

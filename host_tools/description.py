@@ -25,7 +25,7 @@ _CHOICE = re.compile(r"\b(\d+)=(.*?)(?=\s\d+=|$)")
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting; `who` may change it: `host` (at once) or `device` (confirmed there)."""
+    """One setting; `who` may change it: `host` (immediately) or `device` (confirmed there)."""
 
     number: int
     key: str
@@ -102,9 +102,9 @@ class Description:
         return self._names.get(part, {}).get(number)
 
     def meaning(self, name: str, unit: str, value: int) -> str | None:
-        """The name behind a number that stands for something, or None.
+        """The name of a number that is a code, or None.
 
-        Either the unit itself tells (`1=panel 2=host`), or the field numbers the things of some
+        Either the unit lists the names (`1=panel 2=host`), or the field numbers the things of some
         part, which shows in its unit or name: `state`, `fault`, `applicator`, ….
         """
         if "=" in unit:
@@ -125,9 +125,9 @@ class Description:
 
     def find(self, part: str, name: str) -> int | None:
         """The number of the thing of `part` with this name (upper or lower case), or None."""
-        wanted = name.strip().lower()
+        lowered = name.strip().lower()
         names = self._names.get(part, {})
-        return next((number for number, known in names.items() if known.lower() == wanted), None)
+        return next((number for number, known in names.items() if known.lower() == lowered), None)
 
     def to_json(self) -> str:
         """Compact JSON, the same for the same description."""

@@ -25,7 +25,7 @@ CONFIRM_POLL_S = 2.0
 """How often a change that waits for confirmation is looked at, should its event be lost."""
 
 WINDOW = 4
-"""Requests under way at once. Four of them fit the device's receive buffer of 512 bytes."""
+"""Concurrent requests. Four of them fit the device's receive buffer of 512 bytes."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Value:
 
 @dataclass(frozen=True)
 class SetReply:
-    """What became of a `set`: applied at once, or to be confirmed on the device."""
+    """Result of a `set`: applied immediately, or to be confirmed on the device."""
 
     key: str
     value: int
@@ -73,7 +73,7 @@ class LogPage:
     """Newest record."""
     next: int
     anchor: bytes
-    """Chain value before the first record asked for."""
+    """Chain value before the first requested record."""
     records: tuple[Record, ...]
 
 
@@ -115,7 +115,7 @@ class Device:
         return Table(part, columns, tuple(rows))
 
     def description(self) -> Description:
-        """The whole description."""
+        """The complete description."""
         return Description(self.describe(part) for part in PARTS)
 
     def settings(self) -> Description:
@@ -190,7 +190,7 @@ class Device:
             if applied:
                 return
             if applied is False or waited_s > patience_s:
-                # Without the event only the time tells one from the other.
+                # Without the event only the time distinguishes the two.
                 late = why == "timed_out" or (
                     not why and waited_s >= (asked.expires_s or 60.0) - 0.5
                 )
@@ -257,7 +257,7 @@ def parse_hello(reply: Message) -> Hello:
 
 
 def log_page(reply: Message, start: int) -> LogPage:
-    """The reply to `log`, decoded; `start` is the sequence number that was asked for."""
+    """The reply to `log`, decoded; `start` is the requested sequence number."""
     records = tuple(
         decode(_bytes(text, RECORD_BYTES, "a record")) for text in _take_list(reply, "records")
     )

@@ -46,7 +46,7 @@ class Refused(CryoError):
 
 
 class UsageError(CryoError):
-    """The command line asks for something that makes no sense (exit code 2)."""
+    """The command line is inconsistent or invalid (exit code 2)."""
 
     exit_code = 2
     kind = "usage"
@@ -107,7 +107,7 @@ class IntegrityError(CryoError):
 
 
 class NotConfirmed(CryoError):
-    """A change was rejected at the device, or nobody confirmed it in time (exit code 6).
+    """A change was rejected at the device, or not confirmed in time (exit code 6).
 
     `outcome` is "rejected" or "timed_out".
     """

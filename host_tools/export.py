@@ -25,8 +25,8 @@ def write_csv(
 ) -> int:
     """Write one row a record and return how many.
 
-    Each argument has a column of its own; kinds that use the same name and unit share it. A
-    column of numbers that stand for names (faults, applicators, …) is followed by one with them.
+    Each argument has its own column; kinds that use the same name and unit share it. A
+    column of codes (faults, applicators, …) is followed by one with them.
     """
     chosen = list(records)
     rows: list[dict[str, object]] = []

@@ -29,7 +29,7 @@ ICE, M25 = "ice", "m25"
 
 LEAST_POINTS = 5
 LEAST_SPAN = 2.0
-"""The longest freeze over the shortest one: less does not tell the coefficient from a mistake."""
+"""The longest freeze over the shortest one: less does not separate coefficient and error."""
 FIRST_S, LAST_S = 2.0, 30.0
 LEAST_R2 = 0.90
 WIDEST = 0.25
@@ -243,7 +243,7 @@ def _check_fit(fit: HFit, kind: int) -> None:
         raise PoorData(
             f"the points do not lie on a curve of the model (R² {r2:.2f}, at least {LEAST_R2:.2f}; "
             f"residuals {fit.rms_mm:.2f} mm)",
-            "measure again; each freeze into fresh gel, by one hand, from one distance",
+            "measure again; each freeze into fresh gel, by one operator, from one distance",
         )
     if interval.half > WIDEST:
         raise PoorData(
@@ -255,7 +255,7 @@ def _check_fit(fit: HFit, kind: int) -> None:
 
 @dataclass(frozen=True)
 class NewTable:
-    """What is written to the device: curves in um at the device's times, and what goes with it."""
+    """What is written to the device: curves in um at the device's times, and their provenance."""
 
     um: tuple[int, ...]
     um_cold: tuple[int, ...]
@@ -291,7 +291,7 @@ def table_of(fit: HFit, *, applicator: int, spot_mm: float, kind: int) -> NewTab
     skin_ms = 0.0
     if kind == 1:
         seen = np.array([row["skin_ms"] for row in rows], dtype=float)
-        known = seen > 0  # the time goes with 1/h²: a straight line in the logarithms
+        known = seen > 0  # the time is proportional to 1/h²: a straight line in the logarithms
         skin_ms = float(np.exp(np.interp(at, ln_h[known], np.log(seen[known]))))
     return NewTable(
         tuple(round(um) for um in curve("um")),
@@ -351,17 +351,17 @@ def fit_lags(time_s: Sequence[float], gate: Sequence[float], flow: Sequence[floa
     lags: dict[bool, list[float]] = {True: [], False: []}
     for number, i in enumerate(edges):
         to = edges[number + 1] if number + 1 < len(edges) else len(t)
-        wanted = bool(on[i])
-        after = np.flatnonzero(flowing[i:to] == wanted)
+        opening = bool(on[i])
+        after = np.flatnonzero(flowing[i:to] == opening)
         if len(after) == 0 or after[0] == 0:
             continue
         k = int(i + after[0])
         part = (half - f[k - 1]) / (f[k] - f[k - 1])
-        lags[wanted].append(float((t[k - 1] + part * (t[k] - t[k - 1]) - t[i]) * 1e6))
-    for wanted, name in ((True, "openings"), (False, "closings")):
-        if len(lags[wanted]) < LEAST_SHOTS:
+        lags[opening].append(float((t[k - 1] + part * (t[k] - t[k - 1]) - t[i]) * 1e6))
+    for opening, name in ((True, "openings"), (False, "closings")):
+        if len(lags[opening]) < LEAST_SHOTS:
             raise PoorData(
-                f"{len(lags[wanted])} {name} with flow in the log",
+                f"{len(lags[opening])} {name} with flow in the log",
                 f"at least {LEAST_SHOTS} are needed",
             )
     opened, closed = _mean(lags[True]), _mean(lags[False])

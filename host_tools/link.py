@@ -3,7 +3,7 @@
 May import the frame code shared with the firmware, `errors` and the standard library.
 
 All waiting is counted on the link's own clock: real time, but a read that came back empty counts
-for the whole slice that it stood for. So a simulated device, whose time runs much faster than
+for the time of one slice. So a simulated device, whose time runs much faster than
 the wall's, gets exactly the patience that a real one does.
 """
 
@@ -54,7 +54,7 @@ class LinkCounts:
     replies: int = 0
     events: int = 0
     stray: int = 0
-    """Valid lines that nobody waited for: late or repeated replies, unknown ids."""
+    """Valid lines without a waiting request: late or repeated replies, unknown ids."""
     bad_lines: int = 0
     """Lines with a wrong CRC, truncated, too long, or not lines of this protocol at all."""
 
@@ -127,12 +127,12 @@ class Link:
             raise answer.refusal
         return cast(Message, answer.ok)
 
-    def wait_event(self, wanted: Callable[[Message], bool], timeout_s: float) -> Message | None:
-        """The next event for which `wanted` is true, or None after `timeout_s` seconds."""
+    def wait_event(self, matches: Callable[[Message], bool], timeout_s: float) -> Message | None:
+        """The next event for which `matches` is true, or None after `timeout_s` seconds."""
         end_s = self.now_s + timeout_s
         while self.now_s < end_s:
             message = self.receive()
-            if message is not None and "ev" in message and wanted(message):
+            if message is not None and "ev" in message and matches(message):
                 return message
         return None
 
@@ -178,7 +178,7 @@ class Link:
             else:
                 self._take(line)
         if len(buffer) > frame.MAX_LINE:
-            # No such line can be valid any more: drop it now rather than collect it for ever.
+            # No such line can be valid any more: drop it now instead of collecting it.
             if not self._skipping:
                 self.counts.bad_lines += 1
             self._skipping = True
@@ -220,7 +220,7 @@ class Link:
             last = next((text for text in reversed(seen) if text.strip()), "")
             return (
                 f"the application on {self.transport.url} has stopped with an error: {last}",
-                "switch the device off and on; if it comes again, flash the firmware anew",
+                "switch the device off and on; if it happens again, flash the firmware again",
             )
         if self.counts.bad_lines:
             return (
@@ -241,10 +241,10 @@ class Link:
 
 
 class Pipeline:
-    """Several requests under way at once; lost ones are sent again.
+    """Several concurrent requests; lost ones are sent again.
 
     The device answers in the order in which it was asked. So when a later request is answered
-    first, the earlier ones are lost, and go out again at once instead of after a time-out.
+    first, the earlier ones are lost, and are sent again immediately instead of after a time-out.
     """
 
     def __init__(self, link: Link) -> None:

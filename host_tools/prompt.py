@@ -1,6 +1,6 @@
 """A board at MicroPython's prompt: what is on it, and what is put there, by mpremote.
 
-mpremote runs as a program of its own (its library part has no fixed interface), once for several
+mpremote runs as a separate program (its library part has no stable interface), once for several
 steps where it can. May import `errors`, `transport` and the standard library.
 """
 
@@ -86,7 +86,7 @@ class Prompt:
                 )
 
     def answers(self, slice_s: float) -> bool:
-        """Whether the prompt answers within `slice_s` seconds. Harmless if it is not there."""
+        """Whether the prompt answers within `slice_s` seconds. The application ignores it."""
         port = open_transport(self.url)
         try:
             # End what an interrupted mpremote left (raw paste, raw mode). To the application
@@ -120,7 +120,7 @@ class Prompt:
         self._mpremote(["fs", "cp", "-f", str(source), f":{path}"])
 
     def rename(self, old: str, new: str) -> Inventory:
-        """Rename a file (littlefs does it whole or not at all); what is on the board then."""
+        """Rename a file (atomic in littlefs). Returns the inventory afterwards."""
         return _inventory(
             self._mpremote(
                 ["exec", f"import os\nos.rename({old!r}, {new!r})\nos.sync()\n{_INVENTORY}"]
@@ -152,7 +152,7 @@ class Prompt:
         return done.stdout
 
 
-_AGAIN = "repeat `cryo update`: the device stays at MicroPython's prompt until it is whole"
+_AGAIN = "repeat `cryo update`: the device stays at MicroPython's prompt until it is complete"
 
 
 def _inventory(text: str) -> Inventory:

@@ -57,10 +57,10 @@ class PullResult:
 
 
 class _Pages:
-    """How many records to ask for at once: as many as the device puts into a reply.
+    """Records per request: as many as fit into a reply of the device.
 
     It may put in fewer now and then (where one of its files ends). The same largest number
-    twice, though more was asked for, is the limit.
+    twice, although more was requested, is the limit.
     """
 
     def __init__(self, limit: int) -> None:
@@ -81,7 +81,7 @@ class _Pages:
 
 @dataclass
 class _Plan:
-    """Which records are wanted, asked for, and here but not yet in order."""
+    """Which records are needed, requested, and received but not yet in order."""
 
     expected: int
     target: int
@@ -108,7 +108,7 @@ def pull(
     `keep_broken` goes on behind records that do not continue the chain, and stores them: one
     damaged spot in the device's flash must not bar the way to all that came after it. `progress`
     is called with (records done, records in all). Raises IntegrityError when the chain breaks or
-    the device tells another story than the store; link errors as they come.
+    device and store disagree; link errors as they come.
     """
     started = time.monotonic()
     hello = when_free(device, device.hello)
@@ -169,7 +169,7 @@ class _Puller:
             head=self._hello.log_head,
             description=description,
         )
-        # The first page is asked for alone: it shows where the journal begins and ends, whether
+        # The first page is requested alone: it shows where the journal begins and ends, whether
         # it continues what is stored, and how many records the device puts into a reply.
         page, start = self._first_page(start, page_records)
         if result.stored_before > page.head:
@@ -253,15 +253,15 @@ class _Puller:
         got = len(page.records)
         self._result.received += got
         plan.pages.learn(most, got)
-        wanted = min(start + most - 1, plan.target)
-        if start + got <= wanted:
+        last = min(start + most - 1, plan.target)
+        if start + got <= last:
             if not got:
                 raise ProtocolError(
                     f"the device gave nothing from record {start} on, "
                     f"though its journal goes to {page.head}"
                 )
-            if start < plan.next_ask:  # else it is the first page: nothing is asked for behind it
-                plan.again.append((start + got, wanted - start - got + 1))
+            if start < plan.next_ask:  # otherwise the first page: nothing is requested behind it
+                plan.again.append((start + got, last - start - got + 1))
         plan.next_ask = max(plan.next_ask, start + got)
         plan.ahead[start] = page
         while (following := plan.ahead.pop(plan.expected, None)) is not None:

@@ -132,7 +132,7 @@ def table(description: DescriptionTable) -> None:
 
 
 def _wide_table(names: Sequence[str], rows: list[list[str]], widths: list[int]) -> None:
-    """A table with the last column of each row on a line of its own."""
+    """A table with the last column of each row on its own line."""
     for number, row in enumerate([list(names), *rows]):
         line = Text("  ").join(
             Text(cell.ljust(width), _NAME if number and name in ("name", "key") else "")
@@ -198,7 +198,11 @@ def setting(row: Setting, value: Value, description: Description) -> None:
     plain = units.show(value.value, row.unit, plain=True)
     if plain != now.plain and not description.part_of(row.key, row.unit):
         now.append(f"   {plain}", _QUIET)
-    who = "the host, at once" if row.who == "host" else "the host, with confirmation on the device"
+    who = (
+        "the host, immediately"
+        if row.who == "host"
+        else "the host, with confirmation on the device"
+    )
     rows: list[tuple[str, RenderableType]] = [("Value", now)]
     if value.pending is not None:
         waits = f"{_words(value.pending, row, description)} waits for confirmation on the device"
@@ -212,13 +216,13 @@ def setting(row: Setting, value: Value, description: Description) -> None:
     _out.print(_panel(Text(row.key, f"bold {_NAME}"), _grid(rows)))
 
 
-def change(row: Setting, old: int, wanted: int, description: Description) -> None:
+def change(row: Setting, old: int, new: int, description: Description) -> None:
     """What `cryo set` is about to do."""
     _out.print(
         Text.assemble(
             (row.key, f"bold {_NAME}"),
             f"  {_words(old, row, description)} → ",
-            (_words(wanted, row, description), "bold"),
+            (_words(new, row, description), "bold"),
             (f"   ({_range(row, description)})", _QUIET),
         )
     )

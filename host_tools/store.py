@@ -4,7 +4,7 @@ May import sqlite3, `records`, `description`, `errors`.
 
 Records are only ever added: what is stored already is compared, never overwritten, and triggers
 in the file itself refuse changes. A batch is checked against the chain and against its
-neighbours, and lands as a whole or not at all.
+neighbours, and is committed as a unit.
 
 File (`PRAGMA user_version` 1):
     devices       serial, fw, micropython, boot, head (as of the last pull), description
@@ -25,7 +25,7 @@ from host_tools.errors import IntegrityError, LocalError
 from host_tools.records import Record, decode, genesis, verify_chain
 
 SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x43525944  # "CRYD": `file` and sqlite3 tell such a file from another database
+_APPLICATION_ID = 0x43525944  # "CRYD": identifies the file for `file` and sqlite3
 
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION_ID};
@@ -93,7 +93,7 @@ class Verdict:
 
 
 def default_path(simulated: bool = False) -> Path:
-    """Where records are kept unless told otherwise: $CRYO_STORE, or the user's data folder.
+    """Default place of the records: $CRYO_STORE, or the user's data folder.
 
     Records of the simulated device have a file of their own there: they must never be taken for
     those of a treatment.
@@ -290,7 +290,7 @@ class Store:
                 yield record if record.seq == seq else replace(record, seq=seq)
 
     def verify(self, serial: str) -> Verdict:
-        """Check every stored record of a device anew, from its bytes."""
+        """Verify every stored record of a device from its bytes."""
         problems: list[str] = []
         gaps: list[tuple[int, int]] = []
         count = first = 0

@@ -37,7 +37,7 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the port; harmless when it is gone already."""
+        """Close the port; idempotent."""
         ...
 
 
@@ -50,7 +50,7 @@ class SerialTransport:
         self._port = port
         # pyserial's socket:// reports at most one waiting byte, which would mean one system call
         # a byte. Its time-out can be changed at no cost, though; that of rfc2217:// cannot (it
-        # negotiates all port settings anew), so the two need different ways to read in bulk.
+        # negotiates all port settings again), so the two need different ways to read in bulk.
         self._bulk = url.lower().startswith("socket://")
 
     def read_some(self) -> bytes:

@@ -1,6 +1,6 @@
-"""Puts a firmware image on a device, so that it is whole or does not run at all.
+"""Installs a firmware image on a device: it is complete, or it does not run at all.
 
-The order is what makes it safe. First main.py goes: from here until the end a device that loses
+The order makes it safe. main.py is removed first: from here until the end a device that loses
 power starts into MicroPython's prompt, with both of the valve's switches low, and a half-copied
 .mpy (on which MicroPython can hang) is never imported. Then the other files; then all hashes are
 read back; and only then main.py gets its name again, in one step of the file system.
@@ -107,11 +107,11 @@ def install(board: Board, release: Release, say: Say) -> Change:
     """
     before = board.inventory()
     _check_fits(before, release)
-    wanted = release.hashes
+    expected = release.hashes
     change = Change(before.serial)
-    copies = [name for name, digest in wanted.items() if before.hashes.get(name) != digest]
-    stale = [name for name in before.hashes if name not in wanted]
-    change.kept = len(wanted) - len(copies)
+    copies = [name for name, digest in expected.items() if before.hashes.get(name) != digest]
+    stale = [name for name in before.hashes if name not in expected]
+    change.kept = len(expected) - len(copies)
     if not copies and not stale:
         return change
     if MAIN not in copies:
@@ -123,7 +123,7 @@ def install(board: Board, release: Release, say: Say) -> Change:
     change.removed = [name for name in stale if name != NEW_MAIN]
     board.remove([*first, *stale])
     there = {name.rpartition("/")[0] for name in before.hashes}
-    folders = {name.rpartition("/")[0] for name in wanted} - there - {""}
+    folders = {name.rpartition("/")[0] for name in expected} - there - {""}
     if folders:
         board.make_folders(sorted(folders))
     for name in sorted(copies, key=lambda name: (name == MAIN, name)):
@@ -131,9 +131,9 @@ def install(board: Board, release: Release, say: Say) -> Change:
         board.copy(release.folder / name, NEW_MAIN if name == MAIN else name)
         change.copied.append(name)
     say("verifying")
-    written = {name if name != MAIN else NEW_MAIN: digest for name, digest in wanted.items()}
+    written = {name if name != MAIN else NEW_MAIN: digest for name, digest in expected.items()}
     _compare(board.inventory(), written)
-    _compare(board.rename(NEW_MAIN, MAIN), wanted)
+    _compare(board.rename(NEW_MAIN, MAIN), expected)
     return change
 
 
@@ -161,17 +161,17 @@ def _on_flash(size: int) -> int:
     return (size // _BLOCK_BYTES + 2) * _BLOCK_BYTES
 
 
-def _compare(found: Inventory, wanted: dict[str, str]) -> None:
-    if found.hashes == wanted:
+def _compare(found: Inventory, expected: dict[str, str]) -> None:
+    if found.hashes == expected:
         return
     names = sorted(
         name
-        for name in found.hashes.keys() | wanted.keys()
-        if found.hashes.get(name) != wanted.get(name)
+        for name in found.hashes.keys() | expected.keys()
+        if found.hashes.get(name) != expected.get(name)
     )
     raise IntegrityError(
-        f"the board did not keep what was written: {', '.join(names)}",
-        "repeat `cryo update`; if it comes again, the flash is worn: call service",
+        f"the board read back something else than was written: {', '.join(names)}",
+        "repeat `cryo update`; if it happens again, the flash is worn: call service",
     )
 
 

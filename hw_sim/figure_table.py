@@ -89,7 +89,7 @@ def show(figures: Sequence[Figure], title: str) -> None:
         )
     console = Console()
     if not console.is_terminal:
-        console.width = 110  # a pipe has no width of its own
+        console.width = 110  # a pipe has no width
     console.print(table)
     for number, note in enumerate(notes, 1):
         console.print(f"[dim]({number}) {note}[/dim]")

@@ -49,7 +49,7 @@ def load() -> Any:
 
 
 def figure(width_px: int, height_px: int) -> Figure:
-    """An empty figure of so many pixels."""
+    """An empty figure of this size in pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

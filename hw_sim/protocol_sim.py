@@ -7,7 +7,7 @@ moves while a program reads or writes, and a time-out is one of virtual time too
     sim://[?flash=FILE&operator=confirm|reject|none&seed=N&firmware=FOLDER&boot_ms=N]
 
 `flash`: the board's flash is kept in that file, so that settings and journal outlive the program.
-`operator`: somebody at the device who, when it asks, holds SELECT (`confirm`, the default),
+`operator`: the operator at the device, who on request holds SELECT (`confirm`, the default),
 presses UP (`reject`), or is not there (`none`). `boot_ms`: how long the device has been on when
 the port opens (default 1000). Not modelled: baud rate and control lines, which USB CDC ignores;
 two programs on one port.
@@ -167,7 +167,7 @@ class Serial(SerialBase):
         """Nothing waits here."""
 
     def cancel_read(self) -> None:
-        """A read blocks nobody: its time is virtual."""
+        """A read does not block: its time is virtual."""
 
     def _update_dtr_state(self) -> None: ...
     def _update_rts_state(self) -> None: ...

@@ -1,7 +1,7 @@
 """`cryo calibrate` and `cryo plan`: what is measured goes in, tables and trims go to the device.
 
 Imported only when one of these commands is run; imports `fit`, `device`, rich and the standard
-library, matplotlib when a plot is asked for. Nothing is in force on the device before somebody
+library, matplotlib for a requested plot. Nothing is active on the device before the operator
 there has confirmed it (H-13); a fit that the data cannot carry is refused with the reason.
 """
 

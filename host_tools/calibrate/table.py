@@ -1,4 +1,4 @@
-"""An applicator's table and a setting on the device: read, offered, confirmed by somebody there.
+"""An applicator's table and a setting on the device: read, offered, confirmed there.
 
 May import `errors` and the standard library.
 """

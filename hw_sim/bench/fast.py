@@ -24,7 +24,7 @@ from hw_sim.world.wiring import Wiring
 
 
 def _board_files(folder: Path) -> dict[str, str]:
-    """What lands on the board: its name there, and where it lies on the host."""
+    """Files of the board: name there, and path on the host."""
     root = os.path.join(folder, "")
     return {
         path.removeprefix(root).replace(os.sep, "/"): path
@@ -89,7 +89,7 @@ class FastBench(SimulatedBench):
     # -- supply and time ----------------------------------------------------------------------
 
     def power_on(self) -> None:
-        """Supply on; the chip begins to boot. Harmless when it is on."""
+        """Supply on; the chip begins to boot. Idempotent."""
         self.chip.power_on()
 
     def cut_power(self) -> None:
@@ -129,7 +129,7 @@ class FastBench(SimulatedBench):
         self.usb.host_write(data)
 
     def host_read(self) -> bytes:
-        """Bytes from the device that nobody has read, `ask` and `events` included."""
+        """Unread bytes from the device, those of `ask` and `events` included."""
         return self.usb.host_read()
 
     @property

@@ -167,7 +167,7 @@ class LinkClient:
         raise NotImplementedError
 
     def host_read(self) -> bytes:
-        """Bytes from the device that nobody has read, `ask` and `events` included."""
+        """Unread bytes from the device, those of `ask` and `events` included."""
         raise NotImplementedError
 
     def run_until(
@@ -196,7 +196,7 @@ class LogWindow:
         self._width = width
         self._most = most
         self._reader = LineReader()
-        self._in_flight: dict[int, int] = {}  # first record asked for, by request
+        self._in_flight: dict[int, int] = {}  # first requested record, by request
         self._following = 1
         self.records = 0
         self.requests = 0

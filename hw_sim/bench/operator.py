@@ -36,10 +36,10 @@ _SHOWN_STATES = 8
 class NotReached(NotAsExpected):
     """The device did not come to a state; which ones it reported instead."""
 
-    def __init__(self, wanted: str, states: Sequence[str]) -> None:
+    def __init__(self, target: str, states: Sequence[str]) -> None:
         seen = ", ".join(states[-_SHOWN_STATES:]) or "none"
-        super().__init__(f"{wanted} was not reached; states seen: {seen}")
-        self.wanted = wanted
+        super().__init__(f"{target} was not reached; states seen: {seen}")
+        self.target = target
         self.states = tuple(states)
 
 
@@ -48,12 +48,12 @@ class Timing:
     """How long an operator takes for everything, in ms of the device's time."""
 
     arm_ms: float | None = None
-    """ARM is held so long; None: until the device has left its state."""
+    """How long ARM is held, ms; None: until the device has left its state."""
     press_ms: float = 80.0
     rest_ms: float = 60.0
     """After a button was released, or pressed."""
     confirm_ms: float = 1200.0
-    """SELECT is held so long to confirm a change."""
+    """How long SELECT is held to confirm a change, ms."""
     let_go_ms: float = 300.0
     """From the end of a purge until TRIGGER is released."""
     purged_ms: float | None = 400.0
@@ -142,7 +142,7 @@ class Operator(ABC):
         self.wait(timing.rest_ms)
 
     def arm(self) -> None:
-        """From READY, DONE or THAWING to ARMED, by all that the device asks for on the way.
+        """From READY, DONE or THAWING to ARMED, with every step that the device requests.
 
         A fault that a purge has led to (no liquid came) is acknowledged, and the purge repeated.
         """
@@ -168,7 +168,7 @@ class Operator(ABC):
         raise NotReached("ARMED", self.states)
 
     def purge(self) -> None:
-        """Hold TRIGGER in PRECHILL until the purge has ended, and let go."""
+        """Hold TRIGGER in PRECHILL until the purge has ended, and release it."""
         timing = self.timing
         self.purges += 1
         self.aim(at_skin=False)
@@ -191,7 +191,7 @@ class Operator(ABC):
         """Hold TRIGGER in ARMED until the valve is open; when it opened, ns."""
 
     def freeze(self, *leads_to: str) -> None:
-        """From ARMED, to the end of the freeze, and let go."""
+        """From ARMED, to the end of the freeze, and release TRIGGER."""
         self.open_valve()
         self.until(*(leads_to or ENDED), timeout_ms=40_000)
         self.let_go("trigger")
@@ -225,7 +225,7 @@ B = TypeVar("B", bound=SimulatedBench)
 class BenchOperator(Operator, Generic[B]):
     """At the buttons of a simulated bench.
 
-    `polls`: the state is asked for (`status`), not taken from what the device has reported by
+    `polls`: the state is requested (`status`), not taken from what the device has reported by
     itself; a request takes some of the device's time. `aims`: the nozzle is pointed away from the
     skin for a purge. `answer_ms`: how long a reply may take.
     """
@@ -291,7 +291,7 @@ class BenchOperator(Operator, Generic[B]):
         return self.bench.ok(op, timeout_ms=self.answer_ms, **arguments)
 
     def change(self, key: str, value: int) -> None:
-        """Change a setting over the link, and confirm it on the device where it asks for that."""
+        """Change a setting over the link, and confirm it on the device if it requires that."""
         if not self.ok("set", key=key, value=value)["applied"]:
             self.wait(50)
             self.hold("select", self.timing.confirm_ms)

@@ -83,7 +83,7 @@ class Screen:
 
 
 class SimulatedBench(LinkClient):
-    """What both simulated benches do alike: hands on the device, and what there is to see.
+    """Common part of both simulated benches: the controls of the device and its outputs.
 
     A bench adds the processor (`run_to`: run it up to a time in ns), and bytes out and in.
     """
@@ -91,7 +91,7 @@ class SimulatedBench(LinkClient):
     clock: ClockLike
     wiring: Wiring
     settle_ms: float = 60
-    """From a button's release until what it brought about has been told."""
+    """Settling time, ms: from button release until the device has reported the resulting state."""
 
     def __init__(self, wiring: Wiring, run_to: Callable[[int], None]) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class SimulatedBench(LinkClient):
             self._run_to(min(now_ns + step_ns, end_ns))
         return True
 
-    # -- hands
+    # -- controls
 
     def hold(self, name: str) -> None:
         """Put a finger on button `name` (trigger, up, down, select, arm)."""
@@ -153,7 +153,7 @@ class SimulatedBench(LinkClient):
         self.wiring.estop.close()
 
     def mishap(self, name: str) -> None:
-        """Break something (hw_sim.world.fault_injection). KeyError if there is no such mishap."""
+        """Inject a fault (hw_sim.world.fault_injection). KeyError if there is none of this name."""
         MISHAPS[name].apply(self.wiring)
 
     def mend(self, name: str) -> None:
@@ -188,7 +188,7 @@ class SimulatedBench(LinkClient):
         return self._closings
 
     def forget(self, before_ns: int) -> None:
-        """Let go of the openings before that time, and of what they did to the skin (`Plant`).
+        """Drop the openings before that time, and their effect on the skin (`Plant`).
 
         For a bench that runs for hours.
         """

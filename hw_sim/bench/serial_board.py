@@ -1,8 +1,8 @@
 """A real board on a serial port as a bench: what can be asked of it over its link alone.
 
-May import the standard library, pyserial and `hw_sim.bench`. Nobody presses its buttons, cuts its
-supply or breaks its sensors, and the time is the one on the wall. Whatever else a scenario asks
-for raises CapabilityMissing, and the scenario is skipped (tests/scenarios/conftest.py).
+May import the standard library, pyserial and `hw_sim.bench`. There is no simulated operator, supply
+or sensor, and time is the wall clock's. Anything else that a scenario requests raises
+CapabilityMissing, and the scenario is skipped (tests/scenarios/conftest.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SLICE_S = 0.02
 
 
 class WallClock:
-    """Time since the bench was made; it cannot be told to do things."""
+    """Time since the bench was created: monotonic only; callbacks cannot be scheduled on it."""
 
     def __init__(self) -> None:
         self._t0_ns = time.monotonic_ns()
@@ -33,7 +33,7 @@ class WallClock:
 class BoardBench(LinkClient):
     """The device at `url`: a device path, or any URL of pyserial's.
 
-    `patience` multiplies every time-out, for what runs slower than life. serial.SerialException
+    `patience` multiplies every time-out, for a device slower than real time. serial.SerialException
     if the port cannot be opened; LinkTimeout if no Cryodose in READY answers there.
     """
 
@@ -50,7 +50,7 @@ class BoardBench(LinkClient):
         self._greet()
 
     def _greet(self) -> None:
-        """End a line that somebody else has begun, and wait for READY."""
+        """End a line that another host has begun, and wait for READY."""
         self.host_write(b"\n")
 
         def is_ready() -> bool:

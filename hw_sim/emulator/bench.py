@@ -35,7 +35,7 @@ class EmulatedBench(SimulatedBench):
     is no MicroPython image.
     """
 
-    settle_ms: float = 150  # real interpreter, real flash: two records before a new state is told
+    settle_ms: float = 150  # real interpreter and flash: two records come before a new state
     capabilities = frozenset(
         {
             "edges",
@@ -126,13 +126,13 @@ class EmulatedBench(SimulatedBench):
     def watch_flash(self, fn: FlashWatcher | None) -> None:
         """Call `fn(write)` before each program and erase of the flash; None ends that.
 
-        It returns None to let it happen; or a number: so many bytes of it are done, and then the
+        It returns None to let it happen; or a number: this many bytes are written, and then the
         supply is gone, as `cut_power` takes it.
         """
         self.chip.on_flash_write = fn
 
     def flash_after(self, write: FlashWrite, done_bytes: int) -> bytes:
-        """The file system's part of the flash if `write` broke off after so many bytes."""
+        """The file system's part of the flash if `write` broke off after this many bytes."""
         image = bytearray(self.flash)
         write.apply(image, done_bytes, FS_OFFSET)
         return bytes(image)
@@ -142,7 +142,7 @@ class EmulatedBench(SimulatedBench):
         return micropython.read_filesystem(self.flash)
 
     def power_on(self) -> None:
-        """Supply on; the chip begins to boot. Harmless when it is on."""
+        """Supply on; the chip begins to boot. Idempotent."""
         self.wiring.power(True)
         self.chip.power_on()
 
@@ -167,7 +167,7 @@ class EmulatedBench(SimulatedBench):
         self.usb.write(data)
 
     def host_read(self) -> bytes:
-        """Bytes from the device that nobody has read, `ask` and `events` included."""
+        """Unread bytes from the device, those of `ask` and `events` included."""
         return self.usb.read()
 
     @property

@@ -132,7 +132,7 @@ class Pwm:
     """Frequency and duty of every PWM pin, from the registers.
 
     rp2040py would make each single edge of a 4 kHz tone; no part needs them, so its counters are
-    kept from running and the wiring is told frequency and duty when they change.
+    kept from running and the wiring gets frequency and duty when they change.
     """
 
     def __init__(self, chip: Any, wiring: Wiring, fail: Fail) -> None:

@@ -10,7 +10,7 @@ here beyond putting rp2040py's parts together:
   from outside), and a reset makes an edge of every pin that it releases.
 - Flash erase and program take their time (data sheet W25Q16JV: 45 ms a sector, 0.7 ms a page,
   typical), during which the processor stands still, as it does on the board. Each is one step,
-  as it is for rp2040py; but whoever watches (`on_flash_write`) may let power fail before it or
+  as it is for rp2040py; but an observer (`on_flash_write`) may let power fail before it or
   half-way through it. The flash chip has a unique number.
 """
 
@@ -84,7 +84,7 @@ class FlashWrite:
         return ERASE_NS if self.length == FLASH_SECTOR_SIZE else _ERASE_BLOCK_NS
 
     def apply(self, flash: bytearray, done_bytes: int, start: int = 0) -> None:
-        """Do the first `done_bytes` of it to `flash`, whose first byte lies at `start`."""
+        """Do the first `done_bytes` of it to `flash`, whose first byte is at `start`."""
         at = self.offset - start
         if self.data is None:
             done = min(done_bytes, self.length)
@@ -94,7 +94,7 @@ class FlashWrite:
             flash[at + i] &= byte
 
 
-# Told before each write. None: it happens. A number: so many bytes of it do, and power fails.
+# Called before each write. None: it happens. A number: power fails after this many bytes.
 FlashWatcher = Callable[[FlashWrite], int | None]
 
 
@@ -132,7 +132,7 @@ class _Sio(RPSIO):
 
 
 class _Log:
-    """What the emulator has to say. The last errors are kept for whoever looks for one."""
+    """Messages of the emulator. The last errors are kept for error reports."""
 
     def __init__(self) -> None:
         self.errors: deque[str] = deque(maxlen=100)
@@ -187,7 +187,7 @@ class _Run:
 
 
 class Chip:
-    """An RP2040 with its flash. `pins` are told as (gp, 0 | 1 | None for floating).
+    """An RP2040 with its flash. `pins` are reported as (gp, 0 | 1 | None for floating).
 
     `fast_forward`: PIO programs may be skipped through (pio.py); `compiled`: the processor runs in
     machine code (processor.py). Without either rp2040py's own steps, which are to the same effect.

@@ -19,7 +19,7 @@ _SLACK = 1e-3
 
 
 class EmulatedTimer:
-    """A thing to be done once; `cancel()` is harmless when it has been done already."""
+    """A call scheduled once; `cancel()` is idempotent, also after the call."""
 
     __slots__ = ("_alarm", "_fn")
 

@@ -1,7 +1,7 @@
-"""Copies of a run, made in its midst: what would happen if, without starting over.
+"""Copies of a running board: variants from one moment on, without starting over.
 
 May import the standard library. Booting the emulated board takes seconds; a fork of the process
-that runs it takes milliseconds, and has the processor in the midst of an instruction, a byte on
+that runs it takes milliseconds, and has the processor within an instruction, a byte on
 the bus and all. So one run is enough for a power cut at each of its moments. POSIX only.
 """
 
@@ -31,7 +31,7 @@ class Copies:
     """Runs a story; where it calls `split`, a copy of the process goes on as well.
 
     `at_once`: how many copies may run beside the story; it waits at a split for one to end.
-    `on_result(name, answer)` is told as each one ends.
+    `on_result(name, answer)` is called as each one ends.
     """
 
     def __init__(

@@ -3,11 +3,11 @@
 May import: greenlet, hw_sim.world.clock, hw_sim.world.wiring (types), hw_sim.image.flash and its
 own package.
 
-A `Chip` lasts as long as the board. A `Boot` is one life of it, from a reset to the next: its
+A `Chip` lasts as long as the board. A `Boot` is one run of it, from a reset to the next: its
 memory, its modules, the firmware's stack. The firmware runs until it waits; waiting moves the
 clock. Computing takes no virtual time, waiting and the buses do.
 
-Not modelled: the second core, DMA, interrupts in the midst of a statement (handlers run when the
+Not modelled: the second core, DMA, interrupts within a statement (handlers run when the
 firmware waits), the time that code takes, brown-out. Pads: drive strength, slew, Schmitt trigger.
 """
 
@@ -230,8 +230,8 @@ class Chip:
 
 
 class Boot:
-    """One life of the chip. The fakes hold on to it, and every effect of theirs goes through it:
-    when the life ends, it turns into something that only raises `KilledByReset`."""
+    """One run of the chip. The fakes refer to it, and every effect of theirs goes through it:
+    when the run ends, it turns into something that only raises `KilledByReset`."""
 
     def __init__(self, chip: Chip) -> None:
         self.chip = chip
@@ -267,7 +267,7 @@ class Boot:
         for gp in range(PINS):
             self.levels[gp] = self._resolve(gp)
 
-    # -- life
+    # -- the run
 
     def run(self) -> int:
         """The greenlet's body: main.py, then the prompt."""
@@ -490,7 +490,7 @@ class Boot:
 
 
 class _DeadBoot(Boot):
-    """A `Boot` whose life is over: the firmware that still holds it can do nothing more."""
+    """A `Boot` whose run is over: the firmware that still holds it can do nothing more."""
 
     def __getattribute__(self, name: str) -> Any:
         raise KilledByReset

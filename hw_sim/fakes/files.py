@@ -162,7 +162,7 @@ class Files:
 
     def forget(self, handle: Any) -> None:
         """A program has dropped an open file: MicroPython's collector closes it."""
-        if type(self._boot) is Boot:  # after a loss of power nobody does
+        if type(self._boot) is Boot:  # after a loss of power nothing does
             with suppress(OSError):
                 self.close(handle)
 

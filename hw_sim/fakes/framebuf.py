@@ -45,7 +45,7 @@ def _columns(data: bytes, width: int, height: int, stride: int, fmt: int) -> tup
 
 
 class FrameBuffer:
-    """A picture in somebody else's buffer. ValueError as MicroPython for impossible sizes."""
+    """A picture in the caller's buffer. ValueError as MicroPython for impossible sizes."""
 
     __slots__ = ("_buf", "_fmt", "_h", "_stride", "_w")
 

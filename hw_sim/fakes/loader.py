@@ -10,7 +10,7 @@ Before it runs, each file is looked through for what CPython would accept and Mi
 not: methods that its built-in types lack, and names that `const` keeps inside their module.
 
 Not modelled: `.mpy` files, memory (the heap is endless), 32-bit floats, the recursion limit, the
-`boot.py` that nobody has.
+`boot.py` that does not exist.
 """
 
 from __future__ import annotations
@@ -129,14 +129,14 @@ class _Read:
 def _read_before(_image: bytes) -> _Read:
     """What was read from a flash of this content, or nothing yet.
 
-    littlefs asks for a few bytes at a time, so the modules of one start cost 8 ms; finding the
+    littlefs reads a few bytes at a time, so the modules of one start cost 8 ms; finding the
     image again costs 0.4 ms.
     """
     return _Read()
 
 
 def _host_text(path: str) -> str:
-    """A file of the host, read anew when its time or size has changed (as `linecache` does)."""
+    """A file of the host, read again when its time or size has changed (as `linecache` does)."""
     status = os.stat(path)
     return _host_text_of(path, status.st_mtime_ns, status.st_size)
 

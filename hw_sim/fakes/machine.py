@@ -240,7 +240,7 @@ def _constructor(name: str, make: Any, **constants: Any) -> Any:
 
 
 class Pin:
-    """One GPIO. `value()` is the level at the pad, whoever drives it."""
+    """One GPIO. `value()` is the level at the pad, whatever drives it."""
 
     IN = 0
     OUT = 1
@@ -576,11 +576,11 @@ class SPI:
         read_buf[:] = self._transfer(write_buf)
 
 
-def _spi_baud(wanted: int) -> int:
+def _spi_baud(target_hz: int) -> int:
     """The rate that the SDK reaches by its two dividers: 992 063 Hz for 1 MHz."""
-    prescale = next((p for p in range(2, 255, 2) if (p + 2) * 256 * wanted > _SYS_HZ), 254)
+    prescale = next((p for p in range(2, 255, 2) if (p + 2) * 256 * target_hz > _SYS_HZ), 254)
     post = 256
-    while post > 1 and _SYS_HZ // (prescale * (post - 1)) <= wanted:
+    while post > 1 and _SYS_HZ // (prescale * (post - 1)) <= target_hz:
         post -= 1
     return _SYS_HZ // (prescale * post)
 
@@ -635,5 +635,5 @@ class Mem32:
         if not 0 <= index < 8:
             raise NotModelled(f"writing machine.mem32[0x{address:08x}]")
         if index == 4:
-            raise ChipMisuse("scratch 4 tells the boot ROM where to go: it is not for programs")
+            raise ChipMisuse("scratch 4 directs the boot ROM: it is not for programs")
         self._boot.chip.scratch[index] = value & 0xFFFFFFFF

@@ -266,7 +266,7 @@ class _Implementation(tuple[Any, ...]):
 class Stream:
     """sys.stdin, sys.stdout or sys.stderr (text), or the bytes below them (`buffer`).
 
-    Reading waits for every byte asked for, as MicroPython's does.
+    Reading waits for every requested byte, as MicroPython's does.
     """
 
     def __init__(self, boot: Boot, fd: int, text: bool) -> None:
@@ -369,7 +369,7 @@ class Poll:
         self._boot = boot
         self._usb = boot.usb
         self._streams: dict[int, tuple[Any, int]] = {}
-        # All streams are the one port: what they are asked for, and the answer to each event.
+        # All streams are the one port: the requested events, and the answer to each.
         self._masks = 0
         self._answers: dict[int, tuple[tuple[Any, int], ...]] = {0: ()}
 

@@ -1,4 +1,4 @@
-"""The names that MicroPython 1.23.0's RPI_PICO build has, as its own `dir()` tells them.
+"""The names that MicroPython 1.23.0's RPI_PICO build has, as its own `dir()` lists them.
 
 May import nothing. Taken from the official image by running `dir()` on the emulated board; a test
 there compares again. What is here and not in the fakes raises `NotModelled`; what is not here must

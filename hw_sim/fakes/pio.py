@@ -36,7 +36,7 @@ NS_PER_SYS_CYCLE = 8
 
 
 _SEEN_MOST = 1_000  # outlooks kept
-_AFTER_MOST = 32  # and of each, what so many different waits make of it
+_AFTER_MOST = 32  # and of each, its results of that many different waits
 
 
 @dataclass(slots=True)
@@ -59,8 +59,8 @@ class _Outlook:
 class Block:
     """One PIO block: 32 words of program, four state machines, eight flags.
 
-    `levels` is the list of the pads' levels by GPIO number, kept by the chip; whoever changes it
-    for a pin in `watched` calls `input_changes()` before and `replan()` after. `show(mask)` is
+    `levels` is the list of the pads' levels by GPIO number, owned by the chip; a caller that
+    changes it for a pin in `watched` calls `input_changes()` before and `replan()` after. `show(mask)` is
     called when the latch of a pin in `mask` has changed; `flag(n)` when an interrupt flag has been
     raised.
     """
@@ -199,7 +199,7 @@ class Runner:
     """A state machine in the chip's time.
 
     Its ticks are at `origin_ns` + n × divider. `plan` looks ahead for the next tick that shows
-    outside and asks the clock to be called then; whoever changes an input calls `sync` first.
+    outside and schedules a call then; a caller that changes an input calls `sync` first.
     """
 
     __slots__ = (
@@ -328,7 +328,7 @@ class Runner:
             self._synced_ns = now_ns
 
     def _pass(self, limit: int, cycles: int) -> None:
-        """Execute so many ticks, up to `limit`, or do at once what they are known to make."""
+        """Execute this number of ticks, up to `limit`, or apply their known result."""
         machine, outlook = self.machine, self._outlook
         if outlook is None or machine.cycle != self._outlook_cycle:
             self._run(limit)

@@ -65,7 +65,7 @@ Registers = tuple[int, int, int, int, int, int, int, int, bool, int | None, bool
 class Machine:
     """The state of one state machine, and how it moves on.
 
-    `cycle` counts ticks of its own divided clock: it is the number of the next tick. Pins are
+    `cycle` counts ticks of its divided clock: it is the number of the next tick. Pins are
     never written here: `run` stops at the tick that changes one, with the change in `out`.
     """
 

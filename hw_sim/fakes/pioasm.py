@@ -247,7 +247,7 @@ def _out_dest(dest: int) -> int:
 def _fifo_flags(value: int, value2: int) -> int:
     value |= value2
     if not value & 1:
-        value |= 0x20  # both block unless told not to
+        value |= 0x20  # both block by default
     return value & 0x60
 
 

@@ -197,7 +197,7 @@ class StateMachine:
     def _ready(self) -> None:
         if self._program is None:
             raise ChipMisuse(f"{self!r} has no program")
-        _ = self._boot.levels  # ends a firmware whose life is over
+        _ = self._boot.levels  # ends a firmware whose run is over
 
     def active(self, value: Any = None) -> bool:
         if value is not None:

@@ -4,12 +4,12 @@ May import: hw_sim.world.clock and hw_sim.fakes.errors. Source: ports/rp2/mphalp
 shared/runtime/sys_stdio_mphal.c of MicroPython 1.23, TinyUSB's CDC class.
 
 The device side has a receive ring of 512 bytes (511 of them usable) and a transmit FIFO of 256.
-What does not fit the ring waits at the host. A write waits for room in steps of up to 64 bytes,
+What does not fit the ring waits at the host. A write waits for space in steps of up to 64 bytes,
 500 ms at most, and drops the rest. With no host attached a write is lost at once.
 
 Rates are those measured on the emulated chip: 220 kB/s to the host; to the device one packet of
 64 bytes every 64 µs. Not modelled: single packets on the wire, suspend, line coding, DTR bootloader
-tricks; what the device has written is at the host at once, only its room in the FIFO takes time.
+tricks; what the device has written is at the host immediately, only the FIFO empties in time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NS_PER_BYTE_IN = 4_545  # 220 kB/s
 TX_TIMEOUT_NS = 500_000_000
 ENUMERATION_NS = 15_000_000
 
-_FULL_NS = (FIFO_BYTES - 1) * NS_PER_BYTE_IN  # of sending; with more than that there is no room
+_FULL_NS = (FIFO_BYTES - 1) * NS_PER_BYTE_IN  # of sending; with more than that there is no space
 
 CTRL_C = 3
 _NEVER_NS = 1 << 62
@@ -112,10 +112,10 @@ class UsbCdc:
         now_ns = self.clock.now_ns
         ring, waiting = self._ring, self._waiting
         while waiting and self._next_packet_ns <= now_ns and self.connected:
-            room = RING_BYTES - len(ring)
-            if room <= 0:
+            space = RING_BYTES - len(ring)
+            if space <= 0:
                 return
-            n = min(room, PACKET_BYTES, len(waiting))
+            n = min(space, PACKET_BYTES, len(waiting))
             packet = waiting[:n]
             del waiting[:n]
             self._next_packet_ns += OUT_PACKET_NS
@@ -127,7 +127,7 @@ class UsbCdc:
                         self.on_interrupt()
             else:
                 ring += packet
-        # A packet is sent when there is room for it, not at once for all the time there was none.
+        # A packet is sent when there is space for it, not all that waited together.
         if self._next_packet_ns < now_ns - OUT_PACKET_NS:
             self._next_packet_ns = now_ns
 
@@ -140,7 +140,7 @@ class UsbCdc:
         del ring[:n]
         return data
 
-    def room(self) -> int:
+    def space(self) -> int:
         """Free bytes in the transmit FIFO."""
         if not self.reading:
             return FIFO_BYTES - len(self._held)
@@ -153,16 +153,16 @@ class UsbCdc:
         return FIFO_BYTES - -(-left_ns // NS_PER_BYTE_IN)
 
     def writable(self) -> bool:
-        """POLLOUT: a host is there, and there is any room."""
+        """POLLOUT: a host is connected, and there is space."""
         now_ns = self.clock.now_ns
         if not self.opened or now_ns < self._enumerated_ns:
             return False
         if self.reading and not self._held:
             return self._drained_ns - now_ns <= _FULL_NS
-        return self.room() > 0
+        return self.space() > 0
 
     def write(self, data: bytes, wait_until: Callable[[int], None]) -> int:
-        """Write, waiting in virtual time for room; the number of bytes that were taken."""
+        """Write, waiting in virtual time for space; the number of bytes taken."""
         length = len(data)
         if not self.connected:
             self.dropped_bytes += length
@@ -172,7 +172,7 @@ class UsbCdc:
             n = length - at
             if n > PACKET_BYTES:
                 n = PACKET_BYTES
-            if self.room() < n and not self._room_for(n, wait_until):
+            if self.space() < n and not self._space_for(n, wait_until):
                 self.dropped_bytes += length - at
                 return at
             chunk = data[at : at + n]
@@ -187,13 +187,13 @@ class UsbCdc:
             at += n
         return at
 
-    def _room_for(self, n: int, wait_until: Callable[[int], None]) -> bool:
-        """Wait for room for `n` bytes. False: there has been none for too long."""
+    def _space_for(self, n: int, wait_until: Callable[[int], None]) -> bool:
+        """Wait for space for `n` bytes. False: there was none for too long."""
         give_up_ns = self.clock.now_ns + TX_TIMEOUT_NS
-        while (room := self.room()) < n:
+        while (space := self.space()) < n:
             now_ns = self.clock.now_ns
             if now_ns >= give_up_ns:
                 return False
-            wait_ns = (n - room) * NS_PER_BYTE_IN if self.reading else 1_000_000
+            wait_ns = (n - space) * NS_PER_BYTE_IN if self.reading else 1_000_000
             wait_until(min(now_ns + wait_ns, give_up_ns))
         return True

@@ -4,7 +4,7 @@ May import: the standard library and `littlefs`. 352 blocks of 4096 bytes, as Mi
 lays them out on a Pico (`docs/hardware.md`), so an image of one mounts on the other.
 
 `SimFlash` is NOR flash: erasing sets bits, programming only clears them. It can lose power
-between any two operations or in the midst of one, and it can fail. Erase and program times are
+between any two operations or during one, and it can fail. Erase and program times are
 the typical ones of the Pico's W25Q16JV (45 ms a block, 0.7 ms a page); they are added up in
 `busy_ns` for the chip to let them pass. Not modelled: wear, read disturbance, erase suspend.
 """
@@ -25,7 +25,7 @@ PAGE_BYTES = 256
 ERASE_NS = 45_000_000
 PROGRAM_PAGE_NS = 700_000
 # As MicroPython 1.23 configures it (ports/rp2/modules/_boot.py, extmod/vfs_lfsx.c: the cache is
-# four programs). What is smaller than the cache may lie in its folder's block, so whoever reads
+# four programs). A file smaller than the cache may be in its folder's block, so a reader of
 # an image with another cache cannot read all of it.
 GEOMETRY: dict[str, Any] = {
     "block_size": BLOCK_BYTES,
@@ -96,10 +96,10 @@ class SimFlash(UserContext):
         return cls(path.read_bytes()) if path.exists() else cls()
 
     def cut_after(self, operations: int, *, torn_bytes: int | None = None) -> None:
-        """Lose power after so many further programs and erases (0: before the next one).
+        """Lose power after this number of further programs and erases (0: before the next one).
 
-        With `torn_bytes` the operation after those is begun: a program writes so many bytes of
-        its data, an erase clears so many bytes of its block (0…4096, the rest stays as it was).
+        With `torn_bytes` the operation after those is begun: a program writes, or an erase clears,
+        this number of bytes (0…4096); the rest stays as it was.
         """
         if operations < 0:
             raise ValueError("operations must be 0 or more")

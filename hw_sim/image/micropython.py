@@ -125,9 +125,9 @@ def firmware_files(firmware_dir: Path, *, mpy: bool = False) -> dict[str, bytes]
 def with_few_names(source: bytes) -> bytes:
     """`source` with what is private to its module called _0, _1 ...: functions, variables, fields.
 
-    Nobody but the module itself knows them, so that all modules may share these. Lines stay where
+    Only the module itself knows them, so all modules can share these. Lines stay where
     they are, and so do methods, arguments, and the numbers of `const`, whose private names are not
-    in a .mpy at all. The fields of a class whose base stands in another module keep their names,
+    in a .mpy at all. The fields of a class whose base is in another module keep their names,
     since the base's may be called the same. ValueError for a private name in a `global` statement.
     """
     tree = ast.parse(source)

@@ -3,7 +3,7 @@
 One integer count of nanoseconds, and a heap of things to be done. Nothing here reads the
 computer's own clock, so the same scenario gives the same times on every machine. May import the
 standard library only. Simulated parts ask for the narrow `ClockLike`, because the emulated chip
-supplies a clock of its own.
+supplies its own clock.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NS_PER_S = 1_000_000_000
 
 
 class TimerLike(Protocol):
-    """What `call_at` hands back: something that can be called off."""
+    """Handle of a scheduled call: it can be cancelled."""
 
     def cancel(self) -> None: ...
 
@@ -35,7 +35,7 @@ class ClockLike(Protocol):
 
 
 class Timer:
-    """A thing to be done at `t_ns`. `cancel()` is harmless when it has been done already."""
+    """A call scheduled for `t_ns`. `cancel()` is idempotent, also after the call."""
 
     __slots__ = ("fn", "t_ns")
 
@@ -45,11 +45,11 @@ class Timer:
 
     @property
     def pending(self) -> bool:
-        """Still to be done."""
+        """Not called yet."""
         return self.fn is not None
 
     def cancel(self) -> None:
-        """Do not do it."""
+        """Cancel the callback."""
         self.fn = None
 
 
@@ -57,7 +57,7 @@ class Clock:
     """Virtual time in ns, beginning at 0.
 
     `now_ns` is for reading; only `advance_to` moves it. What is due at the same instant runs in
-    the order in which it was asked for. A callback may ask for further calls and may itself
+    the order in which it was scheduled. A callback may schedule further calls and may itself
     advance the clock.
     """
 

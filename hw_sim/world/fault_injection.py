@@ -24,7 +24,7 @@ _HEALTHY_VSYS_MV = 4850.0
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """`apply` breaks it, `undo` mends it; both are harmless when repeated."""
+    """`apply` injects the fault, `undo` removes it; both are idempotent."""
 
     name: str
     words: str
@@ -42,7 +42,7 @@ def _add(
 
 
 def _attribute(name: str, words: str, part: str, attribute: str, broken: bool) -> None:
-    """A mishap that is one flag of one part: `broken`, or its opposite."""
+    """A fault that is one flag of one part: `broken`, or its opposite."""
 
     def put(wiring: Wiring, value: bool) -> None:
         setattr(getattr(wiring, part), attribute, value)
@@ -51,7 +51,7 @@ def _attribute(name: str, words: str, part: str, attribute: str, broken: bool) -
 
 
 def _analog(name: str, words: str, channel: int, mv: float) -> None:
-    """A mishap that nails an analog pin to one voltage."""
+    """A fault that holds an analog pin at one voltage."""
 
     def put(wiring: Wiring, value: float | None) -> None:
         wiring.stuck_mv[channel] = value

@@ -86,7 +86,7 @@ class Wiring:
         self.leds = {name: Led(name) for name in LED_PINS}
         self.powered = True
         self.vsys_mv = 4850.0  # from USB, behind the Pico's Schottky diode
-        # What mishaps set: a voltage that the analog pin shows whatever the plant does, and
+        # Set by fault injection: a voltage that the analog pin shows whatever the plant does, and
         # switches that no longer switch.
         self.stuck_mv: list[float | None] = [None, None, None, None]
         self._gate_shorted = False
@@ -265,13 +265,13 @@ class Wiring:
             self.valve_changed()
 
     def valve_changed(self) -> None:
-        """See to it that the armature's movement is told at its own time."""
+        """Schedule the notification of the armature's movement at the time it happens."""
         moves_ns = self.plant.valve_moves_ns
         if moves_ns is not None:
             self.clock.call_at(moves_ns, self._valve_moved)
 
     def _ice_has_moved(self) -> None:
-        """Ice freed or caught the armature, at a time that the plant may tell of belatedly."""
+        """Ice freed or caught the armature, which the plant may report late."""
         moves_ns = self.plant.valve_moves_ns
         if moves_ns is not None:
             self.clock.call_at(max(moves_ns, self.clock.now_ns), self._valve_moved)

@@ -24,7 +24,7 @@ class Button:
     """A push button to ground: pressed = 0, open = None (the pull-up makes it 1).
 
     Each press and each release bounces for 0.1…5 ms, on its first contact at once. `stuck`: the
-    contact stays as the mishap has it, whatever the finger does.
+    contact stays as the injected fault has it, whatever the finger does.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Button:
         self._stuck: int | None | str = "free"
 
     def press(self) -> None:
-        """The finger comes down. Harmless when it is down."""
+        """The finger comes down. Idempotent."""
         if not self.pressed:
             self.pressed = True
             self._settle(0)
 
     def release(self) -> None:
-        """The finger goes up. Harmless when it is up."""
+        """The finger goes up. Idempotent."""
         if self.pressed:
             self.pressed = False
             self._settle(None)
@@ -118,7 +118,7 @@ class EStop:
         self._timers: list[TimerLike] = []
 
     def open(self) -> None:
-        """Struck: the loop opens, and stays open. Harmless when it is open."""
+        """Struck: the loop opens, and stays open. Idempotent."""
         if not self._finger_closed:
             return
         self._finger_closed = False

@@ -68,7 +68,7 @@ class Ds3231(I2cBase):
     # -- bus ----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start: the time is copied out, so that it cannot change under the reader's hand."""
+        """Start: the time is copied out, so that it cannot change during the read."""
         self._first = True
         self._copy_out()
 

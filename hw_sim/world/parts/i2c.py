@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class I2cPart(Protocol):
-    """A part that answers at one address. `present` False: nobody acknowledges the address.
+    """A part that answers at one address. `present` False: the address is not acknowledged.
 
     `fastest_hz`: the clock that its data sheet allows.
     """

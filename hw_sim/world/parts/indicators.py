@@ -1,4 +1,4 @@
-"""LEDs and the sounder: they remember what they were last told. Imports nothing."""
+"""LEDs and the sounder: they remember their last level. Imports nothing."""
 
 from __future__ import annotations
 

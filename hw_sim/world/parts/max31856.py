@@ -3,7 +3,7 @@
 Source: Maxim data sheet rev. 0 (2015): register map table 6, CR0/CR1/MASK/SR bit tables, conversion
 times. Modelled: automatic and one-shot conversion, averaging, filter choice, cold junction with
 offset or written by hand, comparator and interrupt fault modes, open-circuit detection (only if
-CR0 asks for it, and then once every 16 conversions), type T and type K linearisation (a chip set
+CR0 enables it, and then once every 16 conversions), type T and type K linearisation (a chip set
 to K reads a type T element wrongly, as it would). Not modelled: DRDY and FAULT pins (not wired),
 the other types and the voltage modes (they raise), the comparator's 2 °C hysteresis, the nonlinear
 error. Imports the standard library, `hw_sim.world.clock`, `hw_sim.world.plant`.
@@ -57,7 +57,7 @@ _OPEN_TEST_NS = 15_000_000  # open-circuit test, worst case with the cold juncti
 class Max31856:
     """`select()`, bytes, `deselect()`; the first byte is the address (bit 7 = write).
 
-    Mishaps: `open_circuit`, `out_of_range` (input pulled beyond the supplies: OVUV),
+    Fault injection: `open_circuit`, `out_of_range` (input pulled beyond the supplies: OVUV),
     `wires_touching` (0 mV: reads the cold junction, no fault bit), `loose` (the bead has come off
     the nozzle: it feels half of the cold), `gain_error` (of the element's voltage, as a part of it:
     class 3 of IEC 60584 allows 0.015), `present` False (MISO is left to the microcontroller's
@@ -120,7 +120,7 @@ class Max31856:
             self._address = byte & 0x0F
             self._writing = bool(byte & 0x80)
             return 0
-        # In a burst the address goes up by itself and wraps (data sheet, multiple-byte transfer).
+        # In a burst the address increments and wraps (data sheet, multiple-byte transfer).
         self._address = (address + 1) & 0x0F
         if self._writing:
             self._write(address, byte)

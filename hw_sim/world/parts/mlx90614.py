@@ -8,9 +8,9 @@ repeated start, without which it answers 0xFF; every other command is not acknow
 EEPROM is read only; the bus's limit of 100 kHz (`fastest_hz`); a new value every 0.1 s through a
 filter of the first order; nothing valid for 0.25 s after power-on. What it sees: emitted and
 reflected radiation by the fourth power of temperature, over a field that the cooled spot may not
-fill, with the emissivity that stands in the EEPROM taken out again. Not modelled: sleep, PWM, the
+fill, with the emissivity in the EEPROM corrected for. Not modelled: sleep, PWM, the
 second zone, address 0x00, noise. How much mist of the spray a sensor at the nozzle sees is not
-known to us: none unless asked for (`mist`).
+known to us: none unless requested (`mist`).
 
 Assumed: below its range it gives the lowest word; the data sheet does not say whether it also sets
 the error flag (`flags_below`). The settling time of 0.65 s to 99 % is that of the factory's filter
@@ -46,11 +46,11 @@ _SKIN_EMISSIVITY = 0.98  # Steketee, Phys. Med. Biol. 18 (1973) 686: 0.98 ± 0.0
 class Mlx90614(I2cBase):
     """Attached at 0x5A. `emissivity` is what was written into its EEPROM when it was built in.
 
-    `field_mm`: the radius that it sees (5° version, 2–3 cm away). Beyond the spot lies skin that is
+    `field_mm`: the radius that it sees (5° version, 2–3 cm away). Beyond the spot is skin that is
     not cooled. `mist`, 0…1: the part of that field which the spray hides while liquid comes; it is
-    as cold as the liquid. Mishaps: `present` False; `dirt` 0…1, the part of its window that shows
-    its own temperature instead of the skin; `flags_below`, `flags` (it reports an error with every
-    value).
+    as cold as the liquid. Fault injection: `present` False; `dirt` 0…1, the part of its window that
+    shows its own temperature instead of the skin; `flags_below`, `flags` (it reports an error with
+    every value).
     """
 
     fastest_hz = 100_000

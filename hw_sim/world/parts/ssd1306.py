@@ -35,7 +35,7 @@ class Ssd1306UnknownCommand(ValueError):
 
 
 class Ssd1306:
-    """The controller and its glass.
+    """The controller and its OLED.
 
     `ram` is the graphic memory in page order: byte (page · 128 + column), bit 0 on top.
     `strict`: an unknown command raises `Ssd1306UnknownCommand` (else it counts in
@@ -219,11 +219,11 @@ class Ssd1306:
             if not self._missing:
                 self._run(self._command, self._arguments)
             return
-        wanted = _ARGUMENTS.get(byte, 0)
-        if wanted:
+        arguments = _ARGUMENTS.get(byte, 0)
+        if arguments:
             self._command = byte
             self._arguments = []
-            self._missing = wanted
+            self._missing = arguments
         else:
             self._run(byte, [])
 
@@ -292,14 +292,14 @@ class Ssd1306:
 
     @property
     def lit(self) -> bool:
-        """The glass shows something: display on, and the charge pump that drives it."""
+        """The OLED shows something: display on, and the charge pump that drives it."""
         return self.present and self.on and self.charge_pump
 
     def pixels(self) -> bytes:
         """What the eye sees: 128 × 64 bytes, row by row from the top left, 1 = lit.
 
         The module is mounted as they are sold: upright with segment remap (0xA1) and reversed COM
-        scan (0xC8). Anything else shows it mirrored, as the glass would.
+        scan (0xC8). Anything else shows it mirrored, as the OLED would.
         """
         if not self.lit:
             return bytes(WIDTH * HEIGHT)

@@ -2,7 +2,7 @@
 
 Runs the plant alone, from a line at some temperature, and reads the nozzle as the device does:
 every 100 ms. "Cold" is what docs/hardware.md calls liquid temperature and steady. Imports the
-standard library and its sibling rooms.
+standard library and its sibling modules.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """The whole applicator as physics: dewar → valve → line → nozzle → the skin's surface.
 
-Imports the standard library and its sibling rooms. Integration runs on a fixed grid of 20 ms,
+Imports the standard library and its sibling modules. Integration runs on a fixed grid of 20 ms,
 split only where the armature moves or something is changed from outside, so the result depends on
 what happened and not on who looked how often. Between two grid points temperatures, pressure and
 level keep their value; coil current and valve position are exact to the nanosecond.
 
 What reaches the skin is kept as a history (`Plant.jet_history`), so that a tissue model can go
 through a treatment afterwards. The skin of this plant (`hw_sim.world.plant.skin`) does the same,
-and only when somebody looks at it: nobody pays for a skin that no sensor sees.
+and only on demand: a skin that no sensor reads costs nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hw_sim.world.plant.skin import Skin, SkinParams
 from hw_sim.world.plant.valve import NEVER_NS, Valve, ValveParams
 
 STEP_NS = 20_000_000
-_LONG_STEPS = 50  # with the valve closed and nobody looking, 1 s at a time (all closed forms)
+_LONG_STEPS = 50  # with the valve closed and no reader, 1 s at a time (all closed forms)
 _LONG_NS = STEP_NS * _LONG_STEPS
 # The history takes a new entry when the jet has changed by this much.
 _NEW_H = 0.01
@@ -321,7 +321,7 @@ class Plant:
             line.spitting = spitting
 
     def new_skin(self, t_ns: int, skin: SkinParams) -> None:
-        """From `t_ns` on this skin, still untouched, lies in front of the nozzle."""
+        """From `t_ns` on this skin, still untouched, is in front of the nozzle."""
         self._settle(t_ns)
         self._skin = Skin(skin, self._jet_from_ns, self._jets, t_ns)
 
@@ -384,7 +384,7 @@ class Plant:
         """The skin's surface in the middle of the spot at `t_ns`, °C; forward in time only.
 
         A quick 1-D model (`hw_sim.world.plant.skin`, with its deviation from the tissue model),
-        which is computed only as far as somebody asks.
+        which is computed only as far as it is requested.
         """
         return self._skin.at(t_ns, self._at_ns)
 
@@ -447,9 +447,9 @@ class Plant:
         return self._jet_from_ns[0]
 
     def forget(self, before_ns: int) -> None:
-        """Let go of what was before `before_ns`, as far as nothing here still needs it.
+        """Drop the history before `before_ns`, as far as it is no longer needed here.
 
-        For whoever lets a plant run for hours: what it keeps otherwise grows with each opening.
+        For runs of hours: the history otherwise grows with each opening.
         The skin is taken up to that time first, so that it is the same as without forgetting.
         """
         before_ns = min(before_ns, self._at_ns)

@@ -33,7 +33,7 @@ class LineParams:
     """Nozzle: Brymill size B, 0.79 mm. Heat capacity and heat transfer are assumed, and chosen for
     a warm line to give liquid after 2–10 s, as the trade reports.
 
-    `h_exponent`: the jet's coefficient goes with the liquid's mass flow to this power. Assumed to
+    `h_exponent`: the jet's coefficient scales with the liquid's mass flow to this power. Assumed to
     be 0.5, between film-boiling water sprays (flux to the 0.26; Klinzing, Rozzi and Mudawar 1992)
     and wetting ones (9 to 24 kW/m²K over 2.6 to 9.9 kg/m²s, which is 0.73; Karwa, Kale and
     Subbarao, Exp. Therm. Fluid Sci. 32 (2007) 571). No measurement with LN2 on skin is known to
@@ -67,7 +67,8 @@ class Line:
     """`wall_c`, `tip_c` (°C), `flow_g_s` (g/s), `quality` (vapour by mass, 0…1) at the tip.
 
     `quality` is the mean over the slugs, `jet_quality` what leaves the nozzle at this moment, and
-    `fluid_c` (°C) the vapour's temperature there. Mishaps: `open_area`, `spitting`, `around_c`.
+    `fluid_c` (°C) the vapour's temperature there. Fault injection: `open_area`, `spitting`,
+    `around_c`.
     """
 
     __slots__ = (

@@ -196,7 +196,7 @@ class Skin:
         return self._i
 
     def forget(self, entries: int) -> None:
-        """The history has lost so many of its first entries (not more than `done_with`)."""
+        """The history has lost this number of first entries (at most `done_with`)."""
         self._i -= entries
 
     def _step(self, to_ns: int) -> bool:
@@ -329,7 +329,7 @@ class Skin:
             left = below * own_slope
             above = below
             flow_in = flow_out
-        heat = flow_in  # the last cell lies too deep for the sides to matter
+        heat = flow_in  # the last cell is too deep for the sides to matter
         if enthalpy[last] > thawed_h:
             heat += volume[last] * blood_s * (blood_h - enthalpy[last])
         diagonal = volume[last] + above * slope[last]

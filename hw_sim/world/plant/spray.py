@@ -3,7 +3,7 @@
 The plant says what left the nozzle towards the skin: the coefficient in parts of the applicator's
 nominal one, and the temperature that goes with it, gas, spit and liquid alike
 (`Plant.jet_between`). The tissue model wants W/m²K over time. Nothing else couples the two. May
-import NumPy (with the tissue model) and its sibling rooms.
+import NumPy (with the tissue model) and its sibling modules.
 """
 
 from __future__ import annotations

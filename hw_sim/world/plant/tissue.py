@@ -22,7 +22,7 @@ unfrozen k 0.45 W/mK (0.37–0.5), ρ 1060 kg/m³ (1050–1100), c 3450 J/kgK (3
 heat 220 kJ/kg (190–250) spread evenly over −0.6…−8 °C; perfusion 0.002 /s (0.001–0.003). They are
 the middles of those ranges, and not fitted to anything.
 
-How far it can be trusted is measured by `make validate` and told in docs/validation.md: against
+How far it can be trusted is measured by `make validate` and reported in docs/validation.md: against
 Neumann's exact solution, against a finer grid, by its balance of heat, against an earlier
 computation of the project, and against what has been published.
 """
@@ -53,7 +53,7 @@ _NEXT_STEP_S = 5e-3  # after a lesser change of what touches the skin
 _LONGEST_STEP_S = 0.04
 _LONGEST_THAW_STEP_S = 0.25
 _GROWTH = 1.3
-_QUICK_THAW_S = 10.0  # after so long of thaw …
+_QUICK_THAW_S = 10.0  # after this time of thaw …
 _SLOWER = 10  # … the state is noted this many times less often
 _LARGEST_CHANGE_J_M3 = 16e6  # about 4 K in water, 7 K in cold ice, 7 % of the latent heat
 _SMALL_J_M3 = 1e3  # below it the secant is lost in rounding, and the table's own slope is taken

@@ -1,6 +1,6 @@
 """A small device that speaks docs/protocol.md, and ports to reach it through.
 
-It stands for the link's far end only: no firmware, no hardware. What it says about itself differs
+It replaces the link's far end only: no firmware, no hardware. What it says about itself differs
 on purpose from the real device's settings and kinds, because host_tools must not know those.
 """
 
@@ -23,7 +23,7 @@ import serial
 SETTINGS = [
     [1, "depth_um", "um", 500, 6000, 2300, "device", "lesion depth"],
     [2, "applicator", "number", 1, 2, 1, "device", "fitted applicator"],
-    [3, "arm_timeout_s", "s", 10, 300, 60, "host", "armed without a freeze for so long"],
+    [3, "arm_timeout_s", "s", 10, 300, 60, "host", "armed without a freeze: time-out"],
     [4, "loudness", "step", 1, 3, 2, "host", "of the sounder"],
     [5, "trim_ppm", "ppm", -500, 500, 0, "device", "how fast the clock runs"],
     [6, "open_lag_us", "us", 0, 100000, 12000, "device", "from gate high to flow"],
@@ -48,7 +48,7 @@ TABLES: dict[str, tuple[list[str], list[list[Any]]]] = {
     "items": (["number", "name", "kind", "source"], [[1, "diabetic neuropathy", "avoid", "note"]]),
     "profiles": (
         ["number", "name", "depth_um", "margin_um", "cycles", "source"],
-        [[1, "custom", None, None, None, "as set by hand"]],
+        [[1, "custom", None, None, None, "as set on the device"]],
     ),
     "applicators": (
         ["number", "name", "min_um", "max_um", "provenance"],

@@ -1,4 +1,4 @@
-"""Fits of a calibration: they find what made the data, tell how sure they are, refuse the rest."""
+"""Fits of a calibration: they find the parameters of the data and their uncertainty, or refuse."""
 
 from __future__ import annotations
 
