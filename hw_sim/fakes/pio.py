@@ -60,9 +60,9 @@ class Block:
     """One PIO block: 32 words of program, four state machines, eight flags.
 
     `levels` is the list of the pads' levels by GPIO number, owned by the chip; a caller that
-    changes it for a pin in `watched` calls `input_changes()` before and `replan()` after. `show(mask)` is
-    called when the latch of a pin in `mask` has changed; `flag(n)` when an interrupt flag has been
-    raised.
+    changes it for a pin in `watched` calls `input_changes()` before and `replan()` after.
+    `show(mask)` is called when the latch of a pin in `mask` has changed; `flag(n)` when an
+    interrupt flag has been raised.
     """
 
     def __init__(
