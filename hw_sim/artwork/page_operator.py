@@ -35,7 +35,7 @@ class PageOperator(Operator):
     point the nozzle away from the skin for a purge."""
 
     def __init__(self, page: Any, *, mouse: Collection[str] = (), aims: bool = False) -> None:
-        super().__init__(Timing(press_ms=90, rest_ms=300, let_go_ms=0, purged_ms=300))
+        super().__init__(Timing(press_ms=90, rest_ms=300, let_go_ms=0, purged_ms=50))
         self.page = page
         self.mouse = frozenset(mouse)
         self.aims = aims

@@ -163,9 +163,11 @@ def treat(page: Any) -> None:
 
 
 def memory(page: Any, pid: int, seconds: float) -> None:
-    """Measure the memory of server and page during consecutive treatments at 100 x."""
+    """Measure the memory of server and page during consecutive treatments at 10 x.
+
+    No faster: the line stays cold for some seconds, in which TRIGGER must be pressed.
+    """
     slider = page.locator(".pace .q-slider__track-container")
-    slider.press("PageUp")
     slider.press("PageUp")
     page.evaluate("document.activeElement.blur()")
     session = page.context.new_cdp_session(page)

@@ -69,7 +69,8 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
 def test_no_tick_of_a_freeze_is_late(micropython_image: Path) -> None:
     """H-11, H-12: the link flooded, the screen counting, SELECT pressed."""
     longest_us: list[int] = []
-    for unused_globals in (0, 12):  # another layout of the heap: it was 6.9 and 10.7 ms
+    # One layout of the heap in which it was 10.7 ms; all twelve: `make bench-emulated`.
+    for unused_globals in (12,):
         ticks = device.freezing_ticks(700, unused_globals=unused_globals)
         assert ticks.count > 70
         assert ticks.flood_bytes > 500
