@@ -2,10 +2,12 @@
 
 May import: gc, machine, micropython, json, os, time, cryo's app and board. Controls: H-12 (Ctrl-C
 on the link must not stop a treatment), H-11 (a broken copy of the firmware ends at MicroPython's
-prompt with both switches of the valve low, not in a dark device or an endless row of resets).
+prompt with both switches of the valve low, not in a dark device or an endless row of resets), H-24
+(no prompt while the E-stop loop is closed).
 
-Two pins and two scratch registers are read here and not by cryo.board, because importing cryo.board
-would be too late: on a truncated .mpy MicroPython can hang. The watchdog ends such a hang.
+Three pins and two scratch registers are read here and not by cryo.board, because importing
+cryo.board would be too late: on a truncated .mpy MicroPython can hang. The watchdog ends such a
+hang.
 """
 
 import micropython
@@ -21,6 +23,7 @@ import machine  # noqa: E402
 from machine import Pin  # noqa: E402
 from micropython import const  # noqa: E402
 
+_ESTOP = const(6)
 _UP = const(8)
 _DOWN = const(9)
 _WATCHDOG_RESET = const(3)
@@ -29,6 +32,9 @@ _STARTS = const(0x40058014)  # scratch 2: number of consecutive failed starts (b
 _MARK = const(0x2C520000)
 _MAINTENANCE = const(3)
 _STARTS_ALLOWED = const(2)
+_READ_MS = const(20)
+_OPEN_READS = const(5)  # 0.1 s: no bounce
+_REPEAT_READS = const(250)  # the request is repeated every 5 s
 _LOAD_MS = const(5000)  # watchdog time-out while loading, which takes less than 1 s
 _LOAD_GC = const(32768)  # collect every 32 kB while loading, to keep the free heap in one piece
 _WATCHDOG_CLEAR = const(0x4005B000)  # writing a bit here clears it in the watchdog's CTRL
@@ -74,13 +80,34 @@ def start_blocked_by():
     return incomplete()
 
 
+def wait_for_estop():
+    """Give no prompt while the E-stop loop is closed. H-24
+
+    At the prompt a host has the valve's pins. The struck contact breaks the coil's supply outside
+    the microcontroller, so that nothing flows whatever the prompt is told. If the loop is closed
+    again later, nothing here can notice it: the text says to keep it struck.
+    """
+    loop = Pin(_ESTOP, Pin.IN, Pin.PULL_DOWN)
+    opened = 0
+    waits = 0
+    while opened < _OPEN_READS:
+        time.sleep_ms(_READ_MS)
+        opened = 0 if loop.value() else opened + 1
+        if not opened:
+            if waits % _REPEAT_READS == 0:
+                print("Strike the E-stop, and keep it struck: then MicroPython's prompt follows.")
+            waits += 1
+    print("Keep the E-stop struck: at this prompt nothing else keeps the valve closed.")
+
+
 why = start_blocked_by()
 if why:
     # No cryo module is imported and the valve is not set up: both switches stay low.
     machine.mem32[_STARTS] = 0
-    micropython.kbd_intr(3)
     print("Cryodose maintenance. The application is not running. Reset to start it.")
     print(why + ".")
+    wait_for_estop()
+    micropython.kbd_intr(3)
 else:
     machine.WDT(timeout=_LOAD_MS)
     gc.threshold(_LOAD_GC)
@@ -93,6 +120,7 @@ else:
         # Stop the watchdog and end at MicroPython's prompt with the traceback.
         machine.mem32[_WATCHDOG_CLEAR] = _WATCHDOG_ENABLE
         machine.mem32[_STARTS] = 0
+        wait_for_estop()
         micropython.kbd_intr(3)
         raise
     gc.threshold(-1)  # from now on collect only when an allocation fails

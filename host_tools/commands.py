@@ -307,6 +307,10 @@ def maintenance(args: Namespace) -> int:
     return 0
 
 
+PRESENCE_S = 120.0
+"""How long `cryo update` waits for the E-stop to be struck at the device."""
+
+
 def update(args: Namespace) -> int:
     """`cryo update [IMAGE]`."""
     from host_tools import release as releases, update as updates
@@ -329,7 +333,8 @@ def update(args: Namespace) -> int:
     prompt = Prompt(url, timeout_s * 40)
     was = updates.leave_application(url, timeout_s, lambda: prompt.answers(timeout_s))
     say("the device restarts into maintenance" if was else "the device is in maintenance already")
-    prompt.wait(timeout_s * 20, timeout_s)
+    say("at the device: strike the E-stop, and keep it struck until the update has ended")
+    prompt.wait(max(timeout_s * 20, PRESENCE_S), timeout_s)
     change = updates.install(prompt, release, say)
     say("the device restarts")
     prompt.reset()
@@ -343,6 +348,8 @@ def update(args: Namespace) -> int:
             f"{now.serial}: firmware {about}, {now.state}; {len(change.copied)} files copied, "
             f"{len(change.removed)} removed, {change.kept} kept"
         )
+        if now.state == "FAULT":
+            print("Turn the E-stop back, then hold SELECT for 2 s.")
     return 0
 
 

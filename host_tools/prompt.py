@@ -82,7 +82,8 @@ class Prompt:
             if time.monotonic() >= end_s:
                 raise LinkTimeout(
                     f"MicroPython's prompt does not answer on {self.url}",
-                    "switch the device off, hold UP and DOWN, switch it on; then repeat",
+                    "strike the E-stop at the device, and keep it struck; or switch the device "
+                    "off, hold UP and DOWN, switch it on, strike the E-stop; then repeat",
                 )
 
     def answers(self, slice_s: float) -> bool:

@@ -125,7 +125,11 @@ def open_time_figures(repeats: int = 2) -> list[Figure]:
     for dose_ms in DOSES_MS:
         these = [one for one in freezes if abs(one.dose_ms - dose_ms) <= 20]
         doses = sorted({one.dose_ms for one in these})
-        shown = f"{doses[0] / 1000:g}" if len(doses) == 1 else f"{doses[0]}…{doses[-1]} m"
+        shown = (
+            f"{doses[0] / 1000:g}"
+            if len(doses) == 1
+            else f"{doses[0] / 1000:g}…{doses[-1] / 1000:g}"
+        )
         figures.append(
             below(
                 f"valve open {shown} s, measured less planned",

@@ -44,6 +44,7 @@ class Dead(EmulatedBench):
         self.rises: list[str] = []
         self.said = bytearray()
         self.wiring.watch(self._note)
+        self.estop_open()  # otherwise there is no prompt: test_maintenance.py
 
     def _note(self, _t_ns: int, signal: str, value: float) -> None:
         if value and signal in ("VALVE_GATE", "VALVE_SUPPLY"):
@@ -142,6 +143,7 @@ def test_an_import_error_is_told_at_the_prompt(tmp_path: Path) -> None:
         tmp_path, "cryo/shot.py", "from cryo import faults", "from cryo import gone, faults"
     )
     bench = FastBench(firmware, crashes_raise=False)
+    bench.estop_open()  # for the prompt
     bench.power_on()
     bench.run_for(500)
     assert bench.chip.at_prompt
@@ -156,6 +158,7 @@ def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Pa
     tick = '        """One tick."""\n'
     firmware = firmware_with(tmp_path, "cryo/app.py", tick, tick + "        self.gone(now_ms)\n")
     bench = FastBench(firmware)
+    bench.estop_open()  # for the prompt
     bench.power_on()
     bench.run_for(3000)
     assert bench.chip.at_prompt
@@ -164,6 +167,7 @@ def test_a_program_that_fails_at_each_start_is_not_started_for_ever(tmp_path: Pa
     assert b"gone" in bench.files()["crash.txt"]
     assert bench.valve_intervals() == []
     bench.cut_power()  # a repaired copy gets another try
+    bench.estop_close()
     bench.run_for(100)
     bench.write_files({"cryo/app.py": (FIRMWARE / "cryo" / "app.py").read_bytes()})
     switch_on(bench, "READY")

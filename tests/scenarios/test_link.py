@@ -407,6 +407,7 @@ def test_ctrl_c_is_a_byte_like_any_other(bench: Bench) -> None:
 def test_up_and_down_at_power_on_give_the_repl(bench: Bench) -> None:
     bench.hold("up")
     bench.hold("down")
+    bench.estop_open()
     bench.power_on()
     bench.run_for(1000)
     assert b"maintenance" in bench.host_read()

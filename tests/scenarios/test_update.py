@@ -53,7 +53,10 @@ class Cable:
             self.sent += data
             self.bench.host_write(data)
         self.bench.run_for(STEP_MS)
-        self._to_host += self.bench.host_read()
+        said = self.bench.host_read()
+        if b"Strike the E-stop" in said:
+            self.bench.estop_open()
+        self._to_host += said
         if self._to_host:
             with contextlib.suppress(BlockingIOError):
                 self._to_host = self._to_host[os.write(self._master, self._to_host) :]
@@ -160,7 +163,8 @@ def test_update_interrupted_then_repeated(micropython_image: Path, folder: Path)
         ended, printed, errors = cable.run(folder)
         assert ended == 0, errors
     assert f"firmware {json.loads(shipped['manifest.json'])['version']}" in printed
-    assert "READY" in printed
+    assert "FAULT" in printed, "the E-stop is still struck"
+    assert "Turn the E-stop back" in printed
     assert code_on(bench) == shipped
     files: dict[str, Any] = bench.files()
     assert files["kept.txt"] == b"data, not code"
