@@ -57,7 +57,7 @@ class PageOperator(Operator):
     @property
     def closings(self) -> int:
         """Number of complete openings of the valve."""
-        return int(self.page.evaluate("cryoBench.plant.openings - !!cryoBench.plant.gate"))
+        return int(self.page.evaluate("cryoBench.plant.closings"))
 
     def press_down(self, button: str) -> None:
         """Press and hold a button."""

@@ -154,6 +154,7 @@ class Engine:
         self._glass = bytes(GLASS_BYTES)
         self._glass_old = True
         self._openings = 0
+        self._closings = 0
         self._opened_ns: int | None = None
         self._opened_ms = 0.0
         self._sample_ns = 0
@@ -394,6 +395,7 @@ class Engine:
             elif self._opened_ns is not None:
                 self._opened_ms = (t_ns - self._opened_ns) / NS_PER_MS
                 self._opened_ns = None
+                self._closings += 1
         if self.watcher is not None:
             self.watcher.changed(self, t_ns, signal, value)
 
@@ -480,6 +482,7 @@ class Engine:
             volume=min(1.0, 2.0 * min(buzzer.duty_u16, 65535 - buzzer.duty_u16) / 65535.0),
             plant=plant,
             openings=self._openings,
+            closings=self._closings,
             opened_ms=opened_ms,
             steps=len(self.recorder),
             recording_full=self.recorder.full,

@@ -172,6 +172,7 @@ def _plant(view: View) -> dict[str, Any]:
         "valve_open": p.valve_open,
         "liquid": p.liquid,
         "openings": view.openings,
+        "closings": view.closings,
         "opened_ms": round(view.opened_ms, 3),
     }
 

@@ -10,6 +10,7 @@ May import the standard library, NiceGUI, and `hw_sim`.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import math
@@ -544,7 +545,20 @@ def serve(
         runner.stop()
 
     app.on_shutdown(stop)
-    app.on_startup(lambda: started(f"http://127.0.0.1:{http_port}", port.url))
+
+    async def announce() -> None:
+        # NiceGUI's start-up handlers run before the port is open.
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", http_port)
+            except OSError:
+                await asyncio.sleep(0.01)
+                continue
+            writer.close()
+            started(f"http://127.0.0.1:{http_port}", port.url)
+            return
+
+    app.on_startup(announce)
     logging.getLogger("nicegui").setLevel(logging.WARNING)
     ui.run(
         host="127.0.0.1",

@@ -67,6 +67,7 @@ class View:
     """Volume of the tone, 0…1, from the duty of the sounder's drive."""
     plant: Readings = Readings()
     openings: int = 0
+    closings: int = 0
     opened_ms: float = 0.0
     """High time of the gate in the last or current opening."""
     steps: int = 0

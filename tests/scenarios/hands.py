@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hw_sim.bench import GATE, FastBench, SimulatedBench
+from hw_sim.bench import FastBench, SimulatedBench
 from hw_sim.bench.operator import ENDED, Operator as Course, Timing
 from hw_sim.web.engine import Engine
 from hw_sim.web.training import Trainer
@@ -44,7 +44,7 @@ class Operator(Course):
 
     @property
     def closings(self) -> int:
-        return self.engine.view.openings - bool(self.engine.bench.wiring.driven(GATE))
+        return self.engine.view.closings
 
     def press_down(self, button: str) -> None:
         self.engine.act("hold", button)
