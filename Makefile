@@ -20,6 +20,8 @@ FIRMWARE := $(wildcard firmware/*.py firmware/cryo/*.py)
 MAKEFLAGS += --no-print-directory
 # Do not let the caller's environment shadow our packages.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# Cached bytecode halves the time in which the tests are collected.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## this list
@@ -74,7 +76,7 @@ test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow and not nightly' $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(READY) ## the tests that `make test` leaves out: physics derived again, every file broken
+test-slow: $(READY) ## the tests that `make test` leaves out: physics, every file broken, benchmarks
 	@$(PY) -m pytest -n 2 --dist worksteal -m slow $(ARGS)
 
 .PHONY: hazard

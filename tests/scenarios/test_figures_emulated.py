@@ -23,6 +23,7 @@ LIMIT_NS = 5_000
 
 
 @pytest.mark.hazard("H-01")
+@pytest.mark.slow
 @pytest.mark.emulated
 def test_four_designs_under_the_load(micropython_image: Path) -> None:
     """H-01: all four time a short freeze; ours to the microsecond under any load."""
@@ -52,6 +53,7 @@ def test_closing_with_interrupts_off(micropython_image: Path) -> None:
         assert worst_us > 1_000
 
 
+@pytest.mark.slow
 @pytest.mark.emulated
 def test_the_device_is_measured(micropython_image: Path) -> None:
     """H-12: two treatments leave the same free heap as one; the journal is pulled completely."""
@@ -65,6 +67,7 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
 
 
 @pytest.mark.hazard("H-11", "H-12")
+@pytest.mark.slow
 @pytest.mark.emulated
 def test_no_tick_of_a_freeze_is_late(micropython_image: Path) -> None:
     """H-11, H-12: the link flooded, the screen counting, SELECT pressed."""

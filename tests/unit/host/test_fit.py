@@ -7,6 +7,7 @@ import math
 import random
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,20 +206,24 @@ def test_lags_come_out_of_a_log() -> None:
 
 
 @pytest.mark.parametrize(
-    ("log", "why"),
+    ("opens_ms", "off_the_rule", "why"),
     [
-        (log_of(13, 31, shots=3), "3 openings"),
-        (log_of(13, 31, step_ms=5.0), "a row every 5.0 ms"),
-        (log_of(13, 31, jitter_ms=9.0), "not sure enough"),
-        (log_of(140, 31), "opening lag of 140"),
-        (([0.0, 1.0], [0.0, 1.0], [0.0, 1.0]), "fewer than 20"),
+        (13.0, {"shots": 3}, "3 openings"),
+        (13.0, {"step_ms": 5.0}, "a row every 5.0 ms"),
+        (13.0, {"jitter_ms": 9.0}, "not sure enough"),
+        (140.0, {}, "opening lag of 140"),
     ],
 )
 def test_a_log_that_cannot_tell_the_lags_is_refused(
-    log: tuple[list[float], list[float], list[float]], why: str
+    opens_ms: float, off_the_rule: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(PoorData, match=why):
-        fit.fit_lags(*log)
+        fit.fit_lags(*log_of(opens_ms, 31.0, **off_the_rule))
+
+
+def test_a_log_of_two_rows_is_refused() -> None:
+    with pytest.raises(PoorData, match="fewer than 20"):
+        fit.fit_lags([0.0, 1.0], [0.0, 1.0], [0.0, 1.0])
 
 
 def test_weighed_shots_tell_the_difference_of_the_lags() -> None:
