@@ -84,8 +84,8 @@ def wait_for_estop():
     """Give no prompt while the E-stop loop is closed. H-24
 
     At the prompt a host has the valve's pins. The struck contact breaks the coil's supply outside
-    the microcontroller, so that nothing flows whatever the prompt is told. If the loop is closed
-    again later, nothing here can notice it: the text says to keep it struck.
+    the microcontroller, so that nothing flows, whatever is typed. If the loop is closed again
+    later, nothing here can notice it: the text says to keep it struck.
     """
     loop = Pin(_ESTOP, Pin.IN, Pin.PULL_DOWN)
     opened = 0

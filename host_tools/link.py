@@ -322,7 +322,7 @@ class Pipeline:
                 continue
             if item.tries >= link.tries:
                 raise LinkTimeout(*link.silence())
-            # An empty line first: half a line may lie in the device's buffer, and would spoil
+            # An empty line first: half a line may lie in the device's buffer, and would corrupt
             # this one as well.
             link.transport.write(b"\n")
             self._resend(item)

@@ -40,7 +40,7 @@ _ASKS = b'"applied":false'
 
 
 class Serial(SerialBase):
-    """A serial port with a simulated device on it. `bench` is the device, for who wants to look."""
+    """A serial port with a simulated device on it. `bench` is the device, for its caller."""
 
     bench: FastBench
 

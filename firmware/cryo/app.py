@@ -269,7 +269,7 @@ class App:
     def _handle(self, request):
         return commands.handle(self, request)
 
-    def want_maintenance(self):
+    def request_maintenance(self):
         """Restart into the REPL once the reply has been sent."""
         if self._exit == _RUNS:
             self.record(journal.MAINTENANCE)

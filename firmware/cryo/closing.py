@@ -29,7 +29,7 @@ _SETTLED = const(20)  # readings until a slow thermocouple follows
 
 # state
 PROVED = const(0)
-CLOSING = const(1)  # the valve has been told to close
+CLOSING = const(1)  # the valve has been commanded to close
 LATE = const(2)  # not proved within 3 s
 STUCK = const(3)  # not proved within 4.5 s, or nitrogen flows again
 
@@ -43,7 +43,7 @@ class Closing:
         self.begin()
 
     def begin(self):
-        """The valve has been told to close."""
+        """The valve has been commanded to close."""
         self.state = CLOSING
         self._proved = False
         self._count = 0

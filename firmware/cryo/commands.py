@@ -197,7 +197,7 @@ def _set_clock(app, utc_s):
 
 
 def _maintenance(app, request):
-    app.want_maintenance()
+    app.request_maintenance()
     return replies.ok(
         text="the application ends. Strike the E-stop, and keep it struck: "
         "then this port becomes MicroPython's REPL"

@@ -37,7 +37,7 @@ def recover(book):
             if journal.chained(chain, body) != tail[journal.BODY :] and not broken_seq:
                 broken_seq = seq
             # What follows is chained to what is there, good or bad: a break stays visible at its
-            # place, and does not spoil the records after it.
+            # place, and does not damage the records after it.
             chain = tail[journal.BODY :]
     boot = struct.unpack_from(journal.FORMAT, tail)[1] if tail else 0
     book.resume(firsts, records, chain, tail, boot + 1, torn_bytes or broken_seq)

@@ -53,7 +53,7 @@ def step(app, now_ms):
         # The trigger must be released after the purge, before a freeze. H-21
         if arming.rewarmed(app):
             cold = False
-            app.machine.begin_anew(now_ms)
+            app.machine.restart_timer(now_ms)
             app.display.redraw()
         elif not keys.down & buttons.TRIGGER:
             return transitions.COLD
@@ -71,7 +71,7 @@ def _ask_for_arm(app, keys, now_ms):
     global rewarmed
     if keys.held & buttons.ARM:
         rewarmed = False
-        app.machine.begin_anew(now_ms)
+        app.machine.restart_timer(now_ms)
         app.sounder.play(sounder.CLICK, now_ms)
         app.display.redraw()
     elif keys.clicked & buttons.ARM:
@@ -140,7 +140,7 @@ def _end(app, now_ms):
     cold = one_shot.cause == shot.COLD
     if cold:
         gc.collect()
-    app.machine.begin_anew(now_ms)
+    app.machine.restart_timer(now_ms)
     app.sounder.play(sounder.COLD if cold else sounder.ENDED_EARLY, now_ms)
     app.display.redraw()
     return 0

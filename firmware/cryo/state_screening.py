@@ -103,7 +103,7 @@ def _move(app, now_ms, by):
 
 def _redraw(app, now_ms):
     """Redraw the screen and restart the time-out."""
-    app.machine.begin_anew(now_ms)
+    app.machine.restart_timer(now_ms)
     app.buttons.spend()  # H-23: one press answers one screen
     app.display.redraw()
 

@@ -107,6 +107,6 @@ class Machine:
         self.state = state
         self.since_ms = now_ms
 
-    def begin_anew(self, now_ms):
+    def restart_timer(self, now_ms):
         """Restart the time of the present state."""
         self.since_ms = now_ms

@@ -269,7 +269,7 @@ def in_flash(language: Language, glyphs: bytes) -> bytes:
     )
 
 
-def room(language: Language) -> str:
+def font_module(language: Language) -> str:
     """The text of a lang_*.py."""
     lines = [
         f'"""The panel\'s texts in {language.name}. Generated; do not edit.\n',
@@ -367,7 +367,7 @@ def main(arguments: list[str]) -> int:
         characters = language.characters()
         glyphs = kept_glyphs(path, characters) if only_texts else unifont(characters)
         path.with_suffix(".bin").write_bytes(in_flash(language, glyphs))
-        path.write_text(room(language), encoding="utf-8")
+        path.write_text(font_module(language), encoding="utf-8")
     (folder / "languages.py").write_text(list_of(all_languages), encoding="utf-8")
     (folder / "fault_texts.py").write_text(link_texts(all_languages[0]), encoding="utf-8")
     return 0

@@ -56,10 +56,6 @@ class Walk(BenchOperator[FastBench]):
         self.bench.plant.set_line(self.bench.clock.now_ns, wall_c=-190.0, tip_c=-190.0)
         self.bench.run_for(400)
 
-    def told(self) -> str:
-        """The state that the device last reported."""
-        return self.state
-
     def press(self, button: str, times: int = 1) -> None:
         """Press a button, and wait until the screen is updated."""
         for _ in range(times):

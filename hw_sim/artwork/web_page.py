@@ -39,7 +39,7 @@ _START_S = 90.0
 
 STILL = """() => new Promise((still) => {
   let waiting = setTimeout(still, 150);
-  cryoBench.addEventListener("glass", () => {
+  cryoBench.addEventListener("pixels", () => {
     clearTimeout(waiting); waiting = setTimeout(still, 150);
   });
 })"""

@@ -70,11 +70,11 @@ def shown(what: str, errors: Sequence[float], note: str = "") -> Figure:
 
 _ESTIMATE = "What the device had recorded at the end of the freeze, against the tissue model then."
 _DRAWN = (
-    "Spot (5 %), conductivities, latent heat as drawn, too. Not asked; the device cannot know them."
+    "Spot (5 %), conductivities and latent heat also random. No limit: the device cannot know them."
 )
 _WARNED = (
-    "Of the lesion, without the margin. A warning: a fault, or what the device says after a freeze "
-    "whose estimate ended above the lesion's base."
+    "Of the lesion, without the margin. A warning is a fault, or the message after a freeze whose "
+    "estimate ended above the lesion's base."
 )
 _PROBES = "No infrared sensor sees the skin under a probe."
 _INFRARED = "At the end of the depth-controlled freezes, which have the sensor. Sprays: " + (
@@ -83,8 +83,8 @@ _INFRARED = "At the end of the depth-controlled freezes, which have the sensor. 
 
 
 _FLOOR = (
-    "The same freezes of the same skins, by a device that knows everything but how far this "
-    "probe's coefficient is from its calibration. None that is not told of it does better."
+    "The floor: the same freezes by an ideal device that knows everything except the deviation of "
+    "this probe's coefficient from its calibration."
 )
 
 
@@ -141,7 +141,7 @@ def figures(outcomes: Sequence[Outcome], count: int | None = None) -> list[Figur
     rows.append(within("depth reached against plan", errors, 0.15))
     if count is not None:
         missing = count - len(device)
-        rows.append(Figure("  came to no freeze", "–", str(missing), f"{count} treatments", None))
+        rows.append(Figure("  without a freeze", "–", str(missing), f"{count} treatments", None))
     short = [one for one in device if one.short_mm > SHORT_BAR_MM and not one.warned]
     rows += [
         shown("  sprays", [one.error for one in of("device", SPRAY)]),
@@ -195,7 +195,8 @@ LINE_BINS_C = ((-120.0, -80.0), (-80.0, -40.0), (-40.0, 0.0), (0.0, 35.0))
 def purge_table(outcomes: Sequence[Outcome]) -> str:
     """Table of the purge's benefit: medians of reached over planned, by the line's temperature."""
     lines = [
-        "| line before | treatments | of plan, purged | not purged | purges: median, most |\n",
+        "| line before | treatments | reached / planned, purged | not purged "
+        "| purges: median, most |\n",
         "|---|---|---|---|---|\n",
     ]
     for low, high in LINE_BINS_C:
@@ -245,8 +246,8 @@ def applicator_table(outcomes: Sequence[Outcome]) -> str:
 def budget_table(outcomes: Sequence[Outcome]) -> str:
     """Table of the estimate's error budget by applicator: bias, and where 95 % lie."""
     lines = [
-        "| applicator | treatments | estimate | of the coefficient | of skin and perfusion "
-        "| of the estimate itself |\n",
+        "| applicator | treatments | estimate | coefficient | skin and perfusion "
+        "| estimate itself |\n",
         "|---|---|---|---|---|---|\n",
     ]
 
@@ -280,14 +281,14 @@ Written by `make campaign`; do not edit. Computed on {date}, seed {seed}, dose t
 measured.**
 
 {count} random treatments, each by the whole firmware from power-on: settings confirmed on the
-device, ARM, purge as often as the device asks for it, aim, TRIGGER until the valve closes. Drawn:
-applicator (seven), planned depth over the range that its table reaches, dewar pressure {mbar} mbar,
-line {line} °C when arming, skin {skin} °C, perfusion {perfusion} /s, {aim} s of aiming, and the
-coefficient: after calibration it scatters by {sigma:.0f} % (one standard deviation; assumed: a
-distance of 15 mm kept to 1.5 mm moves what arrives on a spot by 20 %, and the coefficient with its
-root). The margin is {margin} mm, as in most profiles; error is depth of −25 °C reached over lesion
-plus margin, less 1. A probe touches the skin from the moment the valve opens, at the temperature of
-the nozzle's tip. Who is told to purge once more aims for {again} s after it.
+device, ARM, as many purges as the device requires, aim, TRIGGER until the valve closes. Drawn:
+applicator (seven), planned depth over its table's range, dewar pressure {mbar} mbar, line
+{line} °C at arming, skin {skin} °C, perfusion {perfusion} /s, {aim} s of aiming, and the
+coefficient. Its scatter after calibration is {sigma:.0f} % (one standard deviation, assumed: a
+distance of 15 mm held to 1.5 mm changes the flux on the spot by 20 %, and the coefficient with its
+square root). The margin is {margin} mm, as in most profiles. Error = depth of −25 °C reached /
+(lesion + margin) − 1. A probe touches the skin from the moment the valve opens, at the temperature
+of the nozzle's tip. After a repeated purge the operator aims for {again} s.
 
 {table}
 ![Errors of each way to freeze](campaign.png)
@@ -297,26 +298,26 @@ the nozzle's tip. Who is told to purge once more aims for {again} s after it.
 {applicators}
 ## What the estimate's error is made of
 
-At the end of the depth-controlled freezes: bias, and where 95 % lie. Of the coefficient: what a
-device would be off that knew this freeze, this skin and its perfusion, and took the coefficient as
-calibrated. Of skin and perfusion: what 33 °C and 0.002 /s instead of this skin's own move. Of the
-estimate itself: against the model with the calibrated coefficient on that skin; for sprays with the
-sensor it holds what the sensor has corrected, and so takes from the first.
+At the end of the depth-controlled freezes: bias, and the interval that holds 95 %. *Coefficient*:
+the error of a device that knows this freeze, this skin and its perfusion, and uses the calibrated
+coefficient. *Skin and perfusion*: the effect of assuming 33 °C and 0.002 /s. *Estimate itself*: its
+difference from the model with the calibrated coefficient on that skin; for sprays with the sensor
+this includes the sensor's correction, which reduces the first term.
 
 {budget}
-**Why the probes end where they do.** Depth under a probe goes with the 0.5th to 0.7th power of
-its contact's coefficient, under a spray with the 0.2th to 0.3th (docs/validation.md). No infrared
-sensor sees the skin under it, and the dewar's pressure says nothing of the contact. The nozzle's
-thermocouple sits in the tip, whose temperature the nitrogen sets; a real tip also feels the
-contact's 0.5 to 2 W, but the simulated plant does not, so nothing is built on it. A scatter of
-{sigma:.0f} % in the coefficient (assumed) therefore leaves the rows "at best" above, and no device
-without another sensor does better. What narrows them is a hand that presses alike.
+**Why probes are less exact.** Depth under a probe varies with the 0.5th to 0.7th power of the
+contact coefficient; under a spray with the 0.2nd to 0.3rd (docs/validation.md). No infrared sensor
+sees the skin under a probe, and the dewar's pressure carries no information about the contact. The
+thermocouple sits in the tip, whose temperature the nitrogen sets. A real tip is also heated by the
+contact (0.5 to 2 W); the simulated plant leaves this out, so the firmware does not use it. A
+scatter of {sigma:.0f} % in the coefficient (assumed) therefore leaves the rows "at best" above;
+no device without another sensor can do better. A constant contact force narrows them.
 
-## What the purge buys
+## Effect of the purge
 
 {purges}
-Without a purge the device itself stops a freeze whose nozzle stays warm (fault NO COLD), which
-counts here as what was reached by then.
+Without a purge the device stops a freeze whose nozzle stays warm (fault NO COLD); the depth reached
+by then is counted.
 """
 
 # -- the picture ----------------------------------------------------------------------------------

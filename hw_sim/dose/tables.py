@@ -189,7 +189,7 @@ _FROM = "{provenance}"
 
 # number (never reused), name (15 characters at most), kind, spot radius um, distance mm, h W/m2K,
 # spread permille, ms until the skin's surface is at -65 C (0: no infrared sensor can see it),
-# um of -25 C and um of -50 C at TIMES_MS, provenance, nozzle above which the line is purged anew
+# um of -25 C and um of -50 C at TIMES_MS, provenance, nozzle above which the line is purged again
 # 0.01 C, power of the dewar's pressure with which the coefficient goes permille
 APPLICATORS = (
 '''

@@ -20,7 +20,7 @@ from hw_sim.world.trace import Trace
 from hw_sim.world.wiring import GATE, SUPPLY, Wiring
 
 FS_BYTES = BLOCK_COUNT * BLOCK_BYTES
-# Soldered to ground through a resistor (docs/hardware.md), so low when the chip lets go of them.
+# Soldered to ground through a resistor (docs/hardware.md), so low when not driven.
 _PULLED_DOWN = (GATE, SUPPLY)
 
 

@@ -23,7 +23,7 @@ from hw_sim.bench import SimulatedBench
 from hw_sim.bench.link_client import LineReader
 from hw_sim.fakes.errors import BenchError
 from hw_sim.web.scenario import NS_PER_MS, Recorder, Scenario, ScenarioError, Step, sending
-from hw_sim.web.view import GLASS_BYTES, Event, History, Readings, View, dots
+from hw_sim.web.view import SCREEN_BYTES, Event, History, Readings, View, dots
 from hw_sim.world.wiring import GATE, SUPPLY, Wiring
 
 SLOWEST, FASTEST = 0.1, 100.0
@@ -78,7 +78,7 @@ class Seat:
 class Watcher:
     """Observer of the engine (training). All methods are called on the engine's thread."""
 
-    def told(self, engine: Engine, t_ns: int, message: dict[str, Any]) -> None:
+    def reported(self, engine: Engine, t_ns: int, message: dict[str, Any]) -> None:
         """The device has sent a message over the link."""
 
     def changed(self, engine: Engine, t_ns: int, signal: str, value: float) -> None:
@@ -151,8 +151,8 @@ class Engine:
         self._script: deque[Step] = deque()
         self._script_end_ns = 0
         self._line = LineReader(_LONGEST_LINE)
-        self._glass = bytes(GLASS_BYTES)
-        self._glass_old = True
+        self._pixels = bytes(SCREEN_BYTES)
+        self._screen_changed_since = True
         self._openings = 0
         self._closings = 0
         self._opened_ns: int | None = None
@@ -348,7 +348,7 @@ class Engine:
             if "ev" in message:
                 self._event(message)
             elif self.watcher is not None:
-                self.watcher.told(self, self.now_ns, message)
+                self.watcher.reported(self, self.now_ns, message)
         self._line.noise.clear()
 
     def _event(self, message: dict[str, Any]) -> None:
@@ -369,7 +369,7 @@ class Engine:
             self._say("device", f"{kind}: {words}")
         self._changed = True
         if self.watcher is not None:
-            self.watcher.told(self, self.now_ns, message)
+            self.watcher.reported(self, self.now_ns, message)
 
     # -- the view -----------------------------------------------------------------------------
 
@@ -383,7 +383,7 @@ class Engine:
         self.events.append(Event(self._event_number, self.now_ns / NS_PER_MS, kind, words))
 
     def _screen_changed(self) -> None:
-        self._glass_old = True
+        self._screen_changed_since = True
 
     def _signal(self, t_ns: int, signal: str, value: float) -> None:
         self._changed = True
@@ -431,11 +431,11 @@ class Engine:
         """Update `view`: immediately after a change, the readings every `READINGS_S`."""
         due = now_s - self._shown_s >= READINGS_S
         wiring: Wiring = self.bench.wiring
-        if self._glass_old:
-            self._glass_old = False
-            glass = dots(wiring)
-            if glass != self._glass:
-                self._glass = glass
+        if self._screen_changed_since:
+            self._screen_changed_since = False
+            pixels = dots(wiring)
+            if pixels != self._pixels:
+                self._pixels = pixels
                 self._changed = True
         if not self._changed and not due:
             return
@@ -461,7 +461,7 @@ class Engine:
             session=self._session,
             t_ms=self.now_ns / NS_PER_MS,
             speed=old.speed,
-            wanted=self._speed(now_s),
+            requested=self._speed(now_s),
             reached=reached,
             paused=old.paused,
             powered=self._powered,
@@ -470,7 +470,7 @@ class Engine:
             estop_open=self._estop_open,
             aimed_away=self._aimed_away,
             mishaps=frozenset(self._mishaps),
-            glass=self._glass,
+            pixels=self._pixels,
             brightness=(0.35 + 0.65 * screen.contrast / 255.0) if screen.lit else 0.0,
             lamps=(
                 wiring.leds["green"].brightness,

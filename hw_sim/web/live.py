@@ -92,7 +92,7 @@ class Live:
         self.runner.post(lambda engine: engine.act(do, what))
 
     async def _send(self, socket: WebSocket, bell: asyncio.Event) -> None:
-        session, glass, brightness, front, event, taken, field = -1, b"", -1.0, {}, 0, 0, 0
+        session, pixels, brightness, front, event, taken, field = -1, b"", -1.0, {}, 0, 0, 0
         plant_s = -1.0
         loop = asyncio.get_running_loop()
         try:
@@ -100,14 +100,14 @@ class Live:
                 bell.clear()
                 view = self.engine.view
                 if view.session != session:
-                    session, glass, front, taken = view.session, b"", {}, 0
+                    session, pixels, front, taken = view.session, b"", {}, 0
                     event = field = 0
                     await socket.send_text(json.dumps({"session": session}))
-                drawn = view.glass != glass or view.brightness != brightness
+                drawn = view.pixels != pixels or view.brightness != brightness
                 if drawn:
-                    glass, brightness = view.glass, view.brightness
+                    pixels, brightness = view.pixels, view.brightness
                     head = bytes((1, round(255 * brightness), 0, 0))
-                    await socket.send_bytes(head + glass)
+                    await socket.send_bytes(head + pixels)
                 now_front = _front(view)
                 changed = {k: v for k, v in now_front.items() if front.get(k, ...) != v}
                 if changed:
@@ -159,7 +159,7 @@ def _plant(view: View) -> dict[str, Any]:
     return {
         "t_ms": round(view.t_ms),
         "speed": view.speed,
-        "wanted": view.wanted,
+        "requested": view.requested,
         "reached": round(view.reached, 2),
         "paused": view.paused,
         "nozzle_c": round(p.nozzle_c, 2),

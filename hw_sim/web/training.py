@@ -373,7 +373,7 @@ class Trainer(Watcher):
         if engine.watcher is self:
             engine.watcher = None
 
-    def told(self, engine: Engine, t_ns: int, message: dict[str, Any]) -> None:
+    def reported(self, engine: Engine, t_ns: int, message: dict[str, Any]) -> None:
         """See `Watcher`."""
         if message.get("id") == STATUS_ID and "dose_ms" in message.get("ok", ()):
             self.seen.status = message["ok"]

@@ -16,7 +16,7 @@ SAMPLES = 3000
 COLUMNS = ("t_s", "nozzle_c", "dewar_mbar", "level_permille", "coil_ma", "flow_g_s", "valve")
 """Columns of a sample. Bits of `valve`: 1 GATE, 2 SUPPLY, 4 valve open, 8 liquid."""
 
-GLASS_BYTES = 1024
+SCREEN_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class View:
     """Number of the device; incremented for each new one."""
     t_ms: float = 0.0
     speed: float = 1.0
-    wanted: float = 1.0
+    requested: float = 1.0
     """The active target speed: `speed`, limited to real time while the operator acts."""
     reached: float = 0.0
     """Measured speed: seconds of the bench's time in the last second."""
@@ -56,7 +56,7 @@ class View:
     aimed_away: bool = False
     """The nozzle points away from the skin."""
     mishaps: frozenset[str] = frozenset()
-    glass: bytes = bytes(GLASS_BYTES)
+    pixels: bytes = bytes(SCREEN_BYTES)
     """The screen's pixels, page by page as in its memory: bit 0 of a byte is the upper pixel."""
     brightness: float = 0.0
     """Brightness of the screen, 0 (dark) to 1."""
@@ -124,7 +124,7 @@ def dots(wiring: Wiring) -> bytes:
     """The visible pixels of the screen, page by page: one bit each, bit 0 on top."""
     screen = wiring.screen
     if not screen.lit:
-        return bytes(GLASS_BYTES)
+        return bytes(SCREEN_BYTES)
     upright = screen.segment_remap and screen.com_reversed
     if (
         upright
@@ -133,7 +133,7 @@ def dots(wiring: Wiring) -> bytes:
     ):
         return bytes(screen.ram)
     pixels = screen.pixels()
-    out = bytearray(GLASS_BYTES)
+    out = bytearray(SCREEN_BYTES)
     for y in range(64):
         base, bit = (y >> 3) * 128, 1 << (y & 7)
         for x in range(128):

@@ -58,7 +58,7 @@ def test_no_picture_is_caught_half_sent() -> None:
         complete.add(number(b"".join(bytes(row) for row in dots(display))))
     walk = sights.Walk(cold=False)
     walk.hold("arm", 1200)
-    while walk.told() == "SCREENING":
+    while walk.state == "SCREENING":
         walk.press("select")
     walk.bench.hold("trigger")
     walk.bench.run_for(700)

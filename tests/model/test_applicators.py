@@ -42,7 +42,7 @@ def test_the_line_s_figures_are_derived_again() -> None:
 
 @pytest.mark.hazard("H-02")
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_a_nozzle_that_need_not_be_purged_anew_loses_two_seconds_at_most(number: int) -> None:
+def test_a_nozzle_that_needs_no_new_purge_loses_two_seconds_at_most(number: int) -> None:
     """H-02: of full spray, at nominal pressure. Spray D loses more: see the next test."""
     one = by_number(number)
     stand_s = 0.0

@@ -44,7 +44,7 @@ def test_quantiles() -> None:
     assert campaign_page.quantile([5.0], 0.95) == 5.0
 
 
-def test_bars_are_met_and_missed() -> None:
+def test_limits_are_met_and_missed() -> None:
     close = [outcome(i, 0.04 * (-1) ** i) for i in range(40)]
     assert row(close, "depth reached against plan: median").met
     assert row(close, "depth reached against plan").met
@@ -58,7 +58,7 @@ def test_bars_are_met_and_missed() -> None:
     assert missed.met is False
 
 
-def test_a_silent_shortfall_is_counted_and_a_told_one_is_not() -> None:
+def test_a_silent_shortfall_is_counted_and_a_reported_one_is_not() -> None:
     short = outcome(1, -0.4)  # 0.5 mm above the lesion's base
     assert short.short_mm == pytest.approx(0.5)
     assert row([short], "short of the lesion").met is False
@@ -66,7 +66,7 @@ def test_a_silent_shortfall_is_counted_and_a_told_one_is_not() -> None:
     assert row([outcome(1, -0.15)], "short of the lesion").met
 
 
-def test_what_the_device_does_not_give_is_a_missed_bar() -> None:
+def test_a_figure_that_the_device_does_not_give_is_a_missed_limit() -> None:
     some = [outcome(i, 0.0) for i in range(10)]
     assert row(some, "live estimate").met is False
     told = [replace(one, estimate_mm=2.4) for one in some]
@@ -113,13 +113,13 @@ def test_the_page(tmp_path: Path) -> None:
     assert "Nothing was" in text
     assert len(table) > 10
     assert "−40…0 °C" in text
-    assert next(row for row in table if "no freeze" in row.what).measured == "1", "8 of 9 froze"
+    assert next(row for row in table if "without a freeze" in row.what).measured == "1", "8 of 9 froze"
     campaign_page.plot(some, tmp_path / "campaign.png")
     assert (tmp_path / "campaign.png").stat().st_size > 1000
 
 
 def test_the_floor_is_what_the_coefficient_alone_makes() -> None:
-    """Probes ten per cent off by their coefficient, the estimate two more: the two are told apart.
+    """Probes ten per cent off by their coefficient, the estimate two more: separate rows.
 
     Sprays could be exact; a probe cannot be better than its coefficient is known.
     """
@@ -137,7 +137,7 @@ def test_the_floor_is_what_the_coefficient_alone_makes() -> None:
     seven, probes, *_ = [row.value for row in floors]
     assert seven == pytest.approx(4 / 7)
     assert probes == 0.0
-    assert all(row.met is None for row in floors), "a floor is told, never asked for"
+    assert all(row.met is None for row in floors), "a floor has no limit"
     assert some[0].floor == pytest.approx(2.5 / some[0].at_end_mm - 1.0)
     probe = next(one for one in some if by_number(one.applicator).kind == PROBE)
     assert probe.floor == pytest.approx(1 / 1.1 - 1.0)

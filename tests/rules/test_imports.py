@@ -24,7 +24,7 @@ from tests.rules.source import (
 # The modules of firmware/cryo in order: a module may import the modules before it, and the
 # MicroPython modules in its row. A new module gets a row here.
 PURE = frozenset({"micropython", "array", "struct"})
-ROOMS: dict[str, frozenset[str]] = {
+MODULES: dict[str, frozenset[str]] = {
     "frame": frozenset({"array"}),  # the host imports it too
     "fonts": frozenset(),
     "languages": frozenset(),
@@ -117,7 +117,7 @@ each_firmware_file = pytest.mark.parametrize("path", firmware_files(), ids=name_
 
 @each_firmware_file
 def test_modules_import_only_downward(path: Path) -> None:
-    order = list(ROOMS)
+    order = list(MODULES)
     if path == FIRMWARE / "main.py":
         own = {"cryo.app", "cryo.board"}
         assert imports_of(path) <= own | {"gc", "micropython", "machine", "json", "os", "time"}
@@ -126,14 +126,14 @@ def test_modules_import_only_downward(path: Path) -> None:
         assert not imports_of(path)
         return
     name = path.stem
-    assert name in ROOMS, f"{name}.py has no row in ROOMS: add one at its place in the order"
+    assert name in MODULES, f"{name}.py has no row in MODULES: add one at its place in the order"
     below = {f"cryo.{other}" for other in order[: order.index(name)]}
     own = {module for module in imports_of(path) if module.startswith("cryo")}
     # `from cryo import VERSION`: the package itself defines the version.
     own -= {"cryo.VERSION", "cryo.VERSION_NUMBER"}
     assert own <= below, f"{name}.py imports upward: {sorted(own - below)}"
     others = imports_of(path) - own - {"cryo.VERSION", "cryo.VERSION_NUMBER"}
-    assert others <= ROOMS[name], f"{name}.py may not import {sorted(others - ROOMS[name])}"
+    assert others <= MODULES[name], f"{name}.py may not import {sorted(others - MODULES[name])}"
 
 
 @each_firmware_file
@@ -242,7 +242,7 @@ def callers_of(method: str) -> set[str]:
 
 
 @pytest.mark.hazard("H-04", "H-12")
-def test_one_room_opens_the_valve_and_the_link_is_not_it() -> None:
+def test_one_module_opens_the_valve_and_it_is_not_the_link() -> None:
     """H-12: no request on the link can open the valve. H-04"""
     assert callers_of("open_for") == {"shot"}
     assert callers_of("hold_supply") == {"shot"}
@@ -372,7 +372,7 @@ def test_there_are_no_circular_imports(folder: str) -> None:
 
 
 @pytest.mark.parametrize("path", SIMULATOR, ids=name_of)
-def test_only_the_page_knows_its_server(path: Path) -> None:
+def test_only_the_page_imports_its_server(path: Path) -> None:
     servers = {m.split(".")[0] for m in imports_of(path)}
     servers &= {"nicegui", "starlette", "fastapi", "uvicorn"}
     allowed = {"hw_sim/web/page.py": {"nicegui"}, "hw_sim/web/live.py": {"starlette"}}

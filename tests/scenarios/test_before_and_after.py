@@ -378,7 +378,7 @@ def test_a_second_press_ends_the_freeze_at_once(bench: Bench, after_ms: int) -> 
 
 
 @pytest.mark.hazard("H-22")
-def test_a_pedal_kept_down_only_ends_when_pressed_anew(bench: Bench) -> None:
+def test_a_pedal_kept_down_ends_only_when_pressed_again(bench: Bench) -> None:
     """H-22: releasing it does not end a freeze in this mode; the next press does."""
     pedal(bench)
     arm(bench)
@@ -470,7 +470,7 @@ def sounds(bench: Bench) -> list[int]:
 
 
 @pytest.mark.hazard("H-09")
-def test_the_end_of_the_observation_is_heard_until_somebody_answers(bench: Bench) -> None:
+def test_the_end_of_the_observation_sounds_until_it_is_acknowledged(bench: Bench) -> None:
     """H-09: and it is recorded."""
     observed(bench)
     bench.run_for(2000)  # the melody of the end
@@ -509,7 +509,7 @@ def test_the_next_treatment_begins_its_own_observation(bench: Bench) -> None:
     assert last(bench, OBSERVATION).values("treatment", "outcome") == (last(bench, ARMED).seq, 1)
 
 
-def test_a_reminder_does_not_bar_the_next_treatment(bench: Bench) -> None:
+def test_a_reminder_does_not_block_the_next_treatment(bench: Bench) -> None:
     """Holding ARM also acknowledges it."""
     observed(bench)
     bench.run_for(31 * 60_000)

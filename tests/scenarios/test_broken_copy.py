@@ -138,7 +138,7 @@ def firmware_with(tmp_path: Path, name: str, old: str, new: str) -> Path:
 
 
 @pytest.mark.hazard("H-11")
-def test_an_import_error_is_told_at_the_prompt(tmp_path: Path) -> None:
+def test_an_import_error_is_reported_at_the_prompt(tmp_path: Path) -> None:
     firmware = firmware_with(
         tmp_path, "cryo/shot.py", "from cryo import faults", "from cryo import gone, faults"
     )

@@ -446,7 +446,7 @@ def test_a_trim_that_nobody_confirms_is_not_in_force(monkeypatch: pytest.MonkeyP
     ("ppm", "minutes", "why"),
     [(20.0, 0.5, "too few"), (900.0, 8.0, "is no crystal"), (20.0, 1.2, "not sure enough")],
 )
-def test_a_clock_that_cannot_be_told_changes_nothing(
+def test_a_clock_that_cannot_be_measured_changes_nothing(
     ppm: float, minutes: float, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = FastBench()

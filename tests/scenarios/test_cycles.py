@@ -108,7 +108,7 @@ def test_nothing_freezes_before_the_shortest_thaw(bench: Bench, name: str) -> No
 
 
 @pytest.mark.hazard("H-01", "H-15")
-def test_arm_does_not_go_on_until_somebody_says_that_it_is_thawed(bench: Bench) -> None:
+def test_arm_is_refused_until_the_thaw_is_acknowledged(bench: Bench) -> None:
     """H-15, H-01."""
     thawing(bench)
     bench.run_for(6000)

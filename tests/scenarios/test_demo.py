@@ -287,7 +287,7 @@ def test_the_documents_pictures_are_small_enough_for_a_readme(name: str) -> None
         assert image.width >= 1500
 
 
-def test_the_command_wants_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_requires_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert artwork.main([]) == 2
     assert artwork.main([str(tmp_path / "none")]) == 2
     assert "usage" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_closing_early(image: bytes) -> None:
 
 
 @pytest.mark.hazard("H-12")
-def test_flood_reaches_the_device_and_does_it_no_harm() -> None:
+def test_a_flood_on_the_link_delays_no_tick() -> None:
     """H-12: lines of every kind arrive; invalid lines are counted; the device stays ready."""
     scene = Scene()
     scene.switch_on()
@@ -79,7 +79,7 @@ def test_a_journal_written_by_the_firmware_is_pulled_whole() -> None:
     assert done.resent == 0
 
 
-def test_a_missed_bar_is_the_exit_code(
+def test_a_missed_limit_is_the_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     late = figure_table.below("E-stop", 6.0, 5.0, "µs", "worst of 1", "a note")

@@ -84,7 +84,7 @@ def test_no_tick_of_a_freeze_is_late(micropython_image: Path) -> None:
 # -- no board needed ------------------------------------------------------------------------------
 
 
-def test_a_copy_answers_or_says_why_not() -> None:
+def test_a_forked_copy_returns_its_result_or_its_error() -> None:
     assert branch(lambda: (1, "two")) == (1, "two")
     with pytest.raises(NotAsExpected, match="ZeroDivisionError"):
         branch(lambda: 1 // 0)
@@ -106,7 +106,7 @@ def sample(worst_ns: int) -> Measured:
     )
 
 
-def test_page_tells_a_missed_bar() -> None:
+def test_the_page_reports_a_missed_limit() -> None:
     good = page.markdown(sample(0), "here")
     assert "MISSED" not in good
     assert "| `time.sleep_ms` in the loop | load | 10 s | −800.0 µs | +1.30 ms |" in good
@@ -120,7 +120,7 @@ def test_page_tells_a_missed_bar() -> None:
     ]
 
 
-def test_one_estop_that_never_closes_is_a_missed_bar() -> None:
+def test_one_estop_that_never_closes_is_a_missed_limit() -> None:
     measured = sample(0)
     measured.latencies.append(Latency("firmware", "estop", "hang", (2_700, None)))
     assert len(figure_table.missed(page.figures(measured))) == 1

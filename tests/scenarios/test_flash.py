@@ -45,7 +45,7 @@ def used() -> bytes:
     return bench.flash.image()
 
 
-def spoil(image: bytes, *paths: str, at: int = 20) -> SimFlash:
+def corrupted(image: bytes, *paths: str, at: int = 20) -> SimFlash:
     """The flash with one flipped bit in each file, as from a worn cell."""
     flash = SimFlash(image)
     filesystem = Filesystem(flash)
@@ -61,7 +61,7 @@ def spoil(image: bytes, *paths: str, at: int = 20) -> SimFlash:
 @pytest.mark.parametrize("at", [0, 5, 9, 21, 60])
 def test_one_corrupt_slot_leaves_the_other(used: bytes, slot: str, at: int) -> None:
     """H-07."""
-    bench = FastBench(flash=spoil(used, slot, at=at))
+    bench = FastBench(flash=corrupted(used, slot, at=at))
     ready(bench)
     assert bench.ask("get", key="volume")["ok"]["value"] in (1, 3)
     boot = [r for r in records(bench) if r.kind == BOOT][-1]
@@ -71,7 +71,7 @@ def test_one_corrupt_slot_leaves_the_other(used: bytes, slot: str, at: int) -> N
 @pytest.mark.hazard("H-07")
 def test_two_corrupt_slots_are_a_fault_with_defaults(used: bytes) -> None:
     """H-07: never silently."""
-    bench = FastBench(flash=spoil(used, *SLOTS))
+    bench = FastBench(flash=corrupted(used, *SLOTS))
     switch_on(bench, "FAULT")
     assert faults(bench) == [Fault.SETTINGS_LOST]
     assert bench.ask("get", key="volume")["ok"]["value"] == 2
@@ -102,9 +102,9 @@ def test_lost_settings_files_on_a_used_device_are_a_fault(used: bytes) -> None:
 
 @pytest.mark.hazard("H-08")
 @pytest.mark.parametrize("at", [3, 50, 64 * 2 + 30])
-def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
+def test_an_altered_record_is_reported_and_kept(used: bytes, at: int) -> None:
     """H-08: the chain shows it; nothing is deleted."""
-    bench = FastBench(flash=spoil(used, "/journal/00000001", at=at))
+    bench = FastBench(flash=corrupted(used, "/journal/00000001", at=at))
     switch_on(bench, "FAULT")
     assert faults(bench) == [Fault.JOURNAL_DAMAGED]
     with pytest.raises(AssertionError):
@@ -115,7 +115,7 @@ def test_an_altered_record_is_told_and_kept(used: bytes, at: int) -> None:
     bench.run_for(100)
     ready(bench)  # reported once: new records go to their own segment
     segment = bench.files()["journal/00000001"]
-    assert segment == Filesystem(spoil(used, "/journal/00000001", at=at)).read_file(
+    assert segment == Filesystem(corrupted(used, "/journal/00000001", at=at)).read_file(
         "/journal/00000001"
     )
 

@@ -177,7 +177,7 @@ def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Stor
 
 
 @pytest.mark.hazard("H-12")
-def test_a_freeze_in_between_is_left_alone_and_waited_for(bench: Bench, store: Store) -> None:
+def test_a_freeze_in_between_is_waited_for(bench: Bench, store: Store) -> None:
     """H-12: while the valve is open the host gets `busy` and the short status, and waits."""
     ready(bench)
     arm(bench)

@@ -299,7 +299,7 @@ def test_settings_survive_a_power_cut(bench: Bench) -> None:
 
 
 @pytest.mark.hazard("H-20")
-def test_the_clock_is_set_recorded_and_told(bench: Bench) -> None:
+def test_the_clock_is_set_recorded_and_reported(bench: Bench) -> None:
     """H-20."""
     ready(bench)
     assert bench.ask("time")["ok"] == {"utc_s": 0, "source": "none"}

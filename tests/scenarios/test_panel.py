@@ -116,7 +116,7 @@ class Here:
         return fn(self.engine)
 
 
-def test_a_picture_of_the_skin_that_has_come_too_far_behind_begins_anew() -> None:
+def test_a_skin_picture_too_far_behind_is_restarted() -> None:
     operator = Operator()
     engine = operator.engine
     watch = SkinWatch(Here(engine))  # type: ignore[arg-type]
@@ -159,7 +159,7 @@ def test_treatments_one_after_another_do_not_fill_the_memory(
     assert operator.engine.view.openings > 18  # still counted
 
 
-def test_a_hand_is_heard_after_the_recording_has_come_to_its_end(
+def test_input_is_accepted_after_the_recording_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """At 100 x a day of the device's time, the longest duration of a file, takes 15 min."""
@@ -185,7 +185,7 @@ start.main(show=False, web_port=18180, tcp_port=18190)
 """
 
 
-def test_the_collector_leaves_the_libraries_alone() -> None:
+def test_the_collector_skips_the_libraries() -> None:
     """A full collection over all of NiceGUI and NumPy took 40 to 190 ms and delayed a press."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     done = subprocess.run(

@@ -349,7 +349,7 @@ def test_armed_for_too_long_asks_for_another_purge(bench: Bench) -> None:
     ("applicator", "depth_um", "led_to"),
     [(2, 3500, "ARMED"), (1, 2500, "ARMED"), (5, 1900, "PRECHILL")],
 )
-def test_a_fine_nozzle_is_purged_anew_sooner(
+def test_a_fine_nozzle_is_purged_again_sooner(
     bench: Bench, applicator: int, depth_um: int, led_to: str
 ) -> None:
     """H-02: at -148 C sprays B and C lose 1 to 2 s to gas, spray D four."""
@@ -362,7 +362,7 @@ def test_a_fine_nozzle_is_purged_anew_sooner(
 
 
 @pytest.mark.hazard("H-12")
-def test_the_link_tells_a_purge_from_a_freeze_and_changes_nothing(bench: Bench) -> None:
+def test_the_link_distinguishes_a_purge_from_a_freeze_and_changes_nothing(bench: Bench) -> None:
     """H-12."""
     purging(bench, 300)
     short = bench.ask("status")["ok"]

@@ -38,7 +38,7 @@ def lit(bench: Bench) -> set[str]:
 
 
 @pytest.mark.hazard("H-09")
-def test_a_freeze_is_heard_to_begin_to_near_its_end_and_to_end(bench: Bench) -> None:
+def test_a_freeze_sounds_at_its_start_near_its_end_and_at_its_end(bench: Bench) -> None:
     ready(bench)
     assert lit(bench) == {"green"}
     ear = Ear(bench)

@@ -181,7 +181,7 @@ def test_in_ready_only(bench: Bench) -> None:
 
 
 @pytest.mark.hazard("H-06", "H-07")
-def test_two_spoilt_slots_are_told_and_the_shipped_tables_in_force() -> None:
+def test_two_damaged_slots_are_a_fault_and_the_shipped_tables_are_active() -> None:
     """H-06, H-07: no treatment uses a table that was not confirmed."""
     bench = FastBench()
     ready(bench)

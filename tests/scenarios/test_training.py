@@ -120,7 +120,7 @@ def test_a_valve_that_does_not_close() -> None:
     assert points(over(trainer, operator)) == [70, 30]
 
 
-def test_an_alarm_and_what_it_wants() -> None:
+def test_an_alarm_shows_the_act_it_needs() -> None:
     trainer, operator = begin("fault")
     operator.to_armed()
     operator.engine.act("hold", "trigger")

@@ -401,7 +401,7 @@ def test_what_breaks_during_a_freeze_ends_it(bench: Bench, mishap: str, number: 
 @pytest.mark.needs("mishaps")
 @pytest.mark.parametrize("mishap", ["valve_stuck_closed", "nozzle_blocked"])
 @pytest.mark.parametrize("presses", [0, 12])
-def test_a_freeze_without_cold_is_not_told_as_a_treatment(
+def test_a_freeze_without_cold_is_not_reported_as_a_treatment(
     bench: Bench, mishap: str, presses: int
 ) -> None:
     """H-02, H-10: the coil has its current, the time runs, but the nozzle does not get cold."""
@@ -487,7 +487,7 @@ def test_a_dead_screen_forbids_the_next_treatment_but_not_the_end_of_this(bench:
 
 @pytest.mark.hazard("H-04", "H-17")
 @pytest.mark.needs("mishaps")
-def test_a_button_stuck_at_power_on_is_told(bench: Bench) -> None:
+def test_a_button_stuck_at_power_on_is_a_fault(bench: Bench) -> None:
     """H-04, H-17."""
     bench.mishap("trigger_stuck")
     switch_on(bench, "FAULT")

@@ -8,7 +8,7 @@ const css = (name) => getComputedStyle(document.body).getPropertyValue(name).tri
 // -- the link to the bench --------------------------------------------------------------------
 
 class Bench extends EventTarget {
-  front = {}; plant = {}; log = []; glass = new Uint8Array(1024); brightness = 0;
+  front = {}; plant = {}; log = []; pixels = new Uint8Array(1024); brightness = 0;
   samples = { first: 0, taken: 0, size: 3000, width: 7, ring: new Float32Array(3000 * 7) };
   skin = null; skinField = null; live = false;
 
@@ -41,8 +41,8 @@ class Bench extends EventTarget {
     const kind = new Uint8Array(data, 0, 1)[0];
     if (kind === 1) {
       this.brightness = new Uint8Array(data, 1, 1)[0] / 255;
-      this.glass = new Uint8Array(data, 4);
-      this.tell("glass");
+      this.pixels = new Uint8Array(data, 4);
+      this.tell("pixels");
     } else if (kind === 2) {
       const s = this.samples, first = new Uint32Array(data, 4, 1)[0], rows = new Float32Array(data, 8);
       if (first !== s.taken) s.first = first;
@@ -100,7 +100,7 @@ const SAYS = { up: "more", down: "less", select: "next · mark", arm: "hold 1 s"
 
 customElements.define("cryo-front", class extends HTMLElement {
   connectedCallback() {
-    if (this.glass) return;
+    if (this.canvas) return;
     const key = (name) => `<button class="key ${name}" data-key="${name}" aria-label="${KEYS[name][0]} button" aria-pressed="false">${KEYS[name][1]}
       <small>${SAYS[name]}</small><em class="pin" style="font-style:normal">held</em></button>`;
     this.innerHTML = `<section class="device" aria-label="Front of the device">
@@ -118,7 +118,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     this.querySelector(".keys").insertAdjacentHTML("beforeend", `
       ${key("trigger")}<div class="stop"><button class="mushroom" aria-pressed="false"
       aria-label="Emergency stop: press to stop, press again to release it"><span>E-STOP</span></button></div>`);
-    this.glass = this.querySelector("canvas");
+    this.canvas = this.querySelector("canvas");
     this.shown = new Uint8Array(1024);
     this.mine = new Set();
     this.latched = new Set();
@@ -146,7 +146,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     window.addEventListener("blur", () => this.letGo());
     document.addEventListener("visibilitychange", () => { if (document.hidden) this.letGo(); sound.follow(); });
     new ResizeObserver(() => this.resize()).observe(this.querySelector(".bezel"));
-    bench.addEventListener("glass", () => this.draw());
+    bench.addEventListener("pixels", () => this.draw());
     bench.addEventListener("front", () => this.lamps());
     bench.addEventListener("live", () => { if (!bench.live) { this.mine.clear(); this.latched.clear(); } this.lamps(); });
     this.resize();
@@ -224,30 +224,30 @@ customElements.define("cryo-front", class extends HTMLElement {
     const dot = Math.max(1, Math.floor(room * ratio / 128));
     if (dot === this.dot && ratio === this.ratio) return;
     this.dot = dot; this.ratio = ratio;
-    Object.assign(this.glass, { width: 128 * dot, height: 64 * dot });
-    Object.assign(this.glass.style, { width: `${128 * dot / ratio}px`, height: `${64 * dot / ratio}px` });
+    Object.assign(this.canvas, { width: 128 * dot, height: 64 * dot });
+    Object.assign(this.canvas.style, { width: `${128 * dot / ratio}px`, height: `${64 * dot / ratio}px` });
     this.shown = null;
     this.draw();
   }
   draw() {
-    const context = this.glass.getContext("2d", { alpha: false }), { glass, brightness } = bench, dot = this.dot;
+    const context = this.canvas.getContext("2d", { alpha: false }), { pixels, brightness } = bench, dot = this.dot;
     const all = !this.shown || this.lit !== brightness, gap = dot >= 5 ? 1 : 0;
     if (all) {
       context.fillStyle = `rgb(${GLASS_OFF})`;
-      context.fillRect(0, 0, this.glass.width, this.glass.height);
+      context.fillRect(0, 0, this.canvas.width, this.canvas.height);
       this.shown = new Uint8Array(1024); this.lit = brightness;
     }
     const on = new Path2D(), off = new Path2D();
     for (let at = 0; at < 1024; at++) {
-      const now = glass[at]; let differs = now ^ this.shown[at];
+      const now = pixels[at]; let differs = now ^ this.shown[at];
       for (let bit = 0; differs; bit++, differs >>= 1) {
         if (differs & 1) (now >> bit & 1 ? on : off).rect((at & 127) * dot, ((at >> 7) * 8 + bit) * dot, dot - gap, dot - gap);
       }
     }
     context.fillStyle = `rgb(${GLASS_OFF})`; context.fill(off);
     context.fillStyle = `rgb(${GLASS_ON.map((c, i) => GLASS_OFF[i] + (c - GLASS_OFF[i]) * brightness)})`; context.fill(on);
-    this.shown.set(glass);
-    this.glass.dataset.drawn = (Number(this.glass.dataset.drawn) || 0) + 1;
+    this.shown.set(pixels);
+    this.canvas.dataset.drawn = (Number(this.canvas.dataset.drawn) || 0) + 1;
   }
 });
 
@@ -268,9 +268,9 @@ customElements.define("cryo-clock", class extends HTMLElement {
     const chip = this.firstElementChild, { state: reported = "", powered } = bench.front;
     const state = !bench.live ? "connecting" : powered && reported === "OFF" ? "starting" : reported;
     if (chip.textContent !== state) { chip.textContent = state; chip.dataset.kind = KIND[state] ?? ""; }
-    const { t_ms, speed, wanted, reached, paused } = bench.plant, t = this.lastElementChild;
-    const slow = !paused && reached < 0.8 * wanted, times = reached < .95 ? reached.toFixed(2) : reached < 9.95 ? reached.toFixed(1) : Math.round(reached);
-    const why = slow ? " · all this computer can do" : wanted < speed ? " while you work" : "";
+    const { t_ms, speed, requested, reached, paused } = bench.plant, t = this.lastElementChild;
+    const slow = !paused && reached < 0.8 * requested, times = reached < .95 ? reached.toFixed(2) : reached < 9.95 ? reached.toFixed(1) : Math.round(reached);
+    const why = slow ? " · all this computer can do" : requested < speed ? " while you work" : "";
     t.textContent = t_ms === undefined ? "" : `${clock(t_ms)} · ${paused ? "paused" : `${times} ×${why}`}`;
     t.classList.toggle("slow", slow);
     t.title = "The device's time and its actual speed." + (slow ? " Presses are queued until the device has sampled them." : "");

@@ -77,7 +77,7 @@ def test_up_repeats_when_it_is_held() -> None:
 
 
 @pytest.mark.hazard("H-04")
-def test_a_spent_press_says_nothing_more() -> None:
+def test_a_spent_press_has_no_further_effect() -> None:
     """H-04: one long press does not run through two screens."""
     bench = Bench()
     bench.run([buttons.ARM] * 10)

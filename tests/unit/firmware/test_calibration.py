@@ -153,7 +153,7 @@ def test_a_table_comes_back_as_it_was_and_is_in_force(flash: Path) -> None:
 
 
 @pytest.mark.hazard("H-07")
-def test_one_spoilt_slot_leaves_the_other_and_two_leave_the_shipped_tables(flash: Path) -> None:
+def test_one_damaged_slot_leaves_the_other_and_two_leave_the_shipped_tables(flash: Path) -> None:
     """H-07: any single bit, in either slot."""
     tables = calibration.Calibration()
     tables.store(table(1))
@@ -162,9 +162,9 @@ def test_one_spoilt_slot_leaves_the_other_and_two_leave_the_shipped_tables(flash
     draw = random.Random(1)
     for name in SLOTS:
         for _ in range(60):
-            spoilt = bytearray(good[name])
-            spoilt[draw.randrange(len(spoilt))] ^= 1 << draw.randrange(8)
-            (flash / name).write_bytes(spoilt)
+            damaged = bytearray(good[name])
+            damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
+            (flash / name).write_bytes(damaged)
             again = calibration.Calibration()
             assert again.load() == redundant_file.ONE_SLOT_BAD
             assert again.of(1) == (table(1) if name == "tables_a.bin" else table(1, 1.2))

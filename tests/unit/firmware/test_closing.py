@@ -10,7 +10,7 @@ from cryo import closing
 
 
 def after(seconds: float, nozzle_c: Callable[[float], float]) -> closing.Closing:
-    """A valve that was told to close, and `nozzle_c` of the time in s since then."""
+    """A valve commanded to close, and `nozzle_c` of the time in s since then."""
     watch = closing.Closing()
     for reading in range(1, round(seconds * 10) + 1):
         watch.step(round(nozzle_c(reading / 10) * 100))

@@ -51,7 +51,7 @@ def test_rows_are_whole_and_their_curves_rise() -> None:
             assert all(a < b for a, b in zip(depths[TEN_S:], depths[TEN_S + 1 :], strict=False))
 
 
-def test_a_colder_target_lies_less_deep() -> None:
+def test_a_colder_isotherm_is_less_deep() -> None:
     for row in dose.APPLICATORS:
         benign, cold = (dose.curve(row, target) for target in TARGETS)
         assert all(b <= a for a, b in zip(benign, cold, strict=True))

@@ -79,7 +79,7 @@ def bursts(pulses: list[Pulse], apart_ms: int = 1000) -> list[list[Pulse]]:
     ids=["high", "medium", "low"],
 )
 @pytest.mark.parametrize("start_ms", [0, 2**30 - 4_000], ids=["", "clock wraps"])
-def test_an_alarm_sounds_as_the_standard_wants(
+def test_an_alarm_sounds_as_the_standard_requires(
     priority: int,
     count: int,
     shortest_ms: int,
@@ -224,7 +224,7 @@ def flashes(pattern: tuple[int, int, int, int], ms: int = 20_000) -> dict[str, l
     ],
     ids=["high", "medium", "low"],
 )
-def test_an_alarm_flashes_as_the_standard_wants(
+def test_an_alarm_flashes_as_the_standard_requires(
     priority: int, colour: str, slowest_hz: float, fastest_hz: float
 ) -> None:
     changes = flashes(sounder.ALARM_LIGHTS[priority])

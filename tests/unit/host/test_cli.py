@@ -292,7 +292,7 @@ def test_a_broken_chain_is_exit_5(fake: FakeDevice, cryo: Cryo) -> None:
     assert cryo.json("log", "verify", code=5)["good"] is False
 
 
-def test_several_devices_must_be_told_apart(fake: FakeDevice, cryo: Cryo) -> None:
+def test_several_devices_must_be_distinguished(fake: FakeDevice, cryo: Cryo) -> None:
     for serial in ("E6614C31", "OTHER"):
         fake.serial, fake.journal = serial, journal(serial, 5)
         assert cryo("log", "pull") == 0

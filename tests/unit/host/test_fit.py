@@ -66,7 +66,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert held / (80 - refused) >= 0.87
 
 
-def test_warmer_gel_is_told_from_a_weaker_spray() -> None:
+def test_warmer_gel_is_distinguished_from_a_weaker_spray() -> None:
     points = gel_points(3000.0, gel_c=24.0)
     right = fit.fit_h(points, spot_mm=5.0, kind=SPRAY, gel_c=24.0)
     wrong = fit.fit_h(points, spot_mm=5.0, kind=SPRAY, gel_c=16.0)
@@ -258,14 +258,14 @@ def clock_samples(ppm: float, minutes: float, trip_ms: float = 4.0) -> list[tupl
 
 
 @pytest.mark.parametrize("ppm", [-43.0, 0.0, 120.0])
-def test_the_crystal_is_told_within_its_interval(ppm: float) -> None:
+def test_the_crystal_s_error_lies_within_its_interval(ppm: float) -> None:
     found = fit.fit_clock(clock_samples(ppm, 10))  # pyright: ignore[reportArgumentType]
     assert found.ppm.value == pytest.approx(ppm, abs=4)
     assert found.ppm.low - 2 <= ppm <= found.ppm.high + 2
     assert found.ppm.high - found.ppm.low < 10
 
 
-def test_a_clock_that_cannot_be_told_is_refused() -> None:
+def test_a_clock_that_cannot_be_measured_is_refused() -> None:
     with pytest.raises(PoorData, match="too few"):
         fit.fit_clock(clock_samples(10, 0.2))  # pyright: ignore[reportArgumentType]
     with pytest.raises(PoorData, match="not sure enough"):

@@ -29,11 +29,11 @@ def test_a_reply_with_a_wrong_crc_is_asked_for_again(
 ) -> None:
     seen: list[bytes] = []
 
-    def first_one_spoilt(line: bytes) -> bytes:
+    def first_one_corrupted(line: bytes) -> bytes:
         seen.append(line)
         return line.replace(b"READY", b"READI") if len(seen) == 1 else line
 
-    fake.mangle = first_one_spoilt
+    fake.mangle = first_one_corrupted
     assert device.hello().state == "READY"
     assert (link.counts.bad_lines, link.counts.resent) == (1, 1)
     assert link.now_s == pytest.approx(link.timeout_s, abs=0.3)
@@ -41,7 +41,7 @@ def test_a_reply_with_a_wrong_crc_is_asked_for_again(
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         lambda line: line[: len(line) // 2],  # truncated, and the next line is glued to it
         lambda line: line[:-12] + b"\n",
@@ -54,9 +54,9 @@ def test_a_reply_with_a_wrong_crc_is_asked_for_again(
     ],
 )
 def test_whatever_happens_to_a_reply_the_next_try_succeeds(
-    fake: FakeDevice, device: Device, spoil: object
+    fake: FakeDevice, device: Device, corrupt: object
 ) -> None:
-    tries = iter([spoil, lambda line: b"\n" + line])
+    tries = iter([corrupt, lambda line: b"\n" + line])
     fake.mangle = lambda line: next(tries)(line)  # type: ignore[operator]
     assert device.hello().serial == "E6614C31"
     assert device.link.counts.resent == 1
@@ -111,7 +111,7 @@ def test_silence_ends_in_an_error_that_says_what_to_do(fake: FakeDevice, device:
         (b"GET / HTTP/1.0\r\n", "no valid answer"),
     ],
 )
-def test_the_error_tells_what_answers_instead(
+def test_the_error_names_what_answers_instead(
     fake: FakeDevice, device: Device, said: bytes, text: str
 ) -> None:
     fake.mangle = lambda _: said

@@ -90,7 +90,9 @@ def test_over_a_pseudo_terminal(fake: FakeDevice, terminal: PseudoTerminal) -> N
     link.close()
 
 
-def test_a_second_program_is_told_so(fake: FakeDevice, terminal: PseudoTerminal) -> None:
+def test_a_second_program_is_refused_with_the_reason(
+    fake: FakeDevice, terminal: PseudoTerminal
+) -> None:
     other = serial_port(terminal.url)
     try:
         with pytest.raises(PortError, match="another program has .* open"):

@@ -254,7 +254,7 @@ def test_the_devices_limit_is_learnt(fake: FakeDevice, device: Device, store: St
     assert result.requests < 1.25 * 3000 / 18
 
 
-def test_a_journal_that_began_anew_is_refused(
+def test_a_journal_that_was_restarted_is_refused(
     fake: FakeDevice, device: Device, store: Store
 ) -> None:
     fake.journal = journal(fake.serial, 100)

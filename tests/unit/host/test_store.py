@@ -157,7 +157,7 @@ def test_a_crash_in_between_leaves_the_batch_before(
     assert store.append(SERIAL, records[10:], records[9].chain) == 10
 
 
-def test_what_is_no_store_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_store_is_left_unchanged(tmp_path: Path) -> None:
     text = tmp_path / "letter.txt"
     text.write_text("Dear Sir or Madam, " * 100)
     with pytest.raises(LocalError, match="cannot be used"):
@@ -179,7 +179,7 @@ def test_a_newer_file_is_not_touched(store: Store) -> None:
         Store(store.path)
 
 
-def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_its_position(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CRYO_STORE", str(tmp_path / "x.sqlite"))
     assert default_path() == tmp_path / "x.sqlite"
     monkeypatch.delenv("CRYO_STORE")

@@ -29,13 +29,13 @@ def sha(data: bytes) -> str:
 
 
 class FakeBoard:
-    """Files at the prompt. Dies before step number `dies_at`; `spoils` a file as it is copied."""
+    """Files at the prompt. Dies before step number `dies_at`; `corrupts` a file as it is copied."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = dict(files)
         self.folders = {name.rpartition("/")[0] for name in files}
         self.dies_at = -1
-        self.spoils = ""
+        self.corrupts = ""
         self.platform, self.mpy, self.free_bytes = "rp2", 6, 1_000_000
         self.steps: list[str] = []
 
@@ -69,7 +69,7 @@ class FakeBoard:
         except LinkError:
             self.files[path] = source.read_bytes()[: source.stat().st_size // 2]
             raise
-        self.files[path] = source.read_bytes() + b"!" * (path == self.spoils)
+        self.files[path] = source.read_bytes() + b"!" * (path == self.corrupts)
 
     def rename(self, old: str, new: str) -> Inventory:
         self._step("rename")
@@ -198,7 +198,7 @@ def test_broken_off_anywhere_it_never_starts_a_mixture(release: releases.Release
 @pytest.mark.parametrize("path", ["cryo/app.mpy", "main.new", "manifest.json"])
 def test_what_reads_back_differently_is_not_started(release: releases.Release, path: str) -> None:
     board = old_board(release)
-    board.spoils = path
+    board.corrupts = path
     with pytest.raises(IntegrityError, match=path):
         update.install(board, release, silent)
     assert "main.py" not in board.files

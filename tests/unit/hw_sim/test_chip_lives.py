@@ -50,7 +50,7 @@ while True:
     bench.cut_power()
     bench.power_on()
     bench.run_for(50)
-    assert bench.chip.scratch[0] == 77  # written anew: a loss of power had cleared it
+    assert bench.chip.scratch[0] == 77  # written again: a loss of power had cleared it
 
 
 def test_power_loss_clears_the_scratch_registers_and_a_reset_does_not(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_ctrl_c_interrupts_only_where_it_may(tmp_path: Path) -> None:
         assert (b"interrupted" in bench.host_read()) is expected
 
 
-def test_an_uncaught_error_is_told_on_the_port_and_to_the_bench(tmp_path: Path) -> None:
+def test_an_uncaught_error_is_reported_on_the_port_and_to_the_bench(tmp_path: Path) -> None:
     program = "import time\ntime.sleep_ms(20)\ndef f():\n    return 1 // 0\nf()\n"
     bench = bench_with(tmp_path, program)
     bench.power_on()
@@ -256,7 +256,7 @@ def test_a_blank_flash_is_formatted_as_boot_py_does(tmp_path: Path) -> None:
     assert bench.files() == {}
 
 
-def test_what_is_imported_is_what_lies_in_the_flash_now(tmp_path: Path) -> None:
+def test_an_import_reads_the_flash_as_it_is_now(tmp_path: Path) -> None:
     """Files that were read before are known by the flash's content, not by their names."""
     main = """
     def look():

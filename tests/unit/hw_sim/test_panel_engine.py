@@ -122,21 +122,21 @@ def test_a_bench_that_cannot_keep_up_gives_up_the_rest() -> None:
 
 
 def test_a_press_is_seen_on_the_screen(ready: Driven) -> None:
-    before, at_s = ready.engine.view.glass, ready.wall.s
+    before, at_s = ready.engine.view.pixels, ready.wall.s
     ready.engine.act("hold", "up")
-    ready.until(lambda: ready.engine.view.glass != before, 0.2)
+    ready.until(lambda: ready.engine.view.pixels != before, 0.2)
     assert ready.wall.s - at_s <= 0.08
     assert ready.engine.view.held == {"up"}
 
 
 def test_a_click_too_short_for_a_finger_is_made_long_enough(ready: Driven) -> None:
-    before = ready.engine.view.glass
+    before = ready.engine.view.pixels
     ready.engine.act("hold", "up")
     ready.engine.act("release", "up")
     ready.engine.act("release", "up")
     assert [step.do for step in ready.engine.recorder.steps[-2:]] == ["power_on", "hold"]
     ready.run(0.3)
-    assert ready.engine.view.glass != before
+    assert ready.engine.view.pixels != before
     hold, release = ready.engine.recorder.steps[-2:]
     assert (hold.do, release.do) == ("hold", "release")
     assert release.at_ns - hold.at_ns == 60_000_000
@@ -213,7 +213,7 @@ def test_dots_are_what_the_eye_sees(ready: Driven) -> None:
     assert dots(ready.engine.bench.wiring) == bytes(1024)
 
 
-def test_another_device_knows_nothing_of_the_first(ready: Driven) -> None:
+def test_another_device_is_independent_of_the_first(ready: Driven) -> None:
     engine = ready.engine
     engine.act("mishap", "dewar_empty")
     engine.act("estop_open")
@@ -231,7 +231,7 @@ def test_another_device_knows_nothing_of_the_first(ready: Driven) -> None:
     assert view.plant.level_permille > 800
 
 
-def test_a_firmware_that_fails_is_told_and_the_engine_goes_on(
+def test_a_firmware_error_is_reported_and_the_engine_continues(
     ready: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hw_sim.fakes.errors import FirmwareCrashed
@@ -253,7 +253,7 @@ def test_a_firmware_that_fails_is_told_and_the_engine_goes_on(
 # -- the port
 
 
-def test_one_host_at_a_time_and_it_is_told_when_the_port_goes(ready: Driven) -> None:
+def test_one_host_at_a_time_and_it_is_notified_when_the_port_closes(ready: Driven) -> None:
     received: list[bytes] = []
     lost: list[bool] = []
     first = Seat("one", received.append, lambda: lost.append(True))

@@ -280,8 +280,8 @@ def test_what_reached_the_skin_is_kept() -> None:
     assert len(starts) == len(jets)
 
 
-def test_a_plant_that_forgets_goes_on_as_one_that_does_not() -> None:
-    """Bounded over hours: what is let go of changes nothing that comes after, the skin included."""
+def test_a_plant_without_its_history_continues_the_same() -> None:
+    """Bounded over hours: what is dropped has no effect on what follows, the skin included."""
     plants = Plant(), Plant()
     for i in range(40):
         for plant in plants:

@@ -153,7 +153,7 @@ def test_what_the_data_sheet_does_not_list_is_refused_or_counted(command: bytes)
     assert lenient.unknown_commands == 1
 
 
-def test_every_message_tells_that_something_changed() -> None:
+def test_every_message_reports_a_change() -> None:
     screen = Ssd1306()
     seen: list[int] = []
     screen.on_change = lambda: seen.append(screen.updates)

@@ -95,7 +95,7 @@ def test_until_the_first_jet_nothing_changes() -> None:
     assert plant.skin.start_c == 30.0
 
 
-def test_living_skin_begins_in_balance_with_the_room() -> None:
+def test_living_skin_starts_in_equilibrium_with_the_air() -> None:
     assert Plant().skin_c == pytest.approx(34.86, abs=0.02)
     colder = Plant(PlantParams(skin=SkinParams(perfusion_per_s=0.001)))
     assert 30.0 < colder.skin_c < Plant().skin_c

@@ -22,9 +22,9 @@ class Board:
         self.wiring = Wiring(
             self.clock, self.plant, noise_lsb=noise_lsb, seed=seed, skin_sensor=skin_sensor
         )
-        self.told: list[tuple[int, str, float]] = []
+        self.reported: list[tuple[int, str, float]] = []
         self.heard: list[tuple[int, int | None]] = []
-        self.wiring.watch(lambda t, signal, value: self.told.append((t, signal, value)))
+        self.wiring.watch(lambda t, signal, value: self.reported.append((t, signal, value)))
         self.wiring.listen(lambda gp, level: self.heard.append((gp, level)))
 
     def after(self, ms: float) -> None:
@@ -38,7 +38,7 @@ class Board:
         return self.wiring.adc_counts(channel) * 3300 / 4096
 
     def signal(self, name: str) -> list[tuple[int, float]]:
-        return [(t, value) for t, signal, value in self.told if signal == name]
+        return [(t, value) for t, signal, value in self.reported if signal == name]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_trace_is_in_order_of_time() -> None:
     board.after(60)
     board.spray(False)
     board.after(100)
-    times = [t for t, _, _ in board.told]
+    times = [t for t, _, _ in board.reported]
     assert times == sorted(times)
     assert [value for _, value in board.signal("VALVE")] == [1, 0]
 
@@ -389,7 +389,7 @@ def test_a_mended_sensor_that_was_never_fitted_is_still_not_there() -> None:
     assert board.wiring.i2c(0, 0x5A) is None
 
 
-def test_the_movement_of_a_valve_that_ice_lets_go_is_told() -> None:
+def test_the_movement_of_a_valve_freed_of_ice_is_reported() -> None:
     board = Board()
     board.plant.set_valve(0, ice=1.05)
     board.spray()

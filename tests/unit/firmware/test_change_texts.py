@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from cryo import languages, schema, texts, value_format
 
-from tests.unit.firmware.test_words import columns, lines
+from tests.unit.firmware.test_texts import columns, lines
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_a_value_as_it_is_said(key: str, value: int, text: str) -> None:
 @pytest.mark.parametrize(
     "index", [i for i, row in enumerate(schema.SETTINGS) if row[6] == schema.DEVICE]
 )
-def test_every_change_fits_on_the_glass(number: int, index: int) -> None:
+def test_every_change_fits_on_the_display(number: int, index: int) -> None:
     """From and to the ends of its range, with its unit, in the layout of screens.py."""
     assert texts.use(number)
     row = schema.SETTINGS[index]

@@ -76,7 +76,7 @@ def english_afterwards() -> Iterator[None]:
 @each_language
 def test_the_generated_files_are_up_to_date(language: make_fonts.Language) -> None:
     path = CRYO / f"lang_{language.code}.py"
-    assert path.read_text("utf-8") == make_fonts.room(language), (
+    assert path.read_text("utf-8") == make_fonts.font_module(language), (
         "run: python -m hw_sim.artwork.make_fonts firmware/cryo"
     )
     glyphs = make_fonts.kept_glyphs(path, language.characters())
@@ -279,7 +279,7 @@ def test_a_third_language_needs_only_data(tmp_path: Path) -> None:
     bench = FastBench()
     bench.write_files(
         {
-            "cryo/lang_xx.py": make_fonts.room(every[2]).encode(),
+            "cryo/lang_xx.py": make_fonts.font_module(every[2]).encode(),
             "cryo/lang_xx.bin": make_fonts.in_flash(every[2], glyph),
             "cryo/languages.py": make_fonts.list_of(every).encode(),
             "main.py": MAIN,
