@@ -107,8 +107,8 @@ test-scenarios: $(READY) ## all scenarios on the emulated board (20 minutes), or
 	@$(PY) -m pytest $(if $(BENCH),,-n 2 --dist worksteal) tests/scenarios --bench $(or $(BENCH),emulated) $(ARGS)
 
 .PHONY: micropython
-micropython: $(READY) ## download the official MicroPython image, for the tests on the emulated board
-	@$(PY) -c 'from hw_sim.image import micropython; print(micropython.download())'
+micropython: $(READY) ## download the official MicroPython images, for the tests on the emulated board
+	@$(PY) -c 'from hw_sim.image import micropython; [print(micropython.download(name=name)) for name in micropython.IMAGES]'
 
 .PHONY: image
 image: $(READY) ## build the board's file system as it ships, into build/image

@@ -41,10 +41,10 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 
 @cache
-def image_problem() -> str:
-    """Why the MicroPython image cannot be used, or an empty string."""
+def image_problem(name: str = "") -> str:
+    """Why a MicroPython image (default: the one in use) is not usable, or an empty string."""
     try:
-        micropython.find_image()
+        micropython.find_image(name)
     except (micropython.ImageMissing, micropython.ImageWrong) as problem:
         return str(problem)
     return ""
@@ -56,6 +56,14 @@ def micropython_image() -> Path:
     if image_problem():
         pytest.skip(image_problem())
     return micropython.find_image()
+
+
+@pytest.fixture(scope="session", params=micropython.IMAGES)
+def any_micropython(request: pytest.FixtureRequest) -> Path:
+    """Path of each supported MicroPython image in turn; skips the test if that one is missing."""
+    if image_problem(request.param):
+        pytest.skip(image_problem(request.param))
+    return micropython.find_image(request.param)
 
 
 CHROMIUM_VARIABLE = "CRYODOSE_CHROMIUM"
@@ -171,13 +179,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             write("Reason: no Chromium (or Chrome) on the path.")
         write("To run them, on Debian or Ubuntu:  sudo apt install chromium && make test")
         write(f"or give its path:  {CHROMIUM_VARIABLE}=/path/to/chromium make test")
-    if not _missed(terminalreporter, image_problem(), "the tests on the official MicroPython"):
+    problems = {image_problem(): micropython.IMAGE_NAME}
+    problems |= {image_problem(name): name for name in micropython.IMAGES}
+    problems.pop("", None)
+    missing = [
+        name for problem, name in problems.items()
+        if _missed(terminalreporter, problem, f"the tests on MicroPython {name}")
+    ]  # fmt: skip
+    if not missing:
         return
-    place = os.environ.get(micropython.IMAGE_VARIABLE) or str(micropython.cached_image())
     write("Reason: the official MicroPython image is missing, or its hash is wrong.")
-    write("To run them:  make micropython test     (downloads it and checks its hash)")
+    write("To run them:  make micropython test     (downloads them and checks their hashes)")
     write("or, by hand:")
-    write(f"  mkdir -p '{Path(place).parent}' && curl -fL -o '{place}' {micropython.IMAGE_URL}")
+    for name in missing:
+        place = micropython.cached_image(name)
+        url = micropython.DOWNLOADS + name
+        write(f"  mkdir -p '{place.parent}' && curl -fL -o '{place}' {url}")
     write(f"or give its path:  {micropython.IMAGE_VARIABLE}=/path/to/image make test")
 
 

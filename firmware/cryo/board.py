@@ -68,8 +68,14 @@ _SLOW_HZ = const(100000)  # the infrared thermometer's limit
 _I2C_TIMEOUT_US = const(8000)  # a page takes 3 ms; the default of 50 ms would stall the loop
 
 
+# Buffer control of endpoint 2 IN, which carries MicroPython's CDC data (shared/tinyusb), in the USB
+# controller's memory: one half word for each of its two buffers (RP2040 datasheet, 4.1.2.5).
+_USB_IN = const(0x50100090)
+_USB_PENDING = const(0x0400)  # the buffer waits for the host
+
+
 class Port:
-    """The USB serial port, non-blocking, one byte at a time."""
+    """The USB serial port, non-blocking."""
 
     def __init__(self):
         self._in = sys.stdin.buffer
@@ -93,8 +99,20 @@ class Port:
             return True
         return False
 
+    def drained(self):
+        """Whether as much as the transmit FIFO holds can be written without blocking.
+
+        POLLOUT promises one byte only. But it runs the USB stack, which passes what is in the FIFO
+        to the endpoint: if that waits for no host afterwards, the FIFO is empty. H-12
+        """
+        if not self.can_write():
+            return False
+        if machine.mem16[_USB_IN] & _USB_PENDING:
+            return False
+        return not machine.mem16[_USB_IN + 2] & _USB_PENDING
+
     def write(self, data):
-        """Write bytes; blocks for up to 0.5 s if the host does not read."""
+        """Write bytes; does not block if `drained` and they fit the FIFO, else for up to 0.5 s."""
         self._out.write(data)
 
     def write_byte(self, byte):

@@ -20,8 +20,9 @@ _BYTES_A_TICK = const(160)
 _BYTES_A_TICK_OPEN = const(24)
 _SEARCH_OPEN = const(96)  # bytes of a request that are searched for id and op
 _SEALED_OPEN = const(48)  # bytes of a reply added to its CRC in a tick
-_WRITE_CHUNK = const(64)
-_STALL_MS = const(40)  # a write that takes this long: the host does not read
+_CHUNK = const(256)  # MicroPython's transmit FIFO (CFG_TUD_CDC_TX_BUFSIZE)
+_LOOKS = const(20)  # at the port a tick, 1 ms: a host that reads takes a chunk in that time
+_STALL_MS = const(40)  # a write that takes this long has blocked
 _MAX_ID = const(0x3FFFFFFF)
 _TICKS_MASK = const(0x3FFFFFFF)
 
@@ -65,7 +66,7 @@ class Link:
         self._unsealed = 0  # length of a short reply that has no CRC yet, or 0
         self._sealed = 0  # bytes of it already in the CRC
         self._waiting = False  # an unanswered request is in the line buffer
-        self._muted = False  # the host does not read: send nothing until it writes
+        self._chunk = _CHUNK
 
     def dropped(self):
         """Number of invalid lines dropped."""
@@ -97,7 +98,6 @@ class Link:
             byte = port.read_byte()
             if byte < 0:
                 return False
-            self._muted = False
             budget -= 1
             if line.feed(byte) == frame.LINE:
                 self._waiting = True
@@ -132,25 +132,26 @@ class Link:
         if self._unsealed:
             self._seal(self._unsealed)
         end = self._out_end + len(data)
-        if len(data) > frame.MAX_LINE or end > len(self._out) or self._muted:
+        if len(data) > frame.MAX_LINE or end > len(self._out):
             return
         self._out[self._out_end : end] = data
         self._out_end = end
 
     def send(self, ticks_ms):
-        """Send queued bytes while the USB stack has room."""
+        """Send queued bytes as far as the host takes them. Waits for it 1 ms at most."""
         port = self._port
-        while self._out_at < self._out_end:
-            if not port.can_write():
-                break
-            size = min(_WRITE_CHUNK, self._out_end - self._out_at)
+        looks = _LOOKS
+        while self._out_at < self._out_end and looks:
+            looks -= 1
+            if not (port.drained() if self._chunk > 1 else port.can_write()):
+                continue
+            size = min(self._chunk, self._out_end - self._out_at)
             before_ms = ticks_ms()
             port.write(self._view[self._out_at : self._out_at + size])
             self._out_at += size
             if (ticks_ms() - before_ms) & _TICKS_MASK >= _STALL_MS:
-                # H-12: discard the rest rather than stall the loop again.
-                self._muted = True
-                self._out_at = self._out_end
+                # H-12: this board's USB differs from what `drained` assumes. One byte never blocks.
+                self._chunk = 1
         if self._out_at >= self._out_end:
             self._out_at = 0
             self._out_end = 0

@@ -27,6 +27,8 @@ _WHOLE_AFTER_MS = 50.0
 _WHOLE_MOST_MS = 3000.0
 _MOST_PAGES = 12  # of the checklist
 _MOST_PURGES = 8
+_HOLD_MS = 1_200
+"""Longer than ARM must be held."""
 PROOF_MS = 4_000
 """A purge's valve is proved closed within this time (1.5 s, rarely 4 s)."""
 _MOST_STEPS = _MOST_PAGES + _MOST_PURGES
@@ -154,6 +156,8 @@ class Operator(ABC):
             if state == "SCREENING":
                 self.press("select")  # none of these applies
                 continue
+            if state == "PRECHILL" and list(self.states[-2:-1]) == ["ARMED"]:
+                self.hold("arm", _HOLD_MS)  # the line has warmed: a purge needs its own intent
             if state == "PRECHILL" and purges < _MOST_PURGES:
                 self.purge()
                 purges += 1

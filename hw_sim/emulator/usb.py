@@ -15,6 +15,9 @@ from typing import Any
 
 from rp2040py.usb.cdc import USBCDC
 
+_BUFFER_CONTROL = 0x80  # of endpoint 0 IN, in the USB controller's memory
+_AVAILABLE = 0x04  # in its second byte
+
 
 class UsbHost:
     """One port. Bytes written wait for the device; bytes received wait to be read.
@@ -69,6 +72,7 @@ class UsbHost:
         if reading:
             withheld, self._withheld = self._withheld, []
             for endpoint, out in withheld:
+                self._mark(endpoint, pending=False)
                 self._upstream_ready(endpoint, out)
 
     def open_port(self, is_open: bool) -> None:
@@ -102,8 +106,18 @@ class UsbHost:
     def _buffer_ready(self, endpoint: int, out: bool) -> None:
         if not self._reading and not out and endpoint == self._cdc._in_endpoint:
             self._withheld.append((endpoint, out))
+            self._mark(endpoint, pending=True)
             return
         self._upstream_ready(endpoint, out)
+
+    def _mark(self, endpoint: int, pending: bool) -> None:
+        """Buffer control of an IN endpoint: whether its buffer waits for the host.
+
+        rp2040py takes every packet at once; on the chip the bit stays until the host has polled.
+        """
+        at = _BUFFER_CONTROL + 8 * endpoint + 1
+        dpram = self._usb.rp2040.usb_dpram
+        dpram[at] = dpram[at] | _AVAILABLE if pending else dpram[at] & ~_AVAILABLE
 
     def _reset(self) -> None:
         """The device has dropped off the bus; what was under way is lost."""

@@ -31,6 +31,9 @@ _EIO, _ETIMEDOUT = 5, 110
 _WATCHDOG = 0x40058000
 _SCRATCH = _WATCHDOG + 0x0C
 _WATCHDOG_CLEAR, _WATCHDOG_ENABLE = _WATCHDOG + 0x3000, 1 << 30  # data sheet 2.1.2, 4.7.6
+_USB_IN = 0x50100090  # buffer control of endpoint 2 IN
+_USB_AVAILABLE = 0x0400  # the buffer waits for the host
+_LOOK_NS = 50_000  # what a look at it takes in MicroPython, measured on the emulated chip
 _TIMER_RAW_H, _TIMER_RAW_L = 0x40054024, 0x40054028
 
 
@@ -215,6 +218,7 @@ def build(boot: Boot) -> ModuleType:
         idle=idle,
         disable_irq=disable_irq,
         enable_irq=enable_irq,
+        mem16=Mem16(boot),
         mem32=Mem32(boot),
         PWRON_RESET=core.POWER_ON_RESET,
         WDT_RESET=core.WATCHDOG_RESET,
@@ -596,6 +600,26 @@ class WDT:
     def feed(self) -> None:
         boot = self._boot
         boot.watchdog_due_ns = boot.clock.now_ns + boot.watchdog_ns
+
+
+class Mem16:
+    """The buffer control of the USB endpoint that carries the serial port's data to the host."""
+
+    __slots__ = ("_boot",)
+
+    def __init__(self, boot: Boot) -> None:
+        self._boot = boot
+
+    def __getitem__(self, address: int) -> int:
+        boot = self._boot
+        if address == _USB_IN + 2:
+            return 0  # its second buffer is not used here
+        if address != _USB_IN:
+            raise NotModelled(f"machine.mem16[0x{address:08x}]")
+        if boot.usb.idle():
+            return 0
+        boot.wait_until(boot.clock.now_ns + _LOOK_NS)
+        return _USB_AVAILABLE
 
 
 class Mem32:

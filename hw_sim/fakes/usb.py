@@ -152,6 +152,10 @@ class UsbCdc:
             return FIFO_BYTES
         return FIFO_BYTES - -(-left_ns // NS_PER_BYTE_IN)
 
+    def idle(self) -> bool:
+        """Nothing in the transmit FIFO or the endpoint waits for the host."""
+        return self.space() == FIFO_BYTES
+
     def writable(self) -> bool:
         """POLLOUT: a host is connected, and there is space."""
         now_ns = self.clock.now_ns

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,18 @@ from platformdirs import user_cache_dir
 from hw_sim.image import constants
 from hw_sim.image.flash import DISK_VERSION, GEOMETRY
 
-IMAGE_NAME = "RPI_PICO-20240602-v1.23.0.uf2"
-IMAGE_URL = f"https://micropython.org/resources/firmware/{IMAGE_NAME}"
-IMAGE_SHA256 = "b7966f448e5a23d2691ca28d6894065fc9dab659fcea0113a1f006c1702dd61c"
+IMAGES = {
+    "RPI_PICO-20240602-v1.23.0.uf2": (
+        "b7966f448e5a23d2691ca28d6894065fc9dab659fcea0113a1f006c1702dd61c"
+    ),
+    "RPI_PICO-20250911-v1.26.1.uf2": (
+        "fc2a8096e0d999d3caca11b34381854599d68aee3e905d3cccbd5247ca78d07c"
+    ),
+}
+"""SHA-256 of each official build that this project is tested with, the oldest first."""
+IMAGE_NAME = next(iter(IMAGES))
+"""The build that is used unless another one is named."""
+DOWNLOADS = "https://micropython.org/resources/firmware/"
 IMAGE_VARIABLE = "CRYO_MICROPYTHON_UF2"
 
 _FLASH_START = 0x10000000
@@ -41,37 +50,38 @@ class ImageWrong(ValueError):
     """The file is not the image that this project is tested with."""
 
 
-def cached_image() -> Path:
-    """Where the image is looked for when the environment does not name one."""
-    return Path(user_cache_dir("cryodose")) / IMAGE_NAME
+def cached_image(name: str = IMAGE_NAME) -> Path:
+    """Where a build of IMAGES is looked for when the environment does not name a file."""
+    return Path(user_cache_dir("cryodose")) / name
 
 
-def find_image() -> Path:
+def find_image(name: str = "") -> Path:
     """The verified MicroPython image.
 
-    Looks at the file that `CRYO_MICROPYTHON_UF2` names, else in the user's cache. ImageMissing if
-    there is none, ImageWrong if its SHA-256 is not that of the official build.
+    With a `name` of IMAGES, that build in the user's cache. Without, the file that
+    `CRYO_MICROPYTHON_UF2` names, or the oldest build in the cache. ImageMissing if there is none,
+    ImageWrong if its SHA-256 is not that of an official build.
     """
-    named = os.environ.get(IMAGE_VARIABLE)
-    path = Path(named) if named else cached_image()
+    named = "" if name else os.environ.get(IMAGE_VARIABLE, "")
+    path = Path(named) if named else cached_image(name or IMAGE_NAME)
     if not path.is_file():
         raise ImageMissing(
-            f"no MicroPython image at {path}: download {IMAGE_URL} to that place, or name the "
-            f"file in {IMAGE_VARIABLE}"
+            f"no MicroPython image at {path}: download {DOWNLOADS}{name or IMAGE_NAME} to that "
+            f"place, or name the file in {IMAGE_VARIABLE}"
         )
-    _verify(path, path.read_bytes())
+    _verify(path, path.read_bytes(), (name,) if name else tuple(IMAGES))
     return path
 
 
-def download(path: Path | None = None, *, timeout_s: float = 60.0) -> Path:
-    """Fetch the official image to `path` (default: the user's cache), verified before it is kept.
+def download(path: Path | None = None, *, name: str = IMAGE_NAME, timeout_s: float = 60.0) -> Path:
+    """Fetch a build to `path` (default: the user's cache), verified before it is kept.
 
     OSError when the network fails, ImageWrong when something else was delivered.
     """
-    path = cached_image() if path is None else path
-    with urllib.request.urlopen(IMAGE_URL, timeout=timeout_s) as reply:
+    path = cached_image(name) if path is None else path
+    with urllib.request.urlopen(DOWNLOADS + name, timeout=timeout_s) as reply:
         data = reply.read()
-    _verify(IMAGE_URL, data)
+    _verify(DOWNLOADS + name, data, (name,))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_bytes(data)
@@ -79,10 +89,11 @@ def download(path: Path | None = None, *, timeout_s: float = 60.0) -> Path:
     return path
 
 
-def _verify(where: Path | str, data: bytes) -> None:
-    found = hashlib.sha256(data).hexdigest()
-    if found != IMAGE_SHA256:
-        raise ImageWrong(f"{where} has SHA-256 {found}, expected {IMAGE_SHA256} ({IMAGE_NAME})")
+def _verify(where: Path | str, data: bytes, names: Iterable[str]) -> None:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest not in (IMAGES[name] for name in names):
+        expected = " or ".join(f"{IMAGES[name]} ({name})" for name in names)
+        raise ImageWrong(f"{where} has SHA-256 {digest}, expected {expected}")
 
 
 def uf2_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:

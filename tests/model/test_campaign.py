@@ -113,7 +113,9 @@ def test_the_page(tmp_path: Path) -> None:
     assert "Nothing was" in text
     assert len(table) > 10
     assert "−40…0 °C" in text
-    assert next(row for row in table if "without a freeze" in row.what).measured == "1", "8 of 9 froze"
+    assert next(row for row in table if "without a freeze" in row.what).measured == "1", (
+        "8 of 9 froze"
+    )
     campaign_page.plot(some, tmp_path / "campaign.png")
     assert (tmp_path / "campaign.png").stat().st_size > 1000
 

@@ -158,9 +158,11 @@ class Device(BenchOperator[EmulatedBench]):
         *,
         seed: int = 1,
         files: Mapping[str, bytes] | None = None,
+        image: Path | None = None,
     ) -> None:
         on_board = {**micropython.firmware_files(firmware, mpy=True), **(files or {})}
-        super().__init__(EmulatedBench(files=on_board, seed=seed), _TIMING, answer_ms=10_000)
+        bench = EmulatedBench(files=on_board, seed=seed, image=image)
+        super().__init__(bench, _TIMING, answer_ms=10_000)
         self.edges = Edges(self.bench)
         self.flood = Flood(
             self.bench, pieces_in_turn(), ahead_bytes=_FLOOD_AHEAD_BYTES, reads=False
