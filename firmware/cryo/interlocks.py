@@ -59,6 +59,17 @@ def dry(c_x100):
     return c_x100 > _DRY_C_X100
 
 
+# Two minutes after its closing a nozzle at -190 C is above 3 C, in a room of 10 C and with a line
+# that warms 1.4 times as slowly as the model's. A leak of more than 0.5 g a minute holds
+# it below -10 C, with each applicator (computed; tests/model/test_closing.py).
+_LEAK_C_X100 = const(-1000)
+
+
+def leaking(c_x100):
+    """Whether a nozzle is, two minutes after closing, so cold that nitrogen flows. H-05"""
+    return c_x100 < _LEAK_C_X100
+
+
 def warm(c_x100):
     """Whether a nozzle is too warm to have given liquid (0.01 degrees Celsius)."""
     return c_x100 > _WARM_C_X100

@@ -24,6 +24,7 @@ _TRIGGER_MS = const(10000)
 _FREEZE_MS = const(40000)  # longer than any freeze
 _TICKS_MASK = const(0x3FFFFFFF)
 _LONG_AGO_MS = const(10000)
+_REST_MS = const(120000)  # without flow a nozzle has warmed by then
 _CURRENTS = const(3)  # readings: noise on an offset must not lock the device
 
 
@@ -31,6 +32,7 @@ closing = closing_module.Closing()
 closed_ms = 0  # ticks_ms of the last closing
 settled = False  # the coil current of that opening has decayed
 doubt = 0  # a shot has ended, and the valve is not yet proved closed
+resting = 0  # a shot has ended; the nozzle is not yet checked for a leak
 currents = 0  # consecutive readings with current in the coil
 skin_seen_ms = 0  # uptime of the last valid skin reading
 logged_overruns = 0
@@ -43,8 +45,9 @@ def reset(now_ms):
 
 def closed(now_ms, flowed=1):
     """The gate is low and the coil has no current; if nitrogen has flowed, the proof is to come."""
-    global closed_ms, settled, currents, doubt
+    global closed_ms, settled, currents, doubt, resting
     doubt = flowed
+    resting = flowed
     closed_ms = now_ms
     settled = False
     currents = 0
@@ -106,9 +109,13 @@ def _watch_keys(app, state):
 
 def _watch_closing(app, state):
     """Whether the nozzle warms: warn within 3 s, and end all doubt, or latch, within 4.5 s. H-05"""
-    global doubt
+    global doubt, resting
     if not app.sensors.nozzle.valid:
         return
+    if resting and app.clock.since(closed_ms) >= _REST_MS:
+        resting = 0
+        if interlocks.leaking(app.sensors.nozzle.c_x100):
+            app.faults.latch(faults.VALVE_STUCK_OPEN, True)
     before = closing.state
     closing.step(app.sensors.nozzle.c_x100)
     now = closing.state

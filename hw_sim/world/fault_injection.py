@@ -249,6 +249,12 @@ _valve(
     lambda w: w.plant.set_valve(w.clock.now_ns, stuck_open=False),
 )
 _valve(
+    "valve_leaks",
+    "dirt on the seat: the closed valve passes a tenth",
+    lambda w: w.plant.set_valve(w.clock.now_ns, leak=0.1),
+    lambda w: w.plant.set_valve(w.clock.now_ns, leak=0.0),
+)
+_valve(
     "valve_stuck_closed",
     "ice holds the armature: the valve does not open, though the coil takes its current",
     lambda w: w.plant.set_valve(w.clock.now_ns, stuck_closed=True),

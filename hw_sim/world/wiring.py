@@ -89,6 +89,8 @@ class Wiring:
         # Set by fault injection: a voltage that the analog pin shows whatever the plant does, and
         # switches that no longer switch.
         self.stuck_mv: list[float | None] = [None, None, None, None]
+        # Interference on the analog lines: (channel, mV at the sensor) to mV at the pin.
+        self.disturbance: Callable[[int, float], float] | None = None
         self._gate_shorted = False
         self._supply_shorted = False
         self._listeners: list[InputListener] = []
@@ -144,6 +146,8 @@ class Wiring:
                 mv = 500.0 + 2.0 * plant.dewar.permille
             else:
                 mv = self.vsys_mv / 3.0
+        if self.disturbance is not None:
+            mv = self.disturbance(channel, mv)
         at = self._noise_at
         self._noise_at = (at + 1) & (_NOISE_LENGTH - 1)
         count = int(mv * _COUNTS_PER_MV + self._noise[at])

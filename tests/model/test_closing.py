@@ -12,7 +12,7 @@ import random
 from typing import NamedTuple
 
 import pytest
-from cryo import closing
+from cryo import closing, interlocks
 
 from hw_sim.dose.applicators import APPLICATORS
 from hw_sim.world.plant import Plant, PlantParams
@@ -119,3 +119,37 @@ def test_every_stuck_valve_is_found_within_five_seconds(seed: int) -> None:
     verdicts = [closing_of(rng, stuck=True) for _ in range(1000)]
     missed = [v for v in verdicts if v.state != closing.STUCK or v.after_s > 5.0]
     assert missed == []
+
+
+def rested_c_x100(rng: random.Random, leak: float) -> tuple[int, float, str]:
+    """The nozzle two minutes after a freeze, the flow then in g/s, and which line it was."""
+    line = Line(rng)
+    line.plant.energise(0, True)
+    line.run_s(rng.uniform(5, 30))
+    line.plant.set_valve(line.t_ns, leak=leak)
+    line.plant.energise(line.t_ns, False)
+    line.run_s(120)
+    return line.reading_x100(), line.plant.flow_g_s, line.what
+
+
+@pytest.mark.slow
+@pytest.mark.hazard("H-05")
+def test_a_leak_of_a_tenth_is_found_after_two_minutes() -> None:
+    """H-05: whatever leaks more than 0.5 g a minute; less is not found."""
+    rng = random.Random(11)
+    found = 0
+    for _ in range(100):
+        c_x100, flow_g_s, what = rested_c_x100(rng, 0.1)
+        if flow_g_s * 60 > 0.5:
+            assert interlocks.leaking(c_x100), (what, c_x100, flow_g_s)
+            found += 1
+    assert found > 50
+
+
+@pytest.mark.slow
+@pytest.mark.hazard("H-05")
+def test_a_closed_valve_is_not_taken_for_one_that_leaks() -> None:
+    rng = random.Random(12)
+    for _ in range(200):
+        c_x100, _, what = rested_c_x100(rng, 0.0)
+        assert not interlocks.leaking(c_x100 - 1000), what  # with 10 K to spare

@@ -224,3 +224,20 @@ def test_one_reading_of_the_coil_locks_nothing(bench: Bench, ma: int) -> None:
     bench.wiring.stuck_mv[0] = None
     bench.run_for(500)
     assert faults(bench) == []
+
+
+@pytest.mark.hazard("H-05")
+@pytest.mark.needs("mishaps", "plant")
+def test_a_valve_that_closes_to_a_tenth_is_found_at_rest(bench: Bench) -> None:
+    """H-05: two minutes after the freeze the nozzle is still cold."""
+    preset(bench, {SCREENING: 0})
+    ready(bench)
+    arm(bench)
+    freezing(bench, 3000)
+    bench.mishap("valve_leaks")
+    bench.release("trigger")
+    until(bench, "DONE", 10_000)
+    bench.run_for(100_000)
+    assert faults(bench) == []
+    bench.run_for(25_000)
+    assert faults(bench) == [Fault.VALVE_STUCK_OPEN]

@@ -117,6 +117,7 @@ class Plant:
             due = self.due_ns
             if (
                 not valve.is_open
+                and not valve.leak
                 and valve.pending_ns == NEVER_NS
                 and due == self._grid_ns
                 and t_ns - due >= _LONG_NS
@@ -143,8 +144,9 @@ class Plant:
         p = self._params
         line = self.line
         dewar = self.dewar
-        if self.valve.is_open:
-            line.step_open(dt_s, dewar.mbar, dewar.liquid_g > 0.0)
+        share = 1.0 if self.valve.is_open else self.valve.leak
+        if share:
+            line.step_open(dt_s, dewar.mbar, dewar.liquid_g > 0.0, share)
             dewar.step(dt_s, line.flow_g_s)
             if self.at_skin:
                 h = line.relative_h
@@ -253,13 +255,15 @@ class Plant:
         slow_factor: float | None = None,
         moisture: float | None = None,
         ice: float | None = None,
+        leak: float | None = None,
     ) -> None:
         """Break or mend the valve at `t_ns`; what is not given stays.
 
         `stuck_open`: once open, it does not close. `stuck_closed`: it does not open.
         `coil_open`: the coil's wire is broken. `slow_factor`: multiplies both lags (> 0).
         `moisture` (0…1): how moist the air is that gets to the closed valve; it freezes there.
-        `ice` (≥ 0): the ice there now; 1 holds the armature where it is.
+        `ice` (≥ 0): the ice there now; 1 holds the armature where it is. `leak` (0…1): the part of
+        its open area that the closed valve leaves.
         """
         self._settle(t_ns)
         valve = self.valve
@@ -281,6 +285,10 @@ class Plant:
             if ice < 0.0:
                 raise ValueError(f"ice {ice} must not be below 0")
             valve.ice = ice
+        if leak is not None:
+            if not 0.0 <= leak <= 1.0:
+                raise ValueError(f"leak {leak} is not within 0…1")
+            valve.leak = leak
         self._changed(t_ns)
 
     def block_nozzle(self, t_ns: int, open_area: float) -> None:

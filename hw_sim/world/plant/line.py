@@ -159,8 +159,10 @@ class Line:
         self.wall_c = ambient + (self.wall_c - ambient) * exp(-dt_s / p.wall_ambient_s)
         self.tip_c = ambient + (self.tip_c - ambient) * exp(-dt_s / p.tip_ambient_s)
 
-    def step_open(self, dt_s: float, mbar: float, liquid: bool) -> None:
-        """Go on by `dt_s` with the valve open, `mbar` gauge behind it, liquid or gas fed."""
+    def step_open(self, dt_s: float, mbar: float, liquid: bool, share: float = 1.0) -> None:
+        """Go on by `dt_s` with `share` (0…1) of the valve open, `mbar` gauge behind it, liquid or
+        gas fed.
+        """
         p = self._params
         wall_c = self.wall_c
         over_k = wall_c - BOILING_C
@@ -169,7 +171,7 @@ class Line:
         quality = self.quality
         gas_kg_m3 = (mbar + ATMOSPHERE_MBAR) * 100.0 / (GAS_J_KGK * (wall_c + ZERO_C_K))
         density = 1.0 / (quality / gas_kg_m3 + (1.0 - quality) / LIQUID_KG_M3)
-        flow = self._k_flow * self.open_area * sqrt(mbar * 100.0 * density)
+        flow = self._k_flow * self.open_area * share * sqrt(mbar * 100.0 * density)
         self.flow_g_s = flow
         latent = LATENT_J_G if liquid else 0.0
         if not -1.0 < mbar - self._flash_mbar < 1.0:  # a millibar is 0.0001 of it

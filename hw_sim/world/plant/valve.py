@@ -52,6 +52,7 @@ class Valve:
         "energised",
         "ice",
         "is_open",
+        "leak",
         "moisture",
         "pending_ns",
         "slow_factor",
@@ -68,6 +69,7 @@ class Valve:
         self.stuck_open = False
         self.stuck_closed = False
         self.slow_factor = 1.0
+        self.leak = 0.0  # of its open area, 0…1: what a closed valve still passes
         self.ice = 0.0  # 1 locks the armature
         self.moisture = 0.0  # of the air that gets in: 0 dry (a purged, capped nozzle) … 1
         self._magnetised = False
