@@ -61,6 +61,11 @@ class Canvas:
         self.pixels.fill(0)
         self.dirty = _ALL
 
+    def clear_line(self, page, width):
+        """Clear a line of text, from the left edge up to column `width`."""
+        self.pixels.fill_rect(0, page * 8, width, 16, 0)
+        self.touch(page, 2)
+
     def touch(self, page, pages):
         """Mark pages as changed."""
         self.dirty |= ((1 << pages) - 1) << page

@@ -272,6 +272,9 @@ def _armed_enter(canvas, view):
     title = texts.say(texts.PRESS_PEDAL if view.pedal else texts.HOLD_TRIGGER)  # H-22
     canvas.title(view.closing_text or title)
     _dose_row(canvas, view)
+
+
+def _armed_whom(canvas, view):
     # The patient's number, if set. H-18
     if view.patient_ref:
         x = canvas.text(fonts.TEXT, 0, 6, "#%d" % view.patient_ref)
@@ -283,6 +286,14 @@ def _armed_enter(canvas, view):
 def _armed_update(canvas, view, cache):
     if cache[0] != view.timeout_s:
         cache[0] = view.timeout_s
+        applicator = view.timeout_s >> 1 & 1  # in turn with the patient, 2 s each. H-06
+        if cache[1] != applicator:
+            cache[1] = applicator
+            canvas.clear_line(6, 92)
+            if applicator:
+                canvas.text(fonts.TEXT, 0, 6, view.applicator)
+            else:
+                _armed_whom(canvas, view)
         _digits(canvas, 92, 6, view.timeout_s, 3)
         _letter(canvas, _S, 116, 6)
 
