@@ -25,7 +25,7 @@ _FREEZE_MS = const(40000)  # longer than any freeze
 _TICKS_MASK = const(0x3FFFFFFF)
 _LONG_AGO_MS = const(10000)
 _REST_MS = const(120000)  # without flow a nozzle has warmed by then
-_CURRENTS = const(3)  # readings: noise on an offset must not lock the device
+_CURRENTS = const(5)  # readings: two spikes within three must not lock the device
 
 
 closing = closing_module.Closing()

@@ -44,7 +44,7 @@ _COIL_FALL_MS = const(60)
 _READ_EVERY_MS = const(100)
 _READINGS = const(5)
 _COLD_READINGS = const(3)
-_PERSISTS = const(20)  # ticks: more than two readings of each sensor
+_PERSISTS = const(50)  # ticks, five readings of each sensor: two disturbed ones within three pass
 _LATE_MS = const(50)  # the gate must be low within this time after its planned end
 
 

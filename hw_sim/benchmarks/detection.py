@@ -111,14 +111,14 @@ _EMPTY_MV = 500.0 + 2.0 * 20.0
 
 CASES = (
     Case("coil current, valve closed", "VALVE SWITCH BAD", _holds(ADC_COIL, 350.0), False,
-         500.0, "H-05"),
+         1_000.0, "H-05"),
     Case("dewar pressure, wire open", "PRESSURE SENSOR", _holds(ADC_PRESSURE, 0.0), False,
          1_000.0, "H-10"),
     Case("level, wire open", "LEVEL SENSOR", _holds(ADC_LEVEL, 0.0), False, 1_000.0, "H-10"),
     Case("nozzle thermocouple, wire open", "NOZZLE SENSOR", _mishap("thermocouple_open"), False,
          2_000.0, "H-10"),
     Case("coil current, valve open: lost", "VALVE NOT OPENED", _holds(ADC_COIL, 100.0), True,
-         500.0, "H-02"),
+         1_000.0, "H-02"),
     Case("dewar pressure, freezing: too low", "DEWAR PRESSURE", _holds(ADC_PRESSURE, _PRESSURE_MV),
          True, 1_500.0, "H-02"),
     Case("dewar pressure, freezing: wire open", "PRESSURE SENSOR", _holds(ADC_PRESSURE, 0.0), True,
@@ -250,8 +250,8 @@ A fault is latched by more than one reading, always:
 | signal | sampled | readings that latch | hysteresis |
 |---|---|---|---|
 | each analog channel | 10 Hz; the coil's in a freeze 100 Hz | the median of three counts; three outside the electrical range make it invalid | three inside make it valid |
-| coil current, valve closed | 10 Hz, from 50 ms after closing | 3 above 30 mA (hold current: 350 mA) | latched until power-off |
-| against a freeze (all) | each tick | 0.2 s without interruption | limits of arming above those of freezing: 300/200 mbar, 10/5 %, 4.3/4.2 V (defaults) |
+| coil current, valve closed | 10 Hz, from 50 ms after closing | 5 above 30 mA (hold current: 350 mA) | latched until power-off |
+| against a freeze (all) | each tick | 0.5 s without interruption | limits of arming above those of freezing: 300/200 mbar, 10/5 %, 4.3/4.2 V (defaults) |
 | nozzle thermocouple | 10 Hz | 3 readings with a fault bit, or without an answer | 3 good ones |
 | nozzle after closing | 10 Hz | 11 of 16 comparisons over half a second | warning at 3 s, latch at 4.5 s |
 | E-stop | hardware, and each tick | none: the contact itself breaks the coil's supply | SELECT held 2 s |
@@ -275,8 +275,8 @@ Interference on all four analog channels at once.
 |---|---|---|---|---|
 """
 _END = """
-Two disturbed samples within three pass the median: one in 3 000 at 1 % of the samples. The 0.2 s
-against a freeze and the three readings at rest are there for those. Interference that lasts longer
+Two disturbed samples within three pass the median: one in 3 000 at 1 % of the samples. The 0.5 s
+against a freeze and the five readings at rest are there for those. Interference that lasts longer
 than the detection time latches a fault, as it should.
 """
 
