@@ -169,7 +169,8 @@ def remove(app, request):
 
 def _ask(app, table):
     tables = app.tables
-    if confirm.index >= 0 or (tables.pending is not None and tables.pending != table):
+    waits = confirm.index >= 0 or confirm.other
+    if waits or (tables.pending is not None and tables.pending != table):
         return replies.refusal("busy", "another change waits for confirmation on the device")
     tables.pending = table
     if len(table) > 1:

@@ -1,9 +1,9 @@
 """Link requests: one row each with name, permitted states and handler.
 
 May import binascii, gc, micropython.const and cryo's clock, confirm, faults, journal, on_demand,
-profiles, replies, schema, setting_changes, transitions; loads metadata and calibration_commands on
-demand. Controls: H-12 (no request can open the valve or end an interlock), H-13 (a change of a dose
-or a limit is only a request; the operator confirms it on the device).
+profiles, replies, schema, setting_changes, transitions; loads metadata, calibration_commands and
+checklist_commands on demand. Controls: H-12 (no request can open the valve or end an interlock),
+H-13 (a change of a dose or a limit is only a request; the operator confirms it on the device).
 
 A handler takes the application and the request and returns the reply without its `id`.
 """
@@ -54,10 +54,11 @@ def _describe(app, request):
         return metadata.describe(app, request)
 
 
-def _of_tables(app, request, handler):
+def _on_demand(app, request, handler):
+    module, name = handler.split(".")
     app.clock.exclude()
-    with on_demand.loaded("calibration_commands") as calibration_commands:
-        return getattr(calibration_commands, handler)(app, request)
+    with on_demand.loaded(module) as handlers:
+        return getattr(handlers, name)(app, request)
 
 
 def _index(request):
@@ -101,7 +102,7 @@ def _set(app, request):
         return replies.ok(key=key, value=value, applied=True)
     if row[schema.BY] == schema.DEVICE:
         waits = confirm.index >= 0 and (confirm.index != index or confirm.value != value)
-        if waits or app.tables.pending is not None:
+        if waits or confirm.other or app.tables.pending is not None:
             return replies.refusal("busy", "another change waits for confirmation on the device")
         confirm.ask(app, index, value)
         return replies.ok(
@@ -204,18 +205,20 @@ def _maintenance(app, request):
     )
 
 
-# op, states in which it is allowed, handler (or the name of one in calibration_commands.py)
+# op, states in which it is allowed, handler (or module and name of one that is loaded on demand)
 COMMANDS = (
     ("hello", _ALWAYS, _hello),
     ("describe", _ALWAYS, _describe),
     ("get", _ALWAYS, _get),
     ("set", _IN_READY, _set),
     ("status", _ALWAYS, _status),
-    ("plan", _ALWAYS, "plan"),
-    ("table_read", _ALWAYS, "read"),
-    ("table_curve", _IN_READY, "curve"),
-    ("table_write", _IN_READY, "write"),
-    ("table_remove", _IN_READY, "remove"),
+    ("plan", _ALWAYS, "calibration_commands.plan"),
+    ("table_read", _ALWAYS, "calibration_commands.read"),
+    ("table_curve", _IN_READY, "calibration_commands.curve"),
+    ("table_write", _IN_READY, "calibration_commands.write"),
+    ("table_remove", _IN_READY, "calibration_commands.remove"),
+    ("checklist_read", _ALWAYS, "checklist_commands.read"),
+    ("checklist_write", _IN_READY, "checklist_commands.write"),
     ("log", _ALWAYS, _log),
     ("time", _ALWAYS, _time),
     ("maintenance", _IN_READY, _maintenance),
@@ -235,7 +238,7 @@ def handle(app, request):
                     % (op, app.name(app.machine.state)),
                 )
             if isinstance(handler, str):
-                return _of_tables(app, request, handler)
+                return _on_demand(app, request, handler)
             return handler(app, request)
     if not isinstance(op, str):
         return replies.refusal("bad_request", "op is missing, or is not a string")

@@ -1,7 +1,8 @@
 """Confirmation of host-requested changes by the operator on the device.
 
 Works on an App. May import micropython.const and cryo's buttons, journal, on_demand, refusal,
-schema, setting_changes, sounder; loads calibration_commands on demand. Controls: H-13 (a change of
+schema, setting_changes, sounder; loads on demand the module that settles a change:
+calibration_commands, or the one named in `other`. Controls: H-13 (a change of
 a dose or a limit takes effect only when the operator has held SELECT; any other button, a fault
 or a time-out rejects it).
 """
@@ -11,24 +12,40 @@ from micropython import const
 from cryo import buttons, journal, on_demand, refusal, schema, setting_changes, sounder
 
 TIMEOUT_S = const(60)
+TURN_MS = const(2000)  # of each page of what is to be confirmed
 HOW = "hold SELECT on the device for 1 s"
 
 
 index = -1  # of the pending setting, or -1; a pending table is `tables.pending`
 value = 0
+other = None  # a pending change of another kind: columns below
 since_ms = 0
+turn = 0  # the page of it that is shown, counted from the request
+
+# Columns of `other`
+_MODULE = const(0)  # on-demand module with `settle(app, content, why)`, which returns the outcome
+_SHOWN = const(1)  # the texts to be confirmed, in pages of (name, new)
+_CONTENT = const(2)
+
+
+def pending_of(module):
+    """The content that waits to be settled by this module, or None."""
+    return other[_CONTENT] if other and other[_MODULE] == module else None
 
 
 def waiting(app):
     """Whether a change waits for the operator."""
-    return index >= 0 or app.tables.pending is not None
+    return index >= 0 or other is not None or app.tables.pending is not None
 
 
-def ask(app, of, new):
-    """Ask the operator to confirm a host-requested change (index -1: of a table). H-13"""
-    global index, value, since_ms
+def ask(app, of, new, what=None):
+    """Ask the operator to confirm a host-requested change (index -1: of a table, or `what`, as
+    `other`). H-13"""
+    global index, value, other, since_ms, turn
     index = of
     value = new
+    other = what
+    turn = 0
     since_ms = app.clock.now_ms
     refusal.clear()
     app.sounder.play(sounder.ARMED, app.clock.now_ms)
@@ -43,13 +60,31 @@ def step(app, now_ms, keys):
     why = _decision(app, keys)
     if why:
         settle(app, now_ms, why)
+    elif other:
+        _turn_page(app)
     return True
+
+
+def _turn_page(app):
+    global turn
+    now = app.clock.since(since_ms) // TURN_MS
+    if turn != now:
+        turn = now
+        app.display.redraw()
+
+
+def page():
+    """(name, new value) of what is shown of `other`: one page after another."""
+    pages = other[_SHOWN]
+    return pages[turn % len(pages)]
 
 
 def _decision(app, keys):
     """The outcome decided in this tick, or an empty text."""
     if keys.held & buttons.SELECT:
-        return "confirmed"
+        if not other or turn + 1 >= len(other[_SHOWN]):
+            return "confirmed"
+        app.sounder.play(sounder.REFUSED, app.clock.now_ms)  # not all of it has been shown. H-13
     if keys.pressed & ~buttons.SELECT:
         return "rejected"
     if app.clock.since(since_ms) > TIMEOUT_S * 1000:
@@ -59,8 +94,14 @@ def _decision(app, keys):
 
 def settle(app, now_ms, why):
     """Apply, reject or time out the pending change. H-13"""
+    global other
     if index >= 0:
         confirmed = _settle_setting(app, why) == "confirmed"
+    elif other:
+        what = other
+        other = None
+        with on_demand.loaded(what[_MODULE]) as module:
+            confirmed = module.settle(app, what[_CONTENT], why) == "confirmed"
     else:
         with on_demand.loaded("calibration_commands") as calibration_commands:
             confirmed = calibration_commands.settle(app, why) == "confirmed"

@@ -57,6 +57,7 @@ TREATMENT_END = const(19)
 OBSERVATION = const(20)
 ESTIMATE = const(21)
 TABLE = const(22)
+CHECKLIST = const(26)
 
 # The fields of each kind: metadata.py
 

@@ -1,15 +1,14 @@
 """The device's self-description for `describe` requests: its tables, with texts for the host.
 
 Loaded by commands.py for one `describe` request at a time, then unloaded, since it is large.
-May import micropython.const and cryo's checklist, commands, dose, faults, journal, on_demand,
-profiles, replies, schema, transitions; loads fault_texts on demand. Controls: H-09 (units and
+May import micropython.const and cryo's commands, dose, faults, journal, on_demand, profiles,
+replies, schema, transitions; loads fault_texts and screening_items on demand. Controls: H-09 (units and
 names go with every number).
 """
 
 from micropython import const
 
 from cryo import (
-    checklist,
     commands,
     dose,
     faults,
@@ -84,6 +83,8 @@ REQUESTS = (
     ("table_curve", "stage one curve of a calibrated table"),
     ("table_write", "write the staged table; the operator must confirm it"),
     ("table_remove", "return to the shipped table; the operator must confirm it"),
+    ("checklist_read", "the practice's own items of the checklist"),
+    ("checklist_write", "replace them; the operator must confirm it"),
     ("log", "journal records from a sequence number on"),
     ("time", "read the clock; set it (READY)"),
     ("maintenance", "end the application, for flashing"),
@@ -91,24 +92,40 @@ REQUESTS = (
 
 _STATED = "as in the brief"
 _SORTED = "in the brief's list; severity assumed"
+_ADJUSTED = "in the brief's list; severity and what to adjust assumed"
+_KIND = const(0)  # column of screening_items.ITEMS
 _ITEM_KINDS = ("", "avoid", "caution")
+_AAFP_2020 = "AAFP 2020;101:399: not when pathology is desired"
+_AAFP_2012 = "AAFP 2012;86:1118: contraindication"
+_SKIN = "AAFP 2004;69:2365: best for light skin; prompt assumed"
+_SITE = "caution by common practice; kind and prompt assumed"
+_NERVE = "NHS leaflet: numbness over a superficial nerve; prompt assumed"
+_LEG = "NHS leaflet: heals slowly on the lower leg; prompt assumed"
 
 # item of the checklist, its name, source
 ITEMS = (
     (1, "diabetic neuropathy", _STATED),
     (2, "severe circulatory or peripheral vascular disease", _SORTED),
-    (3, "uncontrolled diabetes", _SORTED),
+    (3, "uncontrolled diabetes", _ADJUSTED),
     (4, "cold allergy", _SORTED),
-    (5, "arrhythmia", _SORTED),
-    (6, "pacemaker", _SORTED),
+    (5, "arrhythmia", _ADJUSTED),
+    (6, "pacemaker", _ADJUSTED),
     (7, "pregnancy", _SORTED),
-    (8, "severe anaemia", _SORTED),
-    (9, "immunocompromise", _SORTED),
-    (10, "anticoagulants within two weeks", _SORTED),
-    (11, "drugs that act on coagulation or the nervous system", _SORTED),
-    (12, "vasoconstrictors or antihypertensives", _SORTED),
+    (8, "severe anaemia", _ADJUSTED),
+    (9, "immunocompromise", _ADJUSTED),
+    (10, "anticoagulants within two weeks", _ADJUSTED),
+    (11, "drugs that act on coagulation or the nervous system", _ADJUSTED),
+    (12, "vasoconstrictors or antihypertensives", _ADJUSTED),
     (13, "open wound or infection at the site", _SORTED),
-    (14, "chemotherapy", _STATED),
+    (14, "chemotherapy", "as in the brief; what to adjust assumed"),
+    (15, "diagnosis not certain, or a pigmented lesion that may need a biopsy", _AAFP_2020),
+    (16, "Raynaud's disease", _AAFP_2012),
+    (17, "cryoglobulinaemia", _AAFP_2012),
+    (18, "dark skin (pigment loss)", _SKIN),
+    (19, "site over a superficial nerve", _NERVE),
+    (20, "finger or toe", _SITE),
+    (21, "eyelid", _SITE),
+    (22, "lower leg", _LEG),
 )
 
 _OF_PROFILE = "depth, margin and cycles assumed"
@@ -332,14 +349,16 @@ KINDS = (
         journal.SCREENING,
         "screening",
         (
-            ("present", "items, one bit each"),
+            ("present", "items, one bit each; bits 24 to 27: the practice's own"),
             ("overridden", "items, one bit each"),
             (
                 "outcome",
-                "1=nothing applies 2=overridden by a physician 3=stopped 4=left 5=timed out",
+                "1=nothing applies 2=overridden by a physician 3=stopped 4=left 5=timed out "
+                "6=stop lifted by a physician",
             ),
             ("patient_ref", "number, 0=none"),
             ("list", "version"),
+            ("own", "CRC-32 of the practice's own items, signed, 0=none"),
         ),
     ),
     (
@@ -370,7 +389,15 @@ KINDS = (
     (
         journal.OBSERVATION,
         "observation",
-        (("treatment", "seq"), ("outcome", "1=seen 2=next treatment"), ("after", "s")),
+        (
+            ("treatment", "seq"),
+            ("outcome", "1=stable 2=next treatment 3=not stable, asked again"),
+            ("after", "s"),
+            (
+                "answers",
+                "stable: 1=blood pressure 2=pulse 4=skin; not stable: 16, 32, 64; sum of these",
+            ),
+        ),
     ),
     (
         journal.ESTIMATE,
@@ -398,6 +425,20 @@ KINDS = (
             ("depth_10s", "um"),
             ("depth_30s", "um"),
             ("crc", "CRC-32 of the table, signed"),
+        ),
+    ),
+    (
+        journal.CHECKLIST,
+        "checklist",
+        (
+            (
+                "by",
+                "3=host, confirmed on the device 4=host, rejected on the device 5=both copies lost",
+            ),
+            ("count", "own items"),
+            ("avoid", "items that stop, one bit each"),
+            ("crc", "CRC-32 of the items, signed, 0=none"),
+            ("old_crc", "CRC-32 of the items before, signed, 0=none"),
         ),
     ),
 )
@@ -456,8 +497,10 @@ def _profile_rows(app):
 
 
 def _item_rows(app):
+    with on_demand.loaded("screening_items") as screening_items:
+        kinds = screening_items.ITEMS
     return [
-        (number, name, _ITEM_KINDS[checklist.ITEMS[number - 1][checklist.KIND]], source)
+        (number, name, _ITEM_KINDS[kinds[number - 1][_KIND]], source)
         for number, name, source in ITEMS
     ]
 

@@ -1,14 +1,14 @@
 """Presenter: fills the view with the texts and numbers of the present state's screen.
 
-Works on an App. May import micropython.const and cryo's arming, buttons, checklist, closing,
-confirm, demand, display, dose, faults, interlocks, monitors, on_demand, plan, profiles, refusal,
-schema, screens, sounder, state_freezing, state_prechill, state_ready, state_screening,
+Works on an App. May import micropython.const and cryo's arming, buttons, closing, confirm,
+demand, display, dose, faults, interlocks, monitors, observation, on_demand, plan, profiles,
+refusal, schema, screens, sounder, state_freezing, state_prechill, state_ready, state_screening,
 state_thawing, states, texts, transitions; loads value_format on demand. Controls: H-09, H-06 (a
 depth without a dose shows the range, not a number), H-13 (a change shows old and new), H-05 (no
 result is shown before the valve is proved closed).
 
-The only writer of the view, once a tick, after all decisions (except that the open menu fills in
-its own lines). Nothing here allocates while the valve is open.
+The only writer of the view, once a tick, after all decisions (except that the open menu and the
+checklist fill in their own lines). Nothing here allocates while the valve is open.
 """
 
 from micropython import const
@@ -17,7 +17,6 @@ from cryo import (
     VERSION,
     arming,
     buttons,
-    checklist,
     closing,
     confirm,
     demand,
@@ -26,6 +25,7 @@ from cryo import (
     faults,
     interlocks,
     monitors,
+    observation,
     on_demand,
     plan,
     profiles,
@@ -45,6 +45,11 @@ from cryo import (
 
 _COUNTED_S = const(5)  # the last seconds of a freeze have a sound
 _FAULT_MS = const(2000)  # the text of a fault and the delivered time alternate
+
+# Prompts of the observation, as in the languages
+_QUESTIONS = const(11)
+_TITLES = const(19)
+_YES_NO = const(20)
 
 
 second = -1  # last shown: the second of a countdown, or the turn of a fault's texts
@@ -81,7 +86,10 @@ def show(app):
         if screen == screens.MENU:
             return  # the menu has filled in its own lines
     elif state == transitions.SCREENING:
-        screen = _fill_question(view)
+        questions = state_screening.questions
+        if questions:
+            questions.show(app)
+        return  # they have filled in their own lines
     elif state == transitions.PRECHILL:
         screen = _fill_purge(app, view)
     elif state == transitions.ARMED:
@@ -157,7 +165,8 @@ def _fill_ready(app, view):
         _fill_confirm(app, view)
         return screens.CONFIRM
     if app.observation.over:
-        return screens.OBSERVE
+        _fill_observation(view, app.observation.question)
+        return screens.REFUSED
     menu = state_ready.menu
     if menu:
         menu.show(app)
@@ -165,9 +174,22 @@ def _fill_ready(app, view):
     return screens.READY
 
 
+def _fill_observation(view, question):
+    """The question that is asked at the end of the observation, or the advice. H-09"""
+    asks = question < observation.ASKED
+    view.title = texts.say(texts.OBSERVED) if asks else texts.prompt(_TITLES, 1)
+    prompt = _QUESTIONS + question
+    answers = texts.prompt(_YES_NO, 0) if asks else texts.say(texts.SELECT_OK)
+    view.lines = [texts.prompt(prompt, 0), texts.prompt(prompt, 1), answers]
+
+
 def _fill_confirm(app, view):
     """The change that the operator must confirm: its name, the old and the new value. H-13"""
     index = confirm.index
+    if confirm.other:
+        view.confirm_key, view.confirm_new = confirm.page()
+        view.confirm_old = view.confirm_unit = ""
+        return
     if index < 0:
         view.confirm_key = app.tables.confirm_key
         view.confirm_old = view.confirm_unit = ""
@@ -209,23 +231,6 @@ def _refresh_ready(app, view):
 
 
 # -- before a freeze ------------------------------------------------------------------------------
-
-
-def _fill_question(view):
-    """A page of the checklist, or the item that applies."""
-    if state_screening.doubt:
-        view.item_words[0] = texts.item(state_screening.doubt)
-        kind = checklist.ITEMS[state_screening.doubt - 1][checklist.KIND]
-        return screens.STOPPED if kind == checklist.AVOID else screens.OVERRIDE
-    view.page = state_screening.page + 1
-    view.pages = checklist.PAGES
-    view.item = state_screening.item
-    view.items = checklist.on_page(state_screening.page)
-    first = state_screening.page * checklist.A_PAGE
-    view.marked = state_screening.overridden >> first & 7
-    for i in range(view.items):
-        view.item_words[i] = texts.item(checklist.ITEMS[first + i][checklist.NUMBER])
-    return screens.SCREENING
 
 
 def _armed_left_s(app, shown_s):

@@ -22,16 +22,13 @@ FREEZING = const(3)
 DONE = const(4)
 FAULT = const(5)
 CONFIRM = const(6)
-REFUSED = const(7)
+REFUSED = const(7)  # a title and three lines: also of questions and prompts
 SCREENING = const(8)
-OVERRIDE = const(9)
-STOPPED = const(10)
-PRECHILL = const(11)
-PURGING = const(12)
-THAWING = const(13)
-MENU = const(14)
-OBSERVE = const(15)
-INFORMATION = const(16)
+PRECHILL = const(9)
+PURGING = const(10)
+THAWING = const(11)
+MENU = const(12)
+INFORMATION = const(13)
 
 _BAR_X = const(70)
 _BAR_WIDTH = const(56)
@@ -414,26 +411,12 @@ def _screening_enter(canvas, view):
         texts.THIS_APPLIES if view.item >= 0 else texts.NO_MORE if marked else texts.NONE_APPLIES
     )
     canvas.text(fonts.TEXT, 0, 0, question, invert)
-    if not marked or view.item >= 0:
+    if view.pages and (not marked or view.item >= 0):
         canvas.text(fonts.TEXT, 104, 0, "%d/%d" % (view.page, view.pages), invert)
     for i in range(view.items):
         _line(canvas, 2 + 2 * i, view.item_words[i], i == view.item)
         if marked & (1 << i):
             canvas.text(fonts.TEXT, 120, 2 + 2 * i, "!", 0xFF if i == view.item else 0)
-
-
-def _override_enter(canvas, view):
-    canvas.title(texts.say(texts.CAUTION))
-    canvas.centred(fonts.TEXT, 2, view.item_words[0])
-    canvas.centred(fonts.TEXT, 4, texts.say(texts.PHYSICIAN))
-    _bottom(canvas, texts.say(texts.HOLD_SELECT_2S))
-
-
-def _stopped_enter(canvas, view):
-    canvas.title(texts.say(texts.DO_NOT_TREAT))
-    canvas.centred(fonts.TEXT, 2, view.item_words[0])
-    canvas.centred(fonts.TEXT, 4, texts.say(texts.ASK_PHYSICIAN))
-    _bottom(canvas, texts.say(texts.SELECT_BACK))
 
 
 def _prechill_enter(canvas, view):
@@ -544,13 +527,6 @@ def _menu_update(canvas, view, cache):
         _right(canvas, 0, "%d/%d" % (view.page, view.pages))
 
 
-def _observe_enter(canvas, view):
-    canvas.title(texts.say(texts.OBSERVED))
-    canvas.centred(fonts.TEXT, 2, texts.say(texts.LOOK_AT_SKIN))
-    canvas.centred(fonts.TEXT, 4, texts.say(texts.BLISTERS))
-    _bottom(canvas, texts.say(texts.SELECT_OK))
-
-
 # enter, update; by number
 SCREENS = (
     (_boot_enter, _nothing),
@@ -562,12 +538,9 @@ SCREENS = (
     (_confirm_enter, _nothing),
     (_lines_enter, _nothing),
     (_screening_enter, _nothing),
-    (_override_enter, _nothing),
-    (_stopped_enter, _nothing),
     (_prechill_enter, _prechill_update),
     (_purging_enter, _purging_update),
     (_thawing_enter, _thawing_update),
     (_menu_enter, _menu_update),
-    (_observe_enter, _nothing),
     (_lines_enter, _nothing),
 )

@@ -3,10 +3,10 @@
 May import gc, sys, micropython.const, cryo's languages; loads one of cryo's lang_* at a time.
 Controls: H-09 (every text states a condition or an action, in the operator's language).
 
-A language is data: its texts in a few packed tables (lang_*.py). The rarely used texts of faults
-and settings, and the glyphs of non-ASCII characters, stay in flash (lang_*.bin), since the 12 kB of
-Chinese would take too much heap. All are generated. Nothing here depends on a language.
-A text is built on each call: not to be used while the valve is open.
+A language is data: its texts in a few packed tables (lang_*.py). The rarely used texts (faults,
+settings, the screening) and the glyphs of non-ASCII characters stay in flash (lang_*.bin), since
+the 12 kB of Chinese would take too much heap. All are generated. Nothing here depends on a
+language. A text is built on each call: not to be used while the valve is open.
 """
 
 import gc
@@ -52,38 +52,36 @@ THAWED = const(31)
 HOLD_ARM_NEXT = const(32)
 ARM_BACK = const(33)
 OBSERVED = const(34)
-LOOK_AT_SKIN = const(35)
-BLISTERS = const(36)
-CYCLES = const(37)
-PATIENT = const(38)
-NO_PATIENT = const(39)
-OF = const(40)
-PRESS_PEDAL = const(41)
-OFF = const(42)
-ON = const(43)
-HOLD = const(44)
-PRESS = const(45)
-PEDAL_PRESSED = const(46)
-PEDAL_STOPS = const(47)
-APPLICATOR_REACHES = const(48)
-LET_PEDAL_GO = const(49)
-TOO_SHALLOW = const(50)
-LANGUAGE = const(51)
-LANGUAGE_NAME = const(52)
-INFORMATION = const(53)
-TABLE = const(54)
-LOG_FREE = const(55)
-NEW_TABLE = const(56)
-SHIPPED_TABLE = const(57)
-NO_CALIBRATION = const(58)
-CLOSING = const(59)
-NOT_CLOSED = const(60)
-REWARMED = const(61)
-ARM_TO_PURGE = const(62)
-END_QUESTION = const(63)
-HOLD_TO_END = const(64)
-CYCLES_DONE = const(65)
-NO_MORE = const(66)
+CYCLES = const(35)
+PATIENT = const(36)
+NO_PATIENT = const(37)
+OF = const(38)
+PRESS_PEDAL = const(39)
+OFF = const(40)
+ON = const(41)
+HOLD = const(42)
+PRESS = const(43)
+PEDAL_PRESSED = const(44)
+PEDAL_STOPS = const(45)
+APPLICATOR_REACHES = const(46)
+LET_PEDAL_GO = const(47)
+TOO_SHALLOW = const(48)
+LANGUAGE = const(49)
+LANGUAGE_NAME = const(50)
+INFORMATION = const(51)
+TABLE = const(52)
+LOG_FREE = const(53)
+NEW_TABLE = const(54)
+SHIPPED_TABLE = const(55)
+NO_CALIBRATION = const(56)
+CLOSING = const(57)
+NOT_CLOSED = const(58)
+REWARMED = const(59)
+ARM_TO_PURGE = const(60)
+END_QUESTION = const(61)
+HOLD_TO_END = const(62)
+CYCLES_DONE = const(63)
+NO_MORE = const(64)
 
 # Tables of a language
 _WORDS = const(0)
@@ -91,9 +89,11 @@ _FAULTS = const(1)
 _PROFILES = const(2)
 _ITEMS = const(3)
 _APPLICATORS = const(4)
-_SETTINGS = const(5)
+_PROMPTS = const(5)
+_SETTINGS = const(6)
 
 _FAULT_PARTS = const(4)
+_PROMPT_PARTS = const(2)
 _GLYPH_BYTES = const(32)
 
 
@@ -208,8 +208,13 @@ def profile(number):
 
 
 def item(number):
-    """An item of the screening."""
+    """An item of the screening, or a line of several items."""
     return _text(_ITEMS, number)
+
+
+def prompt(number, part):
+    """A line (0, 1) of a prompt of the screening or of the observation."""
+    return _text(_PROMPTS, number * _PROMPT_PARTS + part)
 
 
 def applicator(number):

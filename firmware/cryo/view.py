@@ -58,7 +58,7 @@ class View:
         self.skin_c_x100 = 0
         self.skin_valid = False
         self.page = 1  # of `pages` of the screening
-        self.pages = 1
+        self.pages = 1  # 0 = none is shown
         self.item = -1  # the chosen line; -1 = none
         self.marked = 0  # bits of the lines that a physician has overridden
         self.items = 0  # number of lines in `item_words`

@@ -141,9 +141,11 @@ def fonts() -> str:
 
 # -- languages ------------------------------------------------------------------------------------
 
-SECTIONS = ("faults", "profiles", "items", "applicators", "settings")
+SECTIONS = ("faults", "profiles", "items", "applicators", "prompts", "settings")
 FAULT_PARTS = 4
-IN_FLASH = (1, 5)  # faults and settings: kept in flash, since they would take 3 kB of heap
+PROMPT_PARTS = 2
+# Faults, items, prompts and settings: kept in flash, since they would take 4 kB of heap
+IN_FLASH = (1, 3, 5, 6)
 _GLYPH_BYTES = 32
 
 
@@ -210,7 +212,17 @@ def read_language(path: Path, numbers: dict[str, int], settings: dict[str, int])
         for part, text in enumerate(texts)
     }
     tables.append(_by_number(faults))
-    tables += [_by_number(data[section]) for section in SECTIONS[1:-1]]
+    tables += [_by_number(data[section]) for section in SECTIONS[1:-2]]
+    prompts: dict[str, list[str]] = data["prompts"]
+    tables.append(
+        _by_number(
+            {
+                str(int(number) * PROMPT_PARTS + part): text
+                for number, texts in prompts.items()
+                for part, text in enumerate(texts)
+            }
+        )
+    )
     # The file names settings by key, the device by number.
     names: dict[str, str] = data["settings"]
     missing = settings.keys() - names.keys()

@@ -28,7 +28,7 @@ STEPS = (
     )),
     ("screening", "Hold ARM 1 s, and answer", (
         "None of these: SELECT. One applies: DOWN to it, SELECT.",
-        "\u201cAvoid\u201d stops. \u201cCaution\u201d: the physician holds SELECT 2 s.",
+        "\u201cAvoid\u201d stops; caution: physician, 2 s. Lift a stop: 3 s.",
     )),
     ("prechill", "Point away, hold TRIGGER", (
         "Only if the line is warm. Ends automatically when liquid",
@@ -48,7 +48,7 @@ STEPS = (
     )),
     ("done", "Read, SELECT", (
         "Delivered and planned time; coldest temperature.",
-        "Then 30 min observation; a clock runs beside READY.",
+        "After 30 min: BP, pulse, skin. SELECT = stable, UP = not.",
     )),
 )  # fmt: skip
 

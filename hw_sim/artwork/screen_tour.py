@@ -128,11 +128,19 @@ def course(language: int) -> Iterator[Sight]:
     yield walk.see("stopped", "Stopped", "a contraindication")
     walk.press("select")
     walk.hold("arm", 1200)
-    walk.press("select")
+    yield walk.see("stopped_before", "Still stopped", "a physician lifts it: SELECT 3 s")
+    walk.hold("select", 3200)
     walk.press("down", 2)
+    walk.press("select")
+    yield walk.see("screening_which", "Which one?", "a line of several items")
+    walk.press("select", 5)
+    walk.press("down", 3)
     walk.press("select")
     yield walk.see("override", "Caution", "the physician decides")
     walk.hold("select", 2300)
+    yield walk.see("adjust", "Adjust", "what to change, after an override")
+    walk.press("select")
+    yield walk.see("screening_overridden", "Overridden", "a mark at the item")
     while walk.state == "SCREENING":
         walk.press("select")
     yield walk.see("prechill", "Purge", "the line is warm: spray it out", "PRECHILL")
@@ -169,7 +177,10 @@ def course(language: int) -> Iterator[Sight]:
     walk.press("select")
     yield walk.see("ready_observing", "Observing", "minutes left of 30")
     bench.run_for(62_000)
-    yield walk.see("observe", "30 min later", "a reminder, until SELECT")
+    yield walk.see("observe", "30 min later", "three questions, until answered")
+    walk.press("up")
+    walk.press("select", 2)
+    yield walk.see("observe_not_stable", "Not stable", "asked again in 5 min")
 
 
 def others(language: int) -> Iterator[Sight]:

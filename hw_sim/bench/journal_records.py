@@ -19,7 +19,7 @@ _LAYOUT = struct.Struct("<IHBBII8i16s")
 BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
 FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
 PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END, OBSERVATION = range(14, 21)
-ESTIMATE, TABLE = 21, 22
+ESTIMATE, TABLE, CHECKLIST = 21, 22, 26
 
 # The kinds' names as `describe` gives them, and the names of their arguments. An argument is named
 # as `describe` names it, with its unit where that is not a plain number.
@@ -88,7 +88,7 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
             "purge",
         ),
     ),
-    SCREENING: ("screening", ("present", "overridden", "outcome", "patient_ref", "list")),
+    SCREENING: ("screening", ("present", "overridden", "outcome", "patient_ref", "list", "own")),
     THAW: ("thaw", ("treatment", "cycle", "thawed_ms", "by", "skin_c_x100")),
     TREATMENT_END: (
         "treatment_end",
@@ -97,7 +97,7 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
             "interruptions", "patient_ref",
         ),
     ),
-    OBSERVATION: ("observation", ("treatment", "outcome", "after_s")),
+    OBSERVATION: ("observation", ("treatment", "outcome", "after_s", "answers")),
     ESTIMATE: (
         "estimate",
         (
@@ -111,6 +111,7 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
             "applicator", "by", "h_w_m2k", "run", "date_s", "depth_10s_um", "depth_30s_um", "crc",
         ),
     ),
+    CHECKLIST: ("checklist", ("by", "count", "avoid", "crc", "old_crc")),
 }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ H_W_M2K = 3000.0
 """Spot and coefficient of the default applicator, "Spray C 5 mm". Source: the project's table of
 computed depths, from which that applicator's calibration was taken."""
 
-QUESTIONS = 5
+QUESTIONS = 6
 """Number of checklist pages, each answered by one press."""
 
 FRAME_MS = 250

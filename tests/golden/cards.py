@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryo import canvas, faults, languages, screens, texts, view as fields
+from cryo import canvas, faults, languages, screening_items, screens, texts, view as fields
 
 LANGUAGES = {code: number + 1 for number, code in enumerate(languages.CODES)}
 CALLS = 12  # of a screen's update: FREEZING draws one piece a call
@@ -36,8 +36,28 @@ def _fault(number: int) -> Callable[[], dict[str, Any]]:
     }
 
 
-def _items(first: int) -> Callable[[], dict[str, Any]]:
-    return lambda: {"item_words": [texts.item(first + i) for i in range(3)], "items": 3}
+def _items(*numbers: int) -> Callable[[], dict[str, Any]]:
+    words = len(numbers)
+    return lambda: {
+        "item_words": [texts.item(number) for number in numbers] + [""] * (3 - words),
+        "items": words,
+    }
+
+
+def _question(title: int, *lines: int | str | tuple[int, int]) -> Callable[[], dict[str, Any]]:
+    """A title and lines: numbers of words, prompts and their parts, or texts."""
+
+    def said(line: int | str | tuple[int, int]) -> str:
+        if isinstance(line, tuple):
+            return texts.prompt(*line)
+        return texts.say(line) if isinstance(line, int) else line
+
+    return lambda: {"title": said(title), "lines": [said(line) for line in lines]}
+
+
+def _own_item() -> dict[str, Any]:
+    name = f"{texts.prompt(16, 0)} 2/4\n{texts.prompt(17, 1)}"
+    return {"confirm_key": name, "confirm_new": "Under 12 years"}
 
 
 def _confirm() -> dict[str, Any]:
@@ -99,12 +119,47 @@ def cards() -> Iterator[Card]:
         "ready: patient", screens.READY, {"field": fields.FIELD_PATIENT, "patient_ref": 9999}
     )
     yield Card("ready: no patient", screens.READY, {"field": fields.FIELD_PATIENT})
-    for page in range(5):
-        says: dict[str, Any] = {"page": page + 1, "": _items(1 + 3 * page)}
+    shown = [text for text, _ in screening_items.LINES]
+    for page in range(6):
+        says: dict[str, Any] = {"page": page + 1, "": _items(*shown[3 * page : 3 * page + 3])}
         yield Card(f"screening {page + 1}", screens.SCREENING, says)
-    yield Card("screening, one applies", screens.SCREENING, {"item": 1, "": _items(1)})
-    yield Card("override", screens.OVERRIDE, {"": _items(4)})
-    yield Card("stopped", screens.STOPPED, {"": _items(1)})
+    yield Card("screening, one applies", screens.SCREENING, {"item": 1, "": _items(1, 2, 3)})
+    for text, numbers in screening_items.LINES:
+        if len(numbers) > 1:
+            which = {"pages": 0, "": _items(*numbers)}
+            yield Card(f"screening, which {text}", screens.SCREENING, which)
+    caution = _question(texts.CAUTION, texts.PHYSICIAN, texts.HOLD_SELECT_2S)
+    yield Card(
+        "override", screens.REFUSED,
+        {"": lambda: {**caution(), "lines": [texts.item(10), *caution()["lines"]]}},
+    )  # fmt: skip
+    stop = _question(texts.DO_NOT_TREAT, texts.ASK_PHYSICIAN, texts.SELECT_BACK)
+    yield Card(
+        "stopped", screens.REFUSED,
+        {"": lambda: {**stop(), "lines": [texts.item(2), *stop()["lines"]]}},
+    )  # fmt: skip
+    held = _question(texts.DO_NOT_TREAT, texts.PHYSICIAN, (18, 1))
+    yield Card(
+        "stopped before", screens.REFUSED,
+        {"": lambda: {**held(), "lines": [texts.prompt(18, 0) % 59, *held()["lines"]]}},
+    )  # fmt: skip
+    for prompt in range(1, 11):
+        yield Card(
+            f"adjust {prompt}", screens.REFUSED,
+            {"": lambda prompt=prompt: {
+                "title": texts.prompt(19, 0),
+                "lines": [
+                    texts.prompt(prompt, 0), texts.prompt(prompt, 1), texts.say(texts.SELECT_OK)
+                ],
+            }},
+        )  # fmt: skip
+    yield Card(
+        "own items lost", screens.REFUSED,
+        {"": lambda: {
+            "title": texts.prompt(16, 0),
+            "lines": [texts.prompt(15, 0), texts.prompt(15, 1), texts.say(texts.SELECT_OK)],
+        }},
+    )  # fmt: skip
     yield Card("prechill", screens.PRECHILL)
     yield Card("prechill, second cycle", screens.PRECHILL, {"cycles": 2, "nozzle_c_x100": -4120})
     cold = {"cold": True, "pressed": True, "nozzle_c_x100": -19120}
@@ -145,7 +200,7 @@ def cards() -> Iterator[Card]:
         }},
     )  # fmt: skip
     yield Card("done, one of two", screens.DONE, {"complete": True, "cycle": 1, "cycles": 2})
-    yield Card("screening, one overridden", screens.SCREENING, {"marked": 2, "": _items(4)})
+    yield Card("screening, one overridden", screens.SCREENING, {"marked": 2, "": _items(5, 6, 7)})
     yield Card("armed", screens.ARMED)
     yield Card("armed, second of three", screens.ARMED, {"cycle": 2, "cycles": 3, "timeout_s": 300})
     yield Card(
@@ -178,7 +233,19 @@ def cards() -> Iterator[Card]:
     yield Card("confirm, one line", screens.CONFIRM, {"": _confirm_short})
     yield Card("confirm, wide", screens.CONFIRM, {"": _confirm_wide})
     yield Card("confirm, table", screens.CONFIRM, {"": _confirm_table})
-    yield Card("observe", screens.OBSERVE)
+    yield Card("confirm, own item", screens.CONFIRM, {"": _own_item})
+    for prompt in (11, 12, 13):
+        yield Card(
+            f"observe {prompt - 10}", screens.REFUSED,
+            {"": _question(texts.OBSERVED, (prompt, 0), (prompt, 1), (20, 0))},
+        )  # fmt: skip
+    yield Card(
+        "observe, not stable", screens.REFUSED,
+        {"": lambda: {
+            "title": texts.prompt(19, 1),
+            "lines": [texts.prompt(14, 0), texts.prompt(14, 1), texts.say(texts.SELECT_OK)],
+        }},
+    )  # fmt: skip
     for line in range(3):
         yield Card(f"menu {line + 1}", screens.MENU, {"item": line, "": _menu})
     yield Card("information", screens.INFORMATION, {"": _information})

@@ -42,6 +42,7 @@ MODULES: dict[str, frozenset[str]] = {
     "estimate": PURE,
     "profiles": PURE,
     "checklist": PURE,
+    "screening_items": PURE,  # loaded on demand
     "interlocks": PURE,
     "closing": PURE,
     "valve": frozenset({"rp2", "micropython"}),
@@ -50,6 +51,7 @@ MODULES: dict[str, frozenset[str]] = {
     "on_demand": frozenset({"gc", "sys"}),
     "redundant_file": PURE | {"binascii", "os"},
     "settings": PURE,
+    "practice_items": PURE | {"binascii"},  # loaded on demand
     "calibration_table": PURE | {"binascii"},  # loaded on demand
     "calibration": PURE,
     "journal": PURE | {"hashlib", "os"},
@@ -72,11 +74,13 @@ MODULES: dict[str, frozenset[str]] = {
     "replies": frozenset(),
     "confirm": PURE,  # loads calibration_commands on demand
     "calibration_commands": PURE,  # loaded on demand
-    "commands": PURE | {"binascii", "gc"},  # loads metadata and calibration_commands on demand
+    "checklist_commands": PURE,  # loaded on demand
+    "commands": PURE | {"binascii", "gc"},  # loads metadata and the handlers above on demand
     "arming": PURE | {"gc"},
     "menu": PURE,  # loaded on demand
     "state_selftest": PURE,
     "state_ready": PURE | {"gc"},
+    "questions": PURE,  # loaded on demand
     "state_screening": PURE,
     "state_prechill": PURE | {"gc"},
     "state_armed": PURE,

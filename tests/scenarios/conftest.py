@@ -19,6 +19,7 @@ from hw_sim.bench import Bench, CapabilityMissing, FastBench, SimulatedBench
 from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the kinds from here)
     ARMED,
     BOOT,
+    CHECKLIST,
     DISARMED,
     ESTIMATE,
     FAULT,

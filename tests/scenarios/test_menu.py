@@ -311,7 +311,7 @@ def test_a_host_that_sets_the_volume_leaves_it_open(bench: Bench) -> None:
 
 @pytest.mark.hazard("H-09")
 def test_the_end_of_an_observation_comes_before_it(bench: Bench) -> None:
-    """H-09: the reminder is shown; holding ARM acknowledges it, and arms."""
+    """H-09: the questions are shown; SELECT answers them, and ARM arms."""
     preset(bench, {**SHORT, 31: 60})
     switch_on(bench, "READY")
     treat(bench)
@@ -321,6 +321,8 @@ def test_the_end_of_an_observation_comes_before_it(bench: Bench) -> None:
     menu = text(bench)
     bench.run_for(8_000)
     assert text(bench) != menu
+    for _ in range(3):
+        bench.press("select")
     bench.press("arm", 1200)
     assert told(bench) == "ARMED"
     assert last(bench, OBSERVATION).outcome == 1

@@ -11,7 +11,15 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cryo import faults, languages, metadata, schema, texts
+from cryo import (
+    faults,
+    languages,
+    metadata,
+    practice_items,
+    schema,
+    screening_items,
+    texts,
+)
 
 from hw_sim.artwork import make_fonts
 from hw_sim.bench import FIRMWARE, FastBench
@@ -100,6 +108,22 @@ def test_a_language_lacks_nothing(language: make_fonts.Language) -> None:
         assert texts.profile(row[0]), row[1]
     for row in metadata.ITEMS:
         assert texts.item(row[0]), row[1]
+    for text, items in screening_items.LINES:
+        assert texts.item(text), items
+    for row in screening_items.ITEMS:
+        assert not row[1] or texts.prompt(row[1], 0) and texts.prompt(row[1], 1), row
+    assert len(language.tables[5]) == len(ALL[0].tables[5])
+    for english, text in zip(ALL[0].tables[5], language.tables[5], strict=True):
+        assert bool(english) == bool(text), english
+
+
+def test_every_item_is_on_one_line_of_the_screening() -> None:
+    """And an item that adjusts the treatment is a caution: what stops it needs no prompt."""
+    shown = [number for _, numbers in screening_items.LINES for number in numbers]
+    assert sorted(shown) == list(range(1, len(screening_items.ITEMS) + 1))
+    assert len(screening_items.ITEMS) == len(metadata.ITEMS) < practice_items.FIRST
+    assert all(len(numbers) <= 3 for _, numbers in screening_items.LINES), "one page"
+    assert all(kind == 2 or not prompt for kind, prompt in screening_items.ITEMS)
 
 
 @pytest.mark.hazard("H-09")
@@ -109,8 +133,8 @@ def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
     for name, number in WORDS.items():
         text = texts.say(number)
         assert columns(text) <= NARROWER.get(name, 16), f"{name}: {text}"
-    _, of_faults, profiles, items, applicators, settings = language.tables
-    for text in (*of_faults, *profiles, *items):
+    _, of_faults, profiles, items, applicators, prompts, settings = language.tables
+    for text in (*of_faults, *profiles, *items, *prompts):
         assert columns(text) <= 16, text
     assert all(columns(text) <= 14 for text in profiles), "behind an arrow, in a confirmation"
     for text in applicators:

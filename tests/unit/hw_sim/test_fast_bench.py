@@ -18,7 +18,7 @@ def treatment(seed: int) -> FastBench:
     bench.run_for(1200)
     bench.release("arm")
     bench.run_for(200)
-    for _ in range(5):
+    for _ in range(6):
         bench.press("select")  # the checklist
     bench.hold("trigger")
     bench.run_for(3000)
