@@ -137,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--target", type=int, choices=(1, 2), help="1: -25 °C, 2: -50 °C")
 
     _calibrate(commands, behind)
+    _checklist(commands, behind)
 
     command("maintenance", "maintenance", "end the application, to flash the device")
 
@@ -251,6 +252,26 @@ def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser],  #
     kind("show", "every applicator's table and its origin")
     sub = kind("remove", "an applicator's shipped table again")
     sub.add_argument("applicator", metavar="APPLICATOR", help="number or name")
+
+
+def _checklist(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+               behind: argparse.ArgumentParser) -> None:  # fmt: skip
+    checklist = commands.add_parser(
+        "checklist",
+        help="the practice's own items of the screening: show, set, clear",
+        description="The practice's own items of the screening; confirmed on the device.",
+        parents=[behind],
+    )
+    kinds = checklist.add_subparsers(metavar="WHAT", required=True)
+    for name, help_ in (
+        ("show", "show the stored items"),
+        ("set", "replace them by those of a file"),
+        ("clear", "remove them"),
+    ):
+        sub = kinds.add_parser(name, help=help_, description=_sentence(help_), parents=[behind])
+        sub.set_defaults(run="checklist", what=name)
+        if name == "set":
+            sub.add_argument("file", metavar="FILE.toml", help="[[item]] tables of text and kind")
 
 
 def _sentence(help_: str) -> str:

@@ -296,6 +296,17 @@ def plan(args: Namespace) -> int:
     return 0
 
 
+def checklist(args: Namespace) -> int:
+    """`cryo checklist show|set FILE|clear`."""
+    from host_tools import checklist as own
+
+    with _device(args) as device:
+        data = own.run(args, device)
+    if args.json:
+        _print_json(data)
+    return 0
+
+
 def maintenance(args: Namespace) -> int:
     """`cryo maintenance`."""
     with _device(args) as device:

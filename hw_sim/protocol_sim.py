@@ -15,6 +15,7 @@ two programs on one port.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ REACTION_NS = 400_000_000
 HOLD_NS = 1_300_000_000
 _OPTIONS = {"flash", "operator", "seed", "firmware", "boot_ms"}
 _ASKS = b'"applied":false'
+_READ_S = re.compile(rb'"read_s":(\d+)')
 
 
 class Serial(SerialBase):
@@ -107,12 +109,18 @@ class Serial(SerialBase):
     def _watch(self, data: bytes) -> None:
         """The operator: sees on the screen that the device asks, and answers."""
         seen = self._tail + data
-        if _ASKS in seen:
+        at = seen.find(_ASKS)
+        if at >= 0:
+            self._tail = seen
+            if b"\n" not in seen[at:]:
+                return  # the reply has not come whole
             self._tail = b""
+            shown = _READ_S.search(seen)  # the device shows several pages before it takes SELECT
+            read_ns = int(shown[1]) * NS_PER_S if shown else 0
             name = "select" if self._operator == "confirm" else "up"
             button = self.bench.wiring.buttons[name]
-            self.bench.clock.call_after(REACTION_NS, button.press)
-            self.bench.clock.call_after(REACTION_NS + HOLD_NS, button.release)
+            self.bench.clock.call_after(read_ns + REACTION_NS, button.press)
+            self.bench.clock.call_after(read_ns + REACTION_NS + HOLD_NS, button.release)
         else:
             self._tail = seen[-len(_ASKS) :]
 

@@ -355,6 +355,56 @@ def test_the_command_from_first_hello_to_verified_journal(cryo: Cryo) -> None:
     assert again["new"] == again["received"] == 1  # the start of this session
 
 
+OWN_ITEMS = """
+[[item]]
+text = "Keloid before"
+kind = "avoid"
+
+[[item]]
+text = "Under 12 years"
+kind = "caution"
+"""
+
+
+@pytest.mark.hazard("H-13", "H-19")
+def test_the_practices_items_from_a_file_to_the_journal(cryo: Cryo, tmp_path: Path) -> None:
+    """H-13, H-19: shown, confirmed or not, refused by the device, cleared."""
+    path = tmp_path / "own.toml"
+    path.write_text(OWN_ITEMS, "utf-8")
+    assert cryo("checklist", "show")["items"] == []
+    rejected = cryo("checklist", "set", str(path), options="&operator=reject", code=6)["error"]
+    assert rejected["outcome"] == "rejected"
+    nobody = cryo("checklist", "set", str(path), options="&operator=none", code=6)["error"]
+    assert nobody["outcome"] == "timed_out"
+    data = cryo("checklist", "set", str(path))
+    assert data["outcome"] == "confirmed"
+    assert [item["text"] for item in data["items"]] == ["Keloid before", "Under 12 years"]
+    assert cryo("checklist", "set", str(path))["outcome"] == "applied"
+    shown = cryo("checklist", "show")
+    assert (shown["items"], shown["outcome"]) == (data["items"], "loaded")
+    path.write_text(OWN_ITEMS.replace("Keloid before", "Seventeen letters"), "utf-8")
+    refused = cryo("checklist", "set", str(path), code=1)["error"]
+    assert refused["code"] == "range"
+    assert "1 to 16" in refused["text"]
+    assert cryo("checklist", "clear")["items"] == []
+    cryo("log", "pull")
+    rows = [r for r in cryo("log", "show", "--all")["records"] if r["kind"] == "checklist"]
+    assert len(rows) == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "item = 1", "[[item]]\ntext = 1\nkind = 'avoid'", "[[item]]\ntext = 'a'", "[item",
+     "x = 1\n[[item]]\ntext = 'a'\nkind = 'avoid'", "item = [1]"],
+)  # fmt: skip
+def test_a_file_of_another_form_is_explained(tmp_path: Path, capsys: Any, text: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(text, "utf-8")
+    assert main(["--port", "sim://", "checklist", "set", str(path)]) == 2
+    assert "[[item]]" in " ".join(capsys.readouterr().err.split())
+    assert main(["--port", "sim://", "checklist", "set", str(tmp_path / "none")]) == 7
+
+
 def test_the_same_commands_give_the_same_flash(tmp_path: Path, capsys: Any) -> None:
     """The simulator is deterministic, and so is the host."""
     images: list[bytes] = []
