@@ -4,7 +4,7 @@ Loaded on demand by commands.py and confirm.py, then unloaded.
 Works on an App. May import micropython.const and cryo's confirm, journal, on_demand, replies,
 texts; loads practice_items on demand. Controls: H-13 (a change is active only after the operator
 has seen every item and confirmed it), H-19 (an invalid item is refused with the reason; a lost file
-is told).
+is reported).
 
 A handler takes the application and the request and returns the reply without its `id`.
 """

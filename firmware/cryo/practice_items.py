@@ -1,7 +1,7 @@
 """The practice's own items of the checklist, stored in an A/B pair of files. Loaded on demand.
 
 May import binascii, struct, micropython.const and cryo's redundant_file. Controls: H-19 (an item
-that fails its checks is not used, and a lost file is told), H-07 (a power cut leaves one good
+that fails its checks is not used, and a lost file is reported), H-07 (a power cut leaves one good
 file).
 
 An item is (kind, text): kind 1 avoid, 2 caution; text of 1 to 16 printable ASCII characters. Its

@@ -45,6 +45,7 @@ _DEGREE = const(4)
 _TIMES = const(5)
 _SPREAD = const(6)
 _LOW_M = const(7)
+_TICK = const(8)
 
 # fonts.TEXT begins at the space
 _SPACE = const(0)
@@ -416,7 +417,8 @@ def _screening_enter(canvas, view):
     for i in range(view.items):
         _line(canvas, 2 + 2 * i, view.item_words[i], i == view.item)
         if marked & (1 << i):
-            canvas.text(fonts.TEXT, 120, 2 + 2 * i, "!", 0xFF if i == view.item else 0)
+            # Reversed against its line, since it may cover a 16th character.
+            canvas.glyph(fonts.ICON, _TICK, 120, 2 + 2 * i, 0 if i == view.item else 0xFF)
 
 
 def _prechill_enter(canvas, view):

@@ -632,7 +632,7 @@ def test_the_practices_items_are_asked_for(bench: Bench) -> None:
 
 
 @pytest.mark.hazard("H-07", "H-19")
-def test_one_damaged_copy_is_told_and_the_other_is_used(bench: Bench) -> None:
+def test_one_damaged_copy_is_reported_and_the_other_is_used(bench: Bench) -> None:
     """H-07, H-19."""
     ready(bench)
     own_items(bench, OWN[:1])
@@ -658,7 +658,7 @@ def damage(bench: Bench, *names: str) -> None:
 
 
 @pytest.mark.hazard("H-19")
-def test_a_lost_list_is_told_and_recorded(bench: Bench) -> None:
+def test_a_lost_list_is_reported_and_recorded(bench: Bench) -> None:
     """H-19: at each checklist, until the host has written it again or cleared it."""
     preset(bench, {PRECHILL: 0})
     switch_on(bench, "READY")
