@@ -184,7 +184,11 @@ def preset(bench: Bench, settings: Mapping[int, int]) -> None:
     """Write settings (by number) to the flash of a bench, as if set up before."""
     body = _SLOT_HEAD.pack(b"CRYO", 1, len(settings), 1)
     body += b"".join(_SLOT_ENTRY.pack(number, value) for number, value in settings.items())
-    files = {"settings_a.bin": body + struct.pack("<I", zlib.crc32(body))}
+    put_files(bench, {"settings_a.bin": body + struct.pack("<I", zlib.crc32(body))})
+
+
+def put_files(bench: Bench, files: Mapping[str, bytes]) -> None:
+    """Put files on the flash of a bench that is off, beside those that are there."""
     if isinstance(bench, FastBench):
         bench.write_files(files)
         return

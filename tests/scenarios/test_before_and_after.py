@@ -27,6 +27,7 @@ from tests.scenarios.conftest import (
     faults,
     last,
     preset,
+    put_files,
     ready,
     records,
     state,
@@ -654,7 +655,7 @@ def damage(bench: Bench, *names: str) -> None:
     for name in names:
         data = bytearray(bench.files()[name])
         data[14] ^= 1
-        bench.write_files({name: bytes(data)})
+        put_files(bench, {name: bytes(data)})
 
 
 @pytest.mark.hazard("H-19")
