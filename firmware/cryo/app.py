@@ -32,6 +32,7 @@ from cryo import (
     monitors,
     observation,
     on_demand,
+    operators,
     presenter,
     refusal,
     schema,
@@ -203,6 +204,7 @@ class App:
         state = self.machine.state
         if slot == 1:
             monitors.watch(self)
+            operators.watch(self)
             if state == transitions.READY:
                 self.observation.watch(self)
         if self.faults.fresh and state != transitions.SELF_TEST:

@@ -1,9 +1,10 @@
 """Arming: the plan, the arming checks, and the record of the plan.
 
-Works on an App. May import gc and cryo's checklist, dose, faults, interlocks, journal, plan,
-profiles, refusal, schema, setting_changes, sounder, texts, transitions. Controls: H-06, H-10
-(arming is refused with the reading and its limit), H-02 (a nozzle that is not cold leads to
-PRECHILL), H-18 (the patient's number), H-01 (a gate time over the ceiling is refused).
+Works on an App. May import gc and cryo's checklist, dose, faults, interlocks, journal, on_demand,
+operators, plan, profiles, refusal, schema, setting_changes, sounder, texts, transitions; loads
+arming_refusal on demand. Controls: H-06, H-10 (arming is refused with the reading and its limit),
+H-02 (a nozzle that is not cold leads to PRECHILL), H-18 (the patient's number), H-01 (a gate time
+over the ceiling is refused), H-25 (who is not signed in does not arm).
 """
 
 import gc
@@ -14,6 +15,8 @@ from cryo import (
     faults,
     interlocks,
     journal,
+    on_demand,
+    operators,
     plan,
     profiles,
     refusal,
@@ -28,16 +31,16 @@ from cryo import (
 def arm(app):
     """ARM was held in READY: make the plan. Returns the next event, or 0 if arming is refused."""
     values = app.settings.values
+    if operators.lacks(app, operators.ANYONE):
+        return 0  # the sign-in follows. H-25
     setting_changes.save(app)
     planned_ms = profiles.dose_ms(values)
     if planned_ms < 0:
-        _refuse_depth(app, values)
+        _refuse(app, refusal.NO_DOSE)
         return 0
     plan.make(values, planned_ms)
     if not app.valve.allowed(plan.planned_us):
-        _refuse(
-            app, texts.say(texts.NO_DOSE), texts.say(texts.OVER_30_S), texts.say(texts.WITH_LAGS)
-        )
+        _refuse(app, refusal.TOO_LONG)
         return 0
     app.summary.reset()
     if not permitted(app):
@@ -75,48 +78,17 @@ def permitted(app):
     values = app.settings.values
     cause = interlocks.against_arming(app.sensors, values)
     if cause:
-        _refuse_for(app, cause, values)
+        _refuse(app, cause)
         return False
     level = app.sensors.level_permille.value
     if profiles.shots_left(values, level, plan.dose_ms) < plan.cycles - app.summary.cycle + 1:
         # Not enough nitrogen for all the freezes of the plan. H-10, H-02
-        _refuse(
-            app, texts.fault(faults.LEVEL_LOW, 0), "%d %%" % (level // 10),
-            texts.say(texts.NEEDS) + " %d x %d s" % (plan.cycles, (plan.dose_ms + 999) // 1000),
-        )  # fmt: skip
+        _refuse(app, refusal.NOT_ENOUGH)
         return False
     if app.free_records() < journal.ROOM_TO_ARM:
         app.faults.latch(faults.JOURNAL_FULL, True)
         return False
     return True
-
-
-def _refuse_for(app, cause, values):
-    """Show which reading inhibits arming, its value and its limit."""
-    sensors = app.sensors
-    if cause == faults.PRESSURE:
-        reading = "%d mbar" % sensors.pressure_mbar.value
-        needs = "%d-%d" % (values[schema.ARM_PRESSURE_MIN], values[schema.ARM_PRESSURE_MAX])
-    elif cause == faults.LEVEL_LOW:
-        reading = "%d %%" % (sensors.level_permille.value // 10)
-        needs = "%d %%" % (values[schema.ARM_LEVEL_MIN] // 10)
-    elif cause == faults.SUPPLY_LOW:
-        reading = "%d mV" % sensors.vsys_mv()
-        needs = "%d mV" % values[schema.ARM_SUPPLY_MIN]
-    else:
-        _refuse(app, texts.fault(cause, 0), texts.fault(cause, 1))
-        return
-    _refuse(app, texts.fault(cause, 0), reading, texts.say(texts.NEEDS) + " " + needs)
-
-
-def _refuse_depth(app, values):
-    """The depth is out of this applicator's reach: show one that reaches it, or the range. H-06"""
-    other = dose.reaching(profiles.plan_um(values), values[schema.TARGET])
-    what = texts.say(texts.NO_DOSE)
-    if other > 0:
-        _refuse(app, what, texts.say(texts.APPLICATOR_REACHES), texts.applicator(other))
-    else:
-        _refuse(app, what, texts.say(texts.DEPTH_MUST_BE), range_text(values))
 
 
 def range_text(values):
@@ -128,9 +100,11 @@ def range_text(values):
     )  # fmt: skip
 
 
-def _refuse(app, what, why, needs=""):
-    """Show the refusal in up to three lines."""
-    refusal.begin(app.clock.now_ms, [what, why, needs])
+def _refuse(app, cause):
+    """Show why arming is refused: a fault's number, or one of `refusal`'s. H-10"""
+    app.clock.exclude()
+    with on_demand.loaded("arming_refusal") as arming_refusal:
+        refusal.begin(app.clock.now_ms, arming_refusal.lines(app, cause))
     app.sounder.play(sounder.REFUSED, app.clock.now_ms)
     app.buttons.spend()
     app.display.redraw()
@@ -155,6 +129,10 @@ def record_plan(app):
             values[schema.PATIENT_REF],
         )
     )
+    number = operators.session[operators.NUMBER]
+    if number:
+        role = operators.session[operators.ROLE]
+        app.record(journal.OPERATOR, number, role, journal.OPERATOR_ARMED, summary.seq)
     app.observation.chosen(app.clock.uptime_ms)
     _use_number(app, values)
     plan_um = profiles.plan_um(values)

@@ -1,10 +1,11 @@
-"""Link requests for calibrated tables: read, stage each curve, write, confirm on the device.
+"""Link requests for calibrated tables: read, stage each curve, write, confirm on the device; and
+the way of a change of operators through the same confirmation.
 Loaded on demand by commands.py, then unloaded.
 
 Works on an App. May import micropython.const and cryo's confirm, dose, journal, on_demand, replies,
-schema, texts. Controls: H-13 (a table changes doses: it is active only after the operator has
-confirmed it), H-06 (an invalid table is refused with the reason, before the operator is asked),
-H-12.
+schema, texts; loads calibration_table, operators_commands and operators_store on demand. Controls:
+H-13 (a table changes doses: it is active only after the operator has confirmed it), H-06 (an
+invalid table is refused with the reason, before the operator is asked), H-12.
 
 A handler takes the application and the request and returns the reply without its `id`.
 """
@@ -15,6 +16,7 @@ from cryo import confirm, dose, journal, on_demand, replies, schema, texts
 
 # Columns of a table, as in calibration_table.py
 _OF = const(0)
+_NO_TABLE = const(0)  # in that column: the next one is a change of operators
 _H = const(1)
 _MODEL = const(4)
 _RUN = const(5)
@@ -167,13 +169,25 @@ def remove(app, request):
     return _ask(app, (number,))
 
 
-def _ask(app, table):
+def change_of_operators(app, request):
+    """`operators`: list, add or remove one, or give a new PIN, which waits for confirmation."""
+    with on_demand.loaded("operators_commands") as operators_commands:
+        change, wanted, reply = operators_commands.asked_for(app, request)
+        return _ask(app, (_NO_TABLE, change), wanted) if change else reply
+
+
+def _ask(app, table, wanted=0):
+    """Ask for a table, or with _NO_TABLE for a change of operators; `wanted`: who may confirm."""
     tables = app.tables
     waits = confirm.index >= 0 or confirm.other
     if waits or (tables.pending is not None and tables.pending != table):
         return replies.refusal("busy", "another change waits for confirmation on the device")
     tables.pending = table
-    if len(table) > 1:
+    fields = {"applicator": table[_OF]}
+    if table[_OF] == _NO_TABLE:
+        with on_demand.loaded("operators_commands") as operators_commands:
+            tables.confirm_key, tables.confirm_text, fields = operators_commands.said(table[_H])
+    elif len(table) > 1:
         low = (table[_UM][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
         high = (table[_UM][-1] + 50) // 100
         tables.confirm_key = texts.say(texts.NEW_TABLE)
@@ -183,13 +197,14 @@ def _ask(app, table):
     else:
         tables.confirm_key = texts.say(texts.SHIPPED_TABLE)
         tables.confirm_text = texts.say(texts.NO_CALIBRATION)
-    tables.confirm_key += "\n" + texts.applicator(table[_OF])
-    confirm.ask(app, -1, 0)
+    if table[_OF] != _NO_TABLE:
+        tables.confirm_key += "\n" + texts.applicator(table[_OF])
+    confirm.ask(app, -1, wanted)
     return replies.ok(
-        applicator=table[_OF],
         applied=False,
         confirm=confirm.HOW,
-        expires_s=confirm.TIMEOUT_S,
+        expires_s=confirm.TIMEOUT_S + fields.pop("expires_s", 0),
+        **fields,
     )
 
 
@@ -199,6 +214,9 @@ def settle(app, why):
     table = tables.pending
     tables.pending = None
     number = table[_OF]
+    if number == _NO_TABLE:
+        with on_demand.loaded("operators_commands") as operators_commands:
+            return operators_commands.decided(app, table[_H], why)
     has_curves = len(table) > 1
     if why == "confirmed":
         app.clock.exclude()
@@ -210,7 +228,7 @@ def settle(app, why):
     if has_curves:
         with on_demand.loaded("calibration_table") as calibration_table:
             checksum = journal.signed(calibration_table.crc(table))
-    app.record(
+    seq = app.record(
         journal.TABLE,
         number,
         _CONFIRMED if confirmed else _REJECTED,
@@ -221,5 +239,8 @@ def settle(app, why):
         table[_UM][-1] if has_curves else 0,
         checksum,
     )
+    if confirmed:
+        with on_demand.loaded("operators_store") as operators_store:
+            operators_store.note(app, operators_store.CONFIRMED, seq)
     app.link.event({"ev": "table", "applicator": number, "applied": confirmed, "why": why})
     return why

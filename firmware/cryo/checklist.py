@@ -69,7 +69,7 @@ def stopped_min(row, uptime_ms):
     return (uptime_ms - row[_SINCE_MS]) // 60000
 
 
-def may_lift(app, held_ms):
+def may_lift(held_ms):
     """Whether a stop may be lifted now: SELECT has been held for 3 s at the device. H-23"""
     return held_ms >= _LIFT_MS
 

@@ -93,7 +93,7 @@ def _set(app, request):
     value = request.get("value")
     if not replies.is_integer(value):
         return replies.refusal("type", "value must be an integer, in the setting's unit")
-    refused = setting_changes.out_of_range(app.settings.values, index, value)
+    refused = setting_changes.out_of_range(app, index, value)
     if refused:
         return replies.out_of(*refused)
     row = schema.SETTINGS[index]
@@ -219,6 +219,7 @@ COMMANDS = (
     ("table_remove", _IN_READY, "calibration_commands.remove"),
     ("checklist_read", _ALWAYS, "checklist_commands.read"),
     ("checklist_write", _IN_READY, "checklist_commands.write"),
+    ("operators", _ALWAYS, "calibration_commands.change_of_operators"),
     ("log", _ALWAYS, _log),
     ("time", _ALWAYS, _time),
     ("maintenance", _IN_READY, _maintenance),

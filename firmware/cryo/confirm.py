@@ -1,15 +1,24 @@
 """Confirmation of host-requested changes by the operator on the device.
 
-Works on an App. May import micropython.const and cryo's buttons, journal, on_demand, refusal,
-schema, setting_changes, sounder; loads on demand the module that settles a change:
-calibration_commands, or the one named in `other`. Controls: H-13 (a change of
-a dose or a limit takes effect only when the operator has held SELECT; any other button, a fault
-or a time-out rejects it).
+Works on an App. May import micropython.const and cryo's buttons, journal, on_demand, operators,
+refusal, schema, setting_changes, sounder; loads on demand the module that settles a change:
+calibration_commands, or the one named in `other`. Controls: H-13 (a change of a dose or a limit
+takes effect only when the operator has held SELECT; any other button, a fault or a time-out rejects
+it), H-25 (where operators are required, only a physician or a technician confirms it).
 """
 
 from micropython import const
 
-from cryo import buttons, journal, on_demand, refusal, schema, setting_changes, sounder
+from cryo import (
+    buttons,
+    journal,
+    on_demand,
+    operators,
+    refusal,
+    schema,
+    setting_changes,
+    sounder,
+)
 
 TIMEOUT_S = const(60)
 TURN_MS = const(2000)  # of each page of what is to be confirmed
@@ -17,7 +26,7 @@ HOW = "hold SELECT on the device for 1 s"
 
 
 index = -1  # of the pending setting, or -1; a pending table is `tables.pending`
-value = 0
+value = 0  # of the setting; otherwise who may confirm (operators.py), 0 = as for a setting
 other = None  # a pending change of another kind: columns below
 since_ms = 0
 turn = 0  # the page of it that is shown, counted from the request
@@ -39,8 +48,8 @@ def waiting(app):
 
 
 def ask(app, of, new, what=None):
-    """Ask the operator to confirm a host-requested change (index -1: of a table, or `what`, as
-    `other`). H-13"""
+    """Ask the operator to confirm a host-requested change (index -1: `tables.pending`, or
+    `what`, as `other`). H-13"""
     global index, value, other, since_ms, turn
     index = of
     value = new
@@ -82,9 +91,11 @@ def page():
 def _decision(app, keys):
     """The outcome decided in this tick, or an empty text."""
     if keys.held & buttons.SELECT:
-        if not other or turn + 1 >= len(other[_SHOWN]):
-            return "confirmed"
-        app.sounder.play(sounder.REFUSED, app.clock.now_ms)  # not all of it has been shown. H-13
+        if other and turn + 1 < len(other[_SHOWN]):
+            app.sounder.play(sounder.REFUSED, app.clock.now_ms)  # not all has been shown. H-13
+            return ""
+        # Without the role the sign-in follows, and the change goes on waiting. H-25
+        return "" if operators.lacks(app, index < 0 and value or operators.SETS) else "confirmed"
     if keys.pressed & ~buttons.SELECT:
         return "rejected"
     if app.clock.since(since_ms) > TIMEOUT_S * 1000:
@@ -123,7 +134,7 @@ def _settle_setting(app, why):
     index = -1
     row = schema.SETTINGS[at]
     # Checked again: the applicator may have changed since the request.
-    if why == "confirmed" and setting_changes.out_of_range(app.settings.values, at, value):
+    if why == "confirmed" and setting_changes.out_of_range(app, at, value):
         why = "range"
     if why == "confirmed":
         if not setting_changes.apply(app, at, value, setting_changes.BY_CONFIRMED):
@@ -132,7 +143,7 @@ def _settle_setting(app, why):
     if not confirmed:
         app.record(
             journal.SETTING, row[schema.NUMBER], app.settings.values[at], value,
-            setting_changes.BY_REJECTED,
+            setting_changes.BY_REJECTED, operators.session[operators.NUMBER],
         )  # fmt: skip
     app.link.event(
         {"ev": "setting", "key": row[schema.KEY], "value": value,

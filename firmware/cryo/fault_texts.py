@@ -30,4 +30,5 @@ FAULT_TEXTS = (
     (23, "Purged for 10 s", "Check LN2, flow, then SELECT"),
     (24, "Does not answer", "Check its plug, then SELECT"),
     (25, "Shipped tables", "Calibrate again, then SELECT"),
+    (26, "No one can arm", "Add operators, then SELECT"),
 )

@@ -57,7 +57,10 @@ TREATMENT_END = const(19)
 OBSERVATION = const(20)
 ESTIMATE = const(21)
 TABLE = const(22)
+OPERATOR = const(25)
 CHECKLIST = const(26)
+
+OPERATOR_ARMED = const(6)  # what has happened, in an OPERATOR record: operators_store.py
 
 # The fields of each kind: metadata.py
 

@@ -92,7 +92,7 @@ TABLES = (
         b"Seborr. kerat."
         b"Skin tag"
     ),
-    1511,
+    1572,
     (
         b"\x12\x00\x12\x00\x1d\x00\x29\x00\x35\x00\x3e\x00\x49\x00\x52\x00\x5b\x00"
         b"Spray C 5mm"
@@ -103,8 +103,9 @@ TABLES = (
         b"Probe 3mm"
         b"Probe 6mm"
     ),
-    1924,
-    2510,
+    1985,
+    2571,
+    2819,
 )
 
 CODES = b""

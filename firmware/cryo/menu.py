@@ -1,14 +1,27 @@
 """The menu: an overlay on READY with the settings that need no host, and device information.
 
 Loaded by state_ready.py when SELECT is held, and unloaded when it is closed; the state stays READY.
-Works on an App. May import micropython.const and cryo's buttons, dose, languages, schema, screens,
-setting_changes, sounder, texts. Controls: H-13 (it changes no dose and no limit), H-04 (it does not
-arm: ARM leads back), H-18 (it can clear the patient's number), H-09.
+Works on an App. May import micropython.const and cryo's buttons, dose, languages, on_demand,
+operators, schema, screens, setting_changes, sounder, texts; loads operators_store on demand.
+Controls: H-13 (it changes no dose and no limit), H-04 (it does not arm: ARM leads back), H-18 (it
+can clear the patient's number), H-25 (the operator can sign out), H-09.
 """
 
 from micropython import const
 
-from cryo import VERSION, buttons, dose, languages, schema, screens, setting_changes, sounder, texts
+from cryo import (
+    VERSION,
+    buttons,
+    dose,
+    languages,
+    on_demand,
+    operators,
+    schema,
+    screens,
+    setting_changes,
+    sounder,
+    texts,
+)
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _IDLE_MS = const(30000)  # no button pressed: back to READY
@@ -19,13 +32,17 @@ _BRIGHTNESS = const(1)
 _LANGUAGE = const(2)
 _PATIENT = const(3)
 _INFORMATION = const(4)
+_OPERATOR = const(5)  # only where operators are in use
 _LINES = const(5)
 _SHOWN = const(3)
+
+_SIGN_IN = const(1)  # texts.operator
+_SIGN_OUT = const(19)
 
 _BRIGHTNESSES = (16, 64, 128, 207, 255)
 
 
-class Menu:
+class Overlay:
     """The open menu: the chosen line, and when a button was last down."""
 
     def __init__(self, app, now_ms):
@@ -35,6 +52,8 @@ class Menu:
         free = app.free_records()  # read once: it takes 15 ms
         count = app.journal.head + 1 - app.journal.first()
         self._free_percent = free * 100 // max(free + count, 1)
+        used = app.settings.values[schema.OPERATORS_REQUIRED] or operators.session[operators.NUMBER]
+        self._lines = _LINES + 1 if used else _LINES
 
     def step(self, app, now_ms, keys):
         """One tick; returns whether to close the menu."""
@@ -53,12 +72,16 @@ class Menu:
         elif keys.repeat & (buttons.UP | buttons.DOWN):
             self._move(app, now_ms, -1 if keys.repeat & buttons.UP else 1)
         elif keys.clicked & buttons.SELECT:
+            if self._line == _OPERATOR and not operators.session[operators.NUMBER]:
+                # The sign-in replaces the menu.
+                operators.session[operators.ASKED] = operators.ANYONE
+                return True
             self._choose(app, now_ms)
         return False
 
     def _move(self, app, now_ms, by):
         line = self._line + by
-        if not 0 <= line < _LINES:
+        if not 0 <= line < self._lines:
             app.sounder.play(sounder.REFUSED, now_ms)
             return
         first = self._first()
@@ -71,7 +94,7 @@ class Menu:
 
     def _first(self):
         """The topmost line shown."""
-        return min(max(self._line - 1, 0), _LINES - _SHOWN)
+        return min(max(self._line - 1, 0), self._lines - _SHOWN)
 
     def _choose(self, app, now_ms):
         """SELECT: the next value of the chosen line, wrapping around; or the information page."""
@@ -89,7 +112,10 @@ class Menu:
         else:
             index = schema.PATIENT_REF
             value = 0
-        if line == _INFORMATION:
+        if line == _OPERATOR:
+            with on_demand.loaded("operators_store") as operators_store:
+                operators_store.note(app, operators_store.OUT)
+        elif line == _INFORMATION:
             self._information = True
         elif values[index] == value or line == _LANGUAGE and not texts.use(value):
             app.sounder.play(sounder.REFUSED, now_ms)
@@ -115,7 +141,7 @@ class Menu:
             ]
             app.display.show(screens.INFORMATION)
             return
-        view.pages = _LINES
+        view.pages = self._lines
         view.items = _SHOWN
         for i in range(_SHOWN):
             view.item_words[i], view.item_values[i] = _line_of(app, self._first() + i)
@@ -158,4 +184,8 @@ def _line_of(app, line):
     if line == _PATIENT:
         patient_ref = values[schema.PATIENT_REF]
         return texts.say(texts.PATIENT), "#%d" % patient_ref if patient_ref else "--"
+    if line == _OPERATOR:
+        if operators.session[operators.NUMBER]:
+            return texts.operator(_SIGN_OUT), "Op %d" % operators.session[operators.NUMBER]
+        return texts.operator(_SIGN_IN), ">"
     return texts.say(texts.INFORMATION), ">"

@@ -85,6 +85,8 @@ REQUESTS = (
     ("table_remove", "return to the shipped table; the operator must confirm it"),
     ("checklist_read", "the practice's own items of the checklist"),
     ("checklist_write", "replace them; the operator must confirm it"),
+    ("operators", "the stored operators, and who is signed in"),
+    ("operator", "add or remove one, or a new PIN; a physician confirms it on the device"),
     ("log", "journal records from a sequence number on"),
     ("time", "read the clock; set it (READY)"),
     ("maintenance", "end the application, for flashing"),
@@ -174,6 +176,8 @@ HELPS = (
     (27, "panel language: 1 English, 2 Traditional Chinese"),
     (28, "the estimate ends the freeze, within a quarter of the plan and 10 to 30 s"),
     (29, "an infrared thermometer is fitted; a fault if it does not answer"),
+    (37, "operators sign in with a PIN: to arm, to override, to confirm"),
+    (38, "a sign-in is forgotten after this time without a press"),
     (30, "LN2 consumption of the open valve"),
     (31, "observation time after a treatment; 0: none"),
     (41, "profile common_wart: lesion depth; assumed"),
@@ -205,6 +209,12 @@ _PURGE_CAUSE = (
     "6=cold 7=reset, upper bound"
 )
 _RESET_CAUSE = "1=power-on 3=watchdog"
+_OPERATOR = "number, 0=nobody"
+_ROLE = "1=physician 2=nurse 3=technician"
+_OPERATOR_HOW = (
+    "1=signed in 2=signed out 3=idle 4=wrong PIN 5=refused: role 6=armed 7=confirmed a table "
+    "8=added 9=new PIN 10=removed"
+)
 
 # number (never reused), name, ((field, unit), ...) in the order of the eight arguments
 KINDS = (
@@ -228,6 +238,7 @@ KINDS = (
             ("old", "setting's unit"),
             ("new", "setting's unit"),
             ("by", "1=panel 2=host 3=host, confirmed on the device 4=host, rejected on the device"),
+            ("operator", _OPERATOR),
         ),
     ),
     (journal.TIME_SET, "time_set", (("old", "s since 1970 UTC"), ("new", "s since 1970 UTC"))),
@@ -359,6 +370,7 @@ KINDS = (
             ("patient_ref", "number, 0=none"),
             ("list", "version"),
             ("own", "CRC-32 of the practice's own items, signed, 0=none"),
+            ("operator", _OPERATOR),
         ),
     ),
     (
@@ -439,6 +451,17 @@ KINDS = (
             ("avoid", "items that stop, one bit each"),
             ("crc", "CRC-32 of the items, signed, 0=none"),
             ("old_crc", "CRC-32 of the items before, signed, 0=none"),
+        ),
+    ),
+    (
+        journal.OPERATOR,
+        "operator",
+        (
+            ("operator", _OPERATOR),
+            ("role", _ROLE),
+            ("how", _OPERATOR_HOW),
+            ("of", "4: s until the next PIN, 6 and 7: seq, 8 to 10: operator"),
+            ("of_role", _ROLE),
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """Presenter: fills the view with the texts and numbers of the present state's screen.
 
-Works on an App. May import micropython.const and cryo's arming, buttons, closing, confirm,
-demand, display, dose, faults, interlocks, monitors, observation, on_demand, plan, profiles,
+Works on an App. May import micropython.const and cryo's arming, buttons, closing, confirm, demand,
+display, dose, faults, interlocks, monitors, observation, on_demand, operators, plan, profiles,
 refusal, schema, screens, sounder, state_freezing, state_prechill, state_ready, state_screening,
 state_thawing, states, texts, transitions; loads value_format on demand. Controls: H-09, H-06 (a
 depth without a dose shows the range, not a number), H-13 (a change shows old and new), H-05 (no
@@ -27,6 +27,7 @@ from cryo import (
     monitors,
     observation,
     on_demand,
+    operators,
     plan,
     profiles,
     refusal,
@@ -161,16 +162,17 @@ def _fill_ready(app, view):
     view.shots_left = _shots_left(app, view)
     view.observe_ms = app.observation.left_ms(app)
     view.hint = _hint(app, view)
+    view.operator = operators.session[operators.NUMBER]
+    menu = state_ready.menu
+    if menu:
+        menu.show(app)
+        return screens.MENU
     if confirm.waiting(app):
         _fill_confirm(app, view)
         return screens.CONFIRM
     if app.observation.over:
         _fill_observation(view, app.observation.question)
         return screens.REFUSED
-    menu = state_ready.menu
-    if menu:
-        menu.show(app)
-        return screens.MENU
     return screens.READY
 
 

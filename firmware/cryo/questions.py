@@ -1,11 +1,12 @@
 """The questions of SCREENING: a stop to be lifted, the pages, an item that applies, what to adjust.
 
 Loaded by state_screening.py when the state is entered, and unloaded when it is left. Works on an
-App. May import micropython.const and cryo's arming, buttons, checklist, journal, on_demand, schema,
-screens, sounder, texts, transitions; loads screening_items and practice_items on demand. Controls:
-H-19 ('avoid' stops, at once and until a physician lifts it; 'caution' needs a long hold by the
-physician for each item, and says what to adjust; all of it is recorded), H-23 (no override by
-accident), H-18 (answers belong to one patient, for an hour at most).
+App. May import micropython.const and cryo's arming, buttons, checklist, journal, on_demand,
+operators, schema, screens, sounder, texts, transitions; loads screening_items and practice_items on
+demand. Controls: H-19 ('avoid' stops, at once and until a physician lifts it; 'caution' needs a
+long hold by the physician for each item, and says what to adjust; all of it is recorded), H-23 (no
+override by accident), H-25 (where operators are required, none but a signed-in physician overrides
+or lifts), H-18 (answers belong to one patient, for an hour at most).
 
 SELECT on a page answers that none of its items applies. UP and DOWN choose a line; SELECT then
 answers that it applies, or opens the page of its items.
@@ -19,6 +20,7 @@ from cryo import (
     checklist,
     journal,
     on_demand,
+    operators,
     schema,
     screens,
     sounder,
@@ -197,6 +199,8 @@ class Questions:
         """The physician's decision on a caution."""
         bit = _bit(self._number)
         if keys.held_long & buttons.SELECT:
+            if operators.lacks(app, operators.PHYSICIANS):
+                return  # H-25
             self._overridden |= bit
             self._to(app, now_ms, _ADJUST if self._prompt() else self._list())
             app.sounder.play(sounder.ARMED, now_ms)
@@ -224,9 +228,10 @@ class Questions:
             app.display.redraw()
         if self._held_ms < 0:
             return
-        if checklist.may_lift(app, (now_ms - self._held_ms) & _TICKS_MASK):
+        if checklist.may_lift((now_ms - self._held_ms) & _TICKS_MASK):
             self._held_ms = -1
-            self._lift(app, now_ms)
+            if not operators.lacks(app, operators.PHYSICIANS):  # H-25
+                self._lift(app, now_ms)
 
     def _lift(self, app, now_ms):
         """Record the lift, and begin the checklist with the item as overridden."""
@@ -259,6 +264,7 @@ class Questions:
         app.record(
             journal.SCREENING, present, overridden, outcome,
             app.settings.values[schema.PATIENT_REF], self._version, self._own_crc,
+            operators.session[operators.NUMBER],
         )  # fmt: skip
 
     # -- what is shown ------------------------------------------------------------------------

@@ -8,6 +8,11 @@ from micropython import const
 
 _SHOWN_MS = const(3000)
 
+# Why arming is refused, beside the numbers of faults: arming_refusal.py
+NO_DOSE = const(0)
+TOO_LONG = const(-1)  # with the valve's lags, over the ceiling
+NOT_ENOUGH = const(-2)  # nitrogen for all the freezes of the plan
+
 lines = None  # cause, reading and limit; None = nothing is shown
 since_ms = 0
 

@@ -44,6 +44,8 @@ HOLD = const(1)  # TRIGGER_MODE
 PRESS = const(2)  # H-22
 DEPTH_MODE = const(47)
 SKIN_SENSOR = const(48)
+OPERATORS_REQUIRED = const(49)  # H-25
+OPERATOR_IDLE_S = const(50)
 
 HOST = const(0)  # the host may set it without confirmation
 DEVICE = const(1)  # takes effect after confirmation on the device
@@ -110,6 +112,8 @@ SETTINGS = (
     (31, "observe_s", "s", 0, 14400, 1800, DEVICE),
     (28, "depth_mode", "on/off", 0, 1, 0, DEVICE),
     (29, "skin_sensor", "on/off", 0, 1, 0, DEVICE),
+    (37, "operators_required", "on/off", 0, 1, 0, DEVICE),
+    (38, "operator_idle_s", "s", 60, 14400, 900, DEVICE),
 )  # type: tuple
 
 

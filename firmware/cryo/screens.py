@@ -228,14 +228,18 @@ def _ready_enter(canvas, view):
 
 
 def _nitrogen(canvas, view):
-    """Draw the number of freezes of this dose in the dewar: `3 x 10s`."""
+    """Draw the number of freezes of this dose in the dewar, and their time: `3 x 10s`; or who is
+    signed in: `3 x Op 2`, since the time stands below anyway."""
     canvas.glyph(fonts.ICON, _DEWAR, 0, 0)
     if view.shots_left < 0:
         canvas.text(fonts.TEXT, 8, 0, "--")
         return
     x = canvas.text(fonts.TEXT, 9, 0, "%d" % min(view.shots_left, 99))
     canvas.glyph(fonts.ICON, _TIMES, x, 0)
-    canvas.text(fonts.TEXT, x + 7, 0, "%ds" % ((max(view.dose_ms, 0) + 999) // 1000))
+    if view.operator:
+        canvas.text(fonts.SMALL, x + 9, 1, "Op %d" % view.operator)
+    else:
+        canvas.text(fonts.TEXT, x + 7, 0, "%ds" % ((max(view.dose_ms, 0) + 999) // 1000))
 
 
 def _field(canvas, string):

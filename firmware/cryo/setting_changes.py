@@ -1,13 +1,13 @@
 """Changes of settings: from the panel active immediately, saved and recorded 2 s later.
 
-Works on an App. May import micropython.const and cryo's dose, faults, journal, languages, profiles,
-schema, texts, transitions. Controls: H-13 (each change is recorded with its origin), H-06 (a depth
-must be within the applicator's table), H-07.
+Works on an App. May import micropython.const and cryo's faults, journal, on_demand, operators,
+profiles, schema, texts, transitions; loads setting_ranges on demand. Controls: H-13 (each change is
+recorded with its origin and operator), H-06 (a depth must be within the applicator's table), H-07.
 """
 
 from micropython import const
 
-from cryo import dose, faults, journal, languages, profiles, schema, texts, transitions
+from cryo import faults, journal, on_demand, operators, profiles, schema, texts, transitions
 
 _SAVE_AFTER_MS = const(2000)
 
@@ -52,7 +52,10 @@ def save(app, by=BY_PANEL):
     values = app.settings.values
     for i in range(len(schema.SETTINGS)):
         if changed & (1 << i) and before[i] != values[i]:
-            app.record(journal.SETTING, schema.SETTINGS[i][schema.NUMBER], before[i], values[i], by)
+            app.record(
+                journal.SETTING, schema.SETTINGS[i][schema.NUMBER], before[i], values[i], by,
+                operators.session[operators.NUMBER],
+            )  # fmt: skip
 
 
 def save_settings(app):
@@ -90,7 +93,8 @@ def apply(app, index, value, by):
     app.clock.exclude()
     if not app.settings.store(index, value):
         return False
-    app.record(journal.SETTING, schema.SETTINGS[index][schema.NUMBER], old, value, by)
+    number = schema.SETTINGS[index][schema.NUMBER]
+    app.record(journal.SETTING, number, old, value, by, operators.session[operators.NUMBER])
     if index == schema.PROFILE:
         take_profile(app)
         save(app, by)
@@ -101,27 +105,8 @@ def apply(app, index, value, by):
     return True
 
 
-def out_of_range(values, index, value):
-    """(min, max, unit, why) if a value is out of its setting's range, otherwise None.
-
-    A depth must also be within the fitted applicator's table. H-06
-    """
-    row = schema.SETTINGS[index]
-    low = row[schema.MIN]
-    high = row[schema.MAX]
-    unit = row[schema.UNIT]
-    name = row[schema.KEY]
-    if index == schema.DEPTH_UM:
-        low = profiles.low_um(values)
-        high = profiles.high_um(values)
-        name = "depth_um with applicator %d" % values[schema.APPLICATOR]
-    elif index == schema.LANGUAGE:
-        high = len(languages.CODES)
-    if low <= value <= high:
-        return None
-    why = "%s takes %d...%d %s" % (name, low, high, unit)
-    if index == schema.DEPTH_UM:
-        other = dose.reaching(value + values[schema.MARGIN_UM], values[schema.TARGET])
-        if other > 0:
-            why += "; applicator %d reaches it" % other
-    return low, high, unit, why
+def out_of_range(app, index, value):
+    """(min, max, unit, why) if a value is out of its setting's range, otherwise None. H-06"""
+    app.clock.exclude()
+    with on_demand.loaded("setting_ranges") as setting_ranges:
+        return setting_ranges.out_of_range(app.settings.values, index, value)

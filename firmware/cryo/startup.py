@@ -1,9 +1,10 @@
 """Start-up, before the first tick. Loaded by app.py and unloaded afterwards.
 
 Works on an App. May import struct and cryo's board, clock, faults, journal, monitors, on_demand,
-presenter, redundant_file, schema, shot, texts, valve; loads journal_recovery on demand. Controls:
-H-11 (a freeze that has no end in the journal is found and bounded), H-07, H-08 (damaged settings or
-journal raise a fault), H-18 (the patient's number is cleared).
+presenter, redundant_file, schema, shot, texts, valve; loads journal_recovery and operators_store on
+demand. Controls: H-11 (a freeze that has no end in the journal is found and bounded), H-07, H-08
+(damaged settings or journal raise a fault), H-18 (the patient's number is cleared), H-25 (lost
+operators are a fault).
 """
 
 import struct
@@ -46,6 +47,12 @@ def start(app):
     board.feed()
     _start_journal(app, cause, doing, number)
     board.feed()
+    if (
+        app.settings.values[schema.OPERATORS_REQUIRED]
+        or app.settings.outcome == redundant_file.LOST
+    ):
+        with on_demand.loaded("operators_store") as operators_store:
+            operators_store.start(app)  # H-25
     app.settings.values[schema.PATIENT_REF] = 0  # H-18: none until the operator chooses one
     texts.use(app.settings.values[schema.LANGUAGE])
     app.display.contrast(app.settings.values[schema.CONTRAST])

@@ -1,12 +1,13 @@
 """READY: choose a field and its value, open the menu, arm.
 
 Works on an App. May import gc, micropython.const and cryo's arming, buttons, confirm, on_demand,
-profiles, refusal, schema, setting_changes, sounder, view; loads menu on demand. Controls: H-04
-(only ARM held arms; what a stuck key has changed is undone), H-06 (a value beyond its range is
-refused with a sound), H-18 (the next free number of a patient).
+operators, profiles, refusal, schema, setting_changes, sounder, view; loads menu and
+operators_sign_in on demand. Controls: H-04 (only ARM held arms; what a stuck key has changed is
+undone), H-06 (a value beyond its range is refused with a sound), H-18 (the next free number of a
+patient).
 
-Overlays take the buttons first, in this order: a change to be confirmed, a refusal, the end of an
-observation, the menu.
+Overlays take the buttons first, in this order: a sign-in, a change to be confirmed, a refusal, the
+end of an observation, the menu.
 """
 
 import gc
@@ -18,6 +19,7 @@ from cryo import (
     buttons,
     confirm,
     on_demand,
+    operators,
     profiles,
     refusal,
     schema,
@@ -30,10 +32,10 @@ _BURST_MS = const(1000)  # presses that follow each other so closely are one cha
 
 # Variables of this state; the presenter reads them
 field = view.FIELD_DEPTH  # the chosen field, retained between treatments
-menu = None  # the open menu
+menu = None  # the open menu or sign-in
 undo_index = -1  # the setting that the present press of UP or DOWN has changed, or -1
 undo_value = 0  # and its value before
-menu_loaded = False  # its module; unloaded after the screen has changed
+menu_loaded = ""  # its module; unloaded after the screen has changed
 tidy = False  # the heap has been collected since READY was entered
 
 
@@ -45,8 +47,14 @@ def enter(app, event):
 
 def step(app, now_ms):
     """One tick: handle an overlay, or choose, arm or open the menu."""
-    global field, menu, menu_loaded
+    global field
     keys = app.buttons
+    if operators.session[operators.ASKED]:  # also by a change that waits for a role
+        if menu:
+            _in_menu(app, now_ms, keys)
+        else:
+            _open(app, now_ms, "operators_sign_in")
+        return 0
     if confirm.waiting(app):
         _close_menu(app)
     if confirm.step(app, now_ms, keys):
@@ -69,12 +77,8 @@ def step(app, now_ms):
     elif keys.held & buttons.ARM:
         return arming.arm(app)
     elif keys.held & buttons.SELECT:
-        app.clock.exclude()
-        menu = on_demand.load("menu").Menu(app, now_ms)
-        menu_loaded = True
+        _open(app, now_ms, "menu")
         app.sounder.play(sounder.CLICK, now_ms)
-        keys.spend()
-        app.display.redraw()
     elif keys.down == 0:
         if not app.display.canvas.dirty:  # only after READY has been drawn
             _close_menu(app)
@@ -86,19 +90,33 @@ def step(app, now_ms):
 def leave(app, event):
     """Close the menu, reject a pending change, undo what a stuck key has changed."""
     _close_menu(app)
+    operators.session[operators.ASKED] = 0
     if undo_index >= 0 and app.buttons.stuck & (buttons.UP | buttons.DOWN):
         _change(app, undo_index, undo_value)  # H-04
     confirm.reject(app, app.clock.now_ms)
+
+
+def _open(app, now_ms, name):
+    """Open the menu or the sign-in."""
+    global menu, menu_loaded
+    _close_menu(app)
+    app.clock.exclude()
+    menu = on_demand.load(name).Overlay(app, now_ms)
+    menu_loaded = name
+    app.buttons.spend()
+    app.display.redraw()
 
 
 def _close_menu(app):
     """Close the menu (anything else pre-empts it) and unload its module."""
     global menu, menu_loaded
     if menu_loaded:
-        menu = None
-        menu_loaded = False
+        if menu:
+            menu = None
+            app.display.redraw()
         app.clock.exclude()
-        on_demand.unload("menu")
+        on_demand.unload(menu_loaded)
+        menu_loaded = ""
 
 
 def _collect(app):

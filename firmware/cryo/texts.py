@@ -4,7 +4,7 @@ May import gc, sys, micropython.const, cryo's languages; loads one of cryo's lan
 Controls: H-09 (every text states a condition or an action, in the operator's language).
 
 A language is data: its texts in a few packed tables (lang_*.py). The rarely used texts (faults,
-settings, the screening) and the glyphs of non-ASCII characters stay in flash (lang_*.bin), since
+settings, operators, screening) and the glyphs of non-ASCII characters stay in flash (lang_*.bin):
 the 12 kB of Chinese would take too much heap. All are generated. Nothing here depends on a
 language. A text is built on each call: not to be used while the valve is open.
 """
@@ -90,7 +90,8 @@ _PROFILES = const(2)
 _ITEMS = const(3)
 _APPLICATORS = const(4)
 _PROMPTS = const(5)
-_SETTINGS = const(6)
+_OPERATORS = const(6)
+_SETTINGS = const(7)
 
 _FAULT_PARTS = const(4)
 _PROMPT_PARTS = const(2)
@@ -220,6 +221,11 @@ def prompt(number, part):
 def applicator(number):
     """The name of an applicator."""
     return _text(_APPLICATORS, number)
+
+
+def operator(number):
+    """A text about operators: of the sign-in, of a role."""
+    return _text(_OPERATORS, number)
 
 
 def setting(number):

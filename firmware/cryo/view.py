@@ -32,6 +32,7 @@ class View:
         self.plan_um = 0  # lesion depth + margin
         self.spread_um = 0  # 1 sigma of the depth of this dose
         self.patient_ref = 0  # 0 = none
+        self.operator = 0  # who is signed in; 0 = nobody
         self.shots_left = -1  # freezes of this dose left in the dewar; -1 = unknown
         self.observe_ms = -1  # remaining observation time; -1 = none
         self.remaining_ms = 0

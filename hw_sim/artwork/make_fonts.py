@@ -144,11 +144,11 @@ def fonts() -> str:
 
 # -- languages ------------------------------------------------------------------------------------
 
-SECTIONS = ("faults", "profiles", "items", "applicators", "prompts", "settings")
+SECTIONS = ("faults", "profiles", "items", "applicators", "prompts", "operators", "settings")
 FAULT_PARTS = 4
 PROMPT_PARTS = 2
-# Faults, items, prompts and settings: kept in flash, since they would take 4 kB of heap
-IN_FLASH = (1, 3, 5, 6)
+# Faults, items, prompts, operators and settings: kept in flash, since they would take 5 kB of heap
+IN_FLASH = (1, 3, 5, 6, 7)
 _GLYPH_BYTES = 32
 
 
@@ -215,7 +215,7 @@ def read_language(path: Path, numbers: dict[str, int], settings: dict[str, int])
         for part, text in enumerate(texts)
     }
     tables.append(_by_number(faults))
-    tables += [_by_number(data[section]) for section in SECTIONS[1:-2]]
+    tables += [_by_number(data[section]) for section in SECTIONS[1:-3]]
     prompts: dict[str, list[str]] = data["prompts"]
     tables.append(
         _by_number(
@@ -226,6 +226,7 @@ def read_language(path: Path, numbers: dict[str, int], settings: dict[str, int])
             }
         )
     )
+    tables.append(_by_number(data["operators"]))
     # The file names settings by key, the device by number.
     names: dict[str, str] = data["settings"]
     missing = settings.keys() - names.keys()

@@ -108,6 +108,24 @@ def ready(language: int) -> Iterator[Sight]:
     walk.press("down", 4)
     walk.press("select")
     yield walk.see("information", "Information", "identity of the device")
+    walk.press("select")
+    walk.press("arm")
+    walk.bench.ask("operators", do="add", number=3, role=1)
+    walk.bench.run_for(400)
+    walk.hold("select", 1200)
+    for _ in range(2):
+        walk.press("up", 4)
+        walk.press("select")
+    walk.bench.ask("set", key="operators_required", value=1)
+    walk.bench.run_for(400)
+    walk.hold("select", 1200)
+    walk.hold("arm", 1200)
+    yield walk.see("sign_in", "Sign in", "where operators are required")
+    walk.press("select")
+    walk.press("up", 4)
+    yield walk.see("sign_in_pin", "PIN", "UP and DOWN; then SELECT")
+    walk.press("select")
+    yield walk.see("ready_signed_in", "Signed in", "the record names the operator")
 
 
 def course(language: int) -> Iterator[Sight]:

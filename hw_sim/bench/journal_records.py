@@ -19,7 +19,7 @@ _LAYOUT = struct.Struct("<IHBBII8i16s")
 BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
 FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
 PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END, OBSERVATION = range(14, 21)
-ESTIMATE, TABLE, CHECKLIST = 21, 22, 26
+ESTIMATE, TABLE, OPERATOR, CHECKLIST = 21, 22, 25, 26
 
 # The kinds' names as `describe` gives them, and the names of their arguments. An argument is named
 # as `describe` names it, with its unit where that is not a plain number.
@@ -31,7 +31,7 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
             "clock",
         ),
     ),
-    SETTING: ("setting", ("setting", "old", "new", "by")),
+    SETTING: ("setting", ("setting", "old", "new", "by", "operator")),
     TIME_SET: ("time_set", ("old_s", "new_s")),
     ARMED: (
         "armed",
@@ -88,7 +88,10 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
             "purge",
         ),
     ),
-    SCREENING: ("screening", ("present", "overridden", "outcome", "patient_ref", "list", "own")),
+    SCREENING: (
+        "screening",
+        ("present", "overridden", "outcome", "patient_ref", "list", "own", "operator"),
+    ),
     THAW: ("thaw", ("treatment", "cycle", "thawed_ms", "by", "skin_c_x100")),
     TREATMENT_END: (
         "treatment_end",
@@ -112,6 +115,7 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     CHECKLIST: ("checklist", ("by", "count", "avoid", "crc", "old_crc")),
+    OPERATOR: ("operator", ("operator", "role", "how", "of", "of_role")),
 }  # fmt: skip
 
 

@@ -86,6 +86,21 @@ def _menu() -> dict[str, Any]:
     return {"item_words": names, "item_values": values, "items": 3}
 
 
+def _sign_in(title: int, first: int, last: str, more: str = " 12") -> Callable[[], dict[str, Any]]:
+    def says() -> dict[str, Any]:
+        who = texts.operator(2) + more
+        return {"title": texts.operator(title) if title else who,
+                "lines": [texts.operator(first) if title == 0 else who,
+                          "*****" if title == 0 else texts.operator(first), last or
+                          texts.say(texts.SELECT_OK)]}  # fmt: skip
+
+    return says
+
+
+def _confirm_operator() -> dict[str, Any]:
+    return {"confirm_key": texts.operator(16), "confirm_new": "12 " + texts.operator(5)}
+
+
 def _information() -> dict[str, Any]:
     lines = [texts.say(texts.TABLE) + " 1000999", texts.say(texts.LOG_FREE) + " 100 %"]
     return {"title": "Cryodose 1.2.3", "lines": ["e661640843275b2c", *lines]}
@@ -246,6 +261,14 @@ def cards() -> Iterator[Card]:
             "lines": [texts.prompt(14, 0), texts.prompt(14, 1), texts.say(texts.SELECT_OK)],
         }},
     )  # fmt: skip
+    yield Card("confirm, operator", screens.CONFIRM, {"": _confirm_operator})
+    yield Card("ready, signed in", screens.READY, {"operator": 3})
+    yield Card("ready, signed in, many", screens.READY, {"operator": 12, "shots_left": 12})
+    yield Card("sign in", screens.INFORMATION, {"": _sign_in(1, 4, "")})
+    yield Card("sign in, physician", screens.INFORMATION, {"": _sign_in(12, 3, "")})
+    yield Card("sign in, PIN", screens.INFORMATION, {"": _sign_in(0, 6, "")})
+    yield Card("sign in, wrong", screens.INFORMATION, {"": _sign_in(0, 7, "640 s")})
+    yield Card("sign in, new PIN", screens.INFORMATION, {"": _sign_in(0, 8, "")})
     for line in range(3):
         yield Card(f"menu {line + 1}", screens.MENU, {"item": line, "": _menu})
     yield Card("information", screens.INFORMATION, {"": _information})

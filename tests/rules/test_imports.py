@@ -67,6 +67,9 @@ MODULES: dict[str, frozenset[str]] = {
     "value_format": PURE,  # loaded on demand
     "summary": PURE,
     "refusal": PURE,
+    "operators": PURE,
+    "operators_store": PURE | {"hashlib", "os"},  # loaded on demand
+    "setting_ranges": PURE,  # loaded on demand
     "setting_changes": PURE,
     "observation": PURE,
     "monitors": PURE,
@@ -75,9 +78,12 @@ MODULES: dict[str, frozenset[str]] = {
     "confirm": PURE,  # loads calibration_commands on demand
     "calibration_commands": PURE,  # loaded on demand
     "checklist_commands": PURE,  # loaded on demand
+    "operators_commands": PURE,  # loaded on demand
     "commands": PURE | {"binascii", "gc"},  # loads metadata and the handlers above on demand
     "arming": PURE | {"gc"},
+    "arming_refusal": PURE,  # loaded on demand
     "menu": PURE,  # loaded on demand
+    "operators_sign_in": PURE,  # loaded on demand
     "state_selftest": PURE,
     "state_ready": PURE | {"gc"},
     "questions": PURE,  # loaded on demand

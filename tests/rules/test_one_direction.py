@@ -20,10 +20,10 @@ STATES = [path for name, path in MODULES.items() if name.startswith("state_")]
 STATE_FUNCTIONS = {"enter", "step", "leave", "follow"}
 APP_ATTRIBUTES_MOST = 25
 
-# Who may touch the view: the presenter fills it, the menu and the checklist their own lines; the
+# Who may touch the view: the presenter fills it; menu, sign-in and checklist their own lines; the
 # screens draw it.
-VIEW_WRITERS = {"presenter", "menu", "questions"}
-VIEW_READERS = {"presenter", "menu", "questions", "screens", "display"}
+VIEW_WRITERS = {"presenter", "menu", "operators_sign_in", "questions"}
+VIEW_READERS = {"presenter", "menu", "operators_sign_in", "questions", "screens", "display"}
 
 # An attribute is written by the module of its class. These are set by one other module, as an
 # input of the object: (module of the class, attribute) -> the module that sets it.

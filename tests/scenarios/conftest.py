@@ -30,6 +30,7 @@ from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the
     ICE_FIELD,
     MAINTENANCE,
     OBSERVATION,
+    OPERATOR,
     OVERRUN,
     PLAN,
     PRECHILL_BEGIN,
@@ -180,11 +181,11 @@ def switch_on(bench: Bench, target: str) -> None:
     until(bench, target, since=since)
 
 
-def preset(bench: Bench, settings: Mapping[int, int]) -> None:
-    """Write settings (by number) to the flash of a bench, as if set up before."""
+def preset(bench: Bench, settings: Mapping[int, int], more: Mapping[str, bytes] = {}) -> None:
+    """Write settings (by number) and `more` files to the flash of a bench, as if set up before."""
     body = _SLOT_HEAD.pack(b"CRYO", 1, len(settings), 1)
     body += b"".join(_SLOT_ENTRY.pack(number, value) for number, value in settings.items())
-    put_files(bench, {"settings_a.bin": body + struct.pack("<I", zlib.crc32(body))})
+    put_files(bench, {"settings_a.bin": body + struct.pack("<I", zlib.crc32(body)), **more})
 
 
 def put_files(bench: Bench, files: Mapping[str, bytes]) -> None:

@@ -33,3 +33,4 @@ class Fault(IntEnum):
     NO_LIQUID = 23
     SKIN_SENSOR = 24
     TABLES_LOST = 25
+    OPERATORS_LOST = 26

@@ -133,8 +133,8 @@ def test_no_text_is_wider_than_its_place(language: make_fonts.Language) -> None:
     for name, number in WORDS.items():
         text = texts.say(number)
         assert columns(text) <= NARROWER.get(name, 16), f"{name}: {text}"
-    _, of_faults, profiles, items, applicators, prompts, settings = language.tables
-    for text in (*of_faults, *profiles, *items, *prompts):
+    _, of_faults, profiles, items, applicators, prompts, of_operators, settings = language.tables
+    for text in (*of_faults, *profiles, *items, *prompts, *of_operators):
         assert columns(text) <= 16, text
     assert all(columns(text) <= 14 for text in profiles), "behind an arrow, in a confirmation"
     for text in applicators:
@@ -196,6 +196,7 @@ TO_DO = {
     faults.NO_LIQUID: ("Check LN2", "檢查液氮與流量"),
     faults.SKIN_SENSOR: ("Check its plug", "檢查插頭"),
     faults.TABLES_LOST: ("Calibrate again", "重新校正"),
+    faults.OPERATORS_LOST: ("Add operators", "新增操作者"),
 }
 ENDS_IT = {faults.ACK: "SELECT", faults.ESTOP_RULE: "SELECT 2"}
 
