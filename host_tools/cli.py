@@ -139,6 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     _calibrate(commands, behind)
     _checklist(commands, behind)
 
+    _operators(commands, behind)
+
     command("maintenance", "maintenance", "end the application, to flash the device")
 
     sub = command("update", "update", "put a firmware image on the device, and check it")
@@ -272,6 +274,30 @@ def _checklist(commands: argparse._SubParsersAction[argparse.ArgumentParser],  #
         sub.set_defaults(run="checklist", what=name)
         if name == "set":
             sub.add_argument("file", metavar="FILE.toml", help="[[item]] tables of text and kind")
+
+
+def _operators(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+               behind: argparse.ArgumentParser) -> None:  # fmt: skip
+    operators = commands.add_parser(
+        "operators",
+        help="who may treat, override and confirm: list, add, remove, new PIN",
+        description="Operators. A PIN is entered at the device only.",
+        parents=[behind],
+    )
+    kinds = operators.add_subparsers(metavar="WHAT", required=True)
+    for name, help_ in (
+        ("list", "the stored operators, and who is signed in"),
+        ("add", "store a new operator, who enters a PIN at the device"),
+        ("remove", "remove an operator"),
+        ("pin", "a new PIN for an operator, entered at the device"),
+    ):
+        sub = kinds.add_parser(name, help=help_, description=_sentence(help_), parents=[behind])
+        sub.set_defaults(run="operators", do=name)
+        if name != "list":
+            sub.add_argument("number", type=int, metavar="NUMBER", help="1 to 20")
+        if name == "add":
+            roles = ("physician", "nurse", "technician")
+            sub.add_argument("role", choices=roles, help="what the operator may")
 
 
 def _sentence(help_: str) -> str:

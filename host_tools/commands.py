@@ -307,6 +307,17 @@ def checklist(args: Namespace) -> int:
     return 0
 
 
+def operators(args: Namespace) -> int:
+    """`cryo operators list|add|remove|pin`."""
+    from host_tools import operators as of_device
+
+    with _device(args) as device:
+        data = of_device.run(args, device)
+    if args.json:
+        _print_json(data)
+    return 0
+
+
 def maintenance(args: Namespace) -> int:
     """`cryo maintenance`."""
     with _device(args) as device:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from host_tools import units
+from host_tools import operators, units
 from host_tools.cli import main
 from host_tools.description import PARTS
 from host_tools.device import Device
@@ -137,6 +137,34 @@ def test_a_change_of_the_dose_needs_a_hand_at_the_device(
     assert caught.value.outcome == outcome
     assert device.get("depth_um").value == 2300
     assert device.get("depth_um").pending is None
+
+
+@pytest.mark.hazard("H-25")
+@pytest.mark.parametrize("outcome", ["done", "rejected", "timed_out"])
+def test_an_operator_is_added_at_the_device(bench: Bench, outcome: str) -> None:
+    """H-25: the host asks, the device decides; the event may be lost."""
+    device = attach(ready(bench))
+    generation = operators.stored(device)[0]["generation"]
+    reply = device.link.request("operators", do="add", number=4, role=1)
+    assert reply["applied"] is False
+    if outcome == "rejected":
+        bench.press("up")
+    elif outcome == "done":
+        bench.press("select", 1200)
+        for _ in range(2):
+            for button in ("up", "down", "down", "up", "select"):
+                bench.press(button)
+            bench.run_for(400)
+        bench.events()
+    if outcome == "done":
+        operators.wait(device, 4, generation, reply["expires_s"])
+        row = {"number": 4, "role": "physician"}
+        assert operators.show(device) == {"required": False, "signed_in": 0, "operators": [row]}
+        return
+    with pytest.raises(NotConfirmed) as caught:
+        operators.wait(device, 4, generation, reply["expires_s"])
+    assert caught.value.outcome == outcome
+    assert operators.stored(device)[1] == {}
 
 
 def test_a_second_change_is_refused_while_one_waits(bench: Bench) -> None:

@@ -88,6 +88,9 @@ class FakeDevice:
         self.page = 20
         self.values = {row[1]: row[5] for row in SETTINGS}
         self.pending: tuple[str, int] | None = None
+        self.operators = {3: 1, 5: 2}
+        self.waiting = 0
+        self.generation = 1
         self.operator = "confirm"  # or "reject", "sleep", "gone" (the event gets lost)
         self.state = "READY"
         self.utc_s = 0
@@ -241,6 +244,39 @@ class FakeDevice:
         if "utc_s" in request:
             self.utc_s = request["utc_s"]
         return {"utc_s": self.utc_s, "source": "host" if self.utc_s else "none"}
+
+    def _operators(self, request: dict[str, Any]) -> dict[str, Any]:
+        do = request.get("do", "list")
+        if do == "list":
+            rows = [[number, role] for number, role in self.operators.items()]
+            return {
+                "required": 1, "signed_in": 3, "waiting": self.waiting,
+                "generation": self.generation, "operators": rows,
+            }  # fmt: skip
+        number = request["number"]
+        if do == "remove" and number not in self.operators:
+            return {"do": do, "number": number, "applied": True}
+
+        def decide() -> bytes:
+            applied = self.operator in ("confirm", "gone")
+            self.waiting = 0
+            self.generation += applied
+            if applied and do == "add":
+                self.operators[number] = request["role"]
+            elif applied and do == "remove":
+                del self.operators[number]
+            if self.operator == "gone":
+                return b""
+            why = {"confirm": "confirmed", "sleep": "timed_out"}.get(self.operator, "rejected")
+            return frame(
+                {"ev": "operator", "do": do, "number": number, "applied": applied, "why": why}
+            )
+
+        self.waiting = number
+        self._later.append((self.now_s + 4.0, decide))
+        return {
+            "do": do, "number": number, "applied": False, "confirm": "hold SELECT", "expires_s": 9,
+        }  # fmt: skip
 
     def _maintenance(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"text": "MicroPython's prompt follows"}

@@ -209,6 +209,59 @@ def test_set_out_of_range_shows_the_range(cryo: Cryo) -> None:
     assert (error["code"], error["min"], error["max"], error["unit"]) == ("range", 500, 6000, "um")
 
 
+def test_operators_are_listed(cryo: Cryo) -> None:
+    assert cryo("operators", "list") == 0
+    assert "  3  physician  signed in" in cryo.out
+    assert "  5  nurse\n" in cryo.out
+    data = cryo.json("operators", "list")
+    assert data["required"] is True
+    assert data["operators"][1] == {"number": 5, "role": "nurse"}
+
+
+@pytest.mark.parametrize(
+    ("operator", "code", "words"),
+    [
+        ("confirm", 0, "operator 7 is stored"),
+        ("gone", 0, "operator 7 is stored"),
+        ("reject", 6, "given up on the device"),
+    ],
+)
+def test_an_operator_is_added(
+    fake: FakeDevice, cryo: Cryo, monkeypatch: pytest.MonkeyPatch, operator: str, code: int,
+    words: str,
+) -> None:  # fmt: skip
+    """The host sends number and role, and no PIN. The event may be lost."""
+    fake.operator = operator
+    monkeypatch.setattr("host_tools.operators.POLL_S", 0.1)
+    fake.before = lambda request: fake.idle(5.0) if "do" not in request else b""
+    assert cryo("operators", "add", "7", "technician") == code
+    assert words in cryo.out + cryo.err
+    asked = next(request for request in fake.heard if request.get("do") == "add")
+    assert asked == {"id": asked["id"], "op": "operators", "do": "add", "number": 7, "role": 3}
+    assert fake.operators == {3: 1, 5: 2} | ({7: 3} if code == 0 else {})
+
+
+def test_an_operator_is_removed_once(fake: FakeDevice, cryo: Cryo) -> None:
+    fake.before = lambda request: fake.idle(5.0) if "do" not in request else b""
+    assert cryo.json("operators", "remove", "5")["outcome"] == "done"
+    assert fake.operators == {3: 1}
+    assert cryo("operators", "remove", "5") == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["add", "3"], ["add", "21", "nurse"], ["add", "3", "surgeon"], ["pin", "x"], []]
+)
+def test_operators_with_a_wrong_command_line(
+    fake: FakeDevice, cryo: Cryo, arguments: list[str]
+) -> None:
+    try:
+        code = cryo("operators", *arguments)
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    assert not any(request.get("do") for request in fake.heard)
+
+
 @pytest.mark.parametrize("value", ["2.5", "2.5V", "soon", "2.3456mm"])
 def test_set_to_nonsense_is_exit_2_and_changes_nothing(
     fake: FakeDevice, cryo: Cryo, value: str
