@@ -198,6 +198,11 @@ def _parser() -> argparse.ArgumentParser:
     sub = log_command("pull", "log_pull", "fetch new records, verify and store them")
     sub.add_argument("--all", action="store_true", help="fetch all again and compare")
     sub.add_argument(
+        "--no-release",
+        action="store_true",
+        help="do not tell the device that it may delete what is stored when its room is short",
+    )
+    sub.add_argument(
         "--keep-broken",
         action="store_true",
         help="go on behind records that break the chain, and store them too (exit code 5)",

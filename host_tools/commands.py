@@ -447,12 +447,18 @@ def _chosen(
 
 
 def log_pull(args: Namespace) -> int:
-    """`cryo log pull [--all]`."""
+    """`cryo log pull [--all] [--no-release]`."""
     from host_tools.pull import pull
 
     with _device(args) as device, _store(args, create=True) as store:
         if args.json:
-            result = pull(device, store, whole=args.all, keep_broken=args.keep_broken)
+            result = pull(
+                device,
+                store,
+                whole=args.all,
+                keep_broken=args.keep_broken,
+                release=not args.no_release,
+            )
         else:
             from host_tools import render
 
@@ -462,6 +468,7 @@ def log_pull(args: Namespace) -> int:
                     store,
                     whole=args.all,
                     keep_broken=args.keep_broken,
+                    release=not args.no_release,
                     progress=progress,
                 )
         counts = asdict(device.link.counts)

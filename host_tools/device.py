@@ -78,6 +78,18 @@ class LogPage:
 
 
 @dataclass(frozen=True)
+class Release:
+    """Reply to `log_release`."""
+
+    released: int
+    """Newest record that the device knows to be stored."""
+    first: int
+    """Oldest record that it still has."""
+    left: int
+    """Treatments that its journal has room for."""
+
+
+@dataclass(frozen=True)
 class DeviceTime:
     """The device's clock: seconds since 1970-01-01 UTC (0 = not set), and who set it."""
 
@@ -218,6 +230,18 @@ class Device:
     def log(self, start: int, most: int = PAGE_RECORDS) -> LogPage:
         """Up to `most` records from sequence number `start` on."""
         return log_page(self.link.request("log", **{"from": start, "max": most}), start)
+
+    def log_release(self, seq: int, chain: bytes) -> Release:
+        """Tell the device that all records up to `seq` are stored; it may delete them then.
+
+        `chain` is the chain value of record `seq`. Raises Refused (`chain`, `state`, `storage`;
+        `unknown_op` from older firmware). Repeating it is harmless.
+        """
+        text = base64.b64encode(chain).decode("ascii")
+        reply = self.link.request("log_release", seq=seq, chain=text)
+        return Release(
+            _take(reply, "released", int), _take(reply, "first", int), _take(reply, "left", int)
+        )
 
     def time(self) -> DeviceTime:
         """The device's clock."""

@@ -48,6 +48,12 @@ class PullResult:
     """Records that do not continue the chain, stored nevertheless (`keep_broken`)."""
     gap: tuple[int, int] | None = None
     """Records, first and last, that the device no longer has and that were never pulled."""
+    released: int | None = None
+    """Newest record that the device may delete, once its room is short; None: not released."""
+    not_released: str = ""
+    """Why not."""
+    left: int | None = None
+    """Treatments that the device's journal has room for, when released."""
     seconds: float = 0.0
 
     @property
@@ -98,6 +104,7 @@ def pull(
     *,
     whole: bool = False,
     keep_broken: bool = False,
+    release: bool = False,
     progress: Callable[[int, int], None] | None = None,
     page_records: int = PAGE_RECORDS,
     window: int = WINDOW,
@@ -106,7 +113,8 @@ def pull(
     """Fetch all records that are not stored yet (`whole`: all of them, to compare).
 
     `keep_broken` goes on behind records that do not continue the chain, and stores them: one
-    damaged spot in the device's flash must not bar the way to all that came after it. `progress`
+    damaged spot in the device's flash must not bar the way to all that came after it. `release`
+    tells the device what is stored, so that it may make room (`_release`). `progress`
     is called with (records done, records in all). Raises IntegrityError when the chain breaks or
     device and store disagree; link errors as they come.
     """
@@ -120,6 +128,8 @@ def pull(
         _Puller(device, store, hello, result, progress, window, batch_records, keep_broken).run(
             1 if whole else last + 1, page_records
         )
+        if release:
+            _release(device, store, result)
     except CryoError as error:
         if result.new:
             error.hint = (
@@ -132,6 +142,33 @@ def pull(
         result.resent = counts.resent - resent
         result.seconds = time.monotonic() - started
     return result
+
+
+def _release(device: Device, store: Store, result: PullResult) -> None:
+    """Release what is stored, if every stored record verifies from the bytes in the file.
+
+    A device that refuses (a treatment has begun, older firmware) keeps its records, and the next
+    pull releases them; but one that has another chain value is an IntegrityError.
+    """
+    last = store.last_seq(result.serial)
+    if not last:
+        return
+    if result.broken or not store.verify(result.serial).good:
+        result.not_released = "stored records do not verify"
+        return
+    chain = store.chain_before(result.serial, last + 1)
+    if chain is None:
+        return
+    try:
+        reply = when_free(device, lambda: device.log_release(last, chain))
+    except Refused as refusal:
+        if refusal.code == "chain":
+            raise IntegrityError(
+                f"record {last} of {result.serial} has another chain value on the device"
+            ) from refusal
+        result.not_released = refusal.text
+        return
+    result.released, result.left = reply.released, reply.left
 
 
 class _Puller:

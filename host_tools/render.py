@@ -261,6 +261,7 @@ _READINGS = (
     ("coil_ma", "Valve coil", "mA"),
     ("supply_mv", "Supply", "mV"),
     ("log_head", "Journal", ""),
+    ("log_left", "Journal has room for", ""),
     ("uptime_ms", "Up for", ""),
     ("heap_free", "Free memory", "B"),
     ("worst_tick_us", "Longest tick", "us"),
@@ -268,6 +269,9 @@ _READINGS = (
     ("dropped_lines", "Dropped lines", ""),
 )
 """Keys of `status` (docs/protocol.md) in the order of showing, their words and units."""
+
+_LOG_LOW = 100
+"""Treatments: below this the device shows a notice, too (docs/protocol.md)."""
 
 
 def status(reply: dict[str, Any], faults: Sequence[Sequence[Any]]) -> None:
@@ -315,6 +319,10 @@ def _reading(key: str, value: object, unit: str) -> Text:
         return Text(str(value), "bold yellow" if value == "open" else "")
     if key == "estop":
         return Text(str(value), _BAD if value == "open" else "")
+    if key == "log_left" and isinstance(value, int):
+        low = value < _LOG_LOW
+        words = _count(value, "treatment") + (": pull the log" if low else "")
+        return Text(words, "bold yellow" if low else "")
     if key == "log_head" and isinstance(value, int):
         return Text(_count(value, "record"))
     if key == "uptime_ms" and isinstance(value, int):
@@ -419,6 +427,11 @@ def pulled(result: PullResult, path: str) -> None:
                 _QUIET,
             )
         )
+    if result.released is not None:
+        left = "" if result.left is None else f", room for {_count(result.left, 'treatment')}"
+        _out.print(Text(f"  released on the device up to #{result.released}{left}", _QUIET))
+    elif result.not_released:
+        _out.print(Text(f"  not released on the device: {result.not_released}", "yellow"))
     _out.print(Text(f"  {path}", _QUIET))
 
 
@@ -481,6 +494,8 @@ def verdicts(found: Sequence[Verdict]) -> None:
         _out.print(line)
         for first, last in verdict.gaps:
             _out.print(Text(f"  not stored: #{first}…{last}", "yellow"))
+        for seq in verdict.anchored:
+            _out.print(Text(f"  #{seq} continues the chain value that the device stated", _QUIET))
         for problem in verdict.problems[:10]:
             _out.print(Text(f"  {problem}", _BAD))
         if len(verdict.problems) > 10:

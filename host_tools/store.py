@@ -84,6 +84,8 @@ class Verdict:
     last: int
     gaps: tuple[tuple[int, int], ...]
     """Runs of records, first and last, that are not stored."""
+    anchored: tuple[int, ...]
+    """Records behind a gap that are proved by an anchor: the chain value that the device stated."""
     problems: tuple[str, ...]
 
     @property
@@ -293,6 +295,7 @@ class Store:
         """Verify every stored record of a device from its bytes."""
         problems: list[str] = []
         gaps: list[tuple[int, int]] = []
+        anchored: list[int] = []
         count = first = 0
         before: bytes | None = None
         expected = 1
@@ -309,6 +312,8 @@ class Store:
                 before = None
             if before is None:
                 before = self.chain_before(serial, seq)
+                if before is not None and seq > 1:
+                    anchored.append(seq)
             if before is None:
                 problems.append(f"record {seq}: the chain value before it is not known")
             else:
@@ -318,7 +323,9 @@ class Store:
                     problems.append(error.text)
             before = record.chain
             expected = seq + 1
-        return Verdict(serial, count, first, expected - 1, tuple(gaps), tuple(problems))
+        return Verdict(
+            serial, count, first, expected - 1, tuple(gaps), tuple(anchored), tuple(problems)
+        )
 
     def _one(self, serial: str, seq: int) -> Record | None:
         row = self._db.execute(

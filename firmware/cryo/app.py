@@ -1,8 +1,8 @@
 """The application: the order of one tick, the state transitions, and feeding the watchdog.
 
-May import gc, sys, micropython.const and every module of cryo; loads startup on demand. Controls:
-H-01, H-03, H-04, H-08, H-09, H-11, H-12, H-13, H-15, H-17, by running the modules that control them
-in order.
+May import gc, sys, micropython.const and every module of cryo; loads startup and journal_release on
+demand. Controls: H-01, H-03, H-04, H-08, H-09, H-11, H-12, H-13, H-15, H-17, by running the modules
+that control them in order.
 
 One tick, every 10 ms, in one direction:
 
@@ -308,6 +308,13 @@ class App:
         self.clock.exclude()
         if not self.journal.flush():
             self.faults.latch(faults.JOURNAL_FAILED, False)
+
+    def make_room(self):
+        """Measure the room; if it is short, delete one released segment. H-08"""
+        self.free_records()
+        if self.journal.expendable():
+            with on_demand.loaded("journal_release") as journal_release:
+                journal_release.delete_oldest(self)
 
     def free_records(self):
         """Number of records that still fit; 0 when the flash cannot be read."""

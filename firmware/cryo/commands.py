@@ -1,9 +1,10 @@
-"""Link requests: one row each with name, permitted states and handler.
+"""Link requests: one row each with name, permitted states, module on demand, and handler.
 
-May import binascii, gc, micropython.const and cryo's clock, confirm, faults, journal, on_demand,
-profiles, replies, schema, setting_changes, transitions; loads metadata, calibration_commands and
-checklist_commands on demand. Controls: H-12 (no request can open the valve or end an interlock),
-H-13 (a change of a dose or a limit is only a request; the operator confirms it on the device).
+May import binascii, gc, micropython.const and cryo's confirm, faults, journal, on_demand, profiles,
+replies, schema, setting_changes, transitions; loads metadata, calibration_commands,
+checklist_commands, journal_release and time_command on demand. Controls: H-12 (no request can open
+the valve or end an interlock), H-13 (a change of a dose or a limit is only a request; the operator
+confirms it on the device).
 
 A handler takes the application and the request and returns the reply without its `id`.
 """
@@ -15,7 +16,6 @@ from micropython import const
 
 from cryo import (
     VERSION,
-    clock,
     confirm,
     faults,
     journal,
@@ -31,6 +31,7 @@ _PROTOCOL = const(1)
 
 _ALWAYS = const(0)
 _IN_READY = const(1)
+_AT_REST = const(2)  # READY, or FAULT: a full journal is a fault
 
 _LOG_MOST = const(18)  # records a reply: 18 x 91 characters and the rest stay below 2048 bytes
 
@@ -46,19 +47,6 @@ def _hello(app, request):
         state=app.name(app.machine.state),
         log_head=app.journal.head,
     )
-
-
-def _describe(app, request):
-    app.clock.exclude()
-    with on_demand.loaded("metadata") as metadata:
-        return metadata.describe(app, request)
-
-
-def _on_demand(app, request, handler):
-    module, name = handler.split(".")
-    app.clock.exclude()
-    with on_demand.loaded(module) as handlers:
-        return getattr(handlers, name)(app, request)
 
 
 def _index(request):
@@ -134,6 +122,8 @@ def _status(app, request):
         valve="open" if app.valve.is_open() else "closed",
         faults=[number for number, _, _, _ in faults.FAULTS if latched & (1 << (number - 1))],
         log_head=app.journal.head,
+        log_released=app.journal.released,
+        log_left=app.journal.left,
         uptime_ms=app.clock.uptime_ms,
         overruns=app.clock.overruns,
         worst_tick_us=app.clock.worst_tick_us,
@@ -172,31 +162,6 @@ def _log(app, request):
     )
 
 
-def _time(app, request):
-    if "utc_s" in request:
-        utc_s = request["utc_s"]
-        if not replies.is_integer(utc_s):
-            return replies.refusal("type", "utc_s must be an integer")
-        if not clock.FIRST_S <= utc_s <= clock.LAST_S:
-            return replies.out_of(
-                clock.FIRST_S, clock.LAST_S, "s", "utc_s must lie in the years 2024 to 2099"
-            )
-        if app.machine.state != transitions.READY:
-            return replies.refusal("state", "the clock is set in READY only")
-        _set_clock(app, utc_s)
-    return replies.ok(utc_s=app.clock.utc_s(), source=clock.SOURCES[app.clock.source])
-
-
-def _set_clock(app, utc_s):
-    """Set the clock from the host; record the old and the new time. H-20"""
-    old = app.clock.utc_s()
-    if old == utc_s:
-        return
-    app.clock.set_utc(utc_s, clock.HOST)
-    app.board.clock.write(utc_s)
-    app.record(journal.TIME_SET, journal.signed(old), journal.signed(utc_s))
-
-
 def _maintenance(app, request):
     app.request_maintenance()
     return replies.ok(
@@ -205,42 +170,55 @@ def _maintenance(app, request):
     )
 
 
-# op, states in which it is allowed, handler (or module and name of one that is loaded on demand)
+# op, states in which it is allowed, module on demand (None: this one), handler (its name there)
 COMMANDS = (
-    ("hello", _ALWAYS, _hello),
-    ("describe", _ALWAYS, _describe),
-    ("get", _ALWAYS, _get),
-    ("set", _IN_READY, _set),
-    ("status", _ALWAYS, _status),
-    ("plan", _ALWAYS, "calibration_commands.plan"),
-    ("table_read", _ALWAYS, "calibration_commands.read"),
-    ("table_curve", _IN_READY, "calibration_commands.curve"),
-    ("table_write", _IN_READY, "calibration_commands.write"),
-    ("table_remove", _IN_READY, "calibration_commands.remove"),
-    ("checklist_read", _ALWAYS, "checklist_commands.read"),
-    ("checklist_write", _IN_READY, "checklist_commands.write"),
-    ("operators", _ALWAYS, "calibration_commands.change_of_operators"),
-    ("log", _ALWAYS, _log),
-    ("time", _ALWAYS, _time),
-    ("maintenance", _IN_READY, _maintenance),
+    ("hello", _ALWAYS, None, _hello),
+    ("describe", _ALWAYS, "metadata", "describe"),
+    ("get", _ALWAYS, None, _get),
+    ("set", _IN_READY, None, _set),
+    ("status", _ALWAYS, None, _status),
+    ("plan", _ALWAYS, "calibration_commands", "plan"),
+    ("table_read", _ALWAYS, "calibration_commands", "read"),
+    ("table_curve", _IN_READY, "calibration_commands", "curve"),
+    ("table_write", _IN_READY, "calibration_commands", "write"),
+    ("table_remove", _IN_READY, "calibration_commands", "remove"),
+    ("checklist_read", _ALWAYS, "checklist_commands", "read"),
+    ("checklist_write", _IN_READY, "checklist_commands", "write"),
+    ("operators", _ALWAYS, "calibration_commands", "change_of_operators"),
+    ("log", _ALWAYS, None, _log),
+    ("log_release", _AT_REST, "journal_release", "release"),
+    ("time", _ALWAYS, "time_command", "answer"),
+    ("maintenance", _IN_READY, None, _maintenance),
 )
 
 
 def handle(app, request):
     """Answer a request (a dict with a valid `id`)."""
     op = request.get("op")
-    for row in COMMANDS:
-        name, allowed, handler = row
+    for name, allowed, module, handler in COMMANDS:
         if name == op:
-            if allowed == _IN_READY and app.machine.state != transitions.READY:
-                return replies.refusal(
-                    "state",
-                    "%s is allowed in READY only; the device is in %s"
-                    % (op, app.name(app.machine.state)),
-                )
-            if isinstance(handler, str):
-                return _on_demand(app, request, handler)
-            return handler(app, request)
+            refused = _not_now(app, op, allowed)
+            if refused:
+                return refused
+            if not isinstance(handler, str):
+                return handler(app, request)
+            app.clock.exclude()
+            with on_demand.loaded(module) as loaded:
+                return getattr(loaded, handler)(app, request)
     if not isinstance(op, str):
         return replies.refusal("bad_request", "op is missing, or is not a string")
     return replies.refusal("unknown_op", "no such request; describe commands lists them")
+
+
+def _not_now(app, op, allowed):
+    """The refusal of a request that the present state does not allow, or None."""
+    state = app.machine.state
+    if allowed == _ALWAYS or state == transitions.READY:
+        return None
+    if allowed == _AT_REST and state == transitions.FAULT:
+        return None
+    return replies.refusal(
+        "state",
+        "%s is allowed in READY%s only; the device is in %s"
+        % (op, " and FAULT" if allowed == _AT_REST else "", app.name(state)),
+    )

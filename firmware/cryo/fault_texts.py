@@ -7,7 +7,7 @@ Pure; imports nothing. Controls: none. Loaded by metadata.py for a `describe`.
 FAULT_TEXTS = (
     (1, "E-stop pressed", "Turn it back, hold SELECT 2 s"),
     (2, "Defaults in use", "Check settings, then SELECT"),
-    (3, "No room for logs", "Pull the log, call service"),
+    (3, "No room for logs", "Pull the log, then SELECT"),
     (4, "Flash is failing", "Switch off, on; or call service"),
     (5, "Damaged records", "Pull the log, then SELECT"),
     (6, "Thermocouple", "Check its plug, then SELECT"),

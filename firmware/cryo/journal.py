@@ -29,6 +29,10 @@ _SMALL = const(0x3FFFFFFF)  # the largest integer that MicroPython stores withou
 FORMAT = "<IHBBIIiiiiiiii"
 
 ROOM_TO_ARM = const(64)  # free records required to arm: every treatment must be recorded
+_ROOM_SHORT = const(1024)  # fewer free records: released segments are deleted ...
+_ROOM_ENOUGH = const(1536)  # ... until this many are free
+_A_TREATMENT = const(16)  # records of one treatment, with some changes of settings
+LOW = const(100)  # treatments: fewer left are a notice
 
 # Reasons in a DISARMED record
 DISARM_BUTTON = const(1)
@@ -57,6 +61,8 @@ TREATMENT_END = const(19)
 OBSERVATION = const(20)
 ESTIMATE = const(21)
 TABLE = const(22)
+PRECHILL_LOST = const(23)
+RELEASED = const(24)
 OPERATOR = const(25)
 CHECKLIST = const(26)
 
@@ -103,7 +109,11 @@ class Journal:
         self.tail = b""  # the newest record in flash
         self._usable = False  # nothing is appended before the end has been found
         self.utc_s = 0
+        self.released = 0  # the newest record that the host has stored
+        self.short = False  # room is short: delete what is released
+        self.left = 0  # treatments that can be recorded, by the last free_records()
         self._serial = serial
+        self.anchor = self.genesis()  # the chain value before the oldest record in flash
         self._firsts = []  # first sequence number of each segment, ascending
         self._segment_records = 0  # records in the last segment; _SEGMENT = begin a new one
         self._chain = b""
@@ -127,6 +137,21 @@ class Journal:
         self.head = firsts[-1] + records - 1 if firsts else 0
         self.boot = boot & 0xFFFF
         self._usable = True
+
+    def settle(self, anchor, released, drop=False):
+        """Set `anchor` and `released`. `drop`: the oldest segment is being deleted."""
+        if drop:
+            self._firsts.pop(0)
+        self.anchor = anchor
+        self.released = released
+
+    def expendable(self):
+        """The first record behind the oldest segment, if room is short and all of that segment is
+        released; otherwise 0. The newest segment always remains."""
+        firsts = self._firsts
+        if self.short and len(firsts) > 1 and firsts[1] <= self.released + 1:
+            return firsts[1]
+        return 0
 
     def add(self, kind, state, uptime_ms, a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0):
         """Queue a record (eight signed 32-bit arguments); return its sequence number.
@@ -223,12 +248,18 @@ class Journal:
 
     def chain_before(self, seq):
         """The chain value before a record (16 bytes; empty when it cannot be read)."""
-        if seq <= 1:
-            return self.genesis()
+        if seq <= self.first():
+            return self.anchor
         return self.read(seq - 1)[BODY:]
 
     def free_records(self):
         """Number of records that fit beside the reserve. Raises OSError when the flash fails."""
         stat = os.statvfs("/")
         blocks = stat[3] - _RESERVE_BLOCKS
-        return blocks * stat[0] // RECORD if blocks > 0 else 0
+        room = blocks * stat[0] // RECORD if blocks > 0 else 0
+        if room < _ROOM_SHORT:
+            self.short = True
+        elif room >= _ROOM_ENOUGH:
+            self.short = False
+        self.left = (room + max(self.released + 1 - self.first(), 0)) // _A_TREATMENT
+        return room

@@ -1,7 +1,8 @@
 """Find the end of the journal at power-on, and check the chain of its last segment.
 
-Works on a Journal. May import os, struct and cryo's journal. Controls: H-08 (a torn or
-altered record is found, and left as it is: a new segment begins behind it).
+Works on a Journal. May import os, struct and cryo's journal, on_demand; loads journal_anchor on
+demand. Controls: H-08 (a torn or altered record is found, and left as it is: a new segment begins
+behind it; the oldest record is proved by the kept anchor once older ones were deleted).
 
 Loaded for the start and unloaded after it.
 """
@@ -9,26 +10,29 @@ Loaded for the start and unloaded after it.
 import os
 import struct
 
-from cryo import journal
+from cryo import journal, on_demand
+
+_UNKNOWN = bytes(16)  # the chain value before the oldest record when it is not known
 
 
 def recover(book):
     """Let `book` continue behind its last whole record. Return (torn_bytes, broken_seq).
 
     `torn_bytes`: bytes at the end that are no whole record. `broken_seq`: the first record of the
-    last segment that is not chained to the one before it; 0: none. Raises OSError when the flash
-    cannot be read; nothing is appended then.
+    last segment that is not chained to the one before it, or the oldest record when nothing proves
+    it; 0: none. Raises OSError when the flash cannot be read; nothing is appended then.
     """
     firsts = journal.segments()
     if not firsts:
         book.resume(firsts, 0, book.genesis(), b"", 1, False)
         return 0, 0
+    anchor = _settle(book, firsts)
     last = firsts[-1]
     size = os.stat(journal.path_of(last))[6]
     torn_bytes = size % journal.RECORD
     records = size // journal.RECORD
-    tail = _record_before(firsts)
-    chain = book.genesis() if last == 1 else tail[journal.BODY :]
+    tail = _record(firsts, last - 1)
+    chain = anchor if last == firsts[0] else tail[journal.BODY :]
     broken_seq = 0
     with open(journal.path_of(last), "rb") as file:
         for seq in range(last, last + records):
@@ -41,15 +45,41 @@ def recover(book):
             chain = tail[journal.BODY :]
     boot = struct.unpack_from(journal.FORMAT, tail)[1] if tail else 0
     book.resume(firsts, records, chain, tail, boot + 1, torn_bytes or broken_seq)
+    if not broken_seq and anchor == _UNKNOWN:
+        broken_seq = firsts[0]
     return torn_bytes, broken_seq
 
 
-def _record_before(firsts):
-    """The record before the last segment; empty when there is none."""
-    seq = firsts[-1] - 1
-    if not seq or len(firsts) < 2:
+def _settle(book, firsts):
+    """Finish a deletion that was cut short. Return the chain value before the oldest record."""
+    with on_demand.loaded("journal_anchor") as journal_anchor:
+        kept = journal_anchor.Anchor()
+    if len(firsts) > 1 and firsts[1] == kept.first and kept.released >= kept.first - 1:
+        # The chain value proves that the anchor is of this journal, and not of an erased one.
+        if _record(firsts, kept.first - 1)[journal.BODY :] == kept.before:
+            os.remove(journal.path_of(firsts.pop(0)))
+    first = firsts[0]
+    anchor = (
+        book.genesis() if first == 1
+        else kept.before if first == kept.first
+        else _UNKNOWN
+    )  # fmt: skip
+    released = first - 1
+    if kept.released >= first and _record(firsts, kept.released)[journal.BODY :] == kept.chain:
+        released = kept.released
+    book.settle(anchor, released)
+    return anchor
+
+
+def _record(firsts, seq):
+    """The record `seq` in flash; empty when it is not there."""
+    first = 0
+    for candidate in firsts:
+        if candidate <= seq:
+            first = candidate
+    if not first:
         return b""
-    with open(journal.path_of(firsts[-2]), "rb") as file:
-        file.seek((seq - firsts[-2]) * journal.RECORD)
+    with open(journal.path_of(first), "rb") as file:
+        file.seek((seq - first) * journal.RECORD)
         record = file.read(journal.RECORD)
     return record if len(record) == journal.RECORD else b""

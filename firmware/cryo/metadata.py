@@ -58,7 +58,7 @@ PRIORITIES = ("low", "medium", "high")
 CLEARS = ("select", "estop", "power")
 WHO = ("host", "device")
 
-_ALLOWED = ("valve closed (status: always)", "READY")
+_ALLOWED = ("valve closed (status: always)", "READY", "READY, FAULT")
 
 ERRORS = (
     ("bad_request", "a key is missing or has the wrong form"),
@@ -69,6 +69,7 @@ ERRORS = (
     ("state", "not allowed in this state"),
     ("busy", "the valve is open, or a change waits for confirmation on the device"),
     ("storage", "the device could not use its flash"),
+    ("chain", "the record has another chain value on the device"),
 )
 
 # request, what it does
@@ -88,6 +89,7 @@ REQUESTS = (
     ("operators", "the stored operators, and who is signed in"),
     ("operator", "add or remove one, or a new PIN; a physician confirms it on the device"),
     ("log", "journal records from a sequence number on"),
+    ("log_release", "records up to seq are stored: the device may delete them when room is short"),
     ("time", "read the clock; set it (READY)"),
     ("maintenance", "end the application, for flashing"),
 )
@@ -206,7 +208,7 @@ _END_CAUSE = (
 )
 _PURGE_CAUSE = (
     "1=not cold in time 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
-    "6=cold 7=reset, upper bound"
+    "6=cold 7=reset, upper bound (older firmware)"
 )
 _RESET_CAUSE = "1=power-on 3=watchdog"
 _OPERATOR = "number, 0=nobody"
@@ -440,6 +442,29 @@ KINDS = (
         ),
     ),
     (
+        journal.PRECHILL_LOST,
+        "prechill_lost",
+        (
+            ("treatment", "seq, 0=not armed yet"),
+            ("cycle", "number"),
+            ("planned_gate", "us"),
+            ("delivered_at_least", "us"),
+            ("delivered_at_most", "us"),
+            ("reset_cause", _RESET_CAUSE),
+            ("begin", "seq"),
+        ),
+    ),
+    (
+        journal.RELEASED,
+        "released",
+        (
+            ("through", "seq"),
+            ("chain", "first 4 bytes of its chain value, signed"),
+            ("oldest", "seq"),
+            ("free", "records"),
+        ),
+    ),
+    (
         journal.CHECKLIST,
         "checklist",
         (
@@ -482,7 +507,7 @@ def _setting_rows(app):
 
 
 def _command_rows(app):
-    return [(name, _ALLOWED[when], _text(REQUESTS, name)) for name, when, _ in commands.COMMANDS]
+    return [(name, _ALLOWED[when], _text(REQUESTS, name)) for name, when, _, _ in commands.COMMANDS]
 
 
 def _fault_rows(app):

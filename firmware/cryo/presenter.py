@@ -1,11 +1,11 @@
 """Presenter: fills the view with the texts and numbers of the present state's screen.
 
 Works on an App. May import micropython.const and cryo's arming, buttons, closing, confirm, demand,
-display, dose, faults, interlocks, monitors, observation, on_demand, operators, plan, profiles,
-refusal, schema, screens, sounder, state_freezing, state_prechill, state_ready, state_screening,
-state_thawing, states, texts, transitions; loads value_format on demand. Controls: H-09, H-06 (a
-depth without a dose shows the range, not a number), H-13 (a change shows old and new), H-05 (no
-result is shown before the valve is proved closed).
+display, dose, faults, interlocks, journal, monitors, observation, on_demand, operators, plan,
+profiles, refusal, schema, screens, sounder, state_freezing, state_prechill, state_ready,
+state_screening, state_thawing, states, texts, transitions; loads value_format on demand. Controls:
+H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows old and
+new), H-05 (no result is shown before the valve is proved closed).
 
 The only writer of the view, once a tick, after all decisions (except that the open menu and the
 checklist fill in their own lines). Nothing here allocates while the valve is open.
@@ -24,6 +24,7 @@ from cryo import (
     dose,
     faults,
     interlocks,
+    journal,
     monitors,
     observation,
     on_demand,
@@ -45,6 +46,7 @@ from cryo import (
 )
 
 _COUNTED_S = const(5)  # the last seconds of a freeze have a sound
+_NOTICE_MS = const(6000)  # a notice in READY, then nitrogen and what to do next again
 _FAULT_MS = const(2000)  # the text of a fault and the delivered time alternate
 
 # Prompts of the observation, as in the languages
@@ -163,6 +165,7 @@ def _fill_ready(app, view):
     view.observe_ms = app.observation.left_ms(app)
     view.hint = _hint(app, view)
     view.operator = operators.session[operators.NUMBER]
+    view.log_left = _log_left(app)
     menu = state_ready.menu
     if menu:
         menu.show(app)
@@ -213,6 +216,12 @@ def _hint(app, view):
     return "" if view.dose_ms >= 0 else texts.say(texts.CHANGE_DEPTH)
 
 
+def _log_left(app):
+    """Treatments left in the journal: a notice for some seconds after READY is entered, or -1."""
+    left = app.journal.left
+    return left if left < journal.LOW and app.state_ms() < _NOTICE_MS else -1
+
+
 def _shots_left(app, view):
     """Number of freezes of this dose that the dewar holds; -1 if unknown."""
     level = app.sensors.level_permille
@@ -227,6 +236,8 @@ def _refresh_ready(app, view):
     if menu:
         menu.update(app)
     elif view.hint != _hint(app, view) or view.shots_left != _shots_left(app, view):
+        show(app)
+    elif view.log_left != _log_left(app):
         show(app)
     elif view.observe_ms // 60000 != app.observation.left_ms(app) // 60000:
         show(app)

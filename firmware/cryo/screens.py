@@ -201,6 +201,8 @@ def _spread(canvas, um):
 def _ready_enter(canvas, view):
     if view.hint:
         canvas.title(view.hint)
+    elif view.log_left >= 0:
+        canvas.title(texts.say(texts.PULL_LOG) % view.log_left, 0)
     else:
         _nitrogen(canvas, view)
         _right(canvas, 0, texts.say(texts.HOLD_ARM))

@@ -32,7 +32,7 @@ ESTOP = const(3)
 FAULT = const(4)
 CANCELLED = const(5)  # ended before the gate opened
 COLD = const(6)  # a purge: the nozzle is at liquid temperature
-RESET = const(7)  # the processor was reset or lost power: recorded by the next start
+# 7, reset: only in the records of older firmware
 BY_DEPTH = const(8)  # complete: the estimated depth has reached the planned one
 
 PURGE_US = const(10000000)  # longest purge: a line that is still warm by then has no liquid

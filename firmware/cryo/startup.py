@@ -1,10 +1,10 @@
 """Start-up, before the first tick. Loaded by app.py and unloaded afterwards.
 
 Works on an App. May import struct and cryo's board, clock, faults, journal, monitors, on_demand,
-presenter, redundant_file, schema, shot, texts, valve; loads journal_recovery and operators_store on
-demand. Controls: H-11 (a freeze that has no end in the journal is found and bounded), H-07, H-08
-(damaged settings or journal raise a fault), H-18 (the patient's number is cleared), H-25 (lost
-operators are a fault).
+presenter, redundant_file, schema, texts, valve; loads journal_recovery and operators_store on
+demand. Controls: H-11 (a freeze or purge that has no end in the journal is found and bounded),
+H-07, H-08 (damaged settings or journal raise a fault), H-18 (the patient's number is cleared), H-25
+(lost operators are a fault).
 """
 
 import struct
@@ -21,10 +21,18 @@ from cryo import (
     presenter,
     redundant_file,
     schema,
-    shot,
     texts,
 )
 from cryo.valve import DEAD_MAN_MS
+
+# Records behind which no freeze and no purge is unfinished
+_ENDS = (
+    journal.FREEZE_END,
+    journal.FREEZE_LOST,
+    journal.PRECHILL_END,
+    journal.PRECHILL_LOST,
+    journal.ARMED,
+)
 
 
 def start(app):
@@ -103,12 +111,12 @@ def _start_journal(app, cause, doing, number):
         if unfinished[0] == journal.FREEZE_BEGIN:
             _freeze_lost(app, unfinished[1], cause, elapsed_ms)
         else:
-            _purge_lost(app, unfinished[1], elapsed_ms)
+            _purge_lost(app, unfinished, cause, elapsed_ms)
     app.flush()
 
 
 def _unfinished(log):
-    """(kind, its eight arguments) of a freeze or purge without an end record, or None.
+    """(kind, its eight arguments, its number) of a freeze or purge without an end, or None.
 
     Between the beginning and the end of either, only a start-up writes other records.
     """
@@ -118,29 +126,35 @@ def _unfinished(log):
         record = struct.unpack_from(journal.FORMAT, log.read(seq))
         kind = record[2]
         if kind == journal.FREEZE_BEGIN or kind == journal.PRECHILL_BEGIN:
-            return kind, record[6:]
-        if kind in (journal.FREEZE_END, journal.FREEZE_LOST, journal.PRECHILL_END, journal.ARMED):
+            return kind, record[6:], seq
+        if kind in _ENDS:
             return None
         seq -= 1
     return None
 
 
 def _bounds_us(elapsed_ms, planned_us):
-    """Least and most gate time delivered; `elapsed_ms` as last stored by the loop, or -1."""
+    """Least and most gate time delivered; `elapsed_ms` as last stored by the loop, or -1.
+
+    After a loss of power nothing is known but the plan, which the dose timer enforces: the scratch
+    is gone, and the times of the beginning and of this start say only how long the device was off.
+    """
     if elapsed_ms < 0:
         return 0, planned_us
     # The last stored time, one tick, and the time until the dead-man drops the supply.
     most_us = (elapsed_ms + board_module.TICK_MS + DEAD_MAN_MS) * 1000
-    return min(elapsed_ms * 1000, planned_us), min(most_us, planned_us)
+    # The stored time counts from tick to tick; the gate opens and closes within one.
+    least_us = max(elapsed_ms - board_module.TICK_MS, 0) * 1000
+    return min(least_us, planned_us), min(most_us, planned_us)
 
 
-def _purge_lost(app, fields, elapsed_ms):
-    """Record the end of an interrupted purge. No patient was treated, so it is no fault. H-08"""
-    most_us = _bounds_us(elapsed_ms, fields[2])[1]
+def _purge_lost(app, unfinished, cause, elapsed_ms):
+    """Record an interrupted purge with its bounds. No patient was treated: it is no fault. H-08"""
+    seq, cycle, planned_us = unfinished[1][:3]
+    least_us, most_us = _bounds_us(elapsed_ms, planned_us)
     app.record(
-        journal.PRECHILL_END,
-        fields[0], fields[1], shot.RESET, fields[2], most_us, fields[3], fields[3], 0,
-    )  # fmt: skip
+        journal.PRECHILL_LOST, seq, cycle, planned_us, least_us, most_us, cause, unfinished[2]
+    )
 
 
 def _freeze_lost(app, fields, cause, elapsed_ms):

@@ -120,12 +120,13 @@ def _close_menu(app):
 
 
 def _collect(app):
-    """Collect the heap once, while READY is idle."""
+    """Collect the heap once, while READY is idle; delete what is released if room is short."""
     global tidy
-    if not tidy:
+    if not tidy or app.journal.expendable():
         tidy = True
         app.clock.exclude()
         gc.collect()
+        app.make_room()
 
 
 def _in_menu(app, now_ms, keys):

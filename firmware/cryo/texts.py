@@ -82,6 +82,7 @@ END_QUESTION = const(61)
 HOLD_TO_END = const(62)
 CYCLES_DONE = const(63)
 NO_MORE = const(64)
+PULL_LOG = const(65)
 
 # Tables of a language
 _WORDS = const(0)

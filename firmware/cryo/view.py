@@ -23,6 +23,7 @@ class View:
         self.dose_ms = 0  # negative: the depth is outside the applicator's table
         self.applicator = ""
         self.range_text = ""  # the table's range as text
+        self.log_left = -1  # treatments that the journal has room for; -1 = no notice
         self.hint = ""  # why arming is inhibited; "" = permitted
         self.field = FIELD_DEPTH
         self.profile_name = ""

@@ -19,7 +19,7 @@ _LAYOUT = struct.Struct("<IHBBII8i16s")
 BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
 FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
 PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END, OBSERVATION = range(14, 21)
-ESTIMATE, TABLE, OPERATOR, CHECKLIST = 21, 22, 25, 26
+ESTIMATE, TABLE, PRECHILL_LOST, RELEASED, OPERATOR, CHECKLIST = range(21, 27)
 
 # The kinds' names as `describe` gives them, and the names of their arguments. An argument is named
 # as `describe` names it, with its unit where that is not a plain number.
@@ -114,6 +114,14 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
             "applicator", "by", "h_w_m2k", "run", "date_s", "depth_10s_um", "depth_30s_um", "crc",
         ),
     ),
+    PRECHILL_LOST: (
+        "prechill_lost",
+        (
+            "treatment", "cycle", "planned_us", "delivered_least_us", "delivered_most_us",
+            "reset_cause", "begin",
+        ),
+    ),
+    RELEASED: ("released", ("through", "chain", "oldest", "free_records")),
     CHECKLIST: ("checklist", ("by", "count", "avoid", "crc", "old_crc")),
     OPERATOR: ("operator", ("operator", "role", "how", "of", "of_role")),
 }  # fmt: skip
@@ -175,11 +183,16 @@ def chain_after(chain: bytes, raw: bytes) -> bytes:
     return hashlib.sha256(chain + raw[:-_CHAIN_BYTES]).digest()[:_CHAIN_BYTES]
 
 
-def decode_chain(raws: Iterable[bytes], serial: str) -> list[Record]:
-    """All records from the first on. BrokenChain unless numbers and chain are whole."""
-    chain = chain_start(serial)
+def decode_chain(
+    raws: Iterable[bytes], serial: str, *, first: int = 1, anchor: bytes | None = None
+) -> list[Record]:
+    """All records from `first` on. BrokenChain unless numbers and chain are whole.
+
+    `anchor`: the chain value before `first`, where older records were deleted.
+    """
+    chain = chain_start(serial) if anchor is None else anchor
     records: list[Record] = []
-    for number, raw in enumerate(raws, 1):
+    for number, raw in enumerate(raws, first):
         chain = chain_after(chain, raw)
         record = decode(raw)
         if record.seq != number or raw[-_CHAIN_BYTES:] != chain:

@@ -136,11 +136,19 @@ class LinkClient:
     def log_pages(
         self, first: int = 1, *, most: int = PAGE_RECORDS, timeout_ms: float = 2000
     ) -> Iterator[dict[str, Any]]:
-        """The log from record `first` to its present head, a reply at a time."""
+        """The log from record `first`, or from the oldest one that the device still has, to its
+        present head, a reply at a time."""
         head = self.ok("hello")["log_head"]
         following = first
         while following <= head:
-            page = self.ok("log", timeout_ms=timeout_ms, **{"from": following, "max": most})
+            try:
+                page = self.ok("log", timeout_ms=timeout_ms, **{"from": following, "max": most})
+            except Refused as refused:
+                oldest = refused.error.get("min", 0)
+                if refused.code != "range" or oldest <= following:
+                    raise
+                following = oldest
+                continue
             yield page
             if page["next"] <= following:
                 raise NotAsExpected(f"the log has no record {following}, but {head} is its head")

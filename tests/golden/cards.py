@@ -127,6 +127,7 @@ def cards() -> Iterator[Card]:
         "ready, no dose", screens.READY,
         {"dose_ms": -1, "": lambda: {"hint": texts.say(texts.CHANGE_DEPTH)}},
     )  # fmt: skip
+    yield Card("ready, pull the log", screens.READY, {"log_left": 99})
     yield Card("ready: applicator", screens.READY, {"field": fields.FIELD_APPLICATOR})
     yield Card("ready: profile", screens.READY, {"field": fields.FIELD_PROFILE})
     yield Card("ready: cycles", screens.READY, {"field": fields.FIELD_CYCLES, "cycles": 2})

@@ -55,7 +55,8 @@ MODULES: dict[str, frozenset[str]] = {
     "calibration_table": PURE | {"binascii"},  # loaded on demand
     "calibration": PURE,
     "journal": PURE | {"hashlib", "os"},
-    "journal_recovery": PURE | {"os"},  # loaded on demand
+    "journal_anchor": PURE,  # loaded on demand
+    "journal_recovery": PURE | {"os"},  # loaded on demand; loads journal_anchor on demand
     "link": PURE | {"binascii", "json"},
     "view": PURE,
     "canvas": PURE | {"binascii", "framebuf"},
@@ -79,6 +80,8 @@ MODULES: dict[str, frozenset[str]] = {
     "calibration_commands": PURE,  # loaded on demand
     "checklist_commands": PURE,  # loaded on demand
     "operators_commands": PURE,  # loaded on demand
+    "journal_release": PURE | {"binascii", "os"},  # loaded on demand
+    "time_command": PURE,  # loaded on demand
     "commands": PURE | {"binascii", "gc"},  # loads metadata and the handlers above on demand
     "arming": PURE | {"gc"},
     "arming_refusal": PURE,  # loaded on demand

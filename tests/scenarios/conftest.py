@@ -35,6 +35,8 @@ from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the
     PLAN,
     PRECHILL_BEGIN,
     PRECHILL_END,
+    PRECHILL_LOST,
+    RELEASED as LOG_RELEASED,
     SCREENING,
     SETTING,
     TABLE,
@@ -131,7 +133,7 @@ def board(request: pytest.FixtureRequest, url: str) -> BoardBench:
     return bench
 
 
-COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED, COLD, RESET = range(1, 8)
+COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED, COLD = range(1, 7)
 
 # Settings by number that `ready` presets on a new device, to keep scenarios about other things
 # short (docs/protocol.md, "Settings on flash").
@@ -140,16 +142,21 @@ _SLOT_HEAD, _SLOT_ENTRY = struct.Struct("<4sHHI"), struct.Struct("<Hi")
 
 
 def records(bench: Bench) -> list[Record]:
-    """The complete journal over the link, its chain verified."""
+    """The complete journal over the link, from the oldest record that the device still has, its
+    chain verified."""
     serial = bench.ask("hello")["ok"]["serial"]
-    chain = chain_start(serial)
+    chain = anchor = chain_start(serial)
+    first = 1
     raws: list[bytes] = []
     for page in bench.log_pages(timeout_ms=10000):
+        if not raws and page["first"] > 1:
+            first = page["first"]
+            chain = anchor = base64.b64decode(page["anchor"])
         assert base64.b64decode(page["anchor"]) == chain
         raws += records_of(page)
         chain = raws[-1][48:]
     try:
-        return decode_chain(raws, serial)
+        return decode_chain(raws, serial, first=first, anchor=anchor)
     except BrokenChain as error:
         raise AssertionError(str(error)) from error
 

@@ -31,7 +31,7 @@ from tests.scenarios.conftest import (
     FREEZE_LOST,
     PRECHILL_BEGIN,
     PRECHILL_END,
-    RESET,
+    PRECHILL_LOST,
     US,
     Record,
     faults,
@@ -86,7 +86,7 @@ def unfinished(journal: list[Record]) -> Record | None:
     for record in journal:
         if record.kind in (FREEZE_BEGIN, PRECHILL_BEGIN):
             begin = record
-        elif record.kind in (FREEZE_END, PRECHILL_END):
+        elif record.kind in (FREEZE_END, FREEZE_LOST, PRECHILL_END, PRECHILL_LOST):
             begin = None
     return begin
 
@@ -133,13 +133,13 @@ def verify(bench: Bench, cut: Cut) -> dict[str, Any]:
 
     begin = unfinished(journal[:boot])
     lost = [record for record in journal[boot:] if record.kind == FREEZE_LOST]
-    purges = [record for record in journal[boot:] if record.kind == PRECHILL_END]
+    purges = [record for record in journal[boot:] if record.kind == PRECHILL_LOST]
     report: dict[str, Any] = {"true_us": cut.true_us}
     if begin is not None and begin.kind == PRECHILL_BEGIN:
         assert len(purges) == 1
-        assert purges[0].cause == RESET
-        assert cut.true_us <= purges[0].delivered_us
-        report["purged_at_most_us"] = purges[0].delivered_us
+        assert purges[0].begin == begin.seq
+        assert purges[0].delivered_least_us <= cut.true_us <= purges[0].delivered_most_us
+        report["purged_us"] = [purges[0].delivered_least_us, purges[0].delivered_most_us]
     else:
         assert not purges
     if begin is not None and begin.kind == FREEZE_BEGIN:

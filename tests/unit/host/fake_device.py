@@ -85,6 +85,9 @@ class FakeDevice:
         self.serial = serial_number
         self.journal = journal(serial_number, records)
         self.first = 1
+        self.released = 0
+        self.unknown: set[str] = set()
+        """Requests that this firmware is too old for."""
         self.page = 20
         self.values = {row[1]: row[5] for row in SETTINGS}
         self.pending: tuple[str, int] | None = None
@@ -133,7 +136,10 @@ class FakeDevice:
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            return {"ok": getattr(self, "_" + request["op"])(request)}
+            handler = getattr(self, "_" + request["op"], None)
+            if handler is None or request["op"] in self.unknown:
+                raise _No("unknown_op", "no such request")
+            return {"ok": handler(request)}
         except _No as no:
             return {"err": no.err}
 
@@ -239,6 +245,16 @@ class FakeDevice:
             "anchor": base64.b64encode(anchor).decode(),
             "records": [base64.b64encode(raw).decode() for raw in found],
         }  # fmt: skip
+
+    def _log_release(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._closed()
+        if self.state != "READY":
+            raise _No("state", f"log_release is allowed in READY only; now {self.state}")
+        seq = request["seq"]
+        if base64.b64decode(request["chain"]) != self.journal[seq - self.first][48:]:
+            raise _No("chain", f"record {seq} has another chain value here")
+        self.released = max(self.released, seq)
+        return {"released": self.released, "first": self.first, "head": self._head, "left": 1800}
 
     def _time(self, request: dict[str, Any]) -> dict[str, Any]:
         if "utc_s" in request:

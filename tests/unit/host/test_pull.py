@@ -1,5 +1,8 @@
 """Pulling a journal: all of it, once, and nothing unverified (H-08)."""
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from host_tools.device import Device
@@ -300,3 +303,67 @@ def test_unasked_lines_do_not_confuse(fake: FakeDevice, device: Device, store: S
     fake.journal = journal(fake.serial, 300)
     fake.before = lambda _: frame({"ev": "state", "state": "READY", "was": "DONE"}) + b"text\n"
     assert pull(device, store).new == 300
+
+
+@pytest.mark.hazard("H-08")
+def test_what_is_stored_and_verified_is_released(
+    fake: FakeDevice, device: Device, store: Store
+) -> None:
+    fake.journal = journal(fake.serial, 120)
+    assert pull(device, store).released is None  # only when asked to
+    assert fake.released == 0
+    result = pull(device, store, release=True)
+    assert (result.released, result.left, result.not_released) == (120, 1800, "")
+    assert fake.released == 120
+    assert pull(device, store, release=True).released == 120
+
+
+@pytest.mark.hazard("H-08")
+def test_a_store_that_does_not_verify_releases_nothing(
+    fake: FakeDevice, device: Device, store: Store
+) -> None:
+    fake.journal = journal(fake.serial, 120)
+    pull(device, store)
+    with sqlite3.connect(store.path) as db:
+        db.execute("DROP TRIGGER records_stay")
+        raw = bytes(48) + fake.journal[6][48:]
+        db.execute("UPDATE records SET raw = ? WHERE seq = 7", (raw,))
+    result = pull(device, store, release=True)
+    assert result.not_released == "stored records do not verify"
+    assert fake.released == 0
+
+
+@pytest.mark.hazard("H-08")
+def test_a_device_that_cannot_release_keeps_its_records(
+    fake: FakeDevice, device: Device, store: Store
+) -> None:
+    fake.journal = journal(fake.serial, 30)
+    fake.state = "ARMED"
+    result = pull(device, store, release=True)
+    assert result.new == 30
+    assert "ARMED" in result.not_released
+    fake.state, fake.unknown = "READY", {"log_release"}
+    assert pull(device, store, release=True).not_released == "no such request"
+    assert fake.released == 0
+
+
+@pytest.mark.hazard("H-08")
+def test_a_journal_that_begins_at_an_anchor(
+    fake: FakeDevice, device: Device, store: Store, tmp_path: Path
+) -> None:
+    """The store that has the older records goes on; a new one states where it begins."""
+    whole = journal(fake.serial, 200)
+    fake.journal = whole[:120]
+    pull(device, store, release=True)
+    fake.first, fake.journal = 81, whole[80:]
+    result = pull(device, store, release=True)
+    assert (result.gap, result.new, result.released) == (None, 80, 200)
+    verdict = store.verify(fake.serial)
+    assert verdict.good
+    assert (verdict.first, verdict.last, verdict.gaps, verdict.anchored) == (1, 200, (), ())
+    with Store(tmp_path / "another.sqlite") as another:
+        result = pull(device, another, release=True)
+        assert (result.gap, result.new) == ((1, 80), 120)
+        verdict = another.verify(fake.serial)
+        assert verdict.good
+        assert (verdict.gaps, verdict.anchored) == (((1, 80),), (81,))
