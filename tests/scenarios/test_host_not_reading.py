@@ -28,7 +28,7 @@ REQUESTS: tuple[dict[str, Any], ...] = (
     {"op": "status"},
     {"op": "get", "key": "depth_um"},
     {"op": "log", "from": 1, "max": 18},
-    {"op": "time"},
+    {"op": "get", "key": "margin_um"},
     {"op": "nonsense"},
 )
 WATCHED = b"""

@@ -103,7 +103,7 @@ def test_a_treatment_from_power_on_to_the_record(bench: Bench) -> None:
     assert 0 < estimated.liquid_ms < dose_ms - 2000
     assert estimated.values("planned_um", "note") == (2500, 1)
     assert 400 < end.pressure_min_mbar < 600  # the pressure sagged while liquid flowed
-    assert journal[1].fields == {"setting": 1, "old": 2300, "new": 2500, "by": 1}
+    assert journal[1].fields == {"setting": 1, "old": 2300, "new": 2500, "by": 1, "operator": 0}
     bench.press("select")
     until(bench, "READY")
 
