@@ -1,18 +1,47 @@
-"""Find the end of the journal at power-on, and check the chain of its last segment.
+"""Find the end of the journal at power-on, and check the chain of its last segment; the anchor that
+tells where the journal begins, and how far the host has stored it.
 
-Works on a Journal. May import os, struct and cryo's journal, on_demand; loads journal_anchor on
-demand. Controls: H-08 (a torn or altered record is found, and left as it is: a new segment begins
-behind it; the oldest record is proved by the kept anchor once older ones were deleted).
+Works on a Journal. May import os, struct and cryo's journal, redundant_file. Controls: H-08 (a torn
+or altered record is found, and left as it is: a new segment begins behind it; the oldest record is
+proved by the anchor once older ones were deleted, and the anchor is in two files: a power cut at
+any byte leaves a valid one).
 
-Loaded for the start and unloaded after it.
+Loaded for the start and for a release (journal_release.py), and unloaded after it.
 """
 
 import os
 import struct
 
-from cryo import journal, on_demand
+from cryo import journal, redundant_file
 
 _UNKNOWN = bytes(16)  # the chain value before the oldest record when it is not known
+_ENTRY = "<I16sI16s"
+_ENTRY_SIZE = 40
+
+
+def _decode(entries, count):
+    return struct.unpack(_ENTRY, entries) if count == 1 else None
+
+
+class Anchor(redundant_file.Slots):
+    """`first`: the oldest record in flash; `before`: the chain value before it (16 bytes).
+
+    `released`: the newest record that the host has stored, 0 = none; `chain`: its chain value.
+    """
+
+    def __init__(self):
+        super().__init__("released", b"CRYJ", _ENTRY_SIZE)
+        values = self.load_newest(_decode)
+        self.first, self.before, self.released, self.chain = values or (1, b"", 0, b"")
+
+    def keep(self, first, before, released, chain):
+        """Write both slots, one after the other. False: a write failed."""
+        self.first = first
+        self.before = before
+        self.released = released
+        self.chain = chain
+        entry = struct.pack(_ENTRY, first, before, released, chain)
+        return self.save_entries(entry, 1) and self.save_entries(entry, 1)
 
 
 def recover(book):
@@ -52,8 +81,7 @@ def recover(book):
 
 def _settle(book, firsts):
     """Finish a deletion that was cut short. Return the chain value before the oldest record."""
-    with on_demand.loaded("journal_anchor") as journal_anchor:
-        kept = journal_anchor.Anchor()
+    kept = Anchor()
     if len(firsts) > 1 and firsts[1] == kept.first and kept.released >= kept.first - 1:
         # The chain value proves that the anchor is of this journal, and not of an erased one.
         if _record(firsts, kept.first - 1)[journal.BODY :] == kept.before:

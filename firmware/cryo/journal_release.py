@@ -2,7 +2,7 @@
 Loaded on demand by commands.py and app.py, then unloaded.
 
 Works on an App. May import binascii, os, struct and cryo's faults, journal, on_demand, replies;
-loads journal_anchor on demand. Controls: H-08 (only what the host has proved to have is deleted,
+loads journal_recovery on demand. Controls: H-08 (only what the host has proved to have is deleted,
 and the chain goes on behind it: a power cut at any step leaves a journal that recovers), H-12.
 
 Order of a release: its record in flash, then the anchor. Order of a deletion: the anchor, then the
@@ -74,8 +74,8 @@ def _keep(app, seq, value):
     app.flush()
     if log.waiting():
         return False
-    with on_demand.loaded("journal_anchor") as journal_anchor:
-        if not journal_anchor.Anchor().keep(log.first(), log.anchor, seq, value):
+    with on_demand.loaded("journal_recovery") as journal_recovery:
+        if not journal_recovery.Anchor().keep(log.first(), log.anchor, seq, value):
             return False
     log.settle(log.anchor, seq)
     return True
@@ -98,8 +98,8 @@ def _delete(log):
     second = log.expendable()
     if not second:
         return True
-    with on_demand.loaded("journal_anchor") as journal_anchor:
-        anchor = journal_anchor.Anchor()
+    with on_demand.loaded("journal_recovery") as journal_recovery:
+        anchor = journal_recovery.Anchor()
         # On the word of the flash, not of the memory alone
         if anchor.released < second - 1 or log.chain_before(anchor.released + 1) != anchor.chain:
             log.settle(log.anchor, log.first() - 1)  # nothing is released any more

@@ -55,8 +55,7 @@ MODULES: dict[str, frozenset[str]] = {
     "calibration_table": PURE | {"binascii"},  # loaded on demand
     "calibration": PURE,
     "journal": PURE | {"hashlib", "os"},
-    "journal_anchor": PURE,  # loaded on demand
-    "journal_recovery": PURE | {"os"},  # loaded on demand; loads journal_anchor on demand
+    "journal_recovery": PURE | {"os"},  # loaded on demand
     "link": PURE | {"binascii", "json"},
     "view": PURE,
     "canvas": PURE | {"binascii", "framebuf"},
