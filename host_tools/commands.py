@@ -321,7 +321,8 @@ def operators(args: Namespace) -> int:
 def maintenance(args: Namespace) -> int:
     """`cryo maintenance`."""
     with _device(args) as device:
-        text = device.maintenance()
+        device.maintenance(lambda text: None if args.json else print(text, file=sys.stderr))
+    text = "the application has ended; strike the E-stop, and keep it struck, for the prompt"
     if args.json:
         _print_json({"text": text})
     else:
@@ -353,7 +354,7 @@ def update(args: Namespace) -> int:
             print(text, file=sys.stderr)
 
     prompt = Prompt(url, timeout_s * 40)
-    was = updates.leave_application(url, timeout_s, lambda: prompt.answers(timeout_s))
+    was = updates.leave_application(url, timeout_s, lambda: prompt.answers(timeout_s), say)
     say("the device restarts into maintenance" if was else "the device is in maintenance already")
     say("at the device: strike the E-stop, and keep it struck until the update has ended")
     prompt.wait(max(timeout_s * 20, PRESENCE_S), timeout_s)

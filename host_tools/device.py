@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from host_tools.description import PARTS, Description, Setting, Table
-from host_tools.errors import NotConfirmed, ProtocolError, Refused
+from host_tools.errors import LinkTimeout, NotConfirmed, ProtocolError, Refused
 from host_tools.link import Answer, Link, Message, Pipeline
 from host_tools.records import CHAIN_BYTES, RECORD_BYTES, Record, decode
 
@@ -251,9 +251,29 @@ class Device:
         """Set the device's clock to `utc_s` seconds since 1970-01-01 UTC."""
         return _time(self.link.request("time", utc_s=utc_s))
 
-    def maintenance(self) -> str:
-        """End the application; the port is MicroPython's REPL afterwards. Returns its words."""
-        return _take(self.link.request("maintenance"), "text", str)
+    def maintenance(self, on_request: Callable[[str], None] = lambda _: None) -> None:
+        """End the application, once the operator has held SELECT at the device.
+
+        `on_request` is called with what the operator has to do. Afterwards, when the E-stop is
+        struck, the port is MicroPython's REPL. Raises NotConfirmed (rejected, or timed out).
+        """
+        reply = self.link.request("maintenance")
+        on_request(_take(reply, "text", str))
+        if "applied" not in reply:
+            return  # firmware 0.2.0 asks nobody
+        patience_s = float(_take(reply, "expires_s", (int, float))) + 3.0
+        try:
+            event = self.link.wait_event(lambda ev: ev.get("ev") == "maintenance", patience_s)
+        except LinkTimeout:
+            event = None
+        if event is None or event.get("applied") is not True:
+            late = event is None or event.get("why") == "timed_out"
+            raise NotConfirmed(
+                "the application goes on: "
+                + ("nobody confirmed it in time" if late else "rejected on the device"),
+                "timed_out" if late else "rejected",
+                "repeat the command, and hold SELECT on the device" if late else "",
+            )
 
 
 def parse_hello(reply: Message) -> Hello:

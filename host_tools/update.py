@@ -59,9 +59,11 @@ class Change:
 
 
 def leave_application(
-    url: str, timeout_s: float, prompt_answers: Callable[[], bool]
+    url: str, timeout_s: float, prompt_answers: Callable[[], bool], say: Callable[[str], None]
 ) -> Hello | None:
     """Bring the device into maintenance; who it was, or None when it is at the prompt already.
+
+    `say` is called with what the operator has to do at the device: SELECT held confirms it.
 
     Raises Refused unless it is READY with the valve closed; LinkTimeout when nothing answers.
     """
@@ -72,11 +74,11 @@ def leave_application(
         if prompt_answers():
             return None
         hello = _ask(url, timeout_s, TRIES, Device.hello)
-    _ask(url, timeout_s, TRIES, _end)
+    _ask(url, timeout_s, TRIES, lambda device: _end(device, say))
     return hello
 
 
-def _end(device: Device) -> None:
+def _end(device: Device, say: Callable[[str], None]) -> None:
     status = device.status()
     if status["state"] != "READY" or status.get("valve") != "closed":
         refusal = Refused(
@@ -88,7 +90,7 @@ def _end(device: Device) -> None:
             "bring it to READY; or switch it off, hold UP and DOWN, switch it on, and repeat"
         )
         raise refusal
-    device.maintenance()  # refused by the device itself too, unless READY
+    device.maintenance(say)  # refused by the device itself too, unless READY
 
 
 def _ask(url: str, timeout_s: float, tries: int, question: Callable[[Device], T]) -> T:

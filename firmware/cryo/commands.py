@@ -2,9 +2,9 @@
 
 May import binascii, gc, micropython.const and cryo's confirm, faults, journal, on_demand, profiles,
 replies, schema, setting_changes, transitions; loads metadata, calibration_commands,
-checklist_commands, journal_release and time_command on demand. Controls: H-12 (no request can open
-the valve or end an interlock), H-13 (a change of a dose or a limit is only a request; the operator
-confirms it on the device).
+checklist_commands, journal_release, maintenance_command and time_command on demand. Controls: H-12
+(no request can open the valve or end an interlock), H-13 (a change of a dose or a limit is only a
+request; the operator confirms it on the device).
 
 A handler takes the application and the request and returns the reply without its `id`.
 """
@@ -162,14 +162,6 @@ def _log(app, request):
     )
 
 
-def _maintenance(app, request):
-    app.request_maintenance()
-    return replies.ok(
-        text="the application ends. Strike the E-stop, and keep it struck: "
-        "then this port becomes MicroPython's REPL"
-    )
-
-
 # op, states in which it is allowed, module on demand (None: this one), handler (its name there)
 COMMANDS = (
     ("hello", _ALWAYS, None, _hello),
@@ -188,7 +180,7 @@ COMMANDS = (
     ("log", _ALWAYS, None, _log),
     ("log_release", _AT_REST, "journal_release", "release"),
     ("time", _ALWAYS, "time_command", "answer"),
-    ("maintenance", _IN_READY, None, _maintenance),
+    ("maintenance", _IN_READY, "maintenance_command", "ask"),
 )
 
 

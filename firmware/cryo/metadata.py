@@ -91,7 +91,7 @@ REQUESTS = (
     ("log", "journal records from a sequence number on"),
     ("log_release", "records up to seq are stored: the device may delete them when room is short"),
     ("time", "read the clock; set it (READY)"),
-    ("maintenance", "end the application, for flashing"),
+    ("maintenance", "end the application, for flashing; the operator must confirm it"),
 )
 
 _STATED = "as in the brief"

@@ -55,6 +55,10 @@ def _question(title: int, *lines: int | str | tuple[int, int]) -> Callable[[], d
     return lambda: {"title": said(title), "lines": [said(line) for line in lines]}
 
 
+def _maintenance() -> dict[str, Any]:
+    return {"confirm_key": texts.prompt(21, 0), "confirm_new": texts.prompt(21, 1)}
+
+
 def _own_item() -> dict[str, Any]:
     name = f"{texts.prompt(16, 0)} 2/4\n{texts.prompt(17, 1)}"
     return {"confirm_key": name, "confirm_new": "Under 12 years"}
@@ -250,6 +254,7 @@ def cards() -> Iterator[Card]:
     yield Card("confirm, wide", screens.CONFIRM, {"": _confirm_wide})
     yield Card("confirm, table", screens.CONFIRM, {"": _confirm_table})
     yield Card("confirm, own item", screens.CONFIRM, {"": _own_item})
+    yield Card("confirm, maintenance", screens.CONFIRM, {"": _maintenance})
     for prompt in (11, 12, 13):
         yield Card(
             f"observe {prompt - 10}", screens.REFUSED,

@@ -80,6 +80,7 @@ MODULES: dict[str, frozenset[str]] = {
     "checklist_commands": PURE,  # loaded on demand
     "operators_commands": PURE,  # loaded on demand
     "journal_release": PURE | {"binascii", "os"},  # loaded on demand
+    "maintenance_command": PURE,  # loaded on demand
     "time_command": PURE,  # loaded on demand
     "commands": PURE | {"binascii", "gc"},  # loads metadata and the handlers above on demand
     "arming": PURE | {"gc"},

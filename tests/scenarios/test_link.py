@@ -417,7 +417,10 @@ def test_up_and_down_at_power_on_give_the_repl(bench: Bench) -> None:
 
 def test_maintenance_over_the_link_ends_the_application(bench: Bench) -> None:
     ready(bench)
-    assert "REPL" in bench.ask("maintenance")["ok"]["text"]
+    reply = bench.ask("maintenance")["ok"]
+    assert "REPL" in reply["text"]
+    assert reply["applied"] is False
+    bench.press("select", 1200)
     bench.run_for(2000)
     assert b"maintenance" in bench.host_read()
     assert not bench.wiring.driven(GATE)

@@ -22,9 +22,12 @@ OPENS_BOTH = (
 
 @pytest.mark.hazard("H-24")
 def test_a_request_alone_gives_no_prompt(bench: Bench) -> None:
-    """It says what to do at the device, and repeats it."""
+    """SELECT confirms it at the device; then it says what else to do there, and repeats it."""
     ready(bench)
-    assert "Strike the E-stop" in bench.ask("maintenance")["ok"]["text"]
+    assert "strike the E-stop" in bench.ask("maintenance")["ok"]["text"]
+    bench.run_for(3_000)
+    assert "ok" in bench.ask("status"), "the application goes on"
+    bench.press("select", 1200)
     bench.run_for(12_000)
     said = bench.host_read()
     assert b">>> " not in said
@@ -41,6 +44,9 @@ def test_nothing_over_the_link_makes_nitrogen_flow(micropython_image: Path) -> N
     bench.power_on()
     assert bench.run_until(lambda: "READY" in bench.states(), 6_000)
     bench.ask("maintenance")
+    bench.run_for(2_000)
+    assert bench.ask("status")["ok"]["state"] == "READY", "nobody has held SELECT"
+    bench.press("select", 1200)
     for words in (
         b"\x03\x03",
         b"\x01",
@@ -82,3 +88,23 @@ def test_up_and_down_give_no_prompt_while_the_loop_is_closed() -> None:
     bench.estop_open()
     bench.run_for(500)
     assert bench.chip.at_prompt
+
+
+@pytest.mark.hazard("H-24")
+@pytest.mark.parametrize("answer", ["up", "nobody"])
+def test_a_request_that_nobody_confirms_ends_nothing(bench: Bench, answer: str) -> None:
+    """H-24: the screen asks; another button rejects it, a minute without an answer too."""
+    ready(bench)
+    bench.ask("maintenance")
+    bench.run_for(300)
+    if answer == "up":
+        bench.press("up")
+    else:
+        bench.run_for(61_000)
+    outcome = [event for event in bench.events() if event["ev"] == "maintenance"]
+    assert [(event["applied"], event["why"]) for event in outcome] == [
+        (False, "rejected" if answer == "up" else "timed_out")
+    ]
+    bench.press("select", 1200)  # comes too late
+    bench.run_for(500)
+    assert "ok" in bench.ask("status")

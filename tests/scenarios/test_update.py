@@ -54,6 +54,10 @@ class Cable:
             self.bench.host_write(data)
         self.bench.run_for(STEP_MS)
         said = self.bench.host_read()
+        if b"hold SELECT for 1 s, then" in said:
+            self.bench.hold("select")
+        if b'"ev":"maintenance"' in said:
+            self.bench.release("select")
         if b"Strike the E-stop" in said:
             self.bench.estop_open()
         self._to_host += said

@@ -295,7 +295,12 @@ class FakeDevice:
         }  # fmt: skip
 
     def _maintenance(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"text": "MicroPython's prompt follows"}
+        event = {"ev": "maintenance", "applied": True, "why": "confirmed"}
+        self._later.append((self.now_s + 1.0, lambda: frame(event)))
+        return {
+            "text": "hold SELECT, then strike the E-stop", "applied": False,
+            "confirm": "hold SELECT", "expires_s": 9,
+        }  # fmt: skip
 
 
 class _No(Exception):

@@ -231,9 +231,9 @@ def test_only_a_device_in_ready_is_updated(
 
 def test_a_silent_port_is_asked_for_its_prompt(server: SocketServer, fake: FakeDevice) -> None:
     fake.silent = True
-    assert update.leave_application(server.url, 0.05, lambda: True) is None
+    assert update.leave_application(server.url, 0.05, lambda: True, silent) is None
     with pytest.raises(LinkTimeout):
-        update.leave_application(server.url, 0.05, never)
+        update.leave_application(server.url, 0.05, never, silent)
 
 
 def test_the_simulated_device_and_a_wrong_folder(
@@ -262,5 +262,5 @@ def test_another_firmware_after_the_restart_is_an_error(
 def test_refusal_says_how_to_go_on(server: SocketServer, fake: FakeDevice) -> None:
     fake.state = "FAULT"
     with pytest.raises(Refused) as caught:
-        update.leave_application(server.url, 0.5, never)
+        update.leave_application(server.url, 0.5, never, silent)
     assert "UP and DOWN" in caught.value.hint
