@@ -141,9 +141,12 @@ def cards() -> Iterator[Card]:
     yield Card("ready: no patient", screens.READY, {"field": fields.FIELD_PATIENT})
     shown = [text for text, _ in screening_items.LINES]
     for page in range(6):
-        says: dict[str, Any] = {"page": page + 1, "": _items(*shown[3 * page : 3 * page + 3])}
+        rows = _items(*shown[3 * page : 3 * page + 3])
+        says: dict[str, Any] = {"page": page + 1, "pages": 6, "": rows}
         yield Card(f"screening {page + 1}", screens.SCREENING, says)
-    yield Card("screening, one applies", screens.SCREENING, {"item": 1, "": _items(1, 2, 3)})
+    yield Card(
+        "screening, one applies", screens.SCREENING, {"item": 1, "pages": 6, "": _items(1, 2, 3)}
+    )
     for text, numbers in screening_items.LINES:
         if len(numbers) > 1:
             which = {"pages": 0, "": _items(*numbers)}

@@ -19,7 +19,7 @@ LOAD_US = 1.0
 READY_MS = 3_000.0
 HEAP_BYTES = 90 * 1024
 STRAY_BYTES = 128
-"""MicroPython's collector takes any word on the stack for a pointer: some blocks of 16 B may stay."""
+"""MicroPython's collector takes any word on the stack for a pointer: some blocks stay."""
 TICK_US = 10_000.0
 WALL_S = 60.0
 _FILE_RECORDS = 255  # of the firmware's journal
