@@ -148,7 +148,7 @@ def test_treatments_one_after_another_do_not_fill_the_memory(
     for _ in range(200):  # fills the log
         operator.engine.say("bench", "a line of the log " + "x" * 20)
     treatments = 12
-    for count in (6, treatments):
+    for count in (18, treatments):  # the caches fill during the first treatments
         before = _blocks()
         for _ in range(count):
             operator.treat()
