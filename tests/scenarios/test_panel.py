@@ -147,14 +147,17 @@ def test_treatments_one_after_another_do_not_fill_the_memory(
     operator = Operator()
     for _ in range(200):  # fills the log
         operator.engine.say("bench", "a line of the log " + "x" * 20)
-    treatments = 12
-    for count in (18, treatments):  # the caches fill during the first treatments
+    treatments = 8
+    grown: list[float] = []
+    for _ in range(5):
         before = _blocks()
-        for _ in range(count):
+        for _ in range(treatments):
             operator.treat()
             operator.done()
-    # It was 190 per treatment when the plant and the bench stored all of them.
-    assert (_blocks() - before) / treatments < 25
+        grown.append((_blocks() - before) / treatments)
+    # The count is the process's: caches fill, and other tests' threads allocate. A leak is in each
+    # round: it was 190 a treatment when the plant and the bench stored all of them.
+    assert min(grown) < 25, grown
     assert len(operator.engine.bench.valve_intervals()) < 10
     assert operator.engine.view.openings > 18  # still counted
 
