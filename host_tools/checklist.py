@@ -1,7 +1,7 @@
 """`cryo checklist`: the practice's own items of the screening, shown, written and cleared.
 
-May import `errors` and the standard library. Nothing is active before the operator has read every
-item on the device and confirmed (H-13); the device checks the items itself (H-19).
+May import `device`, `errors` and the standard library. Nothing is active before the operator has
+read every item on the device and confirmed (H-13); the device checks the items itself (H-19).
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from host_tools.errors import LocalError, NotConfirmed, ProtocolError, Refused, UsageError
+from host_tools.errors import LocalError, ProtocolError, UsageError
 
 if TYPE_CHECKING:
     from host_tools.device import Device
     from host_tools.link import Message
 
-CONFIRM_POLL_S = 2.0
 EXAMPLE = 'like this: [[item]], then text = "Keloid before", kind = "caution"'
 
 
@@ -95,32 +94,16 @@ def _show(args: Namespace, reply: Message) -> None:
 
 
 def _wait(device: Device, items: list[dict[str, str]], expires_s: float) -> None:
-    """Wait until the items are confirmed. Events may be lost: look at the device as well."""
-    link = device.link
-    start_s = link.now_s
-    why = ""
-    while link.now_s - start_s < expires_s + 3.0:
-        event = link.wait_event(lambda event: event.get("ev") == "checklist", CONFIRM_POLL_S)
-        if event is not None:
-            if event.get("applied") is True:
-                return
-            why = str(event.get("why", ""))
-            break
-        try:
-            reply = stored(device)
-        except Refused:
-            continue  # busy: look again
-        if reply.get("pending") is None:
-            if reply["items"] == items and reply.get("outcome") != "lost":
-                return
-            why = "timed_out" if link.now_s - start_s >= expires_s - 0.5 else "rejected"
-            break
-    if why == "storage":
-        raise NotConfirmed("the device could not write its flash", "rejected", "call service")
-    late = why in ("", "timed_out")
-    raise NotConfirmed(
-        "the checklist is unchanged: "
-        + ("nobody confirmed it in time" if late else "rejected on the device"),
-        "timed_out" if late else "rejected",
-        "repeat the command and follow what the device's screen asks" if late else "",
-    )
+    """Wait until the items are confirmed. Raises NotConfirmed."""
+    from host_tools.device import REPEAT
+
+    def look() -> bool | None:
+        reply = stored(device)
+        if reply.get("pending") is not None:
+            return None
+        return reply["items"] == items and reply.get("outcome") != "lost"
+
+    device.wait_decision(
+        lambda ev: ev.get("applied") is True if ev.get("ev") == "checklist" else None,
+        look, expires_s, "the checklist is unchanged", hint=REPEAT,
+    )  # fmt: skip

@@ -6,12 +6,13 @@ checked for the form that the protocol gives them; another one is a ProtocolErro
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from host_tools.description import PARTS, Description, Setting, Table
-from host_tools.errors import LinkTimeout, NotConfirmed, ProtocolError, Refused
+from host_tools.errors import NotConfirmed, ProtocolError, Refused
 from host_tools.link import Answer, Link, Message, Pipeline
 from host_tools.records import CHAIN_BYTES, RECORD_BYTES, Record, decode
 
@@ -22,6 +23,7 @@ PAGE_RECORDS = 20
 """Most records in a reply: 20 of 64 bytes are 1760 characters of base64, a line has 2048."""
 
 CONFIRM_POLL_S = 2.0
+REPEAT = "repeat the command and follow what the device's screen asks"
 """How often a change that waits for confirmation is looked at, should its event be lost."""
 
 WINDOW = 4
@@ -181,45 +183,71 @@ class Device:
         `on_tick` is called now and then with the seconds left. Events may be lost, so the
         setting is also read every two seconds. Raises NotConfirmed (rejected, or timed out).
         """
+
+        def outcome(event: Message) -> bool | None:
+            if event.get("ev") != "setting" or event.get("key") != asked.key:
+                return None
+            return event.get("applied") is True and event.get("value") == asked.value
+
+        def look() -> bool | None:
+            now = self.get(asked.key)
+            return now.value == asked.value if now.pending is None else None
+
+        self.wait_decision(
+            outcome, look, asked.expires_s or 60.0, f"{asked.key} is unchanged",
+            hint=REPEAT, on_tick=on_tick,
+        )  # fmt: skip
+
+    def wait_decision(
+        self,
+        outcome: Callable[[Message], bool | None],
+        look: Callable[[], bool | None],
+        expires_s: float,
+        what: str,
+        *,
+        rejected: str = "rejected on the device",
+        hint: str = "",
+        on_tick: Callable[[float], None] | None = None,
+    ) -> None:
+        """Wait until the operator at the device has confirmed a change.
+
+        `outcome`: whether an event reports it as applied; None = another event. Events may be lost,
+        so `look` is asked every two seconds, too: whether the device has it; None = it waits still.
+        `expires_s`: when the device gives up. `what`: what is so if it is not confirmed; `hint`:
+        what to do when nobody did. Raises NotConfirmed (rejected, or timed out).
+        """
         link = self.link
         start_s = link.now_s
-        patience_s = (asked.expires_s or 60.0) + 3.0
         while True:
-            event = link.wait_event(lambda ev: _is_outcome(ev, asked.key), CONFIRM_POLL_S)
+            event = link.wait_event(lambda ev: outcome(ev) is not None, CONFIRM_POLL_S)
             waited_s = link.now_s - start_s
             applied: bool | None = None
             why = ""
             if event is not None:
                 why = str(event.get("why", ""))
-                applied = event.get("applied") is True and event.get("value") == asked.value
+                applied = outcome(event)
             else:
-                try:
-                    now = self.get(asked.key)
-                except Refused:
-                    now = None  # busy: look again
-                if now is not None and now.pending is None:
-                    applied = now.value == asked.value
+                with contextlib.suppress(Refused):  # busy: look again
+                    applied = look()
             if applied:
                 return
-            if applied is False or waited_s > patience_s:
-                # Without the event only the time distinguishes the two.
-                late = why == "timed_out" or (
-                    not why and waited_s >= (asked.expires_s or 60.0) - 0.5
-                )
-                if why == "storage":
-                    raise NotConfirmed(
-                        f"{asked.key} is unchanged: the device could not write its flash",
-                        "rejected",
-                        "call service: a device that cannot write cannot record either",
-                    )
-                raise NotConfirmed(
-                    f"{asked.key} is unchanged: "
-                    + ("nobody confirmed it in time" if late else "rejected on the device"),
-                    "timed_out" if late else "rejected",
-                    "repeat the command and follow what the device's screen asks" if late else "",
-                )
+            if applied is False or waited_s > expires_s + 3.0:
+                break
             if on_tick is not None:
-                on_tick(max(0.0, asked.expires_s - waited_s))
+                on_tick(max(0.0, expires_s - waited_s))
+        if why == "storage":
+            raise NotConfirmed(
+                f"{what}: the device could not write its flash",
+                "rejected",
+                "call service: a device that cannot write cannot record either",
+            )
+        # Without the event only the time distinguishes the two.
+        late = why == "timed_out" or (not why and waited_s >= expires_s - 0.5)
+        raise NotConfirmed(
+            f"{what}: " + ("nobody confirmed it in time" if late else rejected),
+            "timed_out" if late else "rejected",
+            hint if late else "",
+        )
 
     def status(self) -> Message:
         """The device's state and readings; only a few of them while the valve is open."""
@@ -261,19 +289,13 @@ class Device:
         on_request(_take(reply, "text", str))
         if "applied" not in reply:
             return  # firmware 0.2.0 asks nobody
-        patience_s = float(_take(reply, "expires_s", (int, float))) + 3.0
-        try:
-            event = self.link.wait_event(lambda ev: ev.get("ev") == "maintenance", patience_s)
-        except LinkTimeout:
-            event = None
-        if event is None or event.get("applied") is not True:
-            late = event is None or event.get("why") == "timed_out"
-            raise NotConfirmed(
-                "the application goes on: "
-                + ("nobody confirmed it in time" if late else "rejected on the device"),
-                "timed_out" if late else "rejected",
-                "repeat the command, and hold SELECT on the device" if late else "",
-            )
+        self.wait_decision(
+            lambda ev: ev.get("applied") is True if ev.get("ev") == "maintenance" else None,
+            lambda: None,
+            float(_take(reply, "expires_s", (int, float))),
+            "the application goes on",
+            hint="repeat the command, and hold SELECT on the device",
+        )
 
 
 def parse_hello(reply: Message) -> Hello:
@@ -321,10 +343,6 @@ def _granted(answer: Answer) -> Message:
     if answer.refusal is not None:
         raise answer.refusal
     return cast(Message, answer.ok)
-
-
-def _is_outcome(event: Message, key: str) -> bool:
-    return event.get("ev") == "setting" and event.get("key") == key
 
 
 def _value(reply: Message) -> Value:

@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, cast
 
-from host_tools.errors import NotConfirmed, ProtocolError, Refused, UsageError
+from host_tools.errors import ProtocolError, UsageError
 
 if TYPE_CHECKING:
     from host_tools.device import Device
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 ROLES = ("physician", "nurse", "technician")
 """Roles 1, 2, 3 of the protocol."""
-
-POLL_S = 2.0
-"""How often the operators are looked at, should the event of a change be lost."""
 
 
 def role_name(number: int) -> str:
@@ -80,38 +77,21 @@ def wait(device: Device, number: int, generation: int, expires_s: float) -> None
     `generation`: of the stored operators before the request. Events may be lost, so the operators
     are also looked at every two seconds: a change that waits no longer was made if they were saved.
     """
-    link = device.link
-    start_s = link.now_s
 
-    def outcome(event: Message) -> bool:
-        return event.get("ev") == "operator" and event.get("number") == number
+    def look() -> bool | None:
+        reply, _ = stored(device)
+        if reply.get("waiting") == number:
+            return None
+        return reply.get("generation") != generation
 
-    why = "timed_out"
-    while link.now_s - start_s < expires_s + 3.0:
-        event = link.wait_event(outcome, POLL_S)
-        if event is not None:
-            if event.get("applied") is True:
-                return
-            why = str(event.get("why", ""))
-            break
-        try:
-            reply, _ = stored(device)
-        except Refused:
-            continue  # busy: look again
-        if reply.get("waiting") != number:
-            if reply.get("generation") != generation:
-                return
-            # Without the event only the time distinguishes the two.
-            why = "timed_out" if link.now_s - start_s > expires_s - 1.0 else "rejected"
-            break
-    if why == "storage":
-        raise NotConfirmed("the device could not write its flash", "rejected", "call service")
-    late = why == "timed_out"
-    raise NotConfirmed(
-        "nothing is changed: "
-        + ("nobody confirmed it in time" if late else "given up on the device"),
-        "timed_out" if late else "rejected",
-    )
+    device.wait_decision(
+        lambda ev: (
+            ev.get("applied") is True
+            if ev.get("ev") == "operator" and ev.get("number") == number
+            else None
+        ),
+        look, expires_s, "nothing is changed", rejected="given up on the device",
+    )  # fmt: skip
 
 
 def run(args: Namespace, device: Device) -> dict[str, Any]:

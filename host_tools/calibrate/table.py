@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from host_tools import fit as fits
-from host_tools.errors import NotConfirmed, ProtocolError, Refused, UsageError
+from host_tools.errors import ProtocolError, UsageError
 
 if TYPE_CHECKING:
     from host_tools.device import Device
     from host_tools.link import Message
-
-CONFIRM_POLL_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -95,34 +93,16 @@ def wait_table(device: Device, applicator: int, reply: Message, done: Callable[[
     """
     if reply.get("applied") is True:
         return
-    expires_s = float(reply.get("expires_s", 60.0))
-    link = device.link
-    start_s = link.now_s
-
-    def outcome(event: Message) -> bool:
-        return event.get("ev") == "table" and event.get("applicator") == applicator
-
-    while link.now_s - start_s < expires_s + 3.0:
-        event = link.wait_event(outcome, CONFIRM_POLL_S)
-        if event is None:
-            try:
-                if done():
-                    return
-            except Refused:
-                pass  # busy: look again
-            continue
-        if event.get("applied") is True:
-            return
-        why = str(event.get("why", ""))
-        if why == "storage":
-            raise NotConfirmed("the device could not write its flash", "rejected", "call service")
-        late = why == "timed_out"
-        raise NotConfirmed(
-            "the table is unchanged: "
-            + ("nobody confirmed it in time" if late else "rejected on the device"),
-            "timed_out" if late else "rejected",
-        )
-    raise NotConfirmed("the table is unchanged: nobody confirmed it in time", "timed_out")
+    device.wait_decision(
+        lambda ev: (
+            ev.get("applied") is True
+            if ev.get("ev") == "table" and ev.get("applicator") == applicator
+            else None
+        ),
+        lambda: True if done() else None,
+        float(reply.get("expires_s", 60.0)),
+        "the table is unchanged",
+    )
 
 
 def find_applicator(device: Device, given: str) -> int:

@@ -232,7 +232,7 @@ def test_an_operator_is_added(
 ) -> None:  # fmt: skip
     """The host sends number and role, and no PIN. The event may be lost."""
     fake.operator = operator
-    monkeypatch.setattr("host_tools.operators.POLL_S", 0.1)
+    monkeypatch.setattr("host_tools.device.CONFIRM_POLL_S", 0.1)
     fake.before = lambda request: fake.idle(5.0) if "do" not in request else b""
     assert cryo("operators", "add", "7", "technician") == code
     assert words in cryo.out + cryo.err
