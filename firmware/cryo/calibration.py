@@ -74,13 +74,10 @@ class Calibration(redundant_file.Slots):
 
 
 class Tables:
-    """The stored tables, the staged curves, and the table that waits for confirmation."""
+    """The stored tables, and the staged curves."""
 
     def __init__(self):
         self.stored = Calibration()
-        self.pending = None  # a table to store, or (number,) to remove that applicator's table
-        self.confirm_key = ""
-        self.confirm_text = ""
         self._staged = [0, None, None]  # applicator, curve of target 1, of target 2
 
     def stage(self, number, target, depths):

@@ -1,11 +1,10 @@
-"""Link requests for calibrated tables: read, stage each curve, write, confirm on the device; and
-the way of a change of operators through the same confirmation.
+"""Link requests for calibrated tables: read, stage each curve, write, confirm on the device.
 Loaded on demand by commands.py, then unloaded.
 
 Works on an App. May import micropython.const and cryo's confirm, dose, journal, on_demand, replies,
-schema, texts; loads calibration_table, operators_commands and operators_store on demand. Controls:
-H-13 (a table changes doses: it is active only after the operator has confirmed it), H-06 (an
-invalid table is refused with the reason, before the operator is asked), H-12.
+schema, texts; loads calibration_table and operators_store on demand. Controls: H-13 (a table
+changes doses: it is active only after the operator has confirmed it), H-06 (an invalid table is
+refused with the reason, before the operator is asked), H-12.
 
 A handler takes the application and the request and returns the reply without its `id`.
 """
@@ -14,9 +13,10 @@ from micropython import const
 
 from cryo import confirm, dose, journal, on_demand, replies, schema, texts
 
+_MODULE = "calibration_commands"
+
 # Columns of a table, as in calibration_table.py
 _OF = const(0)
-_NO_TABLE = const(0)  # in that column: the next one is a change of operators
 _H = const(1)
 _MODEL = const(4)
 _RUN = const(5)
@@ -112,7 +112,7 @@ def write(app, request):
         why = calibration_table.refuse(table)
     if why:
         return replies.refusal("range", why)
-    if app.tables.stored.of(number) == table and app.tables.pending is None:
+    if app.tables.stored.of(number) == table and confirm.pending_of(_MODULE) is None:
         return replies.ok(applicator=number, applied=True)
     return _ask(app, table)
 
@@ -164,63 +164,37 @@ def remove(app, request):
     number, refused = _number(request)
     if refused:
         return refused
-    if app.tables.stored.of(number) is None and app.tables.pending is None:
+    if app.tables.stored.of(number) is None and confirm.pending_of(_MODULE) is None:
         return replies.ok(applicator=number, applied=True)
     return _ask(app, (number,))
 
 
-def change_of_operators(app, request):
-    """`operators`: list, add or remove one, or give a new PIN, which waits for confirmation."""
-    with on_demand.loaded("operators_commands") as operators_commands:
-        change, wanted, reply = operators_commands.asked_for(app, request)
-        return _ask(app, (_NO_TABLE, change), wanted) if change else reply
-
-
-def _ask(app, table, wanted=0):
-    """Ask for a table, or with _NO_TABLE for a change of operators; `wanted`: who may confirm."""
-    tables = app.tables
-    waits = confirm.index >= 0 or confirm.other
-    if waits or (tables.pending is not None and tables.pending != table):
+def _ask(app, table):
+    """Ask the operator for a table, or, with its number only, for the shipped one."""
+    if confirm.waiting() and confirm.pending_of(_MODULE) != table:
         return replies.refusal("busy", "another change waits for confirmation on the device")
-    tables.pending = table
-    fields = {"applicator": table[_OF]}
-    if table[_OF] == _NO_TABLE:
-        with on_demand.loaded("operators_commands") as operators_commands:
-            tables.confirm_key, tables.confirm_text, fields = operators_commands.said(table[_H])
-    elif len(table) > 1:
+    number = table[_OF]
+    if len(table) > 1:
         low = (table[_UM][dose.TIMES_MS.index(dose.MIN_MS)] + 50) // 100
         high = (table[_UM][-1] + 50) // 100
-        tables.confirm_key = texts.say(texts.NEW_TABLE)
-        tables.confirm_text = "%d.%d-%d.%d mm #%d" % (
-            low // 10, low % 10, high // 10, high % 10, table[_RUN],
-        )  # fmt: skip
+        name = texts.say(texts.NEW_TABLE)
+        new = "%d.%d-%d.%d mm #%d" % (low // 10, low % 10, high // 10, high % 10, table[_RUN])
     else:
-        tables.confirm_key = texts.say(texts.SHIPPED_TABLE)
-        tables.confirm_text = texts.say(texts.NO_CALIBRATION)
-    if table[_OF] != _NO_TABLE:
-        tables.confirm_key += "\n" + texts.applicator(table[_OF])
-    confirm.ask(app, -1, wanted)
+        name = texts.say(texts.SHIPPED_TABLE)
+        new = texts.say(texts.NO_CALIBRATION)
+    confirm.ask(app, _MODULE, [(name + "\n" + texts.applicator(number), new)], table)
     return replies.ok(
-        applied=False,
-        confirm=confirm.HOW,
-        expires_s=confirm.TIMEOUT_S + fields.pop("expires_s", 0),
-        **fields,
+        applicator=number, applied=False, confirm=confirm.HOW, expires_s=confirm.TIMEOUT_S
     )
 
 
-def settle(app, why):
+def settle(app, table, why):
     """Apply, reject or time out the pending table; returns the outcome. H-13"""
-    tables = app.tables
-    table = tables.pending
-    tables.pending = None
     number = table[_OF]
-    if number == _NO_TABLE:
-        with on_demand.loaded("operators_commands") as operators_commands:
-            return operators_commands.decided(app, table[_H], why)
     has_curves = len(table) > 1
     if why == "confirmed":
         app.clock.exclude()
-        stored = tables.stored
+        stored = app.tables.stored
         if not (stored.store(table) if has_curves else stored.remove(number)):
             why = "storage"
     confirmed = why == "confirmed"

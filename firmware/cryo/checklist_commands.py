@@ -65,12 +65,12 @@ def write(app, request):
         if why:
             return replies.refusal("range", why)
         stored = practice_items.PracticeItems()
-        if stored.items == items and not stored.lost() and not confirm.waiting(app):
+        if stored.items == items and not stored.lost() and not confirm.waiting():
             return replies.ok(applied=True)
     pending = confirm.pending_of(_MODULE)
-    if confirm.waiting(app) and pending != items:
+    if confirm.waiting() and pending != items:
         return replies.refusal("busy", "another change waits for confirmation on the device")
-    confirm.ask(app, -1, 0, (_MODULE, _pages(items), items))
+    confirm.ask(app, _MODULE, _pages(items), items)
     return replies.ok(
         applied=False,
         confirm=confirm.HOW,

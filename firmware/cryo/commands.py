@@ -2,9 +2,9 @@
 
 May import binascii, gc, micropython.const and cryo's confirm, faults, journal, on_demand, profiles,
 replies, schema, setting_changes, transitions; loads metadata, calibration_commands,
-checklist_commands, journal_release, maintenance_command and time_command on demand. Controls: H-12
-(no request can open the valve or end an interlock), H-13 (a change of a dose or a limit is only a
-request; the operator confirms it on the device).
+checklist_commands, journal_release, maintenance_command, operators_commands and time_command on
+demand. Controls: H-12 (no request can open the valve or end an interlock), H-13 (a change of a dose
+or a limit is only a request; the operator confirms it on the device).
 
 A handler takes the application and the request and returns the reply without its `id`.
 """
@@ -89,10 +89,9 @@ def _set(app, request):
     if app.settings.values[index] == value and confirm.index != index:
         return replies.ok(key=key, value=value, applied=True)
     if row[schema.BY] == schema.DEVICE:
-        waits = confirm.index >= 0 and (confirm.index != index or confirm.value != value)
-        if waits or confirm.other or app.tables.pending is not None:
+        if confirm.waiting() and (confirm.index != index or confirm.value != value):
             return replies.refusal("busy", "another change waits for confirmation on the device")
-        confirm.ask(app, index, value)
+        confirm.ask_setting(app, index, value)
         return replies.ok(
             key=key, value=value, applied=False, confirm=confirm.HOW, expires_s=confirm.TIMEOUT_S
         )
@@ -176,7 +175,7 @@ COMMANDS = (
     ("table_remove", _IN_READY, "calibration_commands", "remove"),
     ("checklist_read", _ALWAYS, "checklist_commands", "read"),
     ("checklist_write", _IN_READY, "checklist_commands", "write"),
-    ("operators", _ALWAYS, "calibration_commands", "change_of_operators"),
+    ("operators", _ALWAYS, "operators_commands", "answer"),
     ("log", _ALWAYS, None, _log),
     ("log_release", _AT_REST, "journal_release", "release"),
     ("time", _ALWAYS, "time_command", "answer"),

@@ -1,10 +1,10 @@
 """Confirmation of host-requested changes by the operator on the device.
 
 Works on an App. May import micropython.const and cryo's buttons, journal, on_demand, operators,
-refusal, schema, setting_changes, sounder; loads on demand the module that settles a change:
-calibration_commands, or the one named in `other`. Controls: H-13 (a change of a dose or a limit
-takes effect only when the operator has held SELECT; any other button, a fault or a time-out rejects
-it), H-25 (where operators are required, only a physician or a technician confirms it).
+refusal, schema, setting_changes, sounder; loads on demand the module that settles a change, named
+in `other`. Controls: H-13 (a change of a dose or a limit takes effect only when the operator has
+held SELECT; any other button, a fault or a time-out rejects it), H-25 (where operators are
+required, only a physician or a technician confirms it).
 """
 
 from micropython import const
@@ -25,8 +25,8 @@ TURN_MS = const(2000)  # of each page of what is to be confirmed
 HOW = "hold SELECT on the device for 1 s"
 
 
-index = -1  # of the pending setting, or -1; a pending table is `tables.pending`
-value = 0  # of the setting; otherwise who may confirm (operators.py), 0 = as for a setting
+index = -1  # of the pending setting, or -1
+value = 0
 other = None  # a pending change of another kind: columns below
 since_ms = 0
 turn = 0  # the page of it that is shown, counted from the request
@@ -35,6 +35,7 @@ turn = 0  # the page of it that is shown, counted from the request
 _MODULE = const(0)  # on-demand module with `settle(app, content, why)`, which returns the outcome
 _SHOWN = const(1)  # the texts to be confirmed, in pages of (name, new)
 _CONTENT = const(2)
+_WHO = const(3)  # may confirm it: operators.py
 
 
 def pending_of(module):
@@ -42,14 +43,22 @@ def pending_of(module):
     return other[_CONTENT] if other and other[_MODULE] == module else None
 
 
-def waiting(app):
+def waiting():
     """Whether a change waits for the operator."""
-    return index >= 0 or other is not None or app.tables.pending is not None
+    return index >= 0 or other is not None
 
 
-def ask(app, of, new, what=None):
-    """Ask the operator to confirm a host-requested change (index -1: `tables.pending`, or
-    `what`, as `other`). H-13"""
+def ask_setting(app, of, new):
+    """Ask the operator to confirm a setting's new value. H-13"""
+    _ask(app, of, new, None)
+
+
+def ask(app, module, shown, content, who=operators.SETS):
+    """Ask the operator to confirm a change that `module` settles. Columns as in `other`. H-13"""
+    _ask(app, -1, 0, (module, shown, content, who))
+
+
+def _ask(app, of, new, what):
     global index, value, other, since_ms, turn
     index = of
     value = new
@@ -64,12 +73,12 @@ def ask(app, of, new, what=None):
 
 def step(app, now_ms, keys):
     """READY, one tick. True if a change is pending or was just decided: handle nothing else."""
-    if not waiting(app):
+    if not waiting():
         return False
     why = _decision(app, keys)
     if why:
         settle(app, now_ms, why)
-    elif other:
+    elif other and len(other[_SHOWN]) > 1:
         _turn_page(app)
     return True
 
@@ -95,7 +104,7 @@ def _decision(app, keys):
             app.sounder.play(sounder.REFUSED, app.clock.now_ms)  # not all has been shown. H-13
             return ""
         # Without the role the sign-in follows, and the change goes on waiting. H-25
-        return "" if operators.lacks(app, index < 0 and value or operators.SETS) else "confirmed"
+        return "" if operators.lacks(app, other[_WHO] if other else operators.SETS) else "confirmed"
     if keys.pressed & ~buttons.SELECT:
         return "rejected"
     if app.clock.since(since_ms) > TIMEOUT_S * 1000:
@@ -108,14 +117,11 @@ def settle(app, now_ms, why):
     global other
     if index >= 0:
         confirmed = _settle_setting(app, why) == "confirmed"
-    elif other:
+    else:
         what = other
         other = None
         with on_demand.loaded(what[_MODULE]) as module:
             confirmed = module.settle(app, what[_CONTENT], why) == "confirmed"
-    else:
-        with on_demand.loaded("calibration_commands") as calibration_commands:
-            confirmed = calibration_commands.settle(app, why) == "confirmed"
     app.sounder.play(sounder.CLICK if confirmed else sounder.REFUSED, now_ms)
     app.buttons.spend()
     app.display.redraw()
@@ -123,7 +129,7 @@ def settle(app, now_ms, why):
 
 def reject(app, now_ms):
     """Reject the pending change, if there is one (a fault has occurred)."""
-    if waiting(app):
+    if waiting():
         settle(app, now_ms, "rejected")
 
 

@@ -14,10 +14,10 @@ _QUESTION = 21  # in the languages' prompts
 
 def ask(app, request):
     """Ask the operator; the application ends when SELECT has been held."""
-    if confirm.waiting(app) and not confirm.pending_of(_MODULE):
+    if confirm.waiting() and not confirm.pending_of(_MODULE):
         return replies.refusal("busy", "another change waits for confirmation on the device")
     question = (texts.prompt(_QUESTION, 0), texts.prompt(_QUESTION, 1))
-    confirm.ask(app, -1, 0, (_MODULE, [question], True))
+    confirm.ask(app, _MODULE, [question], True)
     return replies.ok(
         applied=False,
         confirm=confirm.HOW,

@@ -1,9 +1,9 @@
 """The link's `operators` request: list, add, remove, a new PIN; and what the device asks then.
-Loaded on demand by calibration_commands.py and operators_sign_in.py, then unloaded.
+Loaded on demand by commands.py, confirm.py and operators_sign_in.py, then unloaded.
 
-Works on an App. May import micropython.const and cryo's journal, on_demand, operators, replies,
-schema, texts, transitions; loads operators_store on demand. Controls: H-25 (a change waits for a
-physician at the device, or for anybody there while no physician is stored; no PIN crosses the
+Works on an App. May import micropython.const and cryo's confirm, journal, on_demand, operators,
+replies, schema, texts, transitions; loads operators_store on demand. Controls: H-25 (a change waits
+for a physician at the device, or for anybody there while no physician is stored; no PIN crosses the
 link).
 
 A change is packed into an integer: its kind from bit 16 on, the operator's number from bit 8 on,
@@ -12,12 +12,12 @@ the role below.
 
 from micropython import const
 
-from cryo import journal, on_demand, operators, replies, schema, texts, transitions
+from cryo import confirm, journal, on_demand, operators, replies, schema, texts, transitions
 
 _ADD = const(1)
 _PIN = const(2)
 _REMOVE = const(3)
-_NO_TABLE = const(0)  # as in calibration_commands.py
+_MODULE = "operators_commands"
 _KINDS = ("", "add", "pin", "remove")
 
 _PIN_S = const(120)  # to enter a new PIN twice, beyond the confirmation
@@ -29,60 +29,67 @@ _ROLES = const(2)  # of a role: this + its number
 _DONE = const(7)  # how a change of kind n is recorded: this + n
 
 
-def asked_for(app, request):
-    """(change, who may confirm it, None), or (0, 0, reply)."""
+def answer(app, request):
+    """`operators`: list, add or remove one, or give a new PIN, which waits for confirmation."""
     with on_demand.loaded("operators_store") as operators_store:
         store = operators_store.Store()
         most = operators_store.MOST
     required = app.settings.values[schema.OPERATORS_REQUIRED]
     kind = request.get("do", "list")
     if kind == "list":
-        reply = replies.ok(
+        return replies.ok(
             required=required,
             signed_in=operators.session[operators.NUMBER],
-            waiting=_waiting(app) >> 8 & 0xFF,
+            waiting=_waiting() >> 8 & 0xFF,
             generation=store.generation,
             operators=[row[:2] for row in store.rows],
         )
-        return 0, 0, reply
     if kind not in _KINDS[1:]:
-        return 0, 0, replies.refusal("bad_request", "do takes list, add, pin or remove")
+        return replies.refusal("bad_request", "do takes list, add, pin or remove")
     if app.machine.state != transitions.READY:
-        return 0, 0, replies.refusal("state", "operators are changed in READY only")
+        return replies.refusal("state", "operators are changed in READY only")
     kind = _KINDS.index(kind)
     number = request.get("number")
     role = request.get("role", 0)
     if not replies.is_integer(number) or not replies.is_integer(role):
-        return 0, 0, replies.refusal("type", "number and role must be integers")
+        return replies.refusal("type", "number and role must be integers")
     refused = _refused(store, kind, number, role, most, required)
     if refused:
-        return 0, 0, refused
+        return refused
     row = store.of(number)
     if kind == _ADD and row or kind == _REMOVE and not row:
-        return 0, 0, replies.ok(do=_KINDS[kind], number=number, applied=True)
+        return replies.ok(do=_KINDS[kind], number=number, applied=True)
     if row:
         role = row[1]
-    change = kind << 16 | number << 8 | role
+    return _ask(app, kind << 16 | number << 8 | role, store)
+
+
+def _ask(app, change, store):
+    """Ask the operator for a change."""
+    kind = change >> 16
+    number = change >> 8 & 0xFF
+    how = confirm.HOW
+    expires_s = confirm.TIMEOUT_S + (0 if kind == _REMOVE else _PIN_S)
     if operators.session[operators.ASKED] == change:  # repeated while the new PIN is entered
-        reply = said(change)[2]
-        del reply["expires_s"]
-        return (
-            0,
-            0,
-            replies.ok(applied=False, confirm="enter the new PIN", expires_s=_PIN_S, **reply),
-        )
-    if operators.session[operators.ASKED] >> 16:
-        return 0, 0, replies.refusal("busy", "a new PIN is being entered on the device")
-    return change, operators.MANAGES if store.physicians() else operators.ANYBODY, None
+        how = "enter the new PIN"
+        expires_s = _PIN_S
+    elif operators.session[operators.ASKED] >> 16:
+        return replies.refusal("busy", "a new PIN is being entered on the device")
+    elif confirm.waiting() and confirm.pending_of(_MODULE) != change:
+        return replies.refusal("busy", "another change waits for confirmation on the device")
+    else:
+        who = "%d " % number + texts.operator(_ROLES + (change & 0xFF))
+        wanted = operators.MANAGES if store.physicians() else operators.ANYBODY
+        confirm.ask(app, _MODULE, [(texts.operator(_TITLES + kind), who)], change, wanted)
+    return replies.ok(
+        do=_KINDS[kind], number=number, applied=False, confirm=how, expires_s=expires_s
+    )
 
 
-def _waiting(app):
+def _waiting():
     """The change that waits to be confirmed, or for a new PIN; 0 = none."""
-    pending = app.tables.pending
-    if pending is not None and pending[0] == _NO_TABLE:
-        return pending[1]
     asked = operators.session[operators.ASKED]
-    return asked if asked >> 16 else 0
+    return confirm.pending_of(_MODULE) or (asked if asked >> 16 else 0)
 
 
 def _refused(store, kind, number, role, most, required):
@@ -108,16 +115,7 @@ def _refused(store, kind, number, role, most, required):
     return None
 
 
-def said(change):
-    """A change: title and text of the confirmation screen, and fields of the reply."""
-    kind = change >> 16
-    number = change >> 8 & 0xFF
-    fields = {"do": _KINDS[kind], "number": number, "expires_s": 0 if kind == _REMOVE else _PIN_S}
-    who = "%d " % number + texts.operator(_ROLES + (change & 0xFF))
-    return texts.operator(_TITLES + kind), who, fields
-
-
-def decided(app, change, why):
+def settle(app, change, why):
     """The operator has decided on a change: make it, or ask for the new PIN. The outcome."""
     if why == "confirmed":
         if change >> 16 != _REMOVE:
@@ -127,11 +125,11 @@ def decided(app, change, why):
         with on_demand.loaded("operators_store") as operators_store:
             if not operators_store.Store().remove(change >> 8 & 0xFF):
                 why = "storage"
-    settle(app, change, why)
+    finish(app, change, why)
     return why
 
 
-def settle(app, change, why):
+def finish(app, change, why):
     """Record and report the outcome of a change."""
     kind = change >> 16
     number = change >> 8 & 0xFF

@@ -78,7 +78,7 @@ class Overlay:
         """Nobody signs in; a new PIN is given up."""
         if self._new:
             with on_demand.loaded("operators_commands") as operators_commands:
-                operators_commands.settle(app, operators.session[operators.ASKED], "rejected")
+                operators_commands.finish(app, operators.session[operators.ASKED], "rejected")
         operators.session[operators.ASKED] = 0
         return True
 
@@ -147,7 +147,7 @@ class Overlay:
             stored = self._store.put(self._who, operators.session[operators.ASKED] & 0xFF, pin)
             with on_demand.loaded("operators_commands") as operators_commands:
                 why = "confirmed" if stored else "storage"
-                operators_commands.settle(app, operators.session[operators.ASKED], why)
+                operators_commands.finish(app, operators.session[operators.ASKED], why)
             operators.session[operators.ASKED] = 0
             return True
         else:

@@ -170,7 +170,7 @@ def _fill_ready(app, view):
     if menu:
         menu.show(app)
         return screens.MENU
-    if confirm.waiting(app):
+    if confirm.waiting():
         _fill_confirm(app, view)
         return screens.CONFIRM
     if app.observation.over:
@@ -194,11 +194,6 @@ def _fill_confirm(app, view):
     if confirm.other:
         view.confirm_key, view.confirm_new = confirm.page()
         view.confirm_old = view.confirm_unit = ""
-        return
-    if index < 0:
-        view.confirm_key = app.tables.confirm_key
-        view.confirm_old = view.confirm_unit = ""
-        view.confirm_new = app.tables.confirm_text
         return
     app.clock.exclude()
     with on_demand.loaded("value_format") as value_format:

@@ -55,7 +55,7 @@ def step(app, now_ms):
         else:
             _open(app, now_ms, "operators_sign_in")
         return 0
-    if confirm.waiting(app):
+    if confirm.waiting():
         _close_menu(app)
     if confirm.step(app, now_ms, keys):
         return 0

@@ -28,9 +28,6 @@ VIEW_READERS = {"presenter", "menu", "operators_sign_in", "questions", "screens"
 # An attribute is written by the module of its class. These are set by one other module, as an
 # input of the object: (module of the class, attribute) -> the module that sets it.
 INPUTS = {
-    ("calibration", "confirm_key"): "calibration_commands",
-    ("calibration", "confirm_text"): "calibration_commands",
-    ("calibration", "pending"): "calibration_commands",
     ("canvas", "dirty"): "display",
     ("display", "request"): "presenter",  # served
     ("frame", "dropped"): "link",
