@@ -167,6 +167,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--replay", metavar="FILE", help="begin with a recorded session")
     sub.add_argument("--no-browser", action="store_true", help="only serve; open no browser")
 
+    stored = _stored()
+    _treatments(commands, behind, stored)
+    _store(commands, behind, stored)
+
     log = commands.add_parser(
         "log",
         help="the device's journal: pull, show, export, verify",
@@ -175,10 +179,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = log.add_subparsers(metavar="COMMAND", required=True)
 
-    stored = argparse.ArgumentParser(add_help=False)
-    stored.add_argument(
-        "--store", metavar="FILE", help="the SQLite file (else CRYO_STORE, else your data folder)"
-    )
     chosen = argparse.ArgumentParser(add_help=False)
     chosen.add_argument("--serial", metavar="SERIAL", help="which device, if several are stored")
     span = argparse.ArgumentParser(add_help=False)
@@ -303,6 +303,70 @@ def _operators(commands: argparse._SubParsersAction[argparse.ArgumentParser],  #
         if name == "add":
             roles = ("physician", "nurse", "technician")
             sub.add_argument("role", choices=roles, help="what the operator may")
+
+
+def _stored() -> argparse.ArgumentParser:
+    stored = argparse.ArgumentParser(add_help=False)
+    stored.add_argument(
+        "--store", metavar="FILE", help="the SQLite file (else CRYO_STORE, else your data folder)"
+    )
+    return stored
+
+
+def _treatments(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+                behind: argparse.ArgumentParser,
+                stored: argparse.ArgumentParser) -> None:  # fmt: skip
+    sub = commands.add_parser(
+        "treatments",
+        help="stored treatments, a row each",
+        description="Stored treatments, oldest first. Dates are UTC.",
+        parents=[behind, stored],
+    )
+    sub.set_defaults(run="treatments")
+    sub.add_argument("-n", type=int, metavar="N", default=50, help="the newest N (default 50)")
+    sub.add_argument("--all", action="store_true", help="all of them")
+    sub.add_argument("--since", metavar="DATE", help="2026-01-31, or a time with offset")
+    sub.add_argument("--until", metavar="DATE", help="that day included")
+    sub.add_argument("--serial", metavar="SERIAL", help="of this device")
+    sub.add_argument("--reference", type=int, metavar="N", help="the practice's patient number")
+    sub.add_argument("--operator", type=int, metavar="N", help="who armed; 0: nobody signed in")
+    sub.add_argument("--result", metavar="RESULT", help="complete, fault, 'not frozen', ...")
+    sub = commands.add_parser(
+        "treatment",
+        help="one treatment: the whole story",
+        description="Checklist, purges, freezes, faults, observation and verification.",
+        parents=[behind, stored],
+    )
+    sub.set_defaults(run="treatment")
+    sub.add_argument("number", type=int, metavar="N", help="as `cryo treatments` lists it")
+    sub.add_argument("--serial", metavar="SERIAL", help="of this device, if several have it")
+
+
+def _store(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+           behind: argparse.ArgumentParser, stored: argparse.ArgumentParser) -> None:  # fmt: skip
+    store = commands.add_parser(
+        "store",
+        help="the file with the records: info, backup, restore, rebuild",
+        description="The file with the records.",
+        parents=[behind],
+    )
+    kinds = store.add_subparsers(metavar="WHAT", required=True)
+    for name, help_ in (
+        ("info", "where it is, how large, and what is in it"),
+        ("backup", "copy it while it is in use, and verify the copy"),
+        ("restore", "add what a backup has and this file lacks, after verifying the backup"),
+        ("rebuild", "make the tables of treatments again from the records"),
+    ):
+        sub = kinds.add_parser(
+            name, help=help_, description=_sentence(help_), parents=[behind, stored]
+        )
+        sub.set_defaults(run="store_", what=name)
+        if name in ("backup", "restore"):
+            sub.add_argument("file", metavar="FILE", help="the backup")
+        if name == "restore":
+            sub.add_argument(
+                "--keep-broken", action="store_true", help="also from a backup that does not verify"
+            )
 
 
 def _sentence(help_: str) -> str:

@@ -554,3 +554,39 @@ def log_verify(args: Namespace) -> int:
 
         render.verdicts(verdicts)
     return 0 if good else 5
+
+
+# -- treatments -----------------------------------------------------------------------------
+
+
+def treatments(args: Namespace) -> int:
+    """`cryo treatments`."""
+    from host_tools import practice
+
+    with _store(args) as store:
+        data = practice.listed(args, store)
+    if args.json:
+        _print_json(data)
+    return 0
+
+
+def treatment(args: Namespace) -> int:
+    """`cryo treatment N`. Exit code 5 when the device's records do not verify."""
+    from host_tools import practice
+
+    with _store(args) as store:
+        data = practice.told(args, store)
+    if args.json:
+        _print_json(data)
+    return 0 if data["verification"]["chain_good"] else 5
+
+
+def store_(args: Namespace) -> int:
+    """`cryo store backup|restore|info|rebuild`."""
+    from host_tools import backup
+
+    with _store(args, create=args.what == "restore") as store:
+        data = getattr(backup, args.what)(args, store)
+    if args.json:
+        _print_json(data)
+    return 0

@@ -1,33 +1,47 @@
 """Pulled records, kept in one SQLite file (H-08).
 
-May import sqlite3, `records`, `description`, `errors`.
+May import sqlite3, `records`, `description`, `projection`, `treatments`, `errors`.
 
 Records are only ever added: what is stored already is compared, never overwritten, and triggers
 in the file itself refuse changes. A batch is checked against the chain and against its
 neighbours, and is committed as a unit.
 
-File (`PRAGMA user_version` 1):
+Several processes may use the file at once: a write-ahead log, so that readers and a writer do not
+wait for each other; short transactions that begin as writers, and a writer that waits its turn.
+
+File (`PRAGMA user_version`, raised step by step by `_MIGRATIONS`):
     devices       serial, fw, micropython, boot, head (as of the last pull), description
     descriptions  digest, json: what `describe` said
     records       serial, seq, raw (64 bytes), chain (16 bytes, the end of raw)
     anchors       serial, seq, chain before seq, where older records are gone from the device
+    treatments, cycles, projections: made from the records (`projection`), at any time again
 """
 
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
+from host_tools import projection
 from host_tools.description import Description
 from host_tools.errors import IntegrityError, LocalError
+from host_tools.projection import Projection, Wanted
 from host_tools.records import Record, decode, genesis, verify_chain
+from host_tools.treatments import Cycle, Treatment
 
-SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x43525944  # "CRYD": identifies the file for `file` and sqlite3
 
-_SCHEMA = f"""
+_BUSY_S = 60.0
+"""How long a writer waits for its turn. A turn takes some milliseconds."""
+
+_SLICE_RECORDS = 20_000
+"""Records that one transaction brings into the tables of treatments: some 0.2 s."""
+
+_RECORDS = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 CREATE TABLE descriptions (digest TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE devices (
@@ -55,8 +69,12 @@ CREATE TRIGGER records_stay BEFORE UPDATE ON records
     BEGIN SELECT RAISE (ABORT, 'records are never changed'); END;
 CREATE TRIGGER records_remain BEFORE DELETE ON records
     BEGIN SELECT RAISE (ABORT, 'records are never deleted'); END;
-PRAGMA user_version = {SCHEMA_VERSION};
 """
+
+_MIGRATIONS = (_RECORDS, projection.SCHEMA)
+"""Step n leads from version n to n + 1 of the file. A step that was released is never changed."""
+
+SCHEMA_VERSION = len(_MIGRATIONS)
 
 
 @dataclass(frozen=True)
@@ -122,7 +140,9 @@ class Store:
             raise LocalError(f"nothing stored yet in {path}", "`cryo log pull` fetches the records")
         with self._guard():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        self._projection = Projection(self._db)
+        self._descriptions: dict[str, Description] = {}
         try:
             self._prepare()
         except BaseException:
@@ -131,20 +151,58 @@ class Store:
 
     def _prepare(self) -> None:
         with self._guard():
-            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-            tables = int(self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-            if version == 0 and tables == 0:
-                self._db.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
-            else:
-                owner = int(self._db.execute("PRAGMA application_id").fetchone()[0])
-                if owner != _APPLICATION_ID:
-                    raise LocalError(f"{self.path} is a database, but not a record store")
-                if version > SCHEMA_VERSION:
-                    raise LocalError(
-                        f"{self.path} was written by a newer cryo (version {version} of the file)",
-                        "update cryo",
-                    )
+            if self._version() < SCHEMA_VERSION:
+                self._migrate()
             self._db.execute("PRAGMA foreign_keys = ON")
+            # A record counts as stored only when it is on the disk: the device may then delete it.
+            self._db.execute("PRAGMA synchronous = FULL")
+
+    def _version(self) -> int:
+        """Version of the file, 0 for an empty one. Raises LocalError: it is no store of ours."""
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        tables = int(self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+        if version == 0 and tables == 0:
+            return 0
+        owner = int(self._db.execute("PRAGMA application_id").fetchone()[0])
+        if owner != _APPLICATION_ID:
+            raise LocalError(f"{self.path} is a database, but not a record store")
+        if version > SCHEMA_VERSION:
+            raise LocalError(
+                f"{self.path} was written by a newer cryo (version {version} of the file)",
+                "update cryo",
+            )
+        return version
+
+    def _migrate(self) -> None:
+        """Bring the file to the present version, each step complete or not at all."""
+        self._write_ahead()
+        while True:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                version = self._version()  # another process may have been faster
+                if version < SCHEMA_VERSION:
+                    for statement in _statements(_MIGRATIONS[version]):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version = {version + 1}")
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+            if version >= SCHEMA_VERSION:
+                return
+
+    def _write_ahead(self) -> None:
+        """Switch the file to a write-ahead log. SQLite does not wait for others here: we do."""
+        until_s = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until_s:
+                    raise
+            time.sleep(0.05)
 
     def close(self) -> None:
         """Close the file."""
@@ -169,6 +227,8 @@ class Store:
         description: Description,
     ) -> None:
         """Note the device and what it says about itself; the newest description counts."""
+        with self._guard():
+            self._write_ahead()  # a backup that became the store has no such log yet
         with self._transaction():
             self._db.execute(
                 "INSERT OR IGNORE INTO descriptions VALUES (?, ?)",
@@ -220,13 +280,166 @@ class Store:
             if after is not None:
                 verify_chain([after], end, last + 1, broken=[] if keep_broken else None)
             new = [record for record in batch if record.seq not in stored]
-            self._db.executemany(
-                "INSERT INTO records VALUES (?, ?, ?, ?)",
-                [(serial, record.seq, record.raw, record.chain) for record in new],
-            )
+            if new:
+                newest = self.last_seq(serial)
+                self._db.executemany(
+                    "INSERT INTO records VALUES (?, ?, ?, ?)",
+                    [(serial, record.seq, record.raw, record.chain) for record in new],
+                )
+                self._project(serial, new, newest)
         return len(new)
 
+    def _project(self, serial: str, new: Sequence[Record], newest: int) -> None:
+        """Bring new records into the tables of treatments, if they simply follow those there.
+
+        `newest`: the newest record stored before. Older records that arrive late change what was
+        made of those behind them: then all is made again, when it is next read.
+        """
+        description = self.description(serial)
+        through = self._projection.through(serial, description)
+        if new[0].seq <= newest:
+            if through is not None and new[0].seq <= through:
+                self._projection.reset(serial)
+        elif (through or 0) == newest:
+            if through is None:
+                self._projection.reset(serial)
+            self._projection.take(serial, new, description)
+
+    def merge(
+        self, source: "Store", serial: str, batch_records: int, *, keep_broken: bool = False
+    ) -> int:
+        """Add another store's records of a device, and return how many were new.
+
+        What is stored already is compared. Raises IntegrityError where the two contradict.
+        """
+        if serial not in self.serials():
+            device = next(item for item in source.devices() if item.serial == serial)
+            self.put_device(
+                serial,
+                fw=device.fw,
+                micropython=device.micropython,
+                boot=device.boot,
+                head=device.head,
+                description=source.description(serial),
+            )
+        added = 0
+        batch: list[Record] = []
+        anchor = b""
+
+        def store_batch() -> int:
+            return self.append(serial, batch, anchor, keep_broken=keep_broken) if batch else 0
+
+        for record in source.records(serial):
+            if not batch or record.seq != batch[-1].seq + 1 or len(batch) >= batch_records:
+                added += store_batch()
+                follows = bool(batch) and record.seq == batch[-1].seq + 1
+                anchor = batch[-1].chain if follows else self._anchor_of(source, serial, record)
+                batch = []
+            batch.append(record)
+        return added + store_batch()
+
+    def _anchor_of(self, source: "Store", serial: str, record: Record) -> bytes:
+        """The chain value before a record of `source`, or, unknown, of this store."""
+        anchor = source.chain_before(serial, record.seq) or self.chain_before(serial, record.seq)
+        if anchor is None:
+            raise IntegrityError(
+                f"the chain value before record {record.seq} of {serial} is not known",
+                "the backup was altered: a record is missing there",
+            )
+        return anchor
+
+    def check_file(self) -> None:
+        """Raise IntegrityError when SQLite finds the file itself damaged."""
+        with self._guard():
+            words = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if words != "ok":
+            raise IntegrityError(f"{self.path} is damaged: {words}")
+
+    def settle(self) -> None:
+        """Make it one file, without a log beside it: for a copy that is put away."""
+        with self._guard():
+            self._db.execute("PRAGMA journal_mode = DELETE")
+
+    def size_bytes(self) -> int:
+        """Size of the file and of its write-ahead log."""
+        return sum(
+            part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists()
+        )
+
+    def catch_up(self, *, again: bool = False) -> None:
+        """Bring the tables of treatments in step with the records; `again`: make them again.
+
+        In slices, so that another process that pulls does not wait long.
+        """
+        for serial in self.serials():
+            description = self.description(serial)
+            if again:
+                with self._transaction():
+                    self._projection.reset(serial)
+            while not self._in_step(serial, description):
+                with self._transaction():
+                    through = self._projection.through(serial, description)
+                    if through is None:
+                        self._projection.reset(serial)
+                    rows = self._db.execute(
+                        "SELECT seq, raw FROM records WHERE serial = ? AND seq > ? "
+                        "ORDER BY seq LIMIT ?",
+                        (serial, through or 0, _SLICE_RECORDS),
+                    ).fetchall()
+                    records = [_placed(seq, raw) for seq, raw in rows]
+                    self._projection.take(serial, records, description)
+
+    def _in_step(self, serial: str, description: Description) -> bool:
+        with self._guard():
+            through = self._projection.through(serial, description)
+        return (through or 0) >= self.last_seq(serial)
+
     # -- reading ----------------------------------------------------------------------------
+
+    def serials(self) -> list[str]:
+        """Serial numbers of all devices that were pulled."""
+        with self._guard():
+            return [
+                str(row[0]) for row in self._db.execute("SELECT serial FROM devices ORDER BY 1")
+            ]
+
+    def treatments(
+        self, wanted: Wanted, *, newest: int | None = None
+    ) -> list[tuple[str, Treatment]]:
+        """Serial and treatment, oldest first; with `newest`, only that many of them."""
+        self.catch_up()
+        with self._guard():
+            return list(self._projection.treatments(wanted, newest))
+
+    def each_treatment(self, wanted: Wanted) -> Iterator[tuple[str, Treatment]]:
+        """As `treatments`, one at a time."""
+        self.catch_up()
+        with self._guard():
+            yield from self._projection.treatments(wanted)
+
+    def treatment(self, serial: str, seq: int) -> Treatment | None:
+        """The treatment with this number, or None."""
+        self.catch_up()
+        with self._guard():
+            return self._projection.treatment(serial, seq)
+
+    def cycles(self, serial: str, treatment: int) -> list[Cycle]:
+        """The freezes of a treatment, in order."""
+        self.catch_up()
+        with self._guard():
+            return self._projection.cycles(serial, treatment)
+
+    def treatment_count(self) -> int:
+        """Number of treatments of all devices."""
+        self.catch_up()
+        with self._guard():
+            return self._projection.count()
+
+    def devices_with_treatment(self, seq: int) -> list[str]:
+        """Serials of the devices that have a treatment with this number."""
+        self.catch_up()
+        with self._guard():
+            return self._projection.devices_with(seq)
 
     def devices(self) -> list[StoredDevice]:
         """All devices with stored records."""
@@ -242,13 +455,17 @@ class Store:
         """What the device last said about itself. Raises LocalError when it is not stored."""
         with self._guard():
             row = self._db.execute(
-                "SELECT json FROM devices JOIN descriptions ON description = digest "
-                "WHERE serial = ?",
-                (serial,),
+                "SELECT description FROM devices WHERE serial = ?", (serial,)
             ).fetchone()
-        if row is None:
-            raise LocalError(f"no device {serial} in {self.path}")
-        return Description.from_json(row[0])
+            if row is None:
+                raise LocalError(f"no device {serial} in {self.path}")
+            digest = str(row[0])
+            if digest not in self._descriptions:
+                text = self._db.execute(
+                    "SELECT json FROM descriptions WHERE digest = ?", (digest,)
+                ).fetchone()[0]
+                self._descriptions[digest] = Description.from_json(text)
+        return self._descriptions[digest]
 
     def last_seq(self, serial: str) -> int:
         """Newest record stored, 0 when there is none."""
@@ -287,9 +504,23 @@ class Store:
             arguments.append(newest)
         with self._guard():
             for seq, raw in self._db.execute(query, arguments):
-                record = decode(raw)
-                # A record whose very number is damaged goes by its place.
-                yield record if record.seq == seq else replace(record, seq=seq)
+                yield _placed(seq, raw)
+
+    def some_records(self, serial: str, numbers: Sequence[int]) -> list[Record]:
+        """The stored ones of these records, in order."""
+        found: list[Record] = []
+        with self._guard():
+            for start in range(0, len(numbers), 500):
+                part = numbers[start : start + 500]
+                marks = ", ".join("?" * len(part))
+                found += [
+                    _placed(seq, raw)
+                    for seq, raw in self._db.execute(
+                        f"SELECT seq, raw FROM records WHERE serial = ? AND seq IN ({marks})",
+                        (serial, *part),
+                    )
+                ]
+        return sorted(found, key=lambda record: record.seq)
 
     def verify(self, serial: str) -> Verdict:
         """Verify every stored record of a device from its bytes."""
@@ -302,27 +533,36 @@ class Store:
         with self._guard():
             rows = self._db.execute(
                 "SELECT seq, raw FROM records WHERE serial = ? ORDER BY seq", (serial,)
-            ).fetchall()
-        for seq, raw in rows:
-            record = decode(raw)
-            count += 1
-            first = first or seq
-            if seq != expected:
-                gaps.append((expected, seq - 1))
-                before = None
-            if before is None:
-                before = self.chain_before(serial, seq)
-                if before is not None and seq > 1:
-                    anchored.append(seq)
-            if before is None:
-                problems.append(f"record {seq}: the chain value before it is not known")
-            else:
-                try:
-                    verify_chain([record], before, seq)
-                except IntegrityError as error:
-                    problems.append(error.text)
-            before = record.chain
-            expected = seq + 1
+            )
+            for seq, raw in rows:
+                count += 1
+                first = first or seq
+                chain = raw[48:]
+                if (
+                    seq == expected
+                    and before is not None
+                    and chain == sha256(before + raw[:48]).digest()[:16]
+                    and seq == int.from_bytes(raw[:4], "little")
+                ):
+                    before = chain  # the quick way, for a million records
+                    expected = seq + 1
+                    continue
+                if seq != expected:
+                    gaps.append((expected, seq - 1))
+                    before = None
+                if before is None:
+                    before = self.chain_before(serial, seq)
+                    if before is not None and seq > 1:
+                        anchored.append(seq)
+                if before is None:
+                    problems.append(f"record {seq}: the chain value before it is not known")
+                else:
+                    try:
+                        verify_chain([decode(raw)], before, seq)
+                    except IntegrityError as error:
+                        problems.append(error.text)
+                before = chain
+                expected = seq + 1
         return Verdict(
             serial, count, first, expected - 1, tuple(gaps), tuple(anchored), tuple(problems)
         )
@@ -357,3 +597,35 @@ _CONFLICT_HINT = (
     "nothing of it was written. Either the device's journal or the store was altered, or another "
     "device uses this serial number: keep both, and pull into another file with --store to compare"
 )
+
+
+def copy_file(path: Path, to: Path) -> None:
+    """Copy a whole store as it is at one moment, though others write meanwhile.
+
+    Raises LocalError: `path` is no database, or `to` cannot be written.
+    """
+    try:
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        with (
+            contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_S)) as source,
+            contextlib.closing(sqlite3.connect(to)) as copy,
+        ):
+            source.backup(copy)
+    except sqlite3.Error as error:
+        raise LocalError(f"{path} cannot be copied: {error}") from None
+
+
+def _placed(seq: int, raw: bytes) -> Record:
+    """The record in `raw`; one whose very number is damaged goes by its place."""
+    record = decode(raw)
+    return record if record.seq == seq else replace(record, seq=seq)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would end the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -174,7 +174,7 @@ def test_a_file_that_is_no_store_is_left_unchanged(tmp_path: Path) -> None:
 
 def test_a_newer_file_is_not_touched(store: Store) -> None:
     with closing(sqlite3.connect(store.path)) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 99")
     with pytest.raises(LocalError, match="newer"):
         Store(store.path)
 

@@ -1,0 +1,206 @@
+"""The store's tables of treatments, kept in step with its records.
+
+May import sqlite3, `treatments`, `records`, `description` and the standard library.
+
+A projection only: all of it follows from the raw records, and `reset` with `catch_up` makes the
+same rows again. `state` is what the pass over a device's records has to remember; where it is
+missing, or was made with other kinds of records, the device's rows are made again. The caller owns
+the transactions.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from host_tools.description import Description
+from host_tools.records import Record
+from host_tools.treatments import BY_LATER_TIME, Cycle, Projector, State, Treatment
+
+_AS_JSON = ("faults", "notes", "records")
+_COLUMNS = tuple(item.name for item in fields(Treatment))
+_CYCLE_COLUMNS = tuple(item.name for item in fields(Cycle))
+_MADE_BY = 1
+"""Counts up when `treatments` reads the same records in another way: everything is made again."""
+
+SCHEMA = f"""
+CREATE TABLE projections (
+    serial TEXT PRIMARY KEY,
+    through INTEGER NOT NULL,
+    made_by TEXT NOT NULL,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE treatments (serial TEXT NOT NULL, {", ".join(_COLUMNS)}, PRIMARY KEY (serial, seq))
+    WITHOUT ROWID;
+CREATE TABLE cycles (
+    serial TEXT NOT NULL, {", ".join(_CYCLE_COLUMNS)}, PRIMARY KEY (serial, begin_seq)
+) WITHOUT ROWID;
+CREATE INDEX treatments_by_time ON treatments (when_s, serial, seq);
+CREATE INDEX treatments_by_reference ON treatments (reference, when_s);
+CREATE INDEX treatments_untimed ON treatments (serial, boot) WHERE utc_s = 0;
+CREATE INDEX cycles_of ON cycles (serial, treatment);
+"""
+TABLES = ("projections", "treatments", "cycles")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which treatments; None: all of them. Times in seconds since 1970 UTC."""
+
+    serial: str | None = None
+    since_s: int | None = None
+    until_s: int | None = None
+    """Before this time."""
+    reference: int | None = None
+    operator: int | None = None
+    result: str | None = None
+
+
+class Projection:
+    """Treatments and freezes of all devices, in the database `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    # -- keeping in step ------------------------------------------------------------------------
+
+    def through(self, serial: str, description: Description) -> int | None:
+        """Newest record that is in the tables; None: they have to be made again."""
+        row = self._db.execute(
+            "SELECT through FROM projections WHERE serial = ? AND made_by = ?",
+            (serial, _maker(description)),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def reset(self, serial: str) -> None:
+        """Remove what was made of this device's records."""
+        for table in TABLES:
+            self._db.execute(f"DELETE FROM {table} WHERE serial = ?", (serial,))
+
+    def take(self, serial: str, records: Iterable[Record], description: Description) -> None:
+        """Go on with records that follow those in the tables."""
+        row = self._db.execute(
+            "SELECT state FROM projections WHERE serial = ?", (serial,)
+        ).fetchone()
+        state = State(**json.loads(row[0])) if row else State()
+        projector = Projector(
+            description,
+            state,
+            lambda seq: self.treatment(serial, seq),
+            lambda seq: self.cycles(serial, seq),
+            lambda boot: [
+                int(seq)
+                for (seq,) in self._db.execute(
+                    "SELECT seq FROM treatments WHERE serial = ? AND boot = ? AND utc_s = 0 "
+                    "AND when_how <> ?",
+                    (serial, boot, BY_LATER_TIME),
+                )
+            ],
+        )
+        for record in records:
+            projector.feed(record)
+        self._save(serial, projector)
+        self._db.execute(
+            "INSERT OR REPLACE INTO projections VALUES (?, ?, ?, ?)",
+            (serial, state.through, _maker(description), json.dumps(asdict(state))),
+        )
+
+    def _save(self, serial: str, projector: Projector) -> None:
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO treatments VALUES (?{', ?' * len(_COLUMNS)})",
+            [(serial, *_values(item)) for item in projector.treatments.values()],
+        )
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO cycles VALUES (?{', ?' * len(_CYCLE_COLUMNS)})",
+            [
+                (serial, *(getattr(cycle, name) for name in _CYCLE_COLUMNS))
+                for cycles in projector.cycles.values()
+                for cycle in cycles
+            ],
+        )
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def treatment(self, serial: str, seq: int) -> Treatment | None:
+        """One treatment by its number, or None."""
+        row = self._db.execute(
+            f"SELECT {', '.join(_COLUMNS)} FROM treatments WHERE serial = ? AND seq = ?",
+            (serial, seq),
+        ).fetchone()
+        return None if row is None else _treatment(row)
+
+    def cycles(self, serial: str, treatment: int) -> list[Cycle]:
+        """The freezes of a treatment, in order."""
+        rows = self._db.execute(
+            f"SELECT {', '.join(_CYCLE_COLUMNS)} FROM cycles WHERE serial = ? AND treatment = ? "
+            "ORDER BY begin_seq",
+            (serial, treatment),
+        )
+        return [Cycle(*row) for row in rows]
+
+    def treatments(
+        self, wanted: Wanted, newest: int | None = None
+    ) -> Iterator[tuple[str, Treatment]]:
+        """Serial and treatment, oldest first; with `newest`, only that many."""
+        clauses: list[str] = []
+        arguments: list[Any] = []
+        for clause, value in (
+            ("serial = ?", wanted.serial),
+            ("when_s >= ?", wanted.since_s),
+            ("when_s < ?", wanted.until_s),
+            ("reference = ?", wanted.reference),
+            ("operator = ?", wanted.operator),
+            ("result = ?", wanted.result),
+        ):
+            if value is not None:
+                clauses.append(clause)
+                arguments.append(value)
+        where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
+        columns = ", ".join(_COLUMNS)
+        order = "when_s {0}, serial {0}, seq {0}"
+        query = f"SELECT serial, {columns} FROM treatments{where} ORDER BY {order.format('')}"
+        if newest is not None:
+            query = (
+                f"SELECT serial, {columns} FROM (SELECT * FROM treatments{where} "
+                f"ORDER BY {order.format('DESC')} LIMIT ?) ORDER BY {order.format('')}"
+            )
+            arguments.append(newest)
+        for serial, *row in self._db.execute(query, arguments):
+            yield serial, _treatment(row)
+
+    def count(self, serial: str | None = None) -> int:
+        """Number of treatments, of one device or of all."""
+        query = "SELECT count(*) FROM treatments"
+        if serial is None:
+            return int(self._db.execute(query).fetchone()[0])
+        return int(self._db.execute(query + " WHERE serial = ?", (serial,)).fetchone()[0])
+
+    def devices_with(self, seq: int) -> list[str]:
+        """Serials of the devices that have a treatment with this number."""
+        rows = self._db.execute("SELECT serial FROM treatments WHERE seq = ? ORDER BY 1", (seq,))
+        return [str(serial) for (serial,) in rows]
+
+
+def _maker(description: Description) -> str:
+    """Identifies how rows are made: the kinds of records as described, and `treatments` itself."""
+    table = description.tables.get("records")
+    text = json.dumps([_MADE_BY, table.rows if table else []])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _values(item: Treatment) -> list[Any]:
+    return [
+        json.dumps(getattr(item, name)) if name in _AS_JSON else getattr(item, name)
+        for name in _COLUMNS
+    ]
+
+
+def _treatment(row: Sequence[Any]) -> Treatment:
+    return Treatment(
+        **{
+            name: json.loads(value) if name in _AS_JSON else value
+            for name, value in zip(_COLUMNS, row, strict=True)
+        }
+    )

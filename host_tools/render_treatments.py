@@ -1,0 +1,258 @@
+"""Treatments for a person at a terminal. May import rich, `render`, `units`, `story`'s rows.
+
+Made for 80 columns; a wide terminal shows more of it. What is not known is `–`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from host_tools import units
+from host_tools.story import when
+from host_tools.treatments import BY_LATER_TIME, NOT_FROZEN, Treatment
+
+_out = Console(highlight=False, emoji=False, markup=False)
+_NONE = "–"
+_GOOD, _WARN, _BAD, _QUIET, _NAME = "green", "yellow", "bold red", "dim", "cyan"
+_WIDE = 120
+
+
+def _style(result: str) -> str:
+    if result == "complete":
+        return _GOOD
+    return _QUIET if result == NOT_FROZEN else _WARN
+
+
+def _text(value: object) -> str:
+    return _NONE if value is None or value == "" else str(value)
+
+
+def seconds(ms: int | None) -> str:
+    """`13.5`: seconds to a tenth, without the unit."""
+    return _NONE if ms is None else f"{ms / 1000:.1f}"
+
+
+def delivered(told: dict[str, Any]) -> str:
+    """`13.5`, or `0.0…13.5` when only bounds are known."""
+    least, most = told["delivered_ms"], told["delivered_at_most_ms"]
+    return seconds(least) if most <= least else f"{seconds(least)}…{seconds(most)}"
+
+
+def listed(
+    rows: Sequence[tuple[str, Treatment, dict[str, Any]]], *, several: bool, total: int
+) -> None:
+    """`cryo treatments`."""
+    if not rows:
+        _out.print(
+            f"No such treatment; {total} are stored." if total else "No treatment is stored yet."
+        )
+        return
+    from rich import box
+
+    wide = _out.width >= _WIDE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for name, options in (
+        ("no.", {"justify": "right", "style": _NAME}),
+        ("date (UTC)", {"no_wrap": True}),
+        *([("device", {"style": _QUIET, "no_wrap": not wide})] if several else []),
+        ("ref.", {"justify": "right"}),
+        ("op.", {"justify": "right"}),
+        *([("profile", {}), ("applicator", {})] if wide else []),
+        ("plan/given s", {"justify": "right", "no_wrap": True}),
+        ("cyc.", {"justify": "right"}),
+        ("result", {}),
+        ("alerts", {}),
+    ):
+        table.add_column(name, **options)  # pyright: ignore[reportArgumentType]
+    for serial, item, told in rows:
+        device = serial if wide else f"…{serial[-4:]}"
+        table.add_row(
+            str(item.seq),
+            when(item),
+            *([device] if several else []),
+            _text(told["reference"]),
+            _text(told["operator"]),
+            *([_text(told["profile"]), _text(told["applicator"])] if wide else []),
+            f"{seconds(told['planned_ms'])}/{delivered(told)}",
+            f"{item.complete}/{_text(item.cycles)}",
+            Text(item.result, _style(item.result)),
+            Text(", ".join(told["alerts"]), _WARN),
+        )
+    _out.print(table)
+    notes = [f"{len(rows)} of {total} treatments"]
+    if any(item.when_how == BY_LATER_TIME for _, item, _ in rows):
+        notes.append("(*) the clock was set later in the same start")
+    if not wide:
+        notes.append(f"profile and applicator from {_WIDE} columns on")
+    _out.print(Text("; ".join(notes), _QUIET))
+
+
+def _line(name: str, value: object, style: str = "") -> None:
+    text = Text(f"  {name:<14}", _QUIET)
+    text.append(_text(value), style or "default")
+    _out.print(text)
+
+
+def _head(title: str) -> None:
+    _out.print(Text(title, "bold"))
+
+
+def _when(entry: dict[str, Any]) -> str:
+    if entry["time"]:
+        return str(entry["time"])[:19].replace("T", " ")
+    return f"start {entry['boot']} +{entry['uptime_ms'] / 1000:.1f} s"
+
+
+def _who(operator: int | None) -> str:
+    return f"operator {operator}" if operator else "nobody signed in"
+
+
+def told(treatment: Treatment, data: dict[str, Any]) -> None:
+    """`cryo treatment N`."""
+    _out.print(
+        Text.assemble(
+            (f"Treatment {treatment.seq}", "bold"), " of ", (data["device"], _NAME), "  ",
+            (treatment.result, _style(treatment.result)),
+        )
+    )  # fmt: skip
+    note = {BY_LATER_TIME: " (the clock was set later in the same start)"}
+    _line("Time (UTC)", when(treatment).removesuffix(" (*)") + note.get(treatment.when_how, ""))
+    _line("Reference", data["reference"] or "none")
+    operator = _who(data["operator"]) + (f", {data['role']}" if data["role"] else "")
+    _line("Operator", operator)
+    _line("Profile", data["profile"])
+    _line("Applicator", f"{_text(data['applicator'])} (table {_text(data['table_version'])})")
+    plan = units.show(data["plan_um"], "um")
+    if data["spread_um"] is not None:
+        plan += f" ± {units.show(data['spread_um'], 'um')}"
+    margin = units.show(data["margin_um"], "um")
+    _line(
+        "Plan",
+        f"{plan} at {_text(data['target'])} (lesion {units.show(data['depth_um'], 'um')}, margin "
+        f"{margin}); {_text(data['cycles'])} × {seconds(data['dose_ms'])} s",
+    )
+    estimate = units.show(data["estimate_um"], "um")
+    _line(
+        "Delivered",
+        f"{delivered(data)} s of {seconds(data['planned_ms'])} s; {treatment.complete} of "
+        f"{_text(data['cycles'])} cycles complete; estimate {estimate}",
+    )
+    _line("Alerts", ", ".join(data["alerts"]) or "none", _WARN if data["alerts"] else "")
+    if treatment.reason:
+        _line("Disarmed by", treatment.reason)
+    if treatment.partial:
+        _line("Note", "records of this treatment are not stored", _WARN)
+    _story(data)
+    _verification(data["verification"])
+
+
+def _story(data: dict[str, Any]) -> None:
+    _head("Checklist")
+    if not data["screenings"]:
+        _out.print("  none was recorded")
+    for entry in data["screenings"]:
+        _out.print(f"  {_when(entry)}  {entry['outcome']}, {_who(entry['operator'])}")
+        for name in entry["present"]:
+            over = " – overridden by a physician" if name in entry["overridden"] else ""
+            _out.print(Text(f"    applies: {name}{over}", _WARN))
+    if data["purges"]:
+        _head("Purges")
+    for purge in data["purges"]:
+        _out.print("  " + _purge(purge))
+    _head("Freezes")
+    if not data["freezes"]:
+        _out.print("  none")
+    for freeze in data["freezes"]:
+        _freeze(freeze)
+    if data["faults"]:
+        _head("Faults")
+    for entry in data["faults"]:
+        _out.print(
+            Text.assemble(
+                f"  {_when(entry)}  ", (str(entry["fault"]), _BAD),
+                f": {entry['text']}. {entry['action']}" if entry["text"] else "",
+            )
+        )  # fmt: skip
+    _head("Observation")
+    if not data["observations"]:
+        _out.print("  none was recorded")
+    for entry in data["observations"]:
+        answers = f": {', '.join(entry['answers'])}" if entry["answers"] else ""
+        after = units.show(entry.get("after"), "s")
+        _out.print(f"  {_when(entry)}  {entry['outcome']} after {after}{answers}")
+
+
+def _purge(purge: dict[str, Any]) -> str:
+    begin, end, lost = purge["begin"], purge["end"], purge["lost"]
+    text = _when(begin or end or lost)
+    if end:
+        return (
+            f"{text}  {end['cause']} after {units.show(end['delivered_gate'], 'us')}; nozzle "
+            f"{units.show(end['nozzle'], 'c_x100')}"
+        )
+    if lost:
+        return (
+            f"{text}  lost ({lost['reset_cause']}): open "
+            f"{units.show(lost['delivered_at_least'], 'us')} to "
+            f"{units.show(lost['delivered_at_most'], 'us')}"
+        )
+    return f"{text}  no end recorded"
+
+
+def _freeze(freeze: dict[str, Any]) -> None:
+    planned = seconds(freeze["dose_ms"])
+    if freeze["delivered_us"] is not None:
+        given = f"{seconds(freeze['delivered_ms'])} of {planned} s"
+    elif freeze["most_us"] is not None:
+        given = (
+            f"{seconds(freeze['least_us'] // 1000)} to {seconds(freeze['most_us'] // 1000)} "
+            f"of {planned} s"
+        )
+    else:
+        given = f"planned {planned} s; no end recorded"
+    cause = freeze["cause"] or "under way"
+    _out.print(f"  cycle {freeze['cycle']}  {cause}: {given}")
+    details = [
+        f"nozzle {units.show(freeze['nozzle_c_x100'], 'c_x100')}, lowest "
+        f"{units.show(freeze['nozzle_min_c_x100'], 'c_x100')}",
+        f"pressure {units.show(freeze['pressure_mbar'], 'mbar')}, lowest "
+        f"{units.show(freeze['pressure_min_mbar'], 'mbar')}",
+    ]
+    if freeze["estimate_um"] is not None:
+        details.append(
+            f"estimate {units.show(freeze['estimate_um'], 'um')} ± "
+            f"{units.show(freeze['estimate_spread_um'], 'um')} of "
+            f"{units.show(freeze['aim_um'], 'um')}"
+            + (f" ({freeze['note']})" if freeze["note"] else "")
+        )
+    if freeze["ice_field_ms"] is not None:
+        details.append(f"ice field marked at {seconds(freeze['ice_field_ms'])} s")
+    if freeze["thaw_ms"] is not None:
+        details.append(f"thaw {seconds(freeze['thaw_ms'])} s, {freeze['thaw_by']}")
+    for line in details:
+        _out.print(Text(f"           {line}", _QUIET))
+
+
+def _verification(found: dict[str, Any]) -> None:
+    _head("Verification")
+    span = f"#{found['first']}…{found['last']}"
+    if found["chain_good"]:
+        _out.print(
+            Text.assemble(
+                ("  ✓ ", _GOOD),
+                f"chain of {found['records_checked']} records ({span}) verified; this treatment: "
+                f"#{found['treatment_first']}…{found['treatment_last']}",
+            )
+        )
+    else:
+        count = len(found["problems"])
+        _out.print(Text(f"  ✗ {count} problems in the chain of {span}:", _BAD))
+        for problem in found["problems"][:5]:
+            _out.print(Text(f"    {problem}", _BAD))
+    if not found["treatment_complete"]:
+        _out.print(Text("  ! records of this treatment are not stored", _WARN))
+    for seq in found["anchored"]:
+        _out.print(Text(f"    #{seq} continues the chain value that the device stated", _QUIET))

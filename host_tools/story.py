@@ -1,0 +1,214 @@
+"""A treatment with the names behind its numbers: a row of a list, and the whole story.
+
+Pure; imports the standard library, `treatments`, `records`, `description` and `store`'s verdict.
+Numbers stay the device's integers, with the unit in the key; `units` shows them to a person.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from host_tools.description import Description
+from host_tools.records import Record, as_dict
+from host_tools.store import Store, Verdict
+from host_tools.treatments import BY_DEVICE, BY_LATER_TIME, UNKNOWN, Cycle, Treatment
+
+OWN_ITEMS_FROM = 25
+"""Number of the practice's own first item of the checklist (docs/protocol.md)."""
+
+
+def iso(utc_s: int) -> str:
+    """ISO 8601 with offset, to the second; empty for 0, not known."""
+    return datetime.fromtimestamp(utc_s, UTC).isoformat() if utc_s else ""
+
+
+def when(treatment: Treatment) -> str:
+    """The time in a person's words, UTC, and how far it is known."""
+    if treatment.when_how == UNKNOWN:
+        return "clock not set"
+    text = f"{datetime.fromtimestamp(treatment.when_s, UTC):%Y-%m-%d %H:%M}"
+    return {BY_DEVICE: text, BY_LATER_TIME: f"{text} (*)"}.get(treatment.when_how, f"after {text}")
+
+
+def row(serial: str, treatment: Treatment, description: Description) -> dict[str, Any]:
+    """One treatment as `cryo treatments --json` gives it: everything but its records."""
+    profile, applicator = treatment.profile, treatment.applicator
+    return {
+        "number": treatment.seq,
+        "device": serial,
+        "time": iso(treatment.when_s) or None,
+        "time_known_by": treatment.when_how,
+        "recorded_utc_s": treatment.utc_s,
+        "boot": treatment.boot,
+        "uptime_ms": treatment.uptime_ms,
+        "reference": treatment.reference or None,
+        "operator": treatment.operator or None,
+        "role": treatment.role or None,
+        "profile": None if profile is None else description.name("profiles", profile) or profile,
+        "applicator": (
+            None
+            if applicator is None
+            else description.name("applicators", applicator) or applicator
+        ),
+        "table_version": treatment.table_version,
+        "depth_um": treatment.depth_um,
+        "margin_um": treatment.margin_um,
+        "target": treatment.target or None,
+        "plan_um": treatment.plan_um,
+        "spread_um": treatment.spread_um,
+        "cycles": treatment.cycles,
+        "complete": treatment.complete,
+        "dose_ms": treatment.dose_ms,
+        "planned_ms": treatment.planned_ms,
+        "delivered_ms": treatment.delivered_ms,
+        "delivered_at_most_ms": treatment.most_ms,
+        "estimate_um": treatment.estimate_um,
+        "nozzle_min_c_x100": treatment.nozzle_min_c_x100,
+        "interruptions": treatment.interruptions,
+        "result": treatment.result,
+        "disarmed": treatment.reason or None,
+        "checklist": treatment.checklist or None,
+        "present": items(treatment.present, description),
+        "overridden": items(treatment.overridden, description),
+        "overridden_by": treatment.override_by or None,
+        "observation": treatment.observation or None,
+        "alerts": treatment.alerts(description),
+        "complete_record": not treatment.partial,
+    }
+
+
+def items(mask: int, description: Description) -> list[str]:
+    """Names of the checklist's items whose bits are set; the practice's own by their place."""
+    table = description.tables.get("items")
+    names = {int(item[0]): str(item[1]) for item in table.rows} if table else {}
+    found: list[str] = []
+    for number in range(1, 33):
+        if mask >> (number - 1) & 1:
+            own = number - OWN_ITEMS_FROM + 1
+            default = f"the practice's own item {own}" if own > 0 else f"item {number}"
+            found.append(names.get(number, default))
+    return found
+
+
+def story(
+    store: Store, serial: str, treatment: Treatment, description: Description
+) -> dict[str, Any]:
+    """All that the journal says about a treatment, and whether its records verify."""
+    records = store.some_records(serial, treatment.records)
+    verdict = store.verify(serial)
+    cycles = store.cycles(serial, treatment.seq)
+    told = [as_dict(record, description) for record in records]
+    return row(serial, treatment, description) | {
+        "screenings": [
+            _screening(record, entry, description)
+            for record, entry in _of_kind("screening", records, told)
+        ],
+        "purges": _purges(records, told),
+        "freezes": [_freeze(cycle) for cycle in cycles],
+        "faults": list(_faults(records, told, description)),
+        "observations": [
+            _plain(entry) | {"answers": _answers(entry)}
+            for _, entry in _of_kind("observation", records, told)
+        ],
+        "verification": verification(verdict, treatment),
+        "records": told,
+    }
+
+
+def verification(verdict: Verdict, treatment: Treatment) -> dict[str, Any]:
+    """What a check of all records of the device says for this treatment."""
+    first = min(treatment.records, default=treatment.seq)
+    last = max(treatment.records, default=treatment.seq)
+    return {
+        "good": verdict.good and not treatment.partial,
+        "chain_good": verdict.good,
+        "records_checked": verdict.count,
+        "first": verdict.first,
+        "last": verdict.last,
+        "treatment_first": first,
+        "treatment_last": last,
+        "treatment_complete": not treatment.partial,
+        "anchored": [seq for seq in verdict.anchored if seq <= last],
+        "problems": list(verdict.problems),
+    }
+
+
+def _of_kind(
+    kind: str, records: Sequence[Record], told: Sequence[dict[str, Any]]
+) -> Iterable[tuple[Record, dict[str, Any]]]:
+    return (
+        (record, entry)
+        for record, entry in zip(records, told, strict=True)
+        if entry["kind"] == kind
+    )
+
+
+def _plain(entry: dict[str, Any]) -> dict[str, Any]:
+    """A record's fields: the name behind a number where there is one, else the number."""
+    fields: dict[str, dict[str, Any]] = entry["fields"]
+    plain = {name: value.get("name", value["value"]) for name, value in fields.items()}
+    return {
+        "seq": entry["seq"], "time": entry["time"], "boot": entry["boot"],
+        "uptime_ms": entry["uptime_ms"],
+    } | plain  # fmt: skip
+
+
+def _value(entry: dict[str, Any], name: str) -> int:
+    found = entry["fields"].get(name)
+    return int(found["value"]) if found else 0
+
+
+def _screening(record: Record, entry: dict[str, Any], description: Description) -> dict[str, Any]:
+    return _plain(entry) | {
+        "present": items(_value(entry, "present"), description),
+        "overridden": items(_value(entry, "overridden"), description),
+        "operator": _value(entry, "operator") or None,
+    }
+
+
+def _purges(records: Sequence[Record], told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each purge once: its beginning joined with its end, or with the bounds of a lost one."""
+    purges: list[dict[str, Any]] = []
+    for entry in told:
+        if entry["kind"] == "prechill_begin":
+            purges.append({"begin": _plain(entry), "end": None, "lost": None})
+        elif entry["kind"] in ("prechill_end", "prechill_lost"):
+            key = "end" if entry["kind"] == "prechill_end" else "lost"
+            if not purges or purges[-1]["end"] or purges[-1]["lost"]:
+                purges.append({"begin": None, "end": None, "lost": None})
+            purges[-1][key] = _plain(entry)
+    return purges
+
+
+def _freeze(cycle: Cycle) -> dict[str, Any]:
+    return asdict(cycle) | {"delivered_ms": cycle.delivered_ms}
+
+
+def _faults(
+    records: Sequence[Record], told: Sequence[dict[str, Any]], description: Description
+) -> Iterable[dict[str, Any]]:
+    table = description.tables.get("faults")
+    known = {item[0]: item for item in table.rows} if table else {}
+    for _, entry in _of_kind("fault", records, told):
+        number = _value(entry, "fault")
+        fault = known.get(number)
+        yield _plain(entry) | {
+            "text": str(fault[4]) if fault else "",
+            "action": str(fault[5]).replace("|", " ") if fault else "",
+        }
+
+
+def _answers(entry: dict[str, Any]) -> list[str]:
+    """`blood pressure: stable`, from the field's own list of bits (stable: 1=… 2=… 4=…)."""
+    found = entry["fields"].get("answers")
+    if not found:
+        return []
+    value = int(found["value"])
+    words: list[str] = []
+    for bit, name in enumerate(("blood pressure", "pulse", "skin")):
+        if value >> bit & 1:
+            words.append(f"{name}: stable")
+        elif value >> bit & 16:
+            words.append(f"{name}: not stable")
+    return words
