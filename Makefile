@@ -195,7 +195,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
 
 .PHONY: lock
 lock: ## resolve pyproject.toml into requirements/*.txt (needs uv)
-	$(UV_COMPILE) pyproject.toml --extra emulated --group test --group build -o requirements/run.txt
+	$(UV_COMPILE) pyproject.toml --all-extras --group test --group build -o requirements/run.txt
 	$(UV_COMPILE) --group check -o requirements/check.txt
 	$(UV_COMPILE) --group stubs -o requirements/stubs.txt
 

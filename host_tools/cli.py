@@ -148,8 +148,8 @@ def _parser() -> argparse.ArgumentParser:
         "image",
         nargs="?",
         metavar="IMAGE",
-        default="build/image",
-        help="the folder that `make image` builds (default: build/image)",
+        help="a folder that `make image` built (default: the image installed with this command; in "
+        "a checkout, build/image)",
     )
 
     sub = command("demo", "demo", "a complete treatment on the simulated device")

@@ -277,7 +277,12 @@ def time_(args: Namespace) -> int:
 def calibrate(args: Namespace) -> int:
     """`cryo calibrate depth|valve|clock|show|remove`."""
     from host_tools import calibrate
+    from host_tools.extras import require
 
+    if args.what in ("depth", "valve", "clock"):
+        require("calibrate", "a fit", "numpy", "scipy")
+    if getattr(args, "plot", None):
+        require("calibrate", "--plot", "matplotlib")
     with _device(args) as device:
         data = getattr(calibrate, args.what)(args, device)
     if args.json:
@@ -341,7 +346,7 @@ def update(args: Namespace) -> int:
     from host_tools.ports import find_port
     from host_tools.prompt import Prompt
 
-    release = releases.load(Path(args.image))
+    release = releases.load(Path(args.image) if args.image else releases.default_folder())
     url: str = args.port or os.environ.get("CRYO_PORT") or find_port()
     if url.lower().startswith("sim://"):
         raise UsageError("the simulated device cannot be updated: it runs the firmware's source")

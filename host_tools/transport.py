@@ -1,4 +1,6 @@
-"""A byte stream to the device over any pyserial URL. May import pyserial and `errors`.
+"""A byte stream to the device over any pyserial URL.
+
+May import pyserial, `errors` and `extras`; for sim:// its handler in `hw_sim`.
 
 Everything that pyserial and the operating system may raise becomes a `PortError` (on opening) or
 a `PortLost` (later), in words that say what to do.
@@ -12,6 +14,7 @@ from typing import Protocol, cast
 import serial
 
 from host_tools.errors import LinkTimeout, PortError, PortLost
+from host_tools.extras import needs
 
 SLICE_S = 0.05
 """Longest time one `read_some` waits, seconds."""
@@ -107,9 +110,8 @@ def open_transport(url: str, *, slice_s: float = SLICE_S) -> SerialTransport:
     Raises PortError: it does not exist, is not permitted, is in use, or the URL is not known.
     """
     scheme = url.split("://", 1)[0].lower() if "://" in url else ""
-    if scheme == "sim" and "hw_sim" not in serial.protocol_handler_packages:
-        # The simulator brings its own pyserial handler; pyserial imports it only for sim:// URLs.
-        serial.protocol_handler_packages.append("hw_sim")
+    if scheme == "sim":
+        _register_simulator()
     port: serial.SerialBase | None = None
     try:
         port = serial.serial_for_url(
@@ -126,16 +128,20 @@ def open_transport(url: str, *, slice_s: float = SLICE_S) -> SerialTransport:
     return SerialTransport(port, url, slice_s)
 
 
+def _register_simulator() -> None:
+    """Tell pyserial where the handler of sim:// is. LocalError when a library of it is missing."""
+    with needs("sim", "the simulated device"):
+        from hw_sim import protocol_sim
+    package = str(protocol_sim.__package__)  # in the wheel it has another name
+    if package not in serial.protocol_handler_packages:
+        serial.protocol_handler_packages.append(package)
+
+
 def _open_error(url: str, scheme: str, error: Exception) -> PortError:
     words = _words(error)
     lower = words.lower()
     number = getattr(error, "errno", None)
     if "not known" in lower and isinstance(error, ValueError):
-        if scheme == "sim":
-            return PortError(
-                "sim:// needs the simulator (package hw_sim), which cannot be loaded here",
-                "run it from a checkout of Cryodose: `make run` sets everything up",
-            )
         return PortError(
             f"{url}: there is no {scheme}:// kind of port",
             "a port is a device path, or a URL such as socket://HOST:PORT or rfc2217://HOST:PORT",

@@ -44,8 +44,9 @@ class BoardBench(LinkClient):
         self.url = url
         self.patience = patience
         self.clock = WallClock()
-        if url.startswith("sim://") and "hw_sim" not in serial.protocol_handler_packages:
-            serial.protocol_handler_packages.append("hw_sim")
+        package = __name__.removesuffix(".bench.serial_board")  # it has sim:// for pyserial
+        if url.startswith("sim://") and package not in serial.protocol_handler_packages:
+            serial.protocol_handler_packages.append(package)
         self._port: Any = serial.serial_for_url(url, timeout=_SLICE_S)
         self._greet()
 

@@ -39,7 +39,7 @@ def maker(kind: str) -> Callable[[int, bool], SimulatedBench]:
     try:
         micropython.find_image()
     except (micropython.ImageMissing, micropython.ImageWrong) as error:
-        raise Unusable(str(error), "`make micropython` downloads it") from None
+        raise Unusable(str(error), "in a checkout, `make micropython` downloads it") from None
     try:
         from hw_sim.emulator import EmulatedBench
     except ImportError as error:
