@@ -49,7 +49,7 @@ class Line:
                     start_c=room_c,
                     ambient_c=room_c,
                     tip_ambient_s=25 * slower,
-                    wall_ambient_s=45 * slower,
+                    wall_ambient_w_k=1.2 / (45 * slower),
                 ),
             )
         )

@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 
 from hw_sim.world.plant import Plant
 from hw_sim.world.plant.jet import JetSpan
+from hw_sim.world.plant.line import Line, LineParams
 from hw_sim.world.plant.nitrogen import BOILING_C
 from hw_sim.world.plant.spray import exposure
 from hw_sim.world.plant.tissue import Exposure, expose
@@ -86,3 +87,22 @@ def test_a_warm_line_freezes_less_deep_than_a_cold_one() -> None:
         spans = plant.jet_between(S, 13 * S)
         depths.append(expose(exposure(spans, 3000.0, zero_ns=S), until_s=12.0).deepest_m25_mm)
     assert depths[0] > depths[1] + 0.5
+
+
+@pytest.mark.parametrize("orifice_mm", [0.56, 0.79, 1.02])
+@pytest.mark.parametrize("wall_j_k", [1.2, 12.0, 30.0])
+def test_a_heavy_line_cools_later_but_gives_the_same_jet(
+    wall_j_k: float, orifice_mm: float
+) -> None:
+    """12 J/K and more (30 g of steel) once ended in a TypeError: the nominal jet was complex."""
+    light = Line(LineParams(orifice_mm=orifice_mm))
+    heavy = Line(LineParams(orifice_mm=orifice_mm, wall_j_k=wall_j_k))
+    for line in (light, heavy):
+        for _ in range(200):
+            line.step_open(0.01, 550.0, True)
+    assert heavy.wall_c >= light.wall_c
+    for line in (light, heavy):
+        for _ in range(12_000):
+            line.step_open(0.05, 550.0, True)
+    assert heavy.relative_h == pytest.approx(light.relative_h, rel=0.01)
+    assert light.relative_h == pytest.approx(1.0, abs=0.05)

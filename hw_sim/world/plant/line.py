@@ -48,8 +48,8 @@ class LineParams:
     film_w_k: float = 0.40  # wall to fluid in film boiling
     nucleate_w_k: float = 1.60  # and when the wall is wetted
     leidenfrost_k: float = 30.0  # wall superheat at which the wall begins to be wetted
-    wall_ambient_s: float = 45.0  # rewarming time constants
-    tip_ambient_s: float = 25.0
+    wall_ambient_w_k: float = 1.2 / 45.0  # wall to room: 45 s for 1.2 J/K, longer for more steel
+    tip_ambient_s: float = 25.0  # rewarming time constant
     tip_wet_s: float = 0.58  # cooling of the tip by liquid …
     tip_gas_s: float = 3.3  # … and by gas
     quality_s: float = 0.1  # how fast the vapour fraction follows
@@ -78,6 +78,7 @@ class Line:
         "_params",
         "_per_h",
         "_slug_s",
+        "_wall_ambient_s",
         "around_c",
         "flow_g_s",
         "fluid_c",
@@ -91,6 +92,7 @@ class Line:
 
     def __init__(self, params: LineParams) -> None:
         self._params = params
+        self._wall_ambient_s = params.wall_j_k / params.wall_ambient_w_k
         start_c = params.ambient_c if params.start_c is None else params.start_c
         self.wall_c = start_c
         self.tip_c = start_c
@@ -113,13 +115,13 @@ class Line:
     def _nominal_h(self) -> float:
         """What `relative_h` would be at the nominal state: cold, steady, a room of 22 °C."""
         p = self._params
-        over_k = (22.0 - BOILING_C) * p.wall_j_k / (p.wall_ambient_s * p.nucleate_w_k)
+        over_k = (22.0 - BOILING_C) * p.wall_ambient_w_k / p.nucleate_w_k
         quality = 0.1
         flow = 0.0
         for _ in range(20):
             flow = self._flow(p.nominal_mbar, quality, BOILING_C + over_k)
             heat_w = p.nucleate_w_k * over_k
-            quality = flash_fraction(p.nominal_mbar) + heat_w / (flow * LATENT_J_G)
+            quality = min(1.0, flash_fraction(p.nominal_mbar) + heat_w / (flow * LATENT_J_G))
         return self._h(flow, quality)
 
     def _flow(self, mbar: float, quality: float, wall_c: float) -> float:
@@ -156,7 +158,7 @@ class Line:
         self.flow_g_s = 0.0
         self.quality = self.jet_quality = 1.0
         ambient = self.around_c
-        self.wall_c = ambient + (self.wall_c - ambient) * exp(-dt_s / p.wall_ambient_s)
+        self.wall_c = ambient + (self.wall_c - ambient) * exp(-dt_s / self._wall_ambient_s)
         self.tip_c = ambient + (self.tip_c - ambient) * exp(-dt_s / p.tip_ambient_s)
 
     def step_open(self, dt_s: float, mbar: float, liquid: bool, share: float = 1.0) -> None:
@@ -202,7 +204,7 @@ class Line:
         self.fluid_c = fluid_c
         ambient = self.around_c
         self.wall_c = (
-            wall_c - heat_w * dt_s / p.wall_j_k + (ambient - wall_c) * dt_s / p.wall_ambient_s
+            wall_c - heat_w * dt_s / p.wall_j_k + (ambient - wall_c) * dt_s / self._wall_ambient_s
         )
         # The less it flows, the less the tip feels of it; 0.03 g/s is half-way.
         k_fluid = (1.0 / p.tip_gas_s) * quality + (1.0 / p.tip_wet_s) * (1.0 - quality)
