@@ -55,6 +55,7 @@ _RETRY_MS = const(1000)
 _BLOCK = const(16)  # bytes of a block of MicroPython's heap
 _BLOCKS_FREE = const(256)  # consecutive free blocks that make a large enough hole
 _BLOCKS_MOST = const(4000)
+_REFILL_MS = const(4)  # of a tick left: enough to read a chunk from flash
 _PAGES = const(2)
 _PAGES_OPEN = const(1)
 
@@ -141,7 +142,8 @@ class App:
             if self.shot.phase == shot.IDLE:
                 # Use the remaining tick time to drain the link's transmit queue.
                 while 1 < left_ms <= TICK_MS and not self.link.idle():
-                    board.sleep_ms(1)
+                    if left_ms < _REFILL_MS or not self.link.refill():
+                        board.sleep_ms(1)
                     self.link.send(ticks_ms)
                     left_ms = (due_ms - ticks_ms()) & _TICKS_MASK
             if left_ms <= TICK_MS:

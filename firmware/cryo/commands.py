@@ -2,9 +2,9 @@
 
 May import binascii, gc, micropython.const and cryo's confirm, faults, journal, on_demand, profiles,
 replies, schema, setting_changes, transitions; loads metadata, calibration_commands,
-checklist_commands, journal_release, maintenance_command, operators_commands and time_command on
-demand. Controls: H-12 (no request can open the valve or end an interlock), H-13 (a change of a dose
-or a limit is only a request; the operator confirms it on the device).
+checklist_commands, journal_release, journal_stream, maintenance_command, operators_commands and
+time_command on demand. Controls: H-12 (no request can open the valve or end an interlock), H-13 (a
+change of a dose or a limit is only a request; the operator confirms it on the device).
 
 A handler takes the application and the request and returns the reply without its `id`.
 """
@@ -131,32 +131,43 @@ def _status(app, request):
     )
 
 
-def _log(app, request):
+def base64(data):
+    """Bytes as base64 text."""
+    return binascii.b2a_base64(data)[:-1].decode()
+
+
+def log_request(app, request):
+    """(`from`, `max`, None) of a request for records, or (0, 0, the refusal)."""
     start = request.get("from")
     most = request.get("max", 8)
     if not replies.is_integer(start) or start < 1:
-        return replies.refusal("bad_request", "from must be an integer, 1 or more")
+        return 0, 0, replies.refusal("bad_request", "from must be an integer, 1 or more")
     if not replies.is_integer(most) or most < 1:
-        return replies.refusal("bad_request", "max must be an integer, 1 or more")
+        return 0, 0, replies.refusal("bad_request", "max must be an integer, 1 or more")
+    low = app.journal.first()
+    high = app.journal.head + 1
+    if start < low or start > high:
+        text = "from takes %d...%d" % (low, high)
+        return 0, 0, replies.out_of(low, high, "sequence number", text)
+    return start, most, None
+
+
+def _log(app, request):
+    start, most, refused = log_request(app, request)
+    if refused:
+        return refused
     log = app.journal
-    if start < log.first() or start > log.head + 1:
-        low = log.first()
-        high = log.head + 1
-        return replies.out_of(low, high, "sequence number", "from takes %d...%d" % (low, high))
     try:
         data = log.read_many(start, min(most, _LOG_MOST))
         anchor = log.chain_before(start)
     except OSError:
         return replies.refusal("storage", "the device could not read its flash")
-    records = []
-    for at in range(0, len(data), journal.RECORD):
-        text = binascii.b2a_base64(data[at : at + journal.RECORD])
-        records.append(text[:-1].decode())
+    records = [base64(data[at : at + journal.RECORD]) for at in range(0, len(data), journal.RECORD)]
     return replies.ok(
         first=log.first(),
         head=log.head,
         next=start + len(records),
-        anchor=binascii.b2a_base64(anchor)[:-1].decode(),
+        anchor=base64(anchor),
         records=records,
     )
 
@@ -177,6 +188,7 @@ COMMANDS = (
     ("checklist_write", _IN_READY, "checklist_commands", "write"),
     ("operators", _ALWAYS, "operators_commands", "answer"),
     ("log", _ALWAYS, None, _log),
+    ("log_block", _AT_REST, "journal_stream", "begin"),
     ("log_release", _AT_REST, "journal_release", "release"),
     ("time", _ALWAYS, "time_command", "answer"),
     ("maintenance", _IN_READY, "maintenance_command", "ask"),

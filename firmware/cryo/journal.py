@@ -236,15 +236,20 @@ class Journal:
         """Up to `count` records from `seq` on, as one bytes object; may stop at a segment's end."""
         if seq < self.first() or seq > self.head:
             return b""
-        first = self._firsts[0]
-        for candidate in self._firsts:
-            if candidate > seq:
-                break
-            first = candidate
+        first, _ = self.segment_of(seq)
         with open(path_of(first), "rb") as file:
             file.seek((seq - first) * RECORD)
             data = file.read(count * RECORD)
         return data[: len(data) // RECORD * RECORD]
+
+    def segment_of(self, seq):
+        """The segment that holds record `seq`: its first record, and the one behind its last."""
+        first = self._firsts[0]
+        for candidate in self._firsts:
+            if candidate > seq:
+                return first, candidate
+            first = candidate
+        return first, self.head + 1
 
     def chain_before(self, seq):
         """The chain value before a record (16 bytes; empty when it cannot be read)."""

@@ -67,6 +67,7 @@ class Link:
         self._sealed = 0  # bytes of it already in the CRC
         self._waiting = False  # an unanswered request is in the line buffer
         self._chunk = _CHUNK
+        self.source = None  # of the running stream, or None
 
     def dropped(self):
         """Number of invalid lines dropped."""
@@ -74,7 +75,7 @@ class Link:
 
     def idle(self):
         """Whether the transmit queue is empty."""
-        return self._out_end == 0 and not self._unsealed
+        return self._out_end == 0 and not self._unsealed and not self.source
 
     # -- valve closed ---------------------------------------------------------------------
 
@@ -87,6 +88,23 @@ class Link:
             self._waiting = False
             self._answer()
             self.send(ticks_ms)
+        self.refill()
+
+    def stream(self, source):
+        """Send what `source.fill(buffer)` writes, a chunk at a time, until it returns 0."""
+        self.source = source
+
+    def refill(self):
+        """Take the next chunk of a stream once the one before has been sent. True if there is one.
+
+        A request is answered first: the queue is empty when its reply is queued.
+        """
+        if not self.source or self._out_end or self._waiting:
+            return False
+        self._out_end = self.source.fill(self._out)
+        if not self._out_end:
+            self.source = None
+        return self._out_end > 0
 
     def _receive(self, budget):
         """Read bytes until a line is complete. True when one is in the line buffer."""

@@ -89,6 +89,7 @@ REQUESTS = (
     ("operators", "the stored operators, and who is signed in"),
     ("operator", "add or remove one, or a new PIN; a physician confirms it on the device"),
     ("log", "journal records from a sequence number on"),
+    ("log_block", "the same in binary chunks, many of them for one request"),
     ("log_release", "records up to seq are stored: the device may delete them when room is short"),
     ("time", "read the clock; set it (READY)"),
     ("maintenance", "end the application, for flashing; the operator must confirm it"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 PAGE_RECORDS = 18
 """The most records that the device puts into one reply."""
 
-_FIRST_WINDOW_ID = 900_000_000
+_CHUNK_MARK = b"\x02"
+_CHUNK_HEAD = struct.Struct("<BBII")  # mark, number of records, request, first record
+_RECORD_BYTES = 64
 
 
 class LinkTimeout(TimeoutError):
@@ -49,7 +52,11 @@ def decode(line: bytes) -> dict[str, Any] | None:
 
 
 class LineReader:
-    """Bytes to messages. What is not of the protocol is dropped and collected in `noise`."""
+    """Bytes to messages. What is not of the protocol is dropped and collected in `noise`.
+
+    A binary chunk of `log_block` becomes a message too: `chunk` (the request's id), `seq`,
+    `records` (bytes).
+    """
 
     def __init__(self, longest: int = 0) -> None:
         self.noise: list[bytes] = []
@@ -60,7 +67,17 @@ class LineReader:
         """Take in what has come; the messages that are complete."""
         part = self._part
         part += data
-        while (end := part.find(b"\n")) >= 0:
+        while part:
+            if part.startswith(_CHUNK_MARK):
+                chunk = self._chunk()
+                if chunk is None:
+                    return
+                if chunk:
+                    yield chunk
+                continue
+            end = part.find(b"\n")
+            if end < 0:
+                break
             line = bytes(part[:end])
             del part[: end + 1]
             message = decode(line)
@@ -70,6 +87,23 @@ class LineReader:
                 yield message
         if self._longest and len(part) > self._longest:
             part.clear()
+
+    def _chunk(self) -> dict[str, Any] | None:
+        """The chunk at the beginning; None when it is incomplete, {} when it is damaged."""
+        part = self._part
+        if len(part) < _CHUNK_HEAD.size:
+            return None
+        _, count, number, seq = _CHUNK_HEAD.unpack_from(part)
+        end = _CHUNK_HEAD.size + count * _RECORD_BYTES
+        if len(part) < end + 4:
+            return None
+        if struct.unpack_from("<I", part, end) != (zlib.crc32(part[:end]),):
+            self.noise.append(bytes(part[:1]))
+            del part[:1]
+            return {}
+        records = bytes(part[_CHUNK_HEAD.size : end])
+        del part[: end + 4]
+        return {"chunk": number, "seq": seq, "records": records}
 
     def clear(self) -> None:
         """Forget an unfinished line."""
@@ -86,6 +120,7 @@ class LinkClient:
         self._line = LineReader()
         self._events: list[dict[str, Any]] = []
         self._replies: dict[int, dict[str, Any]] = {}
+        self._chunks: list[dict[str, Any]] = []
         self._id = 0
 
     @property
@@ -100,6 +135,8 @@ class LinkClient:
         for message in self._line.feed(data):
             if "ev" in message:
                 self._events.append(message)
+            elif "chunk" in message:
+                self._chunks.append(message)
             else:
                 self._replies[message["id"]] = message
 
@@ -161,6 +198,25 @@ class LinkClient:
         pages = self.log_pages(first, most=most, timeout_ms=timeout_ms)
         return [raw for page in pages for raw in records_of(page)]
 
+    def log_block(
+        self, first: int = 1, *, most: int = 1 << 20, timeout_ms: float = 5000
+    ) -> list[bytes]:
+        """The records from `first` on as `log` gives them, by one request and in binary chunks.
+
+        LinkTimeout when not all that the reply promises have come in virtual time.
+        """
+        self._chunks.clear()
+        promised = self.ok("log_block", **{"from": first, "max": most})["count"]
+
+        def complete() -> bool:
+            self._receive()
+            return sum(map(len, map(_chunk_bytes, self._chunks))) >= promised * _RECORD_BYTES
+
+        if not self.run_until(complete, timeout_ms):
+            raise LinkTimeout(f"not all of {promised} records within {timeout_ms} ms")
+        data = b"".join(map(_chunk_bytes, self._chunks))
+        return [data[at : at + _RECORD_BYTES] for at in range(0, len(data), _RECORD_BYTES)]
+
     def events(self) -> list[dict[str, Any]]:
         """All events so far."""
         self._receive()
@@ -190,54 +246,5 @@ def records_of(page: dict[str, Any]) -> list[bytes]:
     return [base64.b64decode(text) for text in page["records"]]
 
 
-class LogWindow:
-    """Reads the log up to `head` with several requests in flight, as `cryo log pull` does.
-
-    By turns: `fill`, let time pass, `take` what the device has sent.
-    """
-
-    def __init__(
-        self, write: Callable[[bytes], None], head: int, *, width: int = 4, most: int = PAGE_RECORDS
-    ) -> None:
-        self._write = write
-        self._head = head
-        self._width = width
-        self._most = most
-        self._reader = LineReader()
-        self._in_flight: dict[int, int] = {}  # first requested record, by request
-        self._following = 1
-        self.records = 0
-        self.requests = 0
-        self.received_bytes = 0
-
-    @property
-    def done(self) -> bool:
-        """All have come."""
-        return self.records >= self._head
-
-    def _request(self, first: int, most: int) -> None:
-        self.requests += 1
-        number = _FIRST_WINDOW_ID + self.requests
-        self._write(encode({"id": number, "op": "log", "from": first, "max": most}))
-        self._in_flight[number] = first
-
-    def fill(self) -> None:
-        """Send requests until the window is full, or nothing is left to ask for."""
-        while self._following <= self._head and len(self._in_flight) < self._width:
-            self._request(self._following, self._most)
-            self._following += self._most
-
-    def take(self, data: bytes) -> None:
-        """Bytes from the device. NotAsExpected when they are not of the protocol."""
-        self.received_bytes += len(data)
-        for reply in self._reader.feed(data):
-            if reply.get("id") not in self._in_flight:
-                continue
-            first = self._in_flight.pop(reply["id"])
-            page = reply["ok"]
-            self.records += len(page["records"])
-            rest = min(first + self._most, self._head + 1) - page["next"]
-            if rest > 0:  # the page ended where one of the journal's files does
-                self._request(page["next"], rest)
-        if self._reader.noise:
-            raise NotAsExpected(f"not a line of the protocol: {self._reader.noise[0][:60]!r}")
+def _chunk_bytes(chunk: dict[str, Any]) -> bytes:
+    return chunk["records"]

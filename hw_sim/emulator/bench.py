@@ -14,7 +14,7 @@ from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
 from hw_sim.emulator.chip import FS_OFFSET, PINS, UNIQUE_ID, Chip, FlashWatcher, FlashWrite
 from hw_sim.emulator.usb import UsbHost
 from hw_sim.image import micropython
-from hw_sim.image.flash import BLOCK_BYTES, BLOCK_COUNT
+from hw_sim.image.flash import BLOCK_BYTES, BLOCK_COUNT, Filesystem, SimFlash
 from hw_sim.world.plant import Plant, PlantParams
 from hw_sim.world.trace import Trace
 from hw_sim.world.wiring import GATE, SUPPLY, Wiring
@@ -140,6 +140,17 @@ class EmulatedBench(SimulatedBench):
     def files(self) -> dict[str, bytes]:
         """All files on the board. littlefs.LittleFSError when it would not mount."""
         return micropython.read_filesystem(self.flash)
+
+    def write_files(self, files: Mapping[str, bytes]) -> None:
+        """Put files on the board's flash, as a programmer would, in no virtual time.
+
+        While the board runs, its file system still knows the old ones: cut the power first.
+        """
+        flash = SimFlash(self.flash)
+        filesystem = Filesystem(flash)
+        for name, content in sorted(files.items()):
+            filesystem.write_file("/" + name, content)
+        self.flash = flash.image()
 
     def power_on(self) -> None:
         """Supply on; the chip begins to boot. Idempotent."""

@@ -82,7 +82,8 @@ MODULES: dict[str, frozenset[str]] = {
     "journal_release": PURE | {"binascii", "os"},  # loaded on demand
     "maintenance_command": PURE,  # loaded on demand
     "time_command": PURE,  # loaded on demand
-    "commands": PURE | {"binascii", "gc"},  # loads metadata and the handlers above on demand
+    "commands": PURE | {"binascii", "gc"},  # loads metadata and the handlers around it on demand
+    "journal_stream": PURE | {"binascii"},  # loaded on demand
     "arming": PURE | {"gc"},
     "arming_refusal": PURE,  # loaded on demand
     "menu": PURE,  # loaded on demand

@@ -45,6 +45,7 @@ from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the
     TREATMENT_END,
     BrokenChain,
     Record,
+    chain_after,
     chain_start,
     decode_chain,
 )  # fmt: skip
@@ -210,6 +211,30 @@ def put_files(bench: Bench, files: Mapping[str, bytes]) -> None:
 def connected(bench: Bench) -> Bench:
     """A bench that is on and in READY, for scenarios that use only the link, on any bench."""
     return bench if isinstance(bench, BoardBench) else ready(bench)
+
+
+SEGMENT = 255
+"""Records of a file of the journal, by docs/protocol.md."""
+
+
+def journal_of(serial: str, count: int) -> list[bytes]:
+    """The bytes of a journal of `count` records, by docs/protocol.md."""
+    chain = chain_start(serial)
+    raws: list[bytes] = []
+    for seq in range(1, count + 1):
+        body = struct.pack("<IHBBII8i", seq, 1, SETTING, 2, seq, 0, 4, 1, 2, 1, 0, 0, 0, 0)
+        chain = chain_after(chain, body + bytes(16))
+        raws.append(body + chain)
+    return raws
+
+
+def journal_files(serial: str, count: int) -> dict[str, bytes]:
+    """The files of that journal."""
+    raws = journal_of(serial, count)
+    return {
+        f"journal/{first + 1:08d}": b"".join(raws[first : first + SEGMENT])
+        for first in range(0, count, SEGMENT)
+    }
 
 
 def ready(bench: Bench, *, whole: bool = False) -> Bench:

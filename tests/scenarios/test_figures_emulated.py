@@ -63,7 +63,6 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
     assert second.free > 60_000  # the limit is the page's
     assert series.faults == ()
     assert series.pulled.records >= 7
-    assert series.pulled.received_bytes > 64 * series.pulled.records
 
 
 @pytest.mark.hazard("H-11", "H-12")
@@ -202,7 +201,7 @@ def whole_run() -> Measured:
             ),
             2,
             380.0,
-            device.Pulled(600, 1.0, 60_000, 34),
+            device.Pulled(600, 0.15),
             (),
         ),
         capacity=1e6,

@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 
 from hw_sim.bench import Bench
+from hw_sim.bench.link_client import LineReader
 from hw_sim.world.wiring import GATE
 from tests.scenarios.conftest import (
     COMPLETE,
     FREEZE_END,
+    SEGMENT,
     SETTING,
     TIME_SET,
     US,
     arm,
     freezing,
     gate_us,
+    journal_files,
     last,
     ready,
     records,
@@ -109,6 +112,9 @@ def test_every_setting_can_be_read(bench: Bench) -> None:
         ("log", {"from": 0}, "bad_request"),
         ("log", {"from": 999}, "range"),
         ("log", {"from": 1, "max": "all"}, "bad_request"),
+        ("log_block", {}, "bad_request"),
+        ("log_block", {"from": 1, "max": 0}, "bad_request"),
+        ("log_block", {"from": 999}, "range"),
         ("time", {"utc_s": "now"}, "type"),
         ("time", {"utc_s": 1}, "range"),
         ("describe", {"part": "everything"}, "bad_request"),
@@ -363,9 +369,83 @@ def test_status_and_nothing_else_is_answered_while_the_valve_is_open(bench: Benc
     assert status["valve"] == "open"
     assert 7000 < status["remaining_ms"] < 9500
     assert 1900 < status["elapsed_ms"] < 2200
-    for op in ("hello", "get", "set", "log", "time", "maintenance", "describe", "open"):
+    for op in (
+        "hello",
+        "get",
+        "set",
+        "log",
+        "log_block",
+        "time",
+        "maintenance",
+        "describe",
+        "open",
+    ):
         assert refused(bench, op)["code"] == "busy"
     until(bench, "DONE", 20000)
+
+
+def with_journal(bench: Bench, count: int) -> Bench:
+    """A device in READY whose journal has `count` records and those of this start."""
+    ready(bench)
+    serial = bench.ask("hello")["ok"]["serial"]
+    bench.cut_power()
+    bench.run_for(100)
+    bench.write_files(journal_files(serial, count))
+    bench.power_on()
+    return ready(bench)
+
+
+@pytest.mark.hazard("H-08")
+def test_a_stream_of_chunks_brings_the_records_of_the_log(bench: Bench) -> None:
+    """H-08: over the end of a segment (255 records), from any record on, and up to any."""
+    with_journal(bench, 2 * SEGMENT + 3)
+    journal = bench.log()
+    assert bench.log_block() == journal
+    assert bench.log_block(7, most=40) == journal[6:46]
+    assert bench.log_block(len(journal) + 1) == []
+    assert refused(bench, "log_block", **{"from": len(journal) + 2})["max"] == len(journal) + 1
+
+
+@pytest.mark.hazard("H-12")
+def test_a_request_is_answered_between_two_chunks(bench: Bench) -> None:
+    """H-12. What is recorded meanwhile is not part of the stream."""
+    with_journal(bench, 300)
+    journal = bench.log()
+    bench.host_write(line({"id": 7000, "op": "log_block", "from": 1, "max": 9999}))
+    bench.host_write(line({"id": 7001, "op": "set", "key": "volume", "value": 3}))
+    bench.host_write(line({"id": 7002, "op": "status"}))
+    received: list[dict[str, Any]] = []
+    reader = LineReader()
+
+    def complete() -> bool:
+        received.extend(reader.feed(bench.host_read()))
+        return sum(len(m.get("records", b"")) for m in received) >= 64 * len(journal)
+
+    assert bench.run_until(complete, 3000)
+    kinds = [message.get("id", "chunk") for message in received if "ev" not in message]
+    assert kinds[0] == 7000
+    assert kinds.index(7002) < len(kinds) - 1, "the stream had ended before the request"
+    assert b"".join(m["records"] for m in received if "chunk" in m) == b"".join(journal)
+    assert {m["chunk"] for m in received if "chunk" in m} == {7000}
+    assert not reader.noise
+
+
+@pytest.mark.hazard("H-12")
+def test_a_stream_ends_when_ready_is_left(bench: Bench) -> None:
+    """H-12: a host that does not read leaves no stream behind that a freeze would have to send."""
+    with_journal(bench, 300)
+    bench.usb.reading = False
+    bench.host_write(line({"id": 7000, "op": "log_block", "from": 1, "max": 9999}))
+    bench.run_for(300)
+    bench.hold("arm")
+    bench.run_for(1500)
+    bench.release("arm")
+    bench.usb.reading = True
+    bench.run_for(500)
+    reader = LineReader()
+    messages = list(reader.feed(bench.host_read()))
+    assert sum("chunk" in message for message in messages) <= 1
+    assert refused(bench, "log_block", **{"from": 1})["code"] == "state"
 
 
 @pytest.mark.hazard("H-12")

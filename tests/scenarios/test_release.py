@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import base64
-import struct
 from typing import Any
 
 import pytest
 
 from hw_sim.bench import FastBench
-from hw_sim.bench.journal_records import chain_after, chain_start, decode_chain
+from hw_sim.bench.journal_records import decode_chain
 from hw_sim.bench.link_client import encode
 from hw_sim.image.flash import Filesystem, SimFlash
 from tests.scenarios.conftest import (
     BOOT,
     LOG_RELEASED,
-    SETTING,
+    SEGMENT,
     Record,
     arm,
     faults,
     freezing,
+    journal_files,
+    journal_of,
     ready,
     records,
     state,
@@ -29,20 +30,8 @@ from tests.scenarios.conftest import (
 )
 from tests.scenarios.fault_numbers import Fault
 
-SEGMENT = 255
 ROOM_SHORT, ROOM_ENOUGH = 1024, 1536
 RESERVE_BLOCKS = 12
-
-
-def written(serial: str, count: int) -> list[bytes]:
-    """The bytes of a journal of `count` records, by docs/protocol.md."""
-    chain = chain_start(serial)
-    raws: list[bytes] = []
-    for seq in range(1, count + 1):
-        body = struct.pack("<IHBBII8i", seq, 1, SETTING, 2, seq, 0, 4, 1, 2, 1, 0, 0, 0, 0)
-        chain = chain_after(chain, body + bytes(16))
-        raws.append(body + chain)
-    return raws
 
 
 def used(count: int, free_records: int | None = None) -> FastBench:
@@ -52,10 +41,8 @@ def used(count: int, free_records: int | None = None) -> FastBench:
     serial = bench.ask("hello")["ok"]["serial"]
     bench.cut_power()
     bench.run_for(100)
-    raws = written(serial, count)
+    bench.write_files(journal_files(serial, count))
     filesystem = Filesystem(bench.flash)
-    for first in range(0, count, SEGMENT):
-        filesystem.write_file(f"/journal/{first + 1:08d}", b"".join(raws[first : first + SEGMENT]))
     if free_records is not None:
         blocks = filesystem.free_blocks() - RESERVE_BLOCKS - free_records // 64
         filesystem.write_file("/holiday.jpg", b"\x55" * (4080 * blocks))
@@ -244,7 +231,7 @@ def test_an_anchor_of_an_erased_journal_deletes_nothing() -> None:
     assert len(anchor) == 2
     other = used(4 * SEGMENT, ROOM_SHORT - 128)
     filesystem = Filesystem(other.flash)
-    raws = [bytearray(raw) for raw in written("another", 4 * SEGMENT)]
+    raws = [bytearray(raw) for raw in journal_of("another", 4 * SEGMENT)]
     for at in range(0, len(raws), SEGMENT):
         filesystem.write_file(f"/journal/{at + 1:08d}", b"".join(raws[at : at + SEGMENT]))
     for name, data in anchor.items():
