@@ -7,7 +7,7 @@ checked for the form that the protocol gives them; another one is a ProtocolErro
 import base64
 import binascii
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -21,6 +21,9 @@ T = TypeVar("T")
 PROTOCOL_VERSION = 1
 PAGE_RECORDS = 20
 """Most records in a reply: 20 of 64 bytes are 1760 characters of base64, a line has 2048."""
+
+CHUNK_PATIENCE_S = 0.5
+"""Silence after which a stream of records has ended, seconds. Flash takes 0.1 s at most."""
 
 CONFIRM_POLL_S = 2.0
 REPEAT = "repeat the command and follow what the device's screen asks"
@@ -77,6 +80,48 @@ class LogPage:
     anchor: bytes
     """Chain value before the first requested record."""
     records: tuple[Record, ...]
+
+
+@dataclass
+class LogStream:
+    """The records that follow a reply to `log_block`."""
+
+    link: Link
+    number: int
+    """Of the request."""
+    start: int
+    count: int
+    """Records that the device sends, from `start` on."""
+    first: int
+    """Oldest record that the device still has."""
+    head: int
+    """Newest record."""
+    anchor: bytes
+    """Chain value before `start`."""
+
+    def chunks(self) -> Iterator[tuple[int, tuple[Record, ...]]]:
+        """(first sequence number, records) of each chunk that arrives whole.
+
+        Damaged and lost chunks are missing. Ends with the last record, when the device stops
+        sending, and when it has restarted.
+        """
+        link = self.link
+        boots = link.boots
+        last = self.start + self.count - 1 if self.count else 0
+        quiet_since_s = link.now_s
+        while last and link.boots == boots:
+            message = link.receive()
+            if message is None or message.get("chunk") != self.number:
+                if link.now_s - quiet_since_s > CHUNK_PATIENCE_S:
+                    return
+                continue
+            quiet_since_s = link.now_s
+            seq, raws = int(message["seq"]), cast(bytes, message.get("records", b""))
+            places = range(0, len(raws), RECORD_BYTES)
+            if raws:
+                yield seq, tuple(decode(raws[at : at + RECORD_BYTES]) for at in places)
+            if seq + len(places) > last:
+                return
 
 
 @dataclass(frozen=True)
@@ -254,6 +299,20 @@ class Device:
         reply = self.link.request("status")
         _take(reply, "state", str)
         return reply
+
+    def log_block(self, start: int, most: int) -> "LogStream":
+        """Begin a stream of up to `most` records from sequence number `start` on.
+
+        Raises Refused: `unknown_op` (older firmware), `state` (not in READY or FAULT), `range`.
+        """
+        pipeline = Pipeline(self.link)
+        number = pipeline.add("log_block", **{"from": start, "max": most})
+        self.link.expect_chunks(number)
+        reply = _granted(pipeline.wait())
+        return LogStream(
+            self.link, number, start, _take(reply, "count", int), _take(reply, "first", int),
+            _take(reply, "head", int), _bytes(reply.get("anchor"), CHAIN_BYTES, "the anchor"),
+        )  # fmt: skip
 
     def log(self, start: int, most: int = PAGE_RECORDS) -> LogPage:
         """Up to `most` records from sequence number `start` on."""

@@ -8,11 +8,12 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from host_tools.device import PAGE_RECORDS, WINDOW, Device, Hello, LogPage, log_page, parse_hello
-from host_tools.errors import CryoError, IntegrityError, ProtocolError, Refused
-from host_tools.link import Message, Pipeline
+from host_tools.errors import CryoError, IntegrityError, LinkTimeout, ProtocolError, Refused
+from host_tools.link import NOISY_TRIES, Message, Pipeline
 from host_tools.records import Record, verify_chain
 from host_tools.store import Store
 
@@ -229,10 +230,54 @@ class _Puller:
         plan = _Plan(start, page.head, _Pages(page_records), next_ask=start)
         self._take(plan, start, page_records, page)
         try:
-            self._fetch(plan)
+            if not self._stream(plan):
+                self._fetch(plan)
         finally:
             # Also when the port has vanished: what is verified so far is worth keeping.
             self._flush()
+
+    def _stream(self, plan: _Plan) -> bool:
+        """Fetch all that is needed in binary chunks.
+
+        False when the device cannot do that: its firmware is older, or it is in the midst of a
+        treatment, where it answers page by page only.
+        """
+        device, link = self._device, self._device.link
+        failures = 0
+        while plan.expected <= plan.target:
+            boots, received = link.boots, self._result.received
+            most = min(plan.ahead, default=plan.target + 1) - plan.expected
+            try:
+                stream = when_free(device, partial(device.log_block, plan.expected, most))
+            except Refused as refusal:
+                if refusal.code not in ("unknown_op", "state"):
+                    raise
+                plan.ahead.clear()
+                plan.next_ask = plan.expected
+                return False
+            if stream.anchor != self._chain:
+                raise IntegrityError(f"the chain before record {plan.expected} is not what it was")
+            for seq, records in stream.chunks():
+                self._result.received += len(records)
+                if seq < plan.expected:
+                    continue  # the request was sent again, and its stream has begun anew
+                # What comes behind a lost chunk is kept: only the gap is asked for again.
+                plan.ahead[seq] = LogPage(
+                    stream.first, stream.head, seq + len(records), b"", records
+                )
+                self._accept_ahead(plan)
+            if link.boots != boots:
+                self._same_device(link.request("hello"))
+            if plan.expected <= plan.target:
+                link.counts.resent += 1
+            failures = 0 if self._result.received > received else failures + 1
+            if failures > NOISY_TRIES:
+                raise LinkTimeout(*link.silence())
+        return True
+
+    def _accept_ahead(self, plan: _Plan) -> None:
+        while (page := plan.ahead.pop(plan.expected, None)) is not None:
+            self._accept(plan, replace(page, anchor=self._chain))
 
     def _fetch(self, plan: _Plan) -> None:
         link = self._device.link

@@ -57,6 +57,9 @@ TABLES: dict[str, tuple[list[str], list[list[Any]]]] = {
 }
 
 
+CHUNK = 31  # records
+
+
 def frame(message: dict[str, Any]) -> bytes:
     text = json.dumps(message, separators=(",", ":")).encode()
     return text + b"*%08x\n" % zlib.crc32(text)
@@ -104,6 +107,7 @@ class FakeDevice:
         self.before: Callable[[dict[str, Any]], bytes] = lambda request: b""
         """What comes unasked before the reply to `request`."""
         self._buffer = b""
+        self._chunks: list[bytes] = []
         self._later: list[tuple[float, Callable[[], bytes]]] = []
         self.now_s = 0.0
 
@@ -121,6 +125,8 @@ class FakeDevice:
                 continue
             out += self.before(request)
             out += self.mangle(frame({"id": request["id"]} | self._answer(request)))
+            while self._chunks:
+                out += self.mangle(self._chunks.pop(0))
         return out
 
     def idle(self, seconds: float) -> bytes:
@@ -221,6 +227,20 @@ class FakeDevice:
             "level_permille": 874, "supply_mv": 5012, "coil_ma": 0, "estop": "closed",
             "valve": "closed", "faults": [9], "log_head": self._head, "uptime_ms": 8_000_000,
             "overruns": 0, "worst_tick_us": 4200, "dropped_lines": 3, "heap_free": 123_456,
+        }  # fmt: skip
+
+    def _log_block(self, request: dict[str, Any]) -> dict[str, Any]:
+        reply = self._log(request)
+        start = request["from"]
+        found = self.journal[start - self.first :][: request["max"]]
+        for at in range(0, len(found), CHUNK):
+            raws = found[at : at + CHUNK]
+            head = struct.pack("<BBII", 2, len(raws), request["id"], start + at)
+            chunk = head + b"".join(raws)
+            self._chunks.append(chunk + struct.pack("<I", zlib.crc32(chunk)))
+        return {
+            "first": self.first, "head": self._head, "count": len(found),
+            "anchor": reply["anchor"],
         }  # fmt: skip
 
     def _log(self, request: dict[str, Any]) -> dict[str, Any]:
