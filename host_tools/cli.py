@@ -210,8 +210,13 @@ def _parser() -> argparse.ArgumentParser:
     sub = log_command("show", "log_show", "show stored records", chosen, span)
     sub.add_argument("-n", type=int, metavar="N", default=20, help="the newest N (default 20)")
     sub.add_argument("--all", action="store_true", help="all of them")
-    sub = log_command("export", "log_export", "write stored records to a file", chosen, span)
-    sub.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    sub = log_command(
+        "export", "log_export", "write stored records, or treatments, to a file", chosen, span
+    )
+    sub.add_argument("--format", choices=("csv", "jsonl", "parquet"), default="csv")
+    sub.add_argument(
+        "--treatments", action="store_true", help="a row a treatment, of all devices, instead"
+    )
     sub.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     log_command("verify", "log_verify", "check the hash chain of what is stored", chosen)
     return parser

@@ -8,11 +8,11 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from host_tools.errors import LocalError, NotConfirmed, Refused, UsageError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from host_tools.device import Device
     from host_tools.records import Record
     from host_tools.store import Store
+    from host_tools.treatments import Treatment
 
 
 def _print_json(data: object, *, indent: int | None = 2) -> None:
@@ -414,8 +415,7 @@ def _store(args: Namespace, *, create: bool = False) -> "Store":
 
 
 def _serial(args: Namespace, store: "Store") -> str:
-    devices = store.devices()
-    serials = [device.serial for device in devices]
+    serials = store.serials()
     if args.serial is not None:
         if args.serial not in serials:
             raise UsageError(
@@ -432,24 +432,29 @@ def _serial(args: Namespace, store: "Store") -> str:
     return serials[0]
 
 
+def _kinds(args: Namespace, description: "Description") -> set[int]:
+    """The numbers of the kinds of records that the command line names."""
+    kinds: set[int] = set()
+    for name in args.kind:
+        number = description.find("records", name)
+        if number is None:
+            known = ", ".join(kind.name for kind in description.kinds.values())
+            raise UsageError(f"no kind of record '{name}'", f"there are: {known}")
+        kinds.add(number)
+    return kinds
+
+
 def _chosen(
     args: Namespace, store: "Store", serial: str, description: "Description", newest: int | None
 ) -> "list[Record]":
-    if args.kind:
-        kinds: set[int] = set()
-        for name in args.kind:
-            number = description.find("records", name)
-            if number is None:
-                known = ", ".join(kind.name for kind in description.kinds.values())
-                raise UsageError(f"no kind of record '{name}'", f"there are: {known}")
-            kinds.add(number)
-        found = [
-            record
-            for record in store.records(serial, args.first, args.last)
-            if record.kind in kinds
-        ]
-        return found if newest is None else found[len(found) - min(newest, len(found)) :]
-    return list(store.records(serial, args.first, args.last, newest=newest))
+    if not args.kind:
+        return list(store.records(serial, args.first, args.last, newest=newest))
+    from collections import deque
+
+    from host_tools.records import decode_at
+
+    raws = store.raws(serial, args.first, args.last, _kinds(args, description))
+    return [decode_at(seq, raw) for seq, raw in deque(raws, maxlen=newest)]
 
 
 def log_pull(args: Namespace) -> int:
@@ -511,44 +516,77 @@ def log_show(args: Namespace) -> int:
 
 
 def log_export(args: Namespace) -> int:
-    """`cryo log export`."""
+    """`cryo log export`: records of one device, or (`--treatments`) treatments of all."""
     from host_tools import export
 
-    with _store(args) as store:
-        serial = _serial(args, store)
-        description = store.description(serial)
-        records = _chosen(args, store, serial, description, None)
-    write = export.write_csv if args.format == "csv" else export.write_jsonl
-    if args.output is None:
-        if args.json:
-            raise UsageError("--json reports on the export, so the records need a file", "-o FILE")
-        sys.stdout.flush()
-        write(sys.stdout.buffer, serial, records, description)
-        sys.stdout.buffer.flush()
-        return 0
-    path = Path(args.output)
+    if args.output is None and args.json:
+        raise UsageError("--json reports on the export, so the records need a file", "-o FILE")
+    if args.output is None and args.format == "parquet":
+        raise UsageError("a Parquet file cannot go to standard output", "-o FILE")
+    with _store(args) as store, ExitStack() as stack:
+        if args.treatments:
+            if args.kind or args.first != 1 or args.last is not None:
+                raise UsageError("--kind, --from and --to choose records, not treatments")
+            what, serial = "treatments", args.serial
+            rows = _treatments_of(args, store)
+            stack.callback(rows.close)  # also when the reader has had enough
+
+            def write(out: BinaryIO) -> int:
+                return export.TREATMENTS[args.format](out, rows)
+        else:
+            what, serial = "records", _serial(args, store)
+            description = store.description(serial)
+            kinds = _kinds(args, description) if args.kind else None
+            raws = store.raws(serial, args.first, args.last, kinds)
+            stack.callback(raws.close)
+
+            def write(out: BinaryIO) -> int:
+                return export.RECORDS[args.format](out, serial, raws, description)
+
+        if args.output is None:
+            sys.stdout.flush()
+            write(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            return 0
+        path = Path(args.output)
+        count = _write_file(path, write)
+    if args.json:
+        data = {"serial": serial, what: count, "format": args.format, "layout": export.LAYOUT}
+        _print_json(data | {"file": str(path)})
+    else:
+        print(f"{count} {what}{f' of {serial}' if serial else ''} written to {path}")
+    return 0
+
+
+def _write_file(path: Path, write: Callable[[BinaryIO], int]) -> int:
+    """A complete file or none. Raises LocalError when it cannot be written."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as out:
-            count = write(out, serial, records, description)
-        part.replace(path)  # a complete file or none
+            count = write(out)
+        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise LocalError(f"cannot write {path}: {error.strerror}") from None
-    if args.json:
-        _print_json({"serial": serial, "records": count, "format": args.format, "file": str(path)})
-    else:
-        print(f"{count} records of {serial} written to {path}")
-    return 0
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def _treatments_of(
+    args: Namespace, store: "Store"
+) -> "Generator[tuple[str, Treatment, Description]]":
+    from host_tools.projection import Wanted
+
+    if args.serial is not None:
+        _serial(args, store)
+    for serial, treatment in store.each_treatment(Wanted(serial=args.serial)):
+        yield serial, treatment, store.description(serial)
 
 
 def log_verify(args: Namespace) -> int:
     """`cryo log verify`."""
     with _store(args) as store:
-        if args.serial is not None:
-            serials = [_serial(args, store)]
-        else:
-            serials = [device.serial for device in store.devices()]
+        serials = [_serial(args, store)] if args.serial is not None else store.serials()
         verdicts = [store.verify(serial) for serial in serials]
     good = all(verdict.good for verdict in verdicts)
     if args.json:

@@ -35,12 +35,11 @@ CREATE TABLE projections (
 CREATE TABLE treatments (serial TEXT NOT NULL, {", ".join(_COLUMNS)}, PRIMARY KEY (serial, seq))
     WITHOUT ROWID;
 CREATE TABLE cycles (
-    serial TEXT NOT NULL, {", ".join(_CYCLE_COLUMNS)}, PRIMARY KEY (serial, begin_seq)
+    serial TEXT NOT NULL, {", ".join(_CYCLE_COLUMNS)}, PRIMARY KEY (serial, treatment, begin_seq)
 ) WITHOUT ROWID;
 CREATE INDEX treatments_by_time ON treatments (when_s, serial, seq);
 CREATE INDEX treatments_by_reference ON treatments (reference, when_s);
 CREATE INDEX treatments_untimed ON treatments (serial, boot) WHERE utc_s = 0;
-CREATE INDEX cycles_of ON cycles (serial, treatment);
 """
 TABLES = ("projections", "treatments", "cycles")
 
@@ -93,7 +92,8 @@ class Projection:
             lambda boot: [
                 int(seq)
                 for (seq,) in self._db.execute(
-                    "SELECT seq FROM treatments WHERE serial = ? AND boot = ? AND utc_s = 0 "
+                    "SELECT seq FROM treatments INDEXED BY treatments_untimed "
+                    "WHERE serial = ? AND boot = ? AND utc_s = 0 "
                     "AND when_how <> ?",
                     (serial, boot, BY_LATER_TIME),
                 )

@@ -6,7 +6,7 @@ Pure; imports the standard library, `errors` and `description`.
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from host_tools.description import Description
@@ -15,7 +15,9 @@ from host_tools.errors import IntegrityError
 RECORD_BYTES = 64
 CHAIN_BYTES = 16
 _HASHED_BYTES = RECORD_BYTES - CHAIN_BYTES
-_LAYOUT = struct.Struct("<IHBBII8i16s")
+LAYOUT = struct.Struct("<IHBBII8i16s")
+"""A record's bytes: seq, boot, kind, state, uptime_ms, utc_s, eight arguments, chain."""
+
 _UNIT_OF_SETTING = "setting's unit"
 _SEED = b"cryodose-journal-1"
 
@@ -57,8 +59,14 @@ def decode(raw: bytes) -> Record:
     """The record in 64 bytes. Raises IntegrityError when there are not 64."""
     if len(raw) != RECORD_BYTES:
         raise IntegrityError(f"a record of {len(raw)} bytes; a record has {RECORD_BYTES}")
-    seq, boot, kind, state, uptime_ms, utc_s, *rest = _LAYOUT.unpack(raw)
+    seq, boot, kind, state, uptime_ms, utc_s, *rest = LAYOUT.unpack(raw)
     return Record(seq, boot, kind, state, uptime_ms, utc_s, tuple(rest[:8]), rest[8], raw)
+
+
+def decode_at(place: int, raw: bytes) -> Record:
+    """As `decode`; a record whose very number is damaged goes by its place."""
+    record = decode(raw)
+    return record if record.seq == place else replace(record, seq=place)
 
 
 def genesis(serial: str) -> bytes:

@@ -21,8 +21,8 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Sequence, Set
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,13 +30,16 @@ from host_tools import projection
 from host_tools.description import Description
 from host_tools.errors import IntegrityError, LocalError
 from host_tools.projection import Projection, Wanted
-from host_tools.records import Record, decode, genesis, verify_chain
+from host_tools.records import Record, decode, decode_at, genesis, verify_chain
 from host_tools.treatments import Cycle, Treatment
 
 _APPLICATION_ID = 0x43525944  # "CRYD": identifies the file for `file` and sqlite3
 
 _BUSY_S = 60.0
 """How long a writer waits for its turn. A turn takes some milliseconds."""
+
+_LAST = (1 << 63) - 1
+_KIND_OFFSET = 6
 
 _SLICE_RECORDS = 20_000
 """Records that one transaction brings into the tables of treatments: some 0.2 s."""
@@ -386,7 +389,7 @@ class Store:
                         "ORDER BY seq LIMIT ?",
                         (serial, through or 0, _SLICE_RECORDS),
                     ).fetchall()
-                    records = [_placed(seq, raw) for seq, raw in rows]
+                    records = [decode_at(seq, raw) for seq, raw in rows]
                     self._projection.take(serial, records, description)
 
     def _in_step(self, serial: str, description: Description) -> bool:
@@ -504,7 +507,22 @@ class Store:
             arguments.append(newest)
         with self._guard():
             for seq, raw in self._db.execute(query, arguments):
-                yield _placed(seq, raw)
+                yield decode_at(seq, raw)
+
+    def raws(
+        self, serial: str, first: int = 1, last: int | None = None, kinds: Set[int] | None = None
+    ) -> Generator[tuple[int, bytes]]:
+        """Number and bytes of stored records, in order; `kinds`: only of these."""
+        with self._guard():
+            rows = self._db.execute(
+                "SELECT seq, raw FROM records WHERE serial = ? AND seq >= ? AND seq <= ? "
+                "ORDER BY seq",
+                (serial, first, _LAST if last is None else last),
+            )
+            if kinds is None:
+                yield from rows
+            else:
+                yield from (row for row in rows if row[1][_KIND_OFFSET] in kinds)
 
     def some_records(self, serial: str, numbers: Sequence[int]) -> list[Record]:
         """The stored ones of these records, in order."""
@@ -514,7 +532,7 @@ class Store:
                 part = numbers[start : start + 500]
                 marks = ", ".join("?" * len(part))
                 found += [
-                    _placed(seq, raw)
+                    decode_at(seq, raw)
                     for seq, raw in self._db.execute(
                         f"SELECT seq, raw FROM records WHERE serial = ? AND seq IN ({marks})",
                         (serial, *part),
@@ -613,12 +631,6 @@ def copy_file(path: Path, to: Path) -> None:
             source.backup(copy)
     except sqlite3.Error as error:
         raise LocalError(f"{path} cannot be copied: {error}") from None
-
-
-def _placed(seq: int, raw: bytes) -> Record:
-    """The record in `raw`; one whose very number is damaged goes by its place."""
-    record = decode(raw)
-    return record if record.seq == seq else replace(record, seq=seq)
 
 
 def _statements(script: str) -> Iterator[str]:
