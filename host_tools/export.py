@@ -1,6 +1,6 @@
 """Records and treatments as files for other programs: CSV by RFC 4180, JSON Lines, Parquet.
 
-May import `records`, `description`, `story`, `treatments`, `units`, `errors` and the standard
+May import `records`, `description`, `story`, `treatments`, `units`, `extras` and the standard
 library; pyarrow only when a Parquet file is written. All text is UTF-8. Numbers are the device's
 own integers, with their unit in the column's heading (CSV, Parquet) or beside them (JSON Lines);
 times are ISO 8601 with offset, empty (null) when the device's clock was not set.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from host_tools.description import Description
-from host_tools.errors import LocalError
+from host_tools.extras import needs
 from host_tools.records import LAYOUT as RECORD_LAYOUT, as_dict, decode_at
 from host_tools.story import iso, row
 from host_tools.treatments import Treatment
@@ -162,7 +162,7 @@ def _write_blocks(out: BinaryIO, lines: Iterator[str]) -> int:
 
 def _csv_lines(serial: str, raws: Raws, columns: RecordColumns) -> Iterator[str]:
     """Each row from a template of its kind: this, not the csv module, has to be quick."""
-    templates: dict[tuple[int, int], tuple[str, Callable[[tuple[int, ...]], tuple[Any, ...]]]] = {}
+    templates: dict[tuple[int, int], tuple[str, Callable[[list[int]], tuple[Any, ...]]]] = {}
     times = _Times()
     unpack = RECORD_LAYOUT.unpack
     for seq, raw in raws:
@@ -176,7 +176,7 @@ def _csv_lines(serial: str, raws: Raws, columns: RecordColumns) -> Iterator[str]
 
 def _template(
     serial: str, kind: int, state: int, columns: RecordColumns
-) -> tuple[str, Callable[[Any], tuple[Any, ...]]]:
+) -> tuple[str, Callable[[list[int]], tuple[Any, ...]]]:
     """A row's text with places for its numbers, and what takes those from the arguments."""
     places: dict[str, tuple[int, Meanings | None]] = {}
     if kind in columns.fields:
@@ -197,7 +197,7 @@ def _template(
     ]  # fmt: skip
     texts += ["%s" if heading in places else "" for heading in columns.headings[len(_FIXED) :]]
 
-    def values(arguments: Any) -> tuple[Any, ...]:
+    def values(arguments: list[int]) -> tuple[Any, ...]:
         return tuple([arguments[i] if names is None else names[arguments[i]] for i, names in order])
 
     return ",".join(texts) + "\r\n", values
@@ -274,15 +274,10 @@ def _blocks(raws: Raws, size: int) -> Iterator[list[tuple[int, bytes]]]:
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
+    with needs("parquet", "a Parquet file"):
         import pyarrow  # pyright: ignore[reportMissingImports]
         import pyarrow.parquet  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise LocalError(
-            "a Parquet file needs pyarrow, which is not installed",
-            'pip install "cryodose[parquet]", or choose --format csv',
-        ) from None
-    return pyarrow, pyarrow.parquet
+    return pyarrow, pyarrow.parquet  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 RECORDS: dict[str, Callable[[BinaryIO, str, Raws, Description], int]] = {
