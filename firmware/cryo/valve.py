@@ -5,8 +5,9 @@ processor; an absolute ceiling of 30 s for every setting), H-03 (the E-stop loop
 abort pin), H-11 (the dead-man), H-04 (both switches are low from the start).
 
 GATE (state machine 0, 1 MHz). It takes a count N; the gate is high for 2 N + 2 us, and falls within
-3 us of the E-stop loop's opening, independent of the processor. The state machine then returns the
-remainder of N: 0 after a complete count.
+three cycles (3 us) of the pin's reading an open E-stop loop, independent of the processor. The
+state machine then returns what is left of N: X, and the gate was high for 2 (N - X) us. That is N
+if it never rose, and -1 (in 30 bits) after a complete count. Proved: docs/proofs.md.
 
 SUPPLY (state machine 1, 100 kHz), a second switch in series. One word raises it; then it stays
 high only while the loop tops it up, and falls 60 ms after the last top-up. A late top-up leaves it
@@ -24,11 +25,13 @@ _SUPPLY_HZ = const(100000)
 _TOP_UP = const(2000)  # 3 cycles of 10 us each: 60 ms
 _RAISE = const(2001)  # the one word that raises SUPPLY; Y holds it for comparison
 _OVERHEAD_US = const(2)
+_COMPLETE = const(-1)  # `_left` of a count that ran to its end
+_FIFO = const(4)  # words; `put` blocks with a full one
 
 # Encoded instructions for `exec`: close the gate early and fetch the remaining count.
 _MOV_Y_X = const(0xA041)
 _SET_X_0 = const(0xE020)
-_MOV_ISR_Y = const(0xA0C2)
+_IN_Y_30 = const(0x405E)
 _PUSH_NOBLOCK = const(0x8000)
 _SET_PINS_0 = const(0xE000)
 _PULL_BLOCK = const(0x80A0)
@@ -41,22 +44,24 @@ def _gate_program():
     wrap_target()
     pull(block)
     mov(x, osr)
-    jmp(pin, "open")  # with an open E-stop loop, do not begin
+    jmp(x_dec, "check")  # taken or not: N - 1
+    label("check")
+    jmp(pin, "open")
+    mov(x, osr)  # with an open E-stop loop, do not begin: N is left
     jmp("report")
     label("open")
     set(pins, 1)
-    label("count")
-    jmp(x_dec, "watch")
-    set(pins, 0)  # the count ended
-    set(x, 0)
-    jmp("report")
     label("watch")
     jmp(pin, "count")
-    set(pins, 0)  # the E-stop loop opened
+    label("low")
+    set(pins, 0)  # the E-stop loop opened, or the count ended
     label("report")
-    mov(isr, x)
+    in_(x, 30)  # into an ISR of 0; the word is a small integer, so reading it allocates nothing
     push(noblock)
     wrap()
+    label("count")
+    jmp(x_dec, "watch")
+    jmp("low")  # the count ended: X is -1
 
 
 @rp2.asm_pio(set_init=rp2.PIO.OUT_LOW)
@@ -110,8 +115,8 @@ class Valve:
             self._supply.put(_TOP_UP)
 
     def drop_supply(self):
-        """SUPPLY low immediately."""
-        if self._supply.tx_fifo() == 0:
+        """SUPPLY low immediately, also when a top-up still waits in the FIFO."""
+        if self._supply.tx_fifo() < _FIFO:
             self._supply.put(0)
 
     def supply_on(self):
@@ -142,40 +147,41 @@ class Valve:
         gate = self._gate
         while gate.rx_fifo():
             word = gate.get()
-            # After `close` there are two words, in either order: the program's own 0, and the
-            # remainder. A word over N is X read within the two cycles of its underflow: complete.
+            # After `close` there are two words, in either order: the program's own, 0 or over N,
+            # and the remainder. A word over N is the -1 of a complete count.
             if self._count:
                 self._last = self._count
                 self._count = 0
-                self._left = 0
+                self._left = _COMPLETE
             if self._left < word <= self._last:
                 self._left = word
         return self._count == 0
 
     def complete(self):
         """Whether the last count ran to its end."""
-        return self._left == 0
+        return self._left == _COMPLETE
 
     def delivered_us(self):
         """Gate high time of the last count, in us of this board's clock, after `ended`."""
-        if self._left == 0:
-            return 2 * self._last + _OVERHEAD_US
-        if self._left == self._last:
-            return 0  # the E-stop loop was already open: the gate never rose
-        return 2 * (self._last - self._left) + 1
+        return 2 * (self._last - self._left)  # 2 N + 2 after a complete count
 
     def close(self):
         """Close early, from the processor. The remainder is read up to 50 us before."""
         gate = self._gate
+        if self._count:
+            # A word that was put just now: `set x, 0` before it is in X would not end its count.
+            for _ in range(_REPORT_WAITS):
+                if self._gate_pin.value() or gate.rx_fifo():
+                    break
         if self._count and not gate.rx_fifo():
             gate.exec(_MOV_Y_X)
-            gate.exec(_SET_X_0)  # the program itself now ends its count: gate low within 3 us
+            gate.exec(_SET_X_0)  # the program itself now ends its count: gate low within 4 us
             # Wait until the program has pushed its report through ISR, otherwise ours would mix
             # with it. (Observed on a real interpreter: a full dose was recorded.)
             for _ in range(_REPORT_WAITS):
                 if gate.rx_fifo():
                     break
-            gate.exec(_MOV_ISR_Y)
+            gate.exec(_IN_Y_30)
             gate.exec(_PUSH_NOBLOCK)
         gate.exec(_SET_PINS_0)
         self.drop_supply()

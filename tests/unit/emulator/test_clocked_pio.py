@@ -213,7 +213,7 @@ def scenario(rig: Rig, seed: int) -> list[object]:
             seen.append(rig.take(0))
         elif what == 7:
             # What `close` does: X out, X = 0, pins low.
-            for word in (0xA041, 0xE020, 0xA0C2, 0x8000, SET_PINS_0):
+            for word in (0xA041, 0xE020, 0x405E, 0x8000, SET_PINS_0):
                 rig.write(SM_INSTR, word)
         else:
             seen.append(rig.state())
