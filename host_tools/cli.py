@@ -152,6 +152,12 @@ def _parser() -> argparse.ArgumentParser:
         "a checkout, build/image)",
     )
 
+    sub.add_argument(
+        "--in-place",
+        action="store_true",
+        help="without room for old and new: replace file by file (no application if it breaks off)",
+    )
+
     sub = command("demo", "demo", "a complete treatment on the simulated device")
     sub.add_argument("--out", metavar="DIR", default="build/demo", help="default: build/demo")
 

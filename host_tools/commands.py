@@ -9,12 +9,12 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from host_tools.errors import LocalError, NotConfirmed, Refused, UsageError
+from host_tools.errors import CryoError, LocalError, NotConfirmed, Refused, UsageError
 
 if TYPE_CHECKING:
     from host_tools.description import Description, Setting
@@ -364,7 +364,14 @@ def update(args: Namespace) -> int:
     say("the device restarts into maintenance" if was else "the device is in maintenance already")
     say("at the device: strike the E-stop, and keep it struck until the update has ended")
     prompt.wait(max(timeout_s * 20, PRESENCE_S), timeout_s)
-    change = updates.install(prompt, release, say)
+    try:
+        ready = updates.prepare(prompt, release, say, in_place=args.in_place)
+    except CryoError:
+        say("the old firmware is untouched; the device restarts")
+        with suppress(CryoError):  # the first error is the one to be told
+            prompt.reset()
+        raise
+    change = updates.switch(prompt, ready, say)
     say("the device restarts")
     prompt.reset()
     now = updates.wait_for_application(url, release, change.serial, timeout_s)

@@ -24,7 +24,8 @@ def look(folder):
         if entry[1] & 0x4000:
             look(path)
         else:
-            code = path.endswith(".py") or path.endswith(".mpy") or path.startswith("/cryo/")
+            code = path.endswith(".py") or path.endswith(".mpy")
+            code = code or path.startswith("/cryo/") or path.startswith("/update/")
             if code or path.count("/") == 1 and path in ("/manifest.json", "/main.new"):
                 digest = hashlib.sha256()
                 with open(path, "rb") as file:
@@ -36,10 +37,24 @@ def look(folder):
                 print("file", binascii.hexlify(digest.digest()).decode(), path[1:])
 buffer = bytearray(1024)
 look("")
-free = os.statvfs("/")
-print("board", sys.platform, sys.implementation._mpy & 255, free[0] * free[3],
-      binascii.hexlify(machine.unique_id()).decode())
+room = os.statvfs("/")
+print("board", sys.platform, sys.implementation._mpy, room[0] * room[3], room[1] * room[2],
+      binascii.hexlify(machine.unique_id()).decode(), os.uname().machine)
 """
+
+# A folder that is not empty, or not there, stays as it is.
+_TIDY = """
+for folder in ("update/cryo", "update"):
+    try:
+        os.rmdir(folder)
+    except OSError:
+        pass
+"""
+_ARCHES = (
+    "no native code", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp",
+    "armv7emdp", "xtensa", "xtensawin", "rv32imc", "rv64imc",
+)  # fmt: skip
+"""MicroPython's numbers of native code: tools/mpy-tool.py."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +62,20 @@ class Inventory:
     """What is on the board: its code, not its data (journal and settings are not looked at)."""
 
     hashes: dict[str, str]
-    """SHA-256 (hex) by path: every .py and .mpy, what lies in cryo/, manifest.json, main.new."""
+    """SHA-256 (hex) by path: every .py and .mpy, what lies in cryo/ and update/, manifest.json,
+    main.new."""
     platform: str
+    machine: str
+    """MicroPython's name of the board and its processor: `Raspberry Pi Pico with RP2040`."""
     mpy: int
     """Version of the .mpy format that this MicroPython loads."""
+    mpy_sub: int
+    """The version's second number, which counts for files with native code."""
+    arch: str
+    """The native code that it loads, such as `armv6m`."""
     free_bytes: int
+    total_bytes: int
+    """Size of the file system."""
     serial: str
 
 
@@ -105,7 +129,7 @@ class Prompt:
 
     def inventory(self) -> Inventory:
         """What is on the board."""
-        return _inventory(self._mpremote(["exec", _INVENTORY]))
+        return parse_inventory(self._mpremote(["exec", _INVENTORY]))
 
     def make_folders(self, paths: Sequence[str]) -> None:
         """Make folders that may exist already."""
@@ -113,20 +137,21 @@ class Prompt:
         self._mpremote(["exec", code + "    except OSError:\n        pass\n"])
 
     def remove(self, paths: Sequence[str]) -> None:
-        """Remove files, in this order."""
-        self._mpremote(["exec", f"import os\nfor path in {list(paths)!r}:\n    os.remove(path)\n"])
+        """Remove files, in this order, and the folders in update/ that are empty then."""
+        code = f"import os\nfor path in {list(paths)!r}:\n    os.remove(path)\n"
+        self._mpremote(["exec", code + _TIDY])
 
     def copy(self, source: Path, path: str) -> None:
         """Copy one file to the board."""
         self._mpremote(["fs", "cp", "-f", str(source), f":{path}"])
 
-    def rename(self, old: str, new: str) -> Inventory:
-        """Rename a file (atomic in littlefs). Returns the inventory afterwards."""
-        return _inventory(
-            self._mpremote(
-                ["exec", f"import os\nos.rename({old!r}, {new!r})\nos.sync()\n{_INVENTORY}"]
-            )
-        )
+    def rename(self, pairs: Sequence[tuple[str, str]]) -> Inventory:
+        """Rename files (old, new), in this order; each one is atomic in littlefs, and replaces.
+
+        Removes the folders in update/ that are empty then. Returns the inventory afterwards.
+        """
+        code = f"import os\nfor old, new in {list(pairs)!r}:\n    os.rename(old, new)\n"
+        return parse_inventory(self._mpremote(["exec", f"{code}{_TIDY}os.sync()\n{_INVENTORY}"]))
 
     def reset(self) -> None:
         """Restart the board, as its watchdog would."""
@@ -156,7 +181,8 @@ class Prompt:
 _AGAIN = "repeat `cryo update`: the device stays at MicroPython's prompt until it is complete"
 
 
-def _inventory(text: str) -> Inventory:
+def parse_inventory(text: str) -> Inventory:
+    """What the board printed. Raises LinkError when it is something else."""
     hashes: dict[str, str] = {}
     for line in text.splitlines():
         word, _, rest = line.strip().partition(" ")
@@ -164,7 +190,19 @@ def _inventory(text: str) -> Inventory:
             digest, _, path = rest.partition(" ")
             hashes[path] = digest
         elif word == "board":
-            platform, mpy, free, serial = rest.split()
+            platform, mpy, free, total, serial, board = rest.split(maxsplit=5)
             binascii.unhexlify(serial)
-            return Inventory(hashes, platform, int(mpy), int(free), serial)
+            number = int(mpy)
+            arch = number >> 10
+            return Inventory(
+                hashes,
+                platform,
+                board,
+                number & 0xFF,
+                number >> 8 & 3,
+                _ARCHES[arch] if arch < len(_ARCHES) else f"processor {arch}",
+                int(free),
+                int(total),
+                serial,
+            )
     raise LinkError("the board did not say what is on it", _AGAIN)

@@ -37,8 +37,15 @@ class Release:
     changed: bool
     """True when it was built from files that differ from the commit."""
     platform: str
+    board: str
+    """MicroPython's name of the board and its processor (os.uname().machine)."""
     mpy: int
     """Version of the .mpy format; MicroPython loads no other."""
+    mpy_sub: int | None
+    """The version's second number, which counts for native code only; None without any."""
+    arch: str
+    filesystem_bytes: int
+    """Size of the board's file system, from which room and journal were reckoned."""
     hashes: dict[str, str]
     """SHA-256 (hex) of every file, by its path on the board; the manifest's own included."""
 
@@ -61,7 +68,12 @@ def load(folder: Path) -> Release:
             None if manifest["commit"] is None else str(manifest["commit"]),
             bool(manifest["changed"]),
             str(manifest["platform"]),
+            # Images before 0.3.0 do not state these; all were made for this board.
+            str(manifest.get("board", "Raspberry Pi Pico with RP2040")),
             int(manifest["mpy"]),
+            None if (sub := manifest.get("mpy_sub", 3)) is None else int(sub),
+            str(manifest["arch"]),
+            int(manifest.get("filesystem_bytes", 1408 * 1024)),
             listed | {MANIFEST: hashlib.sha256(raw).hexdigest()},
         )
         if manifest["device"] != "cryodose" or MAIN not in listed:

@@ -4,7 +4,7 @@ The folder holds main.py, cryo/*.mpy for the board's processor, and manifest.jso
 what they are (docs/cryo.md). `cryo update` puts it on a device; the emulated bench runs the same
 files. Two builds of one commit are equal to the byte: there is no date in it.
 
-May import the standard library and `hw_sim.image.micropython`.
+May import the standard library and hw_sim.image's flash and micropython.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from hw_sim.image import micropython
+from hw_sim.image.flash import BLOCK_BYTES, BLOCK_COUNT
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware"
 MANIFEST = "manifest.json"
+BOARD = "Raspberry Pi Pico with RP2040"
+"""MicroPython's name of the board: os.uname().machine."""
+_ARMV6M = 4  # the number of this native code in a .mpy
 
 _VERSION = re.compile(r'^VERSION = "([^"]+)"', re.MULTILINE)
 
@@ -47,7 +51,11 @@ def _manifest(files: dict[str, bytes], firmware_dir: Path) -> bytes:
     if found is None:
         raise RuntimeError("firmware/cryo/__init__.py has no VERSION")
     commit, changed = _commit(firmware_dir)
-    first = next(data for name, data in sorted(files.items()) if name.endswith(".mpy"))
+    headers = [data[:4] for name, data in files.items() if name.endswith(".mpy")]
+    # Only a file with native code states the version's second number (and the processor).
+    native = {(header[2] >> 2, header[2] & 3) for header in headers if header[2] >> 2}
+    if len(native) > 1 or native - {(_ARMV6M, sub) for sub in range(4)}:
+        raise RuntimeError(f"native code of an unexpected kind: {sorted(native)}")
     manifest: dict[str, Any] = {
         "device": "cryodose",
         "version": found.group(1),
@@ -55,7 +63,10 @@ def _manifest(files: dict[str, bytes], firmware_dir: Path) -> bytes:
         "changed": changed,
         "platform": "rp2",
         "arch": "armv6m",
-        "mpy": first[1],  # the format's version: MicroPython loads no other
+        "board": BOARD,
+        "mpy": headers[0][1],  # the format's version: MicroPython loads no other
+        "mpy_sub": next((sub for _, sub in native), None),  # of native code, likewise
+        "filesystem_bytes": BLOCK_BYTES * BLOCK_COUNT,
         "files": {
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in sorted(files.items())

@@ -153,16 +153,24 @@ def test_update_interrupted_then_repeated(micropython_image: Path, folder: Path)
     with cable_to(bench) as cable:
 
         def halfway(progress: str) -> bool:
-            _, match, part = cable.sent.partition(b"'cryo/sounder.mpy','wb'")
+            _, match, part = cable.sent.partition(b"'update/cryo/sounder.mpy','wb'")
             return bool(match) and part.count(b"w(b") >= 3
 
         ended, _, errors = cable.run(folder, halfway)
         assert ended is None, errors
         bench.cut_power()
-        assert "main.py" not in bench.files()
-        assert bench.files()["cryo/sounder.mpy"] != shipped["cryo/sounder.mpy"]
+        waiting = bench.files()["update/cryo/sounder.mpy"]
+        assert waiting != shipped["cryo/sounder.mpy"], "half of it"
+        kept = {name: data for name, data in older.items() if name != "kept.txt"}
+        assert kept.items() <= code_on(bench).items()
+        bench.estop_close()
         bench.power_on()
-        assert prompt_comes(bench)
+        since = len(bench.events())
+        assert bench.run_until(
+            lambda: any(event.get("state") == "READY" for event in bench.events()[since:]),
+            5000,
+            step_ms=10,
+        ), "the old application starts"
 
         ended, printed, errors = cable.run(folder)
         assert ended == 0, errors

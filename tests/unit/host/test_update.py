@@ -15,6 +15,8 @@ from host_tools.cli import main
 from host_tools.errors import IntegrityError, LinkError, LinkTimeout, LocalError, Refused
 from host_tools.prompt import Inventory
 from hw_sim.image import release as built
+from hw_sim.image.flash import Filesystem, SimFlash
+from hw_sim.image.micropython import build_filesystem
 from tests.unit.host.fake_device import FakeDevice, SocketServer
 
 
@@ -36,7 +38,9 @@ class FakeBoard:
         self.folders = {name.rpartition("/")[0] for name in files}
         self.dies_at = -1
         self.corrupts = ""
-        self.platform, self.mpy, self.free_bytes = "rp2", 6, 1_000_000
+        self.platform, self.machine = "rp2", "Raspberry Pi Pico with RP2040"
+        self.mpy, self.mpy_sub, self.arch = 6, 3, "armv6m"
+        self.free_bytes, self.total_bytes = 1_000_000, 1408 * 1024
         self.steps: list[str] = []
 
     def _step(self, text: str) -> None:
@@ -49,9 +53,12 @@ class FakeBoard:
         hashes = {
             name: sha(data)
             for name, data in self.files.items()
-            if name.endswith((".py", ".mpy", ".new", ".bin")) or name == "manifest.json"
+            if name.endswith((".py", ".mpy", ".new", ".bin", "manifest.json"))
         }
-        return Inventory(hashes, self.platform, self.mpy, self.free_bytes, "e6614c31")
+        return Inventory(
+            hashes, self.platform, self.machine, self.mpy, self.mpy_sub, self.arch,
+            self.free_bytes, self.total_bytes, "e6614c31",
+        )  # fmt: skip
 
     def make_folders(self, paths: Sequence[str]) -> None:
         self._step("make_folders")
@@ -71,9 +78,11 @@ class FakeBoard:
             raise
         self.files[path] = source.read_bytes() + b"!" * (path == self.corrupts)
 
-    def rename(self, old: str, new: str) -> Inventory:
-        self._step("rename")
-        self.files[new] = self.files.pop(old)
+    def rename(self, pairs: Sequence[tuple[str, str]]) -> Inventory:
+        for old, new in pairs:
+            self._step(f"rename {new}")
+            assert new.rpartition("/")[0] in self.folders | {""}
+            self.files[new] = self.files.pop(old)
         return self.inventory()
 
 
@@ -157,9 +166,75 @@ def test_the_board_has_exactly_the_image_and_its_data_after(release: releases.Re
     assert sorted(change.removed) == sorted(STALE)
     assert change.kept == 1
     assert len(change.copied) == len(release.hashes) - 1
+    assert board.steps[-3:] == ["inventory", "rename main.py", "inventory"]
+
+
+def test_the_old_files_stay_until_the_new_ones_verify(release: releases.Release) -> None:
+    """All is copied and read back before the first old file goes, and main.py goes first."""
+    board = old_board(release)
+    before = dict(board.files)
+    plan = update.prepare(board, release, silent)
+    assert before.items() <= board.files.items()
+    assert all(step.startswith(("inventory", "make", "copy update/")) for step in board.steps)
+    assert board.steps[-1] == "inventory"
+    board.steps.clear()
+    update.switch(board, plan, silent)
+    assert board.steps[0] == "remove"
+    assert "main.py" not in [step.removeprefix("rename ") for step in board.steps[:-2]]
+
+
+def test_a_main_that_is_equal_goes_too_while_the_others_change(release: releases.Release) -> None:
+    board = FakeBoard(shipped(release) | DATA | {"cryo/app.mpy": b"old"})
+    change = update.install(board, release, silent)
+    assert board.files == shipped(release) | DATA
+    assert change.copied == ["cryo/app.mpy"]
+    assert board.steps.index("rename update/main.py") < board.steps.index("rename cryo/app.mpy")
+
+
+def test_what_waits_verified_is_not_copied_again(release: releases.Release) -> None:
+    """After a copy that broke off; of another version it is removed."""
+    board = old_board(release)
+    name = "update/cryo/app.mpy"
+    board.files |= {name: shipped(release)["cryo/app.mpy"], "update/cryo/dose.mpy": b"other"}
+    board.folders.add("update/cryo")
+    update.install(board, release, silent)
+    assert f"copy {name}" not in board.steps
+    assert "copy update/cryo/dose.mpy" in board.steps
+    assert board.files == shipped(release) | DATA
+    board.files["update/cryo/app.mpy"] = b"of a version that is not wanted any more"
+    assert not update.install(board, release, silent).copied
+    assert board.files == shipped(release) | DATA
+
+
+@pytest.mark.parametrize("count", [1, 20, 100])
+def test_the_room_is_reckoned_as_littlefs_takes_it(release: releases.Release, count: int) -> None:
+    """Never less than it takes, renames included, and not much more."""
+    files = dict(list(shipped(release).items())[:count])
+
+    def free_blocks(*more: dict[str, bytes]) -> int:
+        image = build_filesystem(shipped(release) | {k: v for one in more for k, v in one.items()})
+        return Filesystem(SimFlash(image)).free_blocks()
+
+    taken = free_blocks() - free_blocks({f"update/{name}": data for name, data in files.items()})
+    reckoned = update.blocks_beside(release, list(files))
+    assert taken + 4 <= reckoned <= taken + 12 + count // 8
+
+
+def test_without_room_for_both_it_says_so_before_it_begins(release: releases.Release) -> None:
+    board = old_board(release)
+    before = dict(board.files)
+    board.free_bytes = 260_000  # each file fits beside the one that it replaces, not all of them
+    with pytest.raises(LocalError, match="no room to keep the old firmware") as caught:
+        update.install(board, release, silent)
+    assert "--in-place" in caught.value.hint
+    assert "cryo log pull" in caught.value.hint
+    assert (board.steps, board.files) == (["inventory"], before)
+
+    update.install(board, release, silent, in_place=True)
+    assert board.files == shipped(release) | DATA
     copies = [step for step in board.steps if step.startswith("copy")]
     assert copies[-1] == "copy main.new"
-    assert board.steps[-3:] == ["inventory", "rename", "inventory"]
+    assert not [step for step in copies if "update/" in step]
 
 
 def test_a_board_that_is_up_to_date_is_not_written(release: releases.Release) -> None:
@@ -176,41 +251,114 @@ def test_an_empty_board_is_filled(release: releases.Release) -> None:
     assert board.files == shipped(release)
 
 
-def test_broken_off_anywhere_it_never_starts_a_mixture(release: releases.Release) -> None:
-    """Without main.py MicroPython gives its prompt. With it, everything is whole. And it heals."""
-    whole = old_board(release)
-    update.install(whole, release, silent)
-    before = old_board(release).files
-    for step in range(len(whole.steps)):
+@pytest.mark.hazard("H-11")
+@pytest.mark.parametrize("in_place", [False, True])
+def test_broken_off_anywhere_it_never_starts_a_mixture(
+    release: releases.Release, in_place: bool
+) -> None:
+    """H-11: without main.py MicroPython gives its prompt. With it, all is whole. And it heals."""
+
+    def old() -> FakeBoard:
         board = old_board(release)
+        if in_place:
+            board.free_bytes = 260_000
+        return board
+
+    def code(board: FakeBoard) -> dict[str, bytes]:
+        return {n: data for n, data in board.files.items() if not n.startswith("update/")}
+
+    whole = old()
+    update.install(whole, release, silent, in_place=in_place)
+    before = old().files
+    starts_old = 0
+    for step in range(len(whole.steps)):
+        board = old()
         board.dies_at = step
         with pytest.raises(LinkError):
-            update.install(board, release, silent)
-        untouched = board.files == before
+            update.install(board, release, silent, in_place=in_place)
+        untouched = code(board) == before
         finished = board.files == shipped(release) | DATA
+        starts_old += untouched
         assert "main.py" not in board.files or untouched or finished, step
         assert DATA.items() <= board.files.items()
         board.dies_at = -1
-        update.install(board, release, silent)
+        # Once main.py is gone it needs no flag: there is nothing left to keep.
+        update.install(board, release, silent, in_place=in_place and untouched)
         assert board.files == shipped(release) | DATA
+    # Beside the old ones, the copying is most of the work, and leaves the old application.
+    assert starts_old == 2 if in_place else starts_old > len(release.hashes)
+
+
+@pytest.mark.parametrize("path", ["cryo/app.mpy", "main.py", "manifest.json"])
+def test_what_reads_back_differently_leaves_the_old_firmware(
+    release: releases.Release, path: str
+) -> None:
+    board = old_board(release)
+    before = dict(board.files)
+    board.corrupts = f"update/{path}"
+    with pytest.raises(IntegrityError, match=path):
+        update.install(board, release, silent)
+    assert before.items() <= board.files.items()
+    assert f"update/{path}" not in board.files
 
 
 @pytest.mark.parametrize("path", ["cryo/app.mpy", "main.new", "manifest.json"])
 def test_what_reads_back_differently_is_not_started(release: releases.Release, path: str) -> None:
     board = old_board(release)
+    board.free_bytes = 260_000
     board.corrupts = path
     with pytest.raises(IntegrityError, match=path):
-        update.install(board, release, silent)
+        update.install(board, release, silent, in_place=True)
     assert "main.py" not in board.files
 
 
-def test_an_image_that_does_not_fit_the_board_changes_nothing(release: releases.Release) -> None:
-    for attribute, value in (("platform", "esp32"), ("mpy", 5), ("free_bytes", 20_000)):
-        board = FakeBoard(DATA)
-        setattr(board, attribute, value)
-        with pytest.raises(LocalError):
-            update.install(board, release, silent)
-        assert board.steps == ["inventory"]
+PICO_W, PICO_2 = "Raspberry Pi Pico W with RP2040", "Raspberry Pi Pico2 with RP2350"
+
+
+@pytest.mark.hazard("H-11")
+@pytest.mark.parametrize(
+    ("attribute", "value", "text", "hint"),
+    [
+        ("platform", "esp32", "the board is a .* [(]esp32[)]", "MicroPython of another board"),
+        ("machine", PICO_W, "radio uses pins", "built with a Raspberry Pi Pico"),
+        ("machine", PICO_2, "processor of a Pico 2", "built with a Raspberry Pi Pico"),
+        ("mpy", 5, "version 5.3 for armv6m, the image's are 6.3", "official MicroPython 1.23"),
+        ("mpy_sub", 2, "version 6.2 for armv6m, the image's are 6.3", "official MicroPython"),
+        ("arch", "armv7m", "6.3 for armv7m", "official MicroPython"),
+        ("total_bytes", 848 * 1024, "keeps 848 kB .* needs the Pico's 1408 kB", "cannot be read"),
+        ("free_bytes", 20_000, "20 kB free", "pull it"),
+    ],
+)
+def test_an_image_that_does_not_fit_the_board_changes_nothing(
+    release: releases.Release, attribute: str, value: object, text: str, hint: str
+) -> None:
+    """H-11: refused before anything is removed, with what to do."""
+    board = old_board(release)
+    setattr(board, attribute, value)
+    with pytest.raises(LocalError, match=text) as caught:
+        update.install(board, release, silent, in_place=True)
+    assert hint in caught.value.hint
+    assert board.steps == ["inventory"]
+
+
+def test_an_image_of_an_earlier_release_states_less(image_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "image"
+    shutil.copytree(image_folder, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name in ("board", "mpy_sub", "filesystem_bytes"):
+        del manifest[name]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    update.check_fits(old_board(releases.load(image_folder)).inventory(), releases.load(folder))
+
+
+def test_what_the_board_says_is_understood() -> None:
+    text = "file 00ff cryo/app.mpy\r\nboard rp2 4870 397312 1441792 e6614c31 " + PICO_W + "\r\n"
+    found = prompt.parse_inventory(text)
+    assert found == Inventory(
+        {"cryo/app.mpy": "00ff"}, "rp2", PICO_W, 6, 3, "armv6m", 397312, 1441792, "e6614c31"
+    )
+    with pytest.raises(LinkError):
+        prompt.parse_inventory("Traceback")
 
 
 # -- into maintenance and out of it -------------------------------------------------------------
