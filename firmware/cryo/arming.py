@@ -2,9 +2,12 @@
 
 Works on an App. May import gc and cryo's checklist, dose, faults, interlocks, journal, on_demand,
 operators, plan, profiles, refusal, schema, setting_changes, sounder, texts, transitions; loads
-arming_refusal on demand. Controls: H-06, H-10 (arming is refused with the reading and its limit),
-H-02 (a nozzle that is not cold leads to PRECHILL), H-18 (the patient's number), H-01 (a gate time
-over the ceiling is refused), H-25 (who is not signed in does not arm).
+arming_refusal, cautions and estimate on demand. Controls: H-06, H-10 (arming is refused with the
+reading and its limit), H-02 (a nozzle that is not cold leads to PRECHILL), H-18 (the patient's
+number), H-01 (a gate time over the ceiling is refused), H-25 (who is not signed in does not arm),
+H-26 (an applicator that is not calibrated is confirmed once after each start).
+
+The live estimate is in memory from arming until READY only.
 """
 
 import gc
@@ -27,9 +30,14 @@ from cryo import (
     transitions,
 )
 
+cautions = 0  # of the plan: cautions.py
+estimate = None  # the live estimate, from arming until READY
+_confirmed = {}  # applicator: cautions confirmed since the start
+
 
 def arm(app):
     """ARM was held in READY: make the plan. Returns the next event, or 0 if arming is refused."""
+    global cautions
     values = app.settings.values
     if operators.lacks(app, operators.ANYONE):
         return 0  # the sign-in follows. H-25
@@ -45,13 +53,39 @@ def arm(app):
     app.summary.reset()
     if not permitted(app):
         return 0
-    if checklist.due(values, app.clock.uptime_ms):
+    app.clock.exclude()
+    with on_demand.loaded("cautions") as module:
+        cautions = module.of_plan(app)
+    if to_confirm(values[schema.APPLICATOR]) or checklist.due(values, app.clock.uptime_ms):
         return transitions.MUST_ASK
     return go_on(app, transitions.ARM_HELD)
 
 
+def to_confirm(applicator):
+    """The cautions of the plan that the operator has not confirmed yet. H-26"""
+    return cautions & ~_confirmed.get(applicator, 0)
+
+
+def confirm(applicator, mask):
+    """The operator has confirmed these cautions for an applicator: not asked again until the next
+    start. H-26"""
+    _confirmed[applicator] = _confirmed.get(applicator, 0) | mask
+
+
+def release():
+    """READY: the estimate leaves the memory."""
+    global estimate
+    if estimate:
+        estimate = None
+        on_demand.unload("estimate")
+
+
 def go_on(app, event):
     """All preconditions are met: `event` leads to ARMED, unless the line must be chilled first."""
+    global estimate
+    app.clock.exclude()
+    if not estimate:
+        estimate = on_demand.load("estimate").Estimate()
     gc.collect()
     return transitions.MUST_CHILL if must_purge(app) else event
 

@@ -79,6 +79,11 @@ def version_of(applicator):
     return NO_APPLICATOR
 
 
+def calibrated(applicator):
+    """Whether the active table of an applicator was calibrated on this device. H-26"""
+    return version_of(applicator) >= CALIBRATED_VERSION
+
+
 def curve(row, target):
     """Depths in um of a target's isotherm at TIMES_MS, or None when there is no such target."""
     if target != BENIGN and target != ALL_CELLS:

@@ -65,6 +65,7 @@ PRECHILL_LOST = const(23)
 RELEASED = const(24)
 OPERATOR = const(25)
 CHECKLIST = const(26)
+CAUTION = const(27)
 
 OPERATOR_ARMED = const(6)  # what has happened, in an OPERATOR record: operators_store.py
 

@@ -311,6 +311,19 @@ KINDS = (
         (("fault", "number"), ("detail", "by fault"), ("state_before", "number")),
     ),
     (journal.FAULT_CLEARED, "fault_cleared", (("fault", "number"),)),
+    (
+        journal.CAUTION,
+        "caution",
+        (
+            ("caution", "1=applicator not calibrated here"),
+            ("answer", "1=confirmed by the operator 2=left 3=timed out"),
+            ("applicator", "number"),
+            ("value", "by caution: table version"),
+            ("limit", "by caution: 0"),
+            ("patient_ref", "number, 0=none"),
+            ("operator", _OPERATOR),
+        ),
+    ),
     (journal.MAINTENANCE, "maintenance", ()),
     (journal.OVERRUN, "overrun", (("count", "ticks"), ("worst", "us"))),
     (

@@ -3,9 +3,10 @@
 Works on an App. May import micropython.const and cryo's arming, buttons, closing, confirm, demand,
 display, dose, faults, interlocks, journal, monitors, observation, on_demand, operators, plan,
 profiles, refusal, schema, screens, sounder, state_freezing, state_prechill, state_ready,
-state_screening, state_thawing, states, texts, transitions; loads value_format on demand. Controls:
-H-09, H-06 (a depth without a dose shows the range, not a number), H-13 (a change shows old and
-new), H-05 (no result is shown before the valve is proved closed).
+state_screening, state_thawing, states, texts, transitions, view; loads value_format on demand.
+Controls: H-09, H-26 (READY says that an applicator is not calibrated), H-06 (a depth without a dose
+shows the range, not a number), H-13 (a change shows old and new), H-05 (no result is shown before
+the valve is proved closed).
 
 The only writer of the view, once a tick, after all decisions (except that the open menu and the
 checklist fill in their own lines). Nothing here allocates while the valve is open.
@@ -43,11 +44,13 @@ from cryo import (
     states,
     texts,
     transitions,
+    view as view_module,
 )
 
 _COUNTED_S = const(5)  # the last seconds of a freeze have a sound
 _NOTICE_MS = const(6000)  # a notice in READY, then nitrogen and what to do next again
 _FAULT_MS = const(2000)  # the text of a fault and the delivered time alternate
+_TURN_MS = const(2000)  # so do READY's top line and that the applicator is not calibrated
 
 # Prompts of the observation, as in the languages
 _QUESTIONS = const(11)
@@ -165,7 +168,8 @@ def _fill_ready(app, view):
     view.observe_ms = app.observation.left_ms(app)
     view.hint = _hint(app, view)
     view.operator = operators.session[operators.NUMBER]
-    view.log_left = _log_left(app)
+    view.calibrated = dose.calibrated(values[schema.APPLICATOR])
+    view.notice = _notice(app, view.calibrated)
     menu = state_ready.menu
     if menu:
         menu.show(app)
@@ -211,10 +215,19 @@ def _hint(app, view):
     return "" if view.dose_ms >= 0 else texts.say(texts.CHANGE_DEPTH)
 
 
-def _log_left(app):
-    """Treatments left in the journal: a notice for some seconds after READY is entered, or -1."""
+def _notice(app, calibrated):
+    """What the top line says in place of nitrogen and what to do next, as in the view.
+
+    For some seconds after READY is entered, how many treatments the journal has room for; every
+    other 2 s, that the applicator is not calibrated. H-26
+    """
     left = app.journal.left
-    return left if left < journal.LOW and app.state_ms() < _NOTICE_MS else -1
+    in_state_ms = app.state_ms()
+    if left < journal.LOW and in_state_ms < _NOTICE_MS:
+        return left
+    if calibrated or in_state_ms // _TURN_MS % 2:
+        return view_module.NO_NOTICE
+    return view_module.NOT_CALIBRATED
 
 
 def _shots_left(app, view):
@@ -232,7 +245,7 @@ def _refresh_ready(app, view):
         menu.update(app)
     elif view.hint != _hint(app, view) or view.shots_left != _shots_left(app, view):
         show(app)
-    elif view.log_left != _log_left(app):
+    elif view.notice != _notice(app, view.calibrated):
         show(app)
     elif view.observe_ms // 60000 != app.observation.left_ms(app) // 60000:
         show(app)
@@ -295,7 +308,7 @@ def _count_down(app, view):
     elapsed_ms = app.shot.elapsed_ms
     left_ms = plan.dose_ms - elapsed_ms
     view.remaining_ms = left_ms if left_ms > 0 else 0
-    view.estimate_um = state_freezing.estimate.depth_um
+    view.estimate_um = arming.estimate.depth_um
     if state_freezing.ice_at_ms >= 0:
         view.ice_ms = elapsed_ms - state_freezing.ice_at_ms
     app.display.update()

@@ -13,7 +13,14 @@ not drawn yet). Updates do not allocate, and FREEZING's draws one piece a call.
 from micropython import const
 
 from cryo import fonts, texts
-from cryo.view import FIELD_APPLICATOR, FIELD_CYCLES, FIELD_DEPTH, FIELD_PROFILE
+from cryo.view import (
+    FIELD_APPLICATOR,
+    FIELD_CYCLES,
+    FIELD_DEPTH,
+    FIELD_PROFILE,
+    NO_NOTICE,
+    NOT_CALIBRATED,
+)
 
 BOOT = const(0)
 READY = const(1)
@@ -201,8 +208,10 @@ def _spread(canvas, um):
 def _ready_enter(canvas, view):
     if view.hint:
         canvas.title(view.hint)
-    elif view.log_left >= 0:
-        canvas.title(texts.say(texts.PULL_LOG) % view.log_left, 0)
+    elif view.notice == NOT_CALIBRATED:
+        canvas.title(texts.say(texts.UNCALIBRATED))  # H-26
+    elif view.notice != NO_NOTICE:
+        canvas.title(texts.say(texts.PULL_LOG) % view.notice, 0)
     else:
         _nitrogen(canvas, view)
         _right(canvas, 0, texts.say(texts.HOLD_ARM))
@@ -290,11 +299,14 @@ def _armed_whom(canvas, view):
 def _armed_update(canvas, view, cache):
     if cache[0] != view.timeout_s:
         cache[0] = view.timeout_s
-        applicator = view.timeout_s >> 1 & 1  # in turn with the patient, 2 s each. H-06
-        if cache[1] != applicator:
-            cache[1] = applicator
+        # In turn, 2 s each: the patient; the applicator (H-06); that it is not calibrated (H-26)
+        turn = (view.timeout_s >> 1) % (2 if view.calibrated else 3)
+        if cache[1] != turn:
+            cache[1] = turn
             canvas.clear_line(6, 92)
-            if applicator:
+            if turn == 2:
+                canvas.text(fonts.TEXT, 0, 6, texts.say(texts.UNCALIBRATED_SHORT))
+            elif turn:
                 canvas.text(fonts.TEXT, 0, 6, view.applicator)
             else:
                 _armed_whom(canvas, view)

@@ -1,7 +1,7 @@
 """FREEZING: demand the shot, follow it with the depth estimate, and record its end.
 
 Works on an App. May import micropython.const and cryo's arming, board, buttons, demand, dose,
-estimate, faults, journal, monitors, plan, schema, shot, sounder, transitions. Controls: H-08 (no
+faults, journal, monitors, plan, schema, shot, sounder, transitions. Controls: H-08 (no
 freeze without the record of its beginning in flash), H-01 (the estimate ends it early, never late),
 H-02 (warns if a completed freeze did not reach the lesion's base), H-05 (FREEZING is not left
 before the valve is proved closed), H-15.
@@ -26,7 +26,6 @@ from cryo import (
     sounder,
     transitions,
 )
-from cryo.estimate import Estimate
 
 # Shortfall of the estimate that triggers a warning: half of the shortfall that must not occur
 # without one, since the estimate is not exact.
@@ -39,7 +38,6 @@ _NOTE_BY_DEPTH = const(2)
 
 
 # Variables of this state, reset by `enter`; the presenter reads them
-estimate = Estimate()
 estimated_ms = 0  # time since the gate opened that the estimate covers
 ice_at_ms = -1  # time of the ice field mark, or -1
 leads_to = 0  # the event of its end, once the valve is proved closed
@@ -53,7 +51,7 @@ def enter(app, event):
     values = app.settings.values
     demand.awaited()
     app.summary.shown()
-    estimate.begin(dose.row_of(values[schema.APPLICATOR]), values[schema.TARGET])
+    arming.estimate.begin(dose.row_of(values[schema.APPLICATOR]), values[schema.TARGET])
     estimated_ms = 0
     ice_at_ms = -1
     short = False
@@ -102,6 +100,7 @@ def _estimate(app, one_shot):
     sensors = app.sensors
     skin = sensors.skin
     elapsed_ms = one_shot.elapsed_ms
+    estimate = arming.estimate
     estimate.step(
         elapsed_ms - estimated_ms,
         sensors.nozzle.c_x100,
@@ -158,6 +157,7 @@ def _judge(app, one_shot):
     """Record the estimate; warn if a completed freeze did not reach the lesion base. H-02"""
     global short
     values = app.settings.values
+    estimate = arming.estimate
     short_um = values[schema.DEPTH_UM] - estimate.depth_um
     short = one_shot.complete() and short_um > _SHORT_UM
     note = _NOTE_NONE

@@ -43,6 +43,8 @@ def enter(app, event):
     """Keep the chosen field; collect the heap again later."""
     global tidy
     tidy = False
+    app.clock.exclude()
+    arming.release()
 
 
 def step(app, now_ms):

@@ -1,25 +1,32 @@
-"""SCREENING: the checklist before a treatment.
+"""SCREENING: the cautions of the plan, then the checklist, before a treatment.
 
-Works on an App. May import micropython.const and cryo's buttons, on_demand, refusal, transitions;
-loads questions on demand. Controls: H-19, H-23, H-18, by questions.py, which is in memory only
-while this state lasts.
+Works on an App. May import micropython.const and cryo's arming, buttons, on_demand, refusal,
+schema, transitions; loads cautions and questions on demand. Controls: H-26, by cautions.py; H-19,
+H-23, H-18, by questions.py. Each is in memory only while it asks.
 """
 
 from micropython import const
 
-from cryo import buttons, on_demand, refusal, transitions
+from cryo import arming, buttons, on_demand, refusal, schema, transitions
 
 _IDLE_MS = const(180000)  # no answer: back to READY
 
-# Variable of this state; the presenter shows it
-questions = None  # the open checklist
+# Variables of this state; the presenter shows what asks
+questions = None  # the open questions
+asks = ""  # their module
 
 
 def enter(app, event):
-    """Start a new checklist."""
-    global questions
+    """Ask for the plan's cautions, or start a new checklist."""
+    to_confirm = arming.to_confirm(app.settings.values[schema.APPLICATOR])
+    _ask(app, "cautions" if to_confirm else "questions")
+
+
+def _ask(app, module):
+    global questions, asks
     app.clock.exclude()
-    questions = on_demand.load("questions").Questions(app)
+    asks = module
+    questions = on_demand.load(module).Questions(app)
 
 
 def step(app, now_ms):
@@ -31,13 +38,22 @@ def step(app, now_ms):
         return transitions.ARM_PRESSED
     if app.state_ms() > _IDLE_MS:
         return transitions.TIMED_OUT
-    return questions.step(app, now_ms, keys)
+    event = questions.step(app, now_ms, keys)
+    if event == transitions.MUST_ASK:
+        _unload(app)
+        _ask(app, "questions")
+        return 0
+    return event
 
 
 def leave(app, event):
-    """Record how the checklist was left, and unload it."""
-    global questions
+    """Record how the questions were left, and unload them."""
     questions.leave(app, event)
+    _unload(app)
+
+
+def _unload(app):
+    global questions
     questions = None
     app.clock.exclude()
-    on_demand.unload("questions")
+    on_demand.unload(asks)

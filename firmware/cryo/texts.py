@@ -83,6 +83,8 @@ HOLD_TO_END = const(62)
 CYCLES_DONE = const(63)
 NO_MORE = const(64)
 PULL_LOG = const(65)
+UNCALIBRATED = const(66)
+UNCALIBRATED_SHORT = const(67)
 
 # Tables of a language
 _WORDS = const(0)

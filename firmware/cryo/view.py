@@ -13,6 +13,9 @@ FIELD_PROFILE = const(2)
 FIELD_CYCLES = const(3)
 FIELD_PATIENT = const(4)
 
+NO_NOTICE = const(-1)
+NOT_CALIBRATED = const(-2)
+
 
 class View:
     """The data of the screens. Integers in the unit of their names; texts as strings."""
@@ -23,7 +26,10 @@ class View:
         self.dose_ms = 0  # negative: the depth is outside the applicator's table
         self.applicator = ""
         self.range_text = ""  # the table's range as text
-        self.log_left = -1  # treatments that the journal has room for; -1 = no notice
+        # On READY's top line, in place of nitrogen and "hold ARM": treatments that the journal has
+        # room for, or one of the above
+        self.notice = NO_NOTICE
+        self.calibrated = True  # the applicator's table was calibrated on this device
         self.hint = ""  # why arming is inhibited; "" = permitted
         self.field = FIELD_DEPTH
         self.profile_name = ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hw_sim.bench import GATE, FastBench
+from hw_sim.bench import GATE, FastBench, calibrated
 from hw_sim.bench.operator import BenchOperator, Timing, until_drawn
 
 _WARM_MS = 1500.0
@@ -35,10 +35,12 @@ _TIMING = Timing(arm_ms=1200.0, rest_ms=300.0, valve_look_ms=5.0)
 
 
 class Walk(BenchOperator[FastBench]):
-    """An operator with a device, who captures its screens."""
+    """An operator with a device, who captures its screens. `tables`: it was calibrated."""
 
-    def __init__(self, language: int = 1, *, cold: bool = True) -> None:
+    def __init__(self, language: int = 1, *, cold: bool = True, tables: bool = True) -> None:
         super().__init__(FastBench(noise_lsb=0.0), _TIMING)
+        if tables:
+            self.bench.write_files(calibrated.tables())
         self.bench.power_on()
         self.bench.run_for(_WARM_MS)
         if language != 1:
@@ -55,6 +57,13 @@ class Walk(BenchOperator[FastBench]):
         """Set the line to its temperature right after a purge."""
         self.bench.plant.set_line(self.bench.clock.now_ns, wall_c=-190.0, tip_c=-190.0)
         self.bench.run_for(400)
+
+    def until_second(self, second: int) -> None:
+        """Run until READY's top line has turned to its first text (0), or to its second one (1)."""
+        self.bench.run_until(
+            lambda: self.ok("status")["state_ms"] // 2000 % 2 == second, 5_000, 100.0
+        )
+        self.bench.run_for(300)
 
     def press(self, button: str, times: int = 1) -> None:
         """Press a button, and wait until the screen is updated."""
@@ -225,6 +234,12 @@ def others(language: int) -> Iterator[Sight]:
     yield walk.see("pedal_purging", "... purging", "ends automatically")
     walk.until("ARMED")
     yield walk.see("pedal_armed", "... armed", "for patient 7")
+
+    walk = Walk(language, tables=False)
+    walk.until_second(0)
+    yield walk.see("ready_not_calibrated", "Not calibrated", "every other 2 s, by shipped tables")
+    walk.hold("arm", 1200)
+    yield walk.see("caution_not_calibrated", "... confirm", "once after each start, by a long hold")
 
     walk = Walk(language)
     walk.bench.ask("set", key="freeze_pressure_min_mbar", value=250)

@@ -19,7 +19,7 @@ _LAYOUT = struct.Struct("<IHBBII8i16s")
 BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
 FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
 PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END, OBSERVATION = range(14, 21)
-ESTIMATE, TABLE, PRECHILL_LOST, RELEASED, OPERATOR, CHECKLIST = range(21, 27)
+ESTIMATE, TABLE, PRECHILL_LOST, RELEASED, OPERATOR, CHECKLIST, CAUTION = range(21, 28)
 
 # The kinds' names as `describe` gives them, and the names of their arguments. An argument is named
 # as `describe` names it, with its unit where that is not a plain number.
@@ -122,6 +122,10 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     RELEASED: ("released", ("through", "chain", "oldest", "free_records")),
+    CAUTION: (
+        "caution",
+        ("caution", "answer", "applicator", "value", "limit", "patient_ref", "operator"),
+    ),
     CHECKLIST: ("checklist", ("by", "count", "avoid", "crc", "old_crc")),
     OPERATOR: ("operator", ("operator", "role", "how", "of", "of_role")),
 }  # fmt: skip

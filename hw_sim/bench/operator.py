@@ -29,6 +29,8 @@ _MOST_PAGES = 12  # of the checklist
 _MOST_PURGES = 8
 _HOLD_MS = 1_200
 """Longer than ARM must be held."""
+_CONFIRM_MS = 2_200
+"""Longer than SELECT must be held for a caution of the plan."""
 PROOF_MS = 4_000
 """A purge's valve is proved closed within this time (1.5 s, rarely 4 s)."""
 _MOST_STEPS = _MOST_PAGES + _MOST_PURGES
@@ -72,6 +74,7 @@ class Operator(ABC):
     def __init__(self, timing: Timing) -> None:
         self.timing = timing
         self.purges = 0
+        self._confirmed = False
 
     # -- to be given
 
@@ -154,7 +157,7 @@ class Operator(ABC):
                 self.request_arming()
             state = self.state
             if state == "SCREENING":
-                self.press("select")  # none of these applies
+                self.answer()
                 continue
             if state == "PRECHILL" and list(self.states[-2:-1]) == ["ARMED"]:
                 self.hold("arm", _HOLD_MS)  # the line has warmed: a purge needs its own intent
@@ -170,6 +173,20 @@ class Operator(ABC):
             elif state == "FAULT":
                 break
         raise NotReached("ARMED", self.states)
+
+    @property
+    def cautioned(self) -> bool:
+        """The device asks for a caution of the plan: SELECT must be held. Unless it is known: so it
+        is taken to be the first time (on a page of the checklist a long hold answers nothing)."""
+        return not self._confirmed
+
+    def answer(self) -> None:
+        """In SCREENING: confirm the caution that is shown, or answer that nothing applies."""
+        if self.cautioned:
+            self.hold("select", _CONFIRM_MS)
+            self._confirmed = True
+        else:
+            self.press("select")
 
     def purge(self) -> None:
         """Hold TRIGGER in PRECHILL until the purge has ended, and release it."""
@@ -266,6 +283,16 @@ class BenchOperator(Operator, Generic[B]):
     def closings(self) -> int:
         """How often the gate has been high and low again."""
         return self.bench.closings
+
+    @property
+    def cautioned(self) -> bool:
+        """The device asks for a caution of the plan, as it has reported."""
+        for event in reversed(self.bench.events()):
+            if event["ev"] == "caution":
+                return not event["answer"]
+            if event["ev"] == "state" and event["state"] != "SCREENING":
+                break
+        return False
 
     def press_down(self, button: str) -> None:
         """Put a finger on a button."""

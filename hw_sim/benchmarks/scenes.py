@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from hw_sim.bench import FastBench, NotAsExpected
+from hw_sim.bench import FastBench, NotAsExpected, calibrated
 from hw_sim.bench.flood import DrawnPieces, Flood
 from hw_sim.bench.journal_records import ARMED, newest
 from hw_sim.bench.link_client import PAGE_RECORDS, records_of
@@ -35,12 +35,16 @@ _TIMING = Timing(arm_ms=1_200.0, look_ms=50.0)
 class Scene(BenchOperator[FastBench]):
     """One applicator on the fast bench, with the times of its valve's edges.
 
-    Checklist and purge are switched off, so arming needs no further steps. `edges`: (ns, signal,
+    Checklist and purge are switched off, and a new device is calibrated, so arming needs no further
+    steps. `edges`: (ns, signal,
     level) of VALVE_GATE, VALVE_SUPPLY, COIL and VALVE (the armature).
     """
 
     def __init__(self, image: bytes | None = None, *, seed: int = 1) -> None:
-        super().__init__(FastBench(flash=SimFlash(image), seed=seed), _TIMING, polls=True)
+        bench = FastBench(flash=SimFlash(image), seed=seed)
+        if image is None:
+            bench.write_files(calibrated.tables())
+        super().__init__(bench, _TIMING, polls=True)
         self.random = random.Random(seed)
         self.edges: list[tuple[int, str, float]] = []
         self.bench.wiring.watch(self._edge)

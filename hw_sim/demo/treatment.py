@@ -138,7 +138,12 @@ class Session:
         bench.run_for(400)
         self.operator.hold("arm", 1150)
         yield self._look(
-            "ARM held 1 s", "All interlocks permit; the plan is fixed. First, the checklist."
+            "ARM held 1 s", "The table was computed, not calibrated here: asked once, recorded."
+        )
+        bench.run_for(300)
+        self.operator.hold("select", 2300)
+        yield self._look(
+            "SELECT held 2 s", "All interlocks permit; the plan is fixed. First, the checklist."
         )
         for _ in range(QUESTIONS):
             bench.run_for(700)

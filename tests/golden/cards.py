@@ -131,7 +131,8 @@ def cards() -> Iterator[Card]:
         "ready, no dose", screens.READY,
         {"dose_ms": -1, "": lambda: {"hint": texts.say(texts.CHANGE_DEPTH)}},
     )  # fmt: skip
-    yield Card("ready, pull the log", screens.READY, {"log_left": 99})
+    yield Card("ready, not calibrated", screens.READY, {"notice": fields.NOT_CALIBRATED})
+    yield Card("ready, pull the log", screens.READY, {"notice": 99})
     yield Card("ready: applicator", screens.READY, {"field": fields.FIELD_APPLICATOR})
     yield Card("ready: profile", screens.READY, {"field": fields.FIELD_PROFILE})
     yield Card("ready: cycles", screens.READY, {"field": fields.FIELD_CYCLES, "cycles": 2})
@@ -225,6 +226,18 @@ def cards() -> Iterator[Card]:
     yield Card("done, one of two", screens.DONE, {"complete": True, "cycle": 1, "cycles": 2})
     yield Card("screening, one overridden", screens.SCREENING, {"marked": 2, "": _items(5, 6, 7)})
     yield Card("armed", screens.ARMED)
+    yield Card(
+        "armed, not calibrated", screens.ARMED, {"calibrated": False, "timeout_s": 58, "cycles": 2}
+    )
+    yield Card(
+        "caution, not calibrated", screens.REFUSED,
+        {"": lambda: {
+            "title": texts.say(texts.UNCALIBRATED),
+            "lines": [
+                texts.applicator(3), texts.say(texts.HOLD_SELECT_2S), texts.say(texts.ARM_BACK)
+            ],
+        }},
+    )  # fmt: skip
     yield Card("armed, second of three", screens.ARMED, {"cycle": 2, "cycles": 3, "timeout_s": 300})
     yield Card(
         "armed, patient, pedal", screens.ARMED,

@@ -39,7 +39,7 @@ MODULES: dict[str, frozenset[str]] = {
     "transitions": PURE,
     "applicators": PURE,
     "dose": PURE,
-    "estimate": PURE,
+    "estimate": PURE,  # loaded on demand
     "profiles": PURE,
     "checklist": PURE,
     "screening_items": PURE,  # loaded on demand
@@ -86,6 +86,7 @@ MODULES: dict[str, frozenset[str]] = {
     "journal_stream": PURE | {"binascii"},  # loaded on demand
     "arming": PURE | {"gc"},
     "arming_refusal": PURE,  # loaded on demand
+    "cautions": PURE,  # loaded on demand
     "menu": PURE,  # loaded on demand
     "operators_sign_in": PURE,  # loaded on demand
     "state_selftest": PURE,

@@ -22,8 +22,9 @@ APP_ATTRIBUTES_MOST = 25
 
 # Who may touch the view: the presenter fills it; menu, sign-in and checklist their own lines; the
 # screens draw it.
-VIEW_WRITERS = {"presenter", "menu", "operators_sign_in", "questions"}
-VIEW_READERS = {"presenter", "menu", "operators_sign_in", "questions", "screens", "display"}
+ASKERS = {"menu", "operators_sign_in", "questions", "cautions"}
+VIEW_WRITERS = {"presenter"} | ASKERS
+VIEW_READERS = {"presenter", "screens", "display"} | ASKERS
 
 # An attribute is written by the module of its class. These are set by one other module, as an
 # input of the object: (module of the class, attribute) -> the module that sets it.

@@ -15,10 +15,11 @@ from typing import Any, cast
 
 import pytest
 
-from hw_sim.bench import Bench, CapabilityMissing, FastBench, SimulatedBench
+from hw_sim.bench import Bench, CapabilityMissing, FastBench, SimulatedBench, calibrated
 from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the kinds from here)
     ARMED,
     BOOT,
+    CAUTION,
     CHECKLIST,
     DISARMED,
     ESTIMATE,
@@ -189,8 +190,19 @@ def switch_on(bench: Bench, target: str) -> None:
     until(bench, target, since=since)
 
 
-def preset(bench: Bench, settings: Mapping[int, int], more: Mapping[str, bytes] = {}) -> None:
-    """Write settings (by number) and `more` files to the flash of a bench, as if set up before."""
+def preset(
+    bench: Bench,
+    settings: Mapping[int, int],
+    more: Mapping[str, bytes] = {},
+    *,
+    tables: bool = True,
+) -> None:
+    """Write settings (by number) and `more` files to the flash of a bench, as if set up before.
+
+    `tables`: its applicators were calibrated, so that arming asks for no caution.
+    """
+    if tables:
+        more = {**calibrated.tables(), **more}
     body = _SLOT_HEAD.pack(b"CRYO", 1, len(settings), 1)
     body += b"".join(_SLOT_ENTRY.pack(number, value) for number, value in settings.items())
     put_files(bench, {"settings_a.bin": body + struct.pack("<I", zlib.crc32(body)), **more})
@@ -237,16 +249,16 @@ def journal_files(serial: str, count: int) -> dict[str, bytes]:
     }
 
 
-def ready(bench: Bench, *, whole: bool = False) -> Bench:
+def ready(bench: Bench, *, whole: bool = False, tables: bool = True) -> Bench:
     """Switch on and wait for READY.
 
-    A device that is switched on for the first time gets the settings of `SHORT`, unless the
-    scenario needs the `whole` treatment as shipped.
+    A device that is switched on for the first time gets the settings of `SHORT` and calibrated
+    `tables`, unless the scenario needs the `whole` treatment as shipped.
     """
     if not whole and bench.clock.now_ns == 0:
         names = bench.files().keys()
         if not any(name.startswith(("settings_", "journal")) for name in names):
-            preset(bench, SHORT)
+            preset(bench, SHORT, tables=tables)
     switch_on(bench, "READY")
     return bench
 

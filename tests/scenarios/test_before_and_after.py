@@ -113,8 +113,9 @@ def items(bench: Bench) -> dict[int, str]:
 
 
 def test_from_ready_to_armed_in_at_most_eight_presses(bench: Bench) -> None:
-    """As shipped, with defaults, including holds and the purge."""
-    ready(bench, whole=True)
+    """Calibrated, with defaults, including holds and the purge."""
+    preset(bench, {})
+    switch_on(bench, "READY")
     presses = 0
 
     def press(name: str, ms: float) -> None:
@@ -553,7 +554,7 @@ def test_what_is_not_read_and_confirmed_changes_nothing(bench: Bench, how: str) 
 @pytest.mark.hazard("H-13")
 def test_one_change_at_a_time_waits_for_the_operator(bench: Bench) -> None:
     """H-13: whichever comes second is refused; the same one again is asked again."""
-    ready(bench)
+    ready(bench, tables=False)
     bench.ask("checklist_write", items=OWN)
     assert bench.ask("checklist_write", items=OWN)["ok"]["applied"] is False
     assert bench.ask("checklist_write", items=OWN[:1])["err"]["code"] == "busy"

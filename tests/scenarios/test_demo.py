@@ -87,8 +87,9 @@ def test_it_is_plain_and_fits_80_columns_on_a_pipe(printed: Shown) -> None:
 def test_it_shows_the_screen_at_each_step(printed: Shown, data: Shown) -> None:
     screens = json.loads(data.text)["screens"]
     assert [screen["title"] for screen in screens] == [
-        "Switched on", "Ready", "UP, UP", "ARM held 1 s", "SELECT, page by page",
-        "TRIGGER held, away", "TRIGGER released", "TRIGGER held again", "Still held", "Complete",
+        "Switched on", "Ready", "UP, UP", "ARM held 1 s", "SELECT held 2 s",
+        "SELECT, page by page", "TRIGGER held, away", "TRIGGER released", "TRIGGER held again",
+        "Still held", "Complete",
     ]  # fmt: skip
     assert len({tuple(screen["braille"]) for screen in screens}) == len(screens)
     for screen in screens:
@@ -113,8 +114,8 @@ def test_json_carries_the_same_figures(data: Shown) -> None:
     assert record["verified"]
     kinds = [row["kind"] for row in record["records"]]
     assert kinds == [
-        "boot", "setting", "screening", "prechill_begin", "prechill_end", "armed", "plan",
-        "freeze_begin", "freeze_end", "estimate", "treatment_end",
+        "boot", "setting", "caution", "screening", "prechill_begin", "prechill_end", "armed",
+        "plan", "freeze_begin", "freeze_end", "estimate", "treatment_end",
     ]  # fmt: skip
     with sqlite3.connect(output["files"]["records"]) as store:
         assert store.execute("SELECT count(*) FROM records").fetchone() == (len(kinds),)

@@ -10,6 +10,7 @@ from tests.scenarios.conftest import (
     ARMED,
     BOOT,
     CANCELLED,
+    CAUTION,
     COLD,
     COMPLETE,
     DISARMED,
@@ -87,10 +88,10 @@ def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -
     assert 2_000 * MS < purged[1] - purged[0] < 10_000 * MS
     journal = records(bench)
     assert [r.kind for r in journal] == [
-        BOOT, SCREENING, PRECHILL_BEGIN, PRECHILL_END, ARMED, PLAN, FREEZE_BEGIN, FREEZE_END,
-        ESTIMATE, TREATMENT_END,
+        BOOT, CAUTION, SCREENING, PRECHILL_BEGIN, PRECHILL_END, ARMED, PLAN, FREEZE_BEGIN,
+        FREEZE_END, ESTIMATE, TREATMENT_END,
     ]  # fmt: skip
-    begin, end, armed, _plan, freeze = journal[2:7]
+    begin, end, armed, _plan, freeze = journal[3:8]
     assert begin.values("treatment", "cycle", "planned_us") == (0, 1, 10_000_000)
     assert begin.nozzle_c_x100 > 0  # warm
     assert end.values("treatment", "cycle", "cause", "planned_us") == (0, 1, COLD, 10_000_000)

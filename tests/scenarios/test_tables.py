@@ -47,7 +47,7 @@ def change_of(record: Record) -> tuple[int, ...]:
 
 
 def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: Bench) -> None:
-    ready(bench)
+    ready(bench, tables=False)
     before = shipped(bench)
     assert before["source"] == "shipped"
     curves = stage(bench)
@@ -79,7 +79,7 @@ def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: 
 
 
 def test_a_dose_is_that_of_the_table_and_arming_records_which(bench: Bench) -> None:
-    ready(bench)
+    ready(bench, tables=False)
     bench.ask("set", key="depth_um", value=2700)
     bench.press("select", 1200)
     before = bench.ask("status")["ok"]["dose_ms"]
@@ -98,7 +98,7 @@ def test_a_dose_is_that_of_the_table_and_arming_records_which(bench: Bench) -> N
 @pytest.mark.parametrize("how", ["rejected", "timed_out", "fault"])
 def test_without_the_operator_s_word_nothing_changes(bench: Bench, how: str) -> None:
     """H-13."""
-    ready(bench)
+    ready(bench, tables=False)
     before = shipped(bench)
     stage(bench)
     offer(bench)
@@ -120,7 +120,7 @@ def test_without_the_operator_s_word_nothing_changes(bench: Bench, how: str) -> 
 
 
 def test_a_table_is_removed_with_confirmation_too(bench: Bench) -> None:
-    ready(bench)
+    ready(bench, tables=False)
     before = shipped(bench)
     assert bench.ask("table_remove", applicator=1)["ok"]["applied"] is True, "nothing to remove"
     stage(bench)
@@ -136,7 +136,7 @@ def test_a_table_is_removed_with_confirmation_too(bench: Bench) -> None:
 @pytest.mark.hazard("H-06")
 def test_what_is_refused_is_refused_with_the_reason(bench: Bench) -> None:
     """H-06: before confirmation is requested."""
-    ready(bench)
+    ready(bench, tables=False)
     ask = bench.ask
     good = shipped(bench)["um"]
 
@@ -162,7 +162,7 @@ def test_what_is_refused_is_refused_with_the_reason(bench: Bench) -> None:
 
 
 def test_one_change_at_a_time_waits_for_the_operator(bench: Bench) -> None:
-    ready(bench)
+    ready(bench, tables=False)
     stage(bench)
     offer(bench)
     assert bench.ask("set", key="depth_um", value=2600)["err"]["code"] == "busy"
@@ -173,7 +173,7 @@ def test_one_change_at_a_time_waits_for_the_operator(bench: Bench) -> None:
 
 
 def test_in_ready_only(bench: Bench) -> None:
-    ready(bench)
+    ready(bench, tables=False)
     arm(bench)
     for op in ("table_curve", "table_write", "table_remove"):
         assert bench.ask(op, applicator=1)["err"]["code"] == "state"
@@ -184,7 +184,7 @@ def test_in_ready_only(bench: Bench) -> None:
 def test_two_damaged_slots_are_a_fault_and_the_shipped_tables_are_active() -> None:
     """H-06, H-07: no treatment uses a table that was not confirmed."""
     bench = FastBench()
-    ready(bench)
+    ready(bench, tables=False)
     before = shipped(bench)
     stage(bench)
     offer(bench)

@@ -1,0 +1,109 @@
+"""The cautions of a plan: what the operator must confirm before the device is armed with it.
+
+Loaded by arming.py when ARM was held, and by state_screening.py while one is asked; then unloaded.
+Works on an App. May import micropython.const and cryo's arming, buttons, checklist, dose, journal,
+operators, plan, schema, screens, sounder, texts, transitions. Controls: H-26 (an applicator that
+was not calibrated on this device is asked for once after each start, and the record holds the
+answer), H-23 (no answer by a slip: SELECT is held for 2 s).
+
+A caution changes no dose. ARM leads back; so does the time-out of SCREENING.
+"""
+
+from micropython import const
+
+from cryo import (
+    arming,
+    buttons,
+    checklist,
+    dose,
+    journal,
+    operators,
+    plan,
+    schema,
+    screens,
+    sounder,
+    texts,
+    transitions,
+)
+
+# Numbers of the cautions, as in the record; bit n - 1 of a mask
+_UNCALIBRATED = const(1)
+
+_MOST = const(1)
+
+# Answers, as in the record
+_CONFIRMED = const(1)
+_LEFT = const(2)
+_TIMED_OUT = const(3)
+
+
+def of_plan(app):
+    """The cautions of the plan, one bit each."""
+    values = app.settings.values
+    mask = 0
+    if not dose.calibrated(values[schema.APPLICATOR]):
+        mask |= 1 << _UNCALIBRATED - 1
+    return mask
+
+
+class Questions:
+    """The cautions that must be confirmed, one after another, each with SELECT held for 2 s."""
+
+    def __init__(self, app):
+        self._number = 0  # the one shown
+        self._next(app)
+
+    def step(self, app, now_ms, keys):
+        """One tick. Returns an event, or 0; MUST_ASK: all are confirmed, the checklist is next."""
+        if keys.clicked & buttons.SELECT:
+            app.sounder.play(sounder.REFUSED, now_ms)
+        if not keys.held_long & buttons.SELECT:
+            return 0
+        self._record(app, _CONFIRMED)
+        arming.confirm(app.settings.values[schema.APPLICATOR], 1 << self._number - 1)
+        app.sounder.play(sounder.ARMED, now_ms)
+        app.buttons.spend()  # H-23: one hold answers one question
+        app.machine.restart_timer(now_ms)
+        app.display.redraw()
+        self._next(app)
+        if self._number:
+            return 0
+        if checklist.due(app.settings.values, app.clock.uptime_ms):
+            return transitions.MUST_ASK
+        return arming.go_on(app, transitions.ANSWERED) if arming.permitted(app) else 0
+
+    def leave(self, app, event):
+        """If one is still shown: record how it was left."""
+        if self._number:
+            self._record(app, _TIMED_OUT if event == transitions.TIMED_OUT else _LEFT)
+
+    def _next(self, app):
+        """Show the first caution that is not confirmed yet; 0: there is none."""
+        left = arming.to_confirm(app.settings.values[schema.APPLICATOR])
+        self._number = 0
+        for number in range(1, _MOST + 1):
+            if left & 1 << number - 1:
+                self._number = number
+                break
+        if self._number:
+            app.link.event({"ev": "caution", "caution": self._number, "answer": 0})
+
+    def _record(self, app, answer):
+        values = app.settings.values
+        app.record(
+            journal.CAUTION, self._number, answer, values[schema.APPLICATOR],
+            plan.table_version, 0, values[schema.PATIENT_REF],
+            operators.session[operators.NUMBER],
+        )  # fmt: skip
+        app.link.event({"ev": "caution", "caution": self._number, "answer": answer})
+
+    def show(self, app):
+        """Fill the view and show it."""
+        view = app.display.view
+        view.title = texts.say(texts.UNCALIBRATED)
+        view.lines = [
+            texts.applicator(app.settings.values[schema.APPLICATOR]),
+            texts.say(texts.HOLD_SELECT_2S),
+            texts.say(texts.ARM_BACK),
+        ]
+        app.display.show(screens.REFUSED)
