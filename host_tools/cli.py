@@ -213,6 +213,10 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on behind records that break the chain, and store them too (exit code 5)",
     )
+    sub = log_command("follow", "log_follow", "print records as they come, until Ctrl-C")
+    sub.add_argument("--every", type=float, metavar="S", default=2.0, help="default 2 s")
+    sub.add_argument("-n", type=int, metavar="N", default=10, help="begin with the newest N (10)")
+    sub.add_argument("--kind", metavar="NAME", action="append", help="only this kind; repeatable")
     sub = log_command("show", "log_show", "show stored records", chosen, span)
     sub.add_argument("-n", type=int, metavar="N", default=20, help="the newest N (default 20)")
     sub.add_argument("--all", action="store_true", help="all of them")

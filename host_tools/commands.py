@@ -28,8 +28,8 @@ def _print_json(data: object, *, indent: int | None = 2) -> None:
     print(json.dumps(data, indent=indent, ensure_ascii=False))
 
 
-@contextmanager
-def _device(args: Namespace) -> "Generator[Device]":
+def _address(args: Namespace) -> "tuple[str, Callable[[str], Device]]":
+    """Where the device is, and what opens it there."""
     from host_tools.device import Device
     from host_tools.link import TIMEOUT_S, Link
     from host_tools.ports import find_port
@@ -39,14 +39,23 @@ def _device(args: Namespace) -> "Generator[Device]":
     timeout_s: float = TIMEOUT_S if args.timeout is None else args.timeout
     if timeout_s <= 0:
         raise UsageError("--timeout must be more than 0")
-    transport = open_transport(url)
-    # The simulator is deterministic, and stays so only if what it is sent is.
-    first_id = 1 if url.lower().startswith("sim://") else None
-    link = Link(transport, timeout_s=timeout_s, first_id=first_id)
+
+    def open_at(url: str) -> Device:
+        # The simulator is deterministic, and stays so only if what it is sent is.
+        first_id = 1 if url.lower().startswith("sim://") else None
+        return Device(Link(open_transport(url), timeout_s=timeout_s, first_id=first_id))
+
+    return url, open_at
+
+
+@contextmanager
+def _device(args: Namespace) -> "Generator[Device]":
+    url, open_at = _address(args)
+    device = open_at(url)
     try:
-        yield Device(link)
+        yield device
     finally:
-        link.close()
+        device.link.close()
 
 
 # -- the device -----------------------------------------------------------------------------
@@ -465,31 +474,27 @@ def _chosen(
 
 
 def log_pull(args: Namespace) -> int:
-    """`cryo log pull [--all] [--no-release]`."""
-    from host_tools.pull import pull
+    """`cryo log pull [--all] [--no-release]`, going on by itself when the port vanishes."""
+    from host_tools.resume import pull_on, reach
 
-    with _device(args) as device, _store(args, create=True) as store:
-        if args.json:
-            result = pull(
-                device,
-                store,
-                whole=args.all,
-                keep_broken=args.keep_broken,
-                release=not args.no_release,
-            )
-        else:
+    url, open_at = _address(args)
+    with ExitStack() as stack:
+        progress = None
+        if not args.json:
             from host_tools import render
 
-            with render.pulling() as progress:
-                result = pull(
-                    device,
-                    store,
-                    whole=args.all,
-                    keep_broken=args.keep_broken,
-                    release=not args.no_release,
-                    progress=progress,
-                )
-        counts = asdict(device.link.counts)
+            progress = stack.enter_context(render.pulling())
+        reached = stack.enter_context(reach(url, open_at, _say))
+        store = stack.enter_context(_store(args, create=True))
+        result = pull_on(
+            reached,
+            store,
+            whole=args.all,
+            keep_broken=args.keep_broken,
+            release=not args.no_release,
+            progress=progress,
+        )
+        counts = asdict(reached.device.link.counts)
         path = str(store.path)
     if args.json:
         data = asdict(result) | {"repeated": result.repeated, "verified": not result.broken}
@@ -499,6 +504,42 @@ def log_pull(args: Namespace) -> int:
 
         render.pulled(result, path)
     return 5 if result.broken else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def log_follow(args: Namespace) -> int:
+    """`cryo log follow`: pull again and again, and print what is new, until Ctrl-C."""
+    from host_tools.records import as_dict
+    from host_tools.resume import pull_on, reach
+
+    if args.every <= 0:
+        raise UsageError("--every must be more than 0")
+    url, open_at = _address(args)
+    with reach(url, open_at, _say) as reached, _store(args, create=True) as store:
+        shown: int | None = None
+        while True:
+            result = pull_on(reached, store)
+            description = store.description(result.serial)
+            kinds = _kinds(args, description) if args.kind else None
+            if shown is None:
+                shown = max(0, result.head - args.n)
+            for record in store.records(result.serial, shown + 1):
+                shown = record.seq
+                if kinds is not None and record.kind not in kinds:
+                    continue
+                if args.json:
+                    _print_json(
+                        {"device": result.serial} | as_dict(record, description), indent=None
+                    )
+                else:
+                    from host_tools import render
+
+                    render.record(record, description)
+            sys.stdout.flush()
+            reached.device.link.wait_event(lambda _: False, args.every)
 
 
 def log_show(args: Namespace) -> int:

@@ -110,19 +110,22 @@ def pull(
     page_records: int = PAGE_RECORDS,
     window: int = WINDOW,
     batch_records: int = BATCH_RECORDS,
+    into: PullResult | None = None,
 ) -> PullResult:
     """Fetch all records that are not stored yet (`whole`: all of them, to compare).
 
     `keep_broken` goes on behind records that do not continue the chain, and stores them: one
     damaged spot in the device's flash must not bar the way to all that came after it. `release`
     tells the device what is stored, so that it may make room (`_release`). `progress`
-    is called with (records done, records in all). Raises IntegrityError when the chain breaks or
+    is called with (records done, records in all). `into` takes the result as it grows, so that it
+    is known after an error as well. Raises IntegrityError when the chain breaks or
     device and store disagree; link errors as they come.
     """
     started = time.monotonic()
     hello = when_free(device, device.hello)
     last = store.last_seq(hello.serial)
-    result = PullResult(hello.serial, last, hello.log_head)
+    result = PullResult("", 0) if into is None else into
+    result.serial, result.stored_before, result.head = hello.serial, last, hello.log_head
     counts = device.link.counts
     requests, resent = counts.requests, counts.resent
     try:
