@@ -353,6 +353,21 @@ def _treatments(commands: argparse._SubParsersAction[argparse.ArgumentParser],  
         parents=[behind, stored],
     )
     sub.set_defaults(run="treatment")
+    _number(sub)
+    sub = commands.add_parser(
+        "report",
+        help="one treatment, or a session, as a page to print",
+        description="One self-contained HTML file, for A4 and Letter.",
+        parents=[behind, stored],
+    )
+    sub.set_defaults(run="report")
+    _number(sub)
+    sub.add_argument("--session", action="store_true", help="all treatments of its session")
+    sub.add_argument("--no-records", action="store_true", help="leave the list of records out")
+    sub.add_argument("-o", "--output", metavar="FILE", help="default: treatment-N.html")
+
+
+def _number(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("number", type=int, metavar="N", help="as `cryo treatments` lists it")
     sub.add_argument("--serial", metavar="SERIAL", help="of this device, if several have it")
 

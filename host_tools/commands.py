@@ -672,6 +672,17 @@ def treatment(args: Namespace) -> int:
     return 0 if data["verification"]["chain_good"] else 5
 
 
+def report(args: Namespace) -> int:
+    """`cryo report N`. Exit code 5 when the device's records do not verify."""
+    from host_tools import report as reports
+
+    with _store(args) as store:
+        data = reports.make(args, store)
+    if args.json:
+        _print_json(data)
+    return 0 if data["verified"] else 5
+
+
 def store_(args: Namespace) -> int:
     """`cryo store backup|restore|info|rebuild`."""
     from host_tools import backup
