@@ -90,11 +90,12 @@ def restore(args: Namespace, store: Store) -> dict[str, Any]:
                 )
             for verdict in verdicts:
                 added += store.merge(source, verdict.serial, _BATCH, keep_broken=bool(bad))
+            outcomes = store.merge_course(source)
     for verdict in verdicts:
         now = store.verify(verdict.serial)
         if now.count < verdict.count or (verdict.good and not now.good):
             raise IntegrityError(f"the restored records of {verdict.serial} do not verify")
-    data = {"file": str(path), "added": added, "store": str(store.path)}
+    data = {"file": str(path), "added": added, "outcomes": outcomes, "store": str(store.path)}
     return _report(args, data, verdicts, f"restored, {added} records of them new, from")
 
 

@@ -175,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
 
     stored = _stored()
     _treatments(commands, behind, stored)
+    _patient(commands, behind, stored)
     _store(commands, behind, stored)
 
     log = commands.add_parser(
@@ -365,6 +366,46 @@ def _treatments(commands: argparse._SubParsersAction[argparse.ArgumentParser],  
     sub.add_argument("--session", action="store_true", help="all treatments of its session")
     sub.add_argument("--no-records", action="store_true", help="leave the list of records out")
     sub.add_argument("-o", "--output", metavar="FILE", help="default: treatment-N.html")
+
+
+def _patient(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+             behind: argparse.ArgumentParser,
+             stored: argparse.ArgumentParser) -> None:  # fmt: skip
+    def command(name: str, help_: str, *, rules: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=help_, description=_sentence(help_), parents=[behind, stored]
+        )
+        sub.set_defaults(run="patient", what=name, rules=None)
+        if rules:
+            sub.add_argument("--rules", metavar="FILE.toml", help="intervals; else as delivered")
+        return sub
+
+    reference = {"type": int, "metavar": "REF", "help": "the practice's patient number"}
+    sub = command("course", "a patient's sessions, what comes next, and warnings")
+    sub.add_argument("reference", **reference)  # pyright: ignore[reportArgumentType]
+    sub.add_argument("--on", metavar="DATE", help="is a session on this day too early?")
+    sub = command("lesion", "name a lesion, and which treatments were of it", rules=False)
+    sub.add_argument("reference", **reference)  # pyright: ignore[reportArgumentType]
+    sub.add_argument("name", metavar="NAME", help="of the lesion, such as 'left thumb'")
+    sub.add_argument("number", type=int, nargs="+", metavar="N", help="treatments")
+    sub.add_argument("--serial", metavar="SERIAL", help="of this device")
+    sub = command("outcome", "enter what was seen at a lesion", rules=False)
+    sub.add_argument("reference", **reference)  # pyright: ignore[reportArgumentType]
+    sub.add_argument("result", choices=("clear", "smaller", "same", "recurred"))
+    sub.add_argument("--lesion", metavar="NAME", help="if the patient has several")
+    sub.add_argument("--new", action="store_true", help="NAME is a new lesion")
+    sub.add_argument("--on", metavar="DATE", help="the day (default: today, UTC)")
+    for harm, words in (("pigment", "abnormal pigmentation"), ("scar", "a scar"),
+                        ("blister", "a blister")):  # fmt: skip
+        sub.add_argument(f"--{harm}", action="store_true", help=words)
+    sub.add_argument("--note", metavar="TEXT")
+    sub.add_argument("--by", metavar="NAME", help="who saw it (default: your login name)")
+    command("outcomes", "clearance by sessions, profile, applicator and depth; harms")
+    sub = command("aftercare", "the sheet for a treatment's patient, as a page to print")
+    _number(sub)
+    sub.add_argument("--language", default="en", metavar="L", help="en (default) or zh")
+    sub.add_argument("--texts", metavar="FILE.toml", help="your own; else as delivered")
+    sub.add_argument("-o", "--output", metavar="FILE", help="default: aftercare-N-L.html")
 
 
 def _number(sub: argparse.ArgumentParser) -> None:

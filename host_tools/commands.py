@@ -683,6 +683,17 @@ def report(args: Namespace) -> int:
     return 0 if data["verified"] else 5
 
 
+def patient(args: Namespace) -> int:
+    """`cryo course`, `lesion`, `outcome`, `outcomes`, `aftercare`."""
+    from host_tools import patient as patients
+
+    with _store(args) as store:
+        data = getattr(patients, args.what)(args, store)
+    if args.json:
+        _print_json(data)
+    return 0
+
+
 def store_(args: Namespace) -> int:
     """`cryo store backup|restore|info|rebuild`."""
     from host_tools import backup

@@ -1,8 +1,8 @@
 """A treatment, or a session, as one self-contained HTML page for a file and for paper.
 
-Imported only when `cryo report` is run; imports `story`, `report_plots`, `units`, `store` and the
-standard library. The page takes nothing from outside, which its own policy forbids as well; every
-text of the journal is escaped. It fits A4 and Letter.
+Imported only when `cryo report` is run; imports `story`, `report_plots`, `course`, `units`, `store`
+and the standard library. The page takes nothing from outside, which its own policy forbids as well;
+every text of the journal is escaped. It fits A4 and Letter.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from host_tools import report_plots, units
+from host_tools.course import SESSION_GAP_S
 from host_tools.errors import LocalError, UsageError
 from host_tools.projection import Wanted
 from host_tools.story import story, when
@@ -22,9 +23,6 @@ from host_tools.treatments import BY_LATER_TIME, Treatment
 
 if TYPE_CHECKING:
     from host_tools.store import Store
-
-SESSION_GAP_S = 8 * 3600
-"""Treatments of one reference that follow each other within this time are one session."""
 
 _NONE = "–"
 _UNIT_MOST = 16
@@ -46,11 +44,13 @@ dl { display: grid; grid-template-columns: auto 1fr auto 1fr; gap: 0.6mm 3mm; ma
 dt { color: #5b6b7a; white-space: nowrap; } dd { margin: 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.7mm 2mm 0.7mm 0; border-bottom: 1px solid #e6ebef;
-  vertical-align: top; } th { color: #5b6b7a; font-weight: 600; } td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
+  vertical-align: top; } th { color: #5b6b7a; font-weight: 600; } td.n, th.n { text-align: right; }
+  td.n { white-space: nowrap; }
 tr, svg, figure, .sign { break-inside: avoid; } thead { display: table-header-group; }
 figure { margin: 0; } svg { width: 100%; height: auto; display: block; }
 ul { margin: 0; padding-left: 5mm; }
-article + article { margin-top: 10mm; } h2.new, article + article { break-before: page; }
+article + article { margin-top: 10mm; }
+h2.new, article + article { break-before: page; }
 .sign { display: grid; grid-template-columns: 1fr 1fr 40mm; gap: 8mm; margin-top: 14mm; }
 .sign div { border-top: 1px solid #1b2733; padding-top: 1mm; color: #5b6b7a; font-size: 9pt; }
 code { font: 8.5pt ui-monospace, "Liberation Mono", monospace; overflow-wrap: anywhere; }

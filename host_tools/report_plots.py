@@ -65,59 +65,68 @@ class _Axis:
         return [first + step * i for i in range(int((self.high - first) / step + 1e-6) + 1)]
 
 
-def spans(records: Sequence[dict[str, Any]], freezes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _value(entry: dict[str, Any], name: str) -> int | None:
+    found = entry["fields"].get(name)
+    return int(found["value"]) if found else None
+
+
+class _Spans:
     """Openings of the valve, thaws and readings of the nozzle, in seconds from the first opening.
 
     Of one start of the device only: the uptime begins again with the next.
     """
-    begins = [entry for entry in records if entry["kind"] in ("prechill_begin", "freeze_begin")]
-    if not begins:
-        return {"open": [], "thaws": [], "nozzle": [], "end_s": 0.0}
-    boot, zero_ms = begins[-1]["boot"], 0
-    here = [entry for entry in records if entry["boot"] == boot]
-    zero_ms = next(entry["uptime_ms"] for entry in here if entry in begins)
-    by_seq = {freeze["begin_seq"]: freeze for freeze in freezes}
-    opened: list[tuple[float, float, str, str]] = []
-    nozzle: list[tuple[float, float, str]] = []
-    thaws: list[tuple[float, float]] = []
-    last: dict[str, Any] | None = None
 
-    def value(entry: dict[str, Any], name: str) -> int | None:
-        found = entry["fields"].get(name)
-        return int(found["value"]) if found else None
+    def __init__(
+        self, records: Sequence[dict[str, Any]], freezes: Sequence[dict[str, Any]]
+    ) -> None:
+        self.opened: list[tuple[float, float, str, str]] = []
+        """Begin, end, kind (prechill, freeze, lost) and label."""
+        self.nozzle: list[tuple[float, float, str]] = []
+        self.thaws: list[tuple[float, float]] = []
+        self._freezes = {freeze["begin_seq"]: freeze for freeze in freezes}
+        begins = [one for one in records if one["kind"] in ("prechill_begin", "freeze_begin")]
+        if begins:
+            here = [one for one in records if one["boot"] == begins[-1]["boot"]]
+            zero_ms = next(one["uptime_ms"] for one in here if one in begins)
+            begun_s = 0.0
+            for one in here:
+                at_s = (one["uptime_ms"] - zero_ms) / 1000
+                if one in begins:
+                    begun_s = at_s
+                    self._begin(one, at_s)
+                elif one["kind"] in ("prechill_end", "freeze_end"):
+                    self._end(one, begun_s)
+                elif one["kind"] == "thaw":
+                    self.thaws.append((at_s - (_value(one, "thawed") or 0) / 1000, at_s))
+        ends = [end for _, end, *_ in self.opened] + [end for _, end in self.thaws]
+        self.end_s = max([1.0, *ends])
 
-    for entry in here:
-        at_s = (entry["uptime_ms"] - zero_ms) / 1000
-        kind = entry["kind"]
-        if kind in ("prechill_begin", "freeze_begin"):
-            last = entry
-            if (c_x100 := value(entry, "nozzle")) is not None:
-                nozzle.append((at_s, c_x100 / 100, "at the beginning"))
-            freeze = by_seq.get(entry["seq"])
-            if freeze is not None and freeze["delivered_us"] is None:
-                most_s = (freeze["most_us"] or freeze["planned_us"] or 0) / 1e6
-                opened.append((at_s, at_s + most_s, "lost", f"cycle {freeze['cycle']}"))
-        elif kind in ("prechill_end", "freeze_end") and last is not None:
-            start_s = (last["uptime_ms"] - zero_ms) / 1000
-            length_s = (value(entry, "delivered_gate") or 0) / 1e6
-            name = "purge" if kind == "prechill_end" else f"cycle {value(entry, 'cycle')}"
-            opened.append((start_s, start_s + length_s, kind.split("_")[0], name))
-            if (c_x100 := value(entry, "nozzle_min")) is not None and length_s:
-                nozzle.append((start_s + length_s, c_x100 / 100, "lowest while open"))
-        elif kind == "thaw":
-            length_s = (value(entry, "thawed") or 0) / 1000
-            thaws.append((at_s - length_s, at_s))
-    end_s = max([end for _, end, *_ in opened] + [end for _, end in thaws], default=1.0)
-    return {"open": opened, "thaws": thaws, "nozzle": nozzle, "end_s": max(end_s, 1.0)}
+    def _begin(self, entry: dict[str, Any], at_s: float) -> None:
+        c_x100 = _value(entry, "nozzle")
+        if c_x100 is not None:
+            self.nozzle.append((at_s, c_x100 / 100, "at the beginning"))
+        freeze = self._freezes.get(entry["seq"])
+        if freeze is not None and freeze["delivered_us"] is None:
+            most_s = (freeze["most_us"] or freeze["planned_us"] or 0) / 1e6
+            self.opened.append((at_s, at_s + most_s, "lost", f"cycle {freeze['cycle']}"))
+
+    def _end(self, entry: dict[str, Any], begun_s: float) -> None:
+        kind = entry["kind"].removesuffix("_end")
+        end_s = begun_s + (_value(entry, "delivered_gate") or 0) / 1e6
+        name = "purge" if kind == "prechill" else f"cycle {_value(entry, 'cycle')}"
+        self.opened.append((begun_s, end_s, kind, name))
+        c_x100 = _value(entry, "nozzle_min")
+        if c_x100 is not None and end_s > begun_s:
+            self.nozzle.append((end_s, c_x100 / 100, "lowest while open"))
 
 
 def course(records: Sequence[dict[str, Any]], freezes: Sequence[dict[str, Any]]) -> str:
     """Valve and nozzle over time. Empty when nothing was opened."""
-    found = spans(records, freezes)
-    if not found["open"]:
+    found = _Spans(records, freezes)
+    if not found.opened:
         return ""
-    x = _Axis(0, found["end_s"] * 1.02, _LEFT, WIDTH - _RIGHT)
-    coldest = min((c for _, c, _ in found["nozzle"]), default=-196.0)
+    x = _Axis(0, found.end_s * 1.02, _LEFT, WIDTH - _RIGHT)
+    coldest = min((c for _, c, _ in found.nozzle), default=-196.0)
     y = _Axis(30, min(-200.0, coldest), 66, 166)
     parts = [_text(0, 42, "Valve open"), _text(0, 76, "Nozzle, °C")]
     for mark in x.marks():
@@ -130,11 +139,11 @@ def course(records: Sequence[dict[str, Any]], freezes: Sequence[dict[str, Any]])
             _line(_LEFT, y(celsius), WIDTH - _RIGHT, y(celsius)),
             _text(_LEFT - 6, y(celsius) + 4, celsius, anchor="end", style=f' fill="{_QUIET}"'),
         ]
-    for start, end in found["thaws"]:
+    for start, end in found.thaws:
         parts.append(_rect(x(start), 26, x(end) - x(start), 24, _THAW))
         if x(end) - x(start) > 60:
             parts.append(_text((x(start) + x(end)) / 2, 42, "thaw", anchor="middle"))
-    for start, end, kind, name in found["open"]:
+    for start, end, kind, name in found.opened:
         width = x(end) - x(start)
         if kind == "lost":
             dash = f' stroke="{_LOST}" stroke-dasharray="4 3"'
@@ -145,7 +154,7 @@ def course(records: Sequence[dict[str, Any]], freezes: Sequence[dict[str, Any]])
         place = min(max((x(start) + x(end)) / 2, _LEFT + 34), WIDTH - _RIGHT - 40)
         if kind != "prechill" or width > 40:
             parts.append(_text(place, 18, label if width > 70 else name, anchor="middle"))
-    for at_s, celsius, what in found["nozzle"]:
+    for at_s, celsius, what in found.nozzle:
         fill = _FREEZE if what.startswith("lowest") else "white"
         parts.append(
             f'<circle cx="{x(at_s):.1f}" cy="{y(celsius):.1f}" r="3.5" fill="{fill}" '

@@ -1,6 +1,6 @@
 """Pulled records, kept in one SQLite file (H-08).
 
-May import sqlite3, `records`, `description`, `projection`, `treatments`, `errors`.
+May import sqlite3, `records`, `description`, `projection`, `treatments`, `course`, `errors`.
 
 Records are only ever added: what is stored already is compared, never overwritten, and triggers
 in the file itself refuse changes. A batch is checked against the chain and against its
@@ -14,6 +14,8 @@ File (`PRAGMA user_version`, raised step by step by `_MIGRATIONS`):
     descriptions  digest, json: what `describe` said
     records       serial, seq, raw (64 bytes), chain (16 bytes, the end of raw)
     anchors       serial, seq, chain before seq, where older records are gone from the device
+    lesions       which treatments were of which lesion of a patient's number, as entered here
+    outcomes      what was seen at a lesion on a day, as entered here; never changed either
     treatments, cycles, projections: made from the records (`projection`), at any time again
 """
 
@@ -27,6 +29,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from host_tools import projection
+from host_tools.course import Outcome
 from host_tools.description import Description
 from host_tools.errors import IntegrityError, LocalError
 from host_tools.projection import Projection, Wanted
@@ -74,7 +77,40 @@ CREATE TRIGGER records_remain BEFORE DELETE ON records
     BEGIN SELECT RAISE (ABORT, 'records are never deleted'); END;
 """
 
-_MIGRATIONS = (_RECORDS, projection.SCHEMA)
+_COURSE = """
+CREATE TABLE lesions (
+    reference INTEGER NOT NULL CHECK (reference > 0),
+    lesion TEXT NOT NULL,
+    serial TEXT NOT NULL,
+    treatment INTEGER NOT NULL,
+    entered_s INTEGER NOT NULL,
+    PRIMARY KEY (reference, lesion, serial, treatment)
+) WITHOUT ROWID;
+CREATE TABLE outcomes (
+    id INTEGER PRIMARY KEY,
+    reference INTEGER NOT NULL CHECK (reference > 0),
+    lesion TEXT NOT NULL,
+    day TEXT NOT NULL,
+    result TEXT NOT NULL CHECK (result IN ('clear', 'smaller', 'same', 'recurred')),
+    pigment INTEGER NOT NULL,
+    scar INTEGER NOT NULL,
+    blister INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    entered_by TEXT NOT NULL,
+    entered_s INTEGER NOT NULL
+);
+CREATE INDEX outcomes_of ON outcomes (reference, lesion);
+CREATE TRIGGER outcomes_stay BEFORE UPDATE ON outcomes
+    BEGIN SELECT RAISE (ABORT, 'outcomes are never changed'); END;
+CREATE TRIGGER outcomes_remain BEFORE DELETE ON outcomes
+    BEGIN SELECT RAISE (ABORT, 'outcomes are never deleted'); END;
+CREATE TRIGGER lesions_stay BEFORE UPDATE ON lesions
+    BEGIN SELECT RAISE (ABORT, 'lesions are never changed'); END;
+CREATE TRIGGER lesions_remain BEFORE DELETE ON lesions
+    BEGIN SELECT RAISE (ABORT, 'lesions are never deleted'); END;
+"""
+
+_MIGRATIONS = (_RECORDS, projection.SCHEMA, _COURSE)
 """Step n leads from version n to n + 1 of the file. A step that was released is never changed."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)
@@ -350,6 +386,67 @@ class Store:
                 "the backup was altered: a record is missing there",
             )
         return anchor
+
+    # -- lesions and outcomes, which are entered here -------------------------------------------
+
+    def assign(
+        self, reference: int, lesion: str, treatments: Sequence[tuple[str, int]], now_s: int
+    ) -> int:
+        """Note that these treatments were of this lesion; returns how many are new."""
+        with self._transaction():
+            before = self._db.total_changes
+            self._db.executemany(
+                "INSERT OR IGNORE INTO lesions VALUES (?, ?, ?, ?, ?)",
+                [(reference, lesion, serial, seq, now_s) for serial, seq in treatments],
+            )
+            return self._db.total_changes - before
+
+    def lesions(self) -> dict[tuple[int, str], list[tuple[str, int]]]:
+        """Device and number of the treatments of each lesion, by reference and name."""
+        found: dict[tuple[int, str], list[tuple[str, int]]] = {}
+        with self._guard():
+            for reference, lesion, serial, seq in self._db.execute(
+                "SELECT reference, lesion, serial, treatment FROM lesions "
+                "ORDER BY reference, lesion, serial, treatment"
+            ):
+                found.setdefault((reference, lesion), []).append((serial, seq))
+        return found
+
+    def add_outcome(self, outcome: Outcome) -> bool:
+        """Note an outcome; False when the very same is there already."""
+        row = (
+            outcome.reference, outcome.lesion, outcome.day, outcome.result, int(outcome.pigment),
+            int(outcome.scar), int(outcome.blister), outcome.note, outcome.by, outcome.entered_s,
+        )  # fmt: skip
+        with self._transaction():
+            known = self._db.execute(
+                "SELECT 1 FROM outcomes WHERE reference = ? AND lesion = ? AND day = ? AND "
+                "result = ? AND pigment = ? AND scar = ? AND blister = ? AND note = ? AND "
+                "entered_by = ? AND entered_s = ?",
+                row,
+            ).fetchone()
+            if known is None:
+                self._db.execute(
+                    "INSERT INTO outcomes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+                )
+        return known is None
+
+    def outcomes(self, reference: int | None = None) -> list[Outcome]:
+        """Outcomes in the order of their entry, of one reference or of all."""
+        with self._guard():
+            rows = self._db.execute(
+                "SELECT reference, lesion, day, result, pigment, scar, blister, note, entered_by, "
+                "entered_s FROM outcomes WHERE ?1 IS NULL OR reference = ?1 ORDER BY entered_s, id",
+                (reference,),
+            ).fetchall()
+        return [Outcome(*row[:4], *(bool(flag) for flag in row[4:7]), *row[7:]) for row in rows]
+
+    def merge_course(self, source: "Store") -> int:
+        """Add another store's lesions and outcomes; returns how many outcomes were new."""
+        now_s = int(time.time())
+        for (reference, lesion), treatments in source.lesions().items():
+            self.assign(reference, lesion, treatments, now_s)
+        return sum(self.add_outcome(outcome) for outcome in source.outcomes())
 
     def check_file(self) -> None:
         """Raise IntegrityError when SQLite finds the file itself damaged."""
