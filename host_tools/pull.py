@@ -263,7 +263,7 @@ class _Puller:
             for seq, records in stream.chunks():
                 self._result.received += len(records)
                 if seq < plan.expected:
-                    continue  # the request was sent again, and its stream has begun anew
+                    continue  # the request was sent again, and its stream has begun again
                 # What comes behind a lost chunk is kept: only the gap is asked for again.
                 plan.ahead[seq] = LogPage(
                     stream.first, stream.head, seq + len(records), b"", records

@@ -197,7 +197,7 @@ def _rings(spot_mm: float, fineness: float) -> Floats:
 
 
 class Run:
-    """One treatment under way: `go` on, `touch` anew, `copy` to try what follows."""
+    """One treatment under way: `go` on, `touch` again, `copy` to try what follows."""
 
     def __init__(
         self,
