@@ -1,17 +1,19 @@
 """The `cryo` command: its arguments, its exit codes, and how errors are shown.
 
-Imports only argparse and sys, so that `cryo --help` is quick; the commands themselves are
+Imports only argparse, os and sys, so that `cryo --help` is quick; the commands themselves are
 imported when one is run.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 TYPE_CHECKING = False  # typing's own costs an import
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from host_tools.errors import CryoError
 
@@ -51,11 +53,38 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _columns() -> int:
+    """The terminal's width. shutil, which argparse would ask, loads three compression modules."""
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+    except (ValueError, OSError):
+        return 80
+
+
+class _Parser(argparse.ArgumentParser):
+    """With help as wide as the terminal, which is asked once: argparse asks for each argument."""
+
+    _width = max(_columns() - 2, 11)
+
+    def __init__(self, **options: Any) -> None:
+        kind: type[argparse.HelpFormatter] = options.pop("formatter_class", argparse.HelpFormatter)
+        self._kind = kind
+        super().__init__(formatter_class=self._formatter, **options)
+
+    def _formatter(self, prog: str) -> argparse.HelpFormatter:
+        return self._kind(prog, max_help_position=20, width=self._width)
+
+
+def _new(**options: Any) -> argparse.ArgumentParser:
+    return _Parser(**options)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     # The common options may stand before or behind the command. Behind it they have no default,
     # for else they would undo what stands before.
-    before = argparse.ArgumentParser(add_help=False)
-    behind = argparse.ArgumentParser(add_help=False)
+    before = _new(add_help=False)
+    behind = _new(add_help=False)
     for group, default in ((before, None), (behind, argparse.SUPPRESS)):
         group.add_argument("--port", metavar="PORT", default=default, help="path or pyserial URL")
         group.add_argument(
@@ -71,13 +100,11 @@ def _parser() -> argparse.ArgumentParser:
             default=default,
             help="seconds that one try waits for a reply (default 1.5; 4 tries)",
         )
-    parser = argparse.ArgumentParser(
+    parser = _new(
         prog="cryo",
-        description="LinkClient to a Cryodose cryogen applicator, and keep its journal.",
+        description="Talk to a Cryodose cryogen applicator, and keep its journal.",
         epilog=_EPILOG,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=20
-        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[before],
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
@@ -158,6 +185,11 @@ def _parser() -> argparse.ArgumentParser:
         help="without room for old and new: replace file by file (no application if it breaks off)",
     )
 
+    sub = command("completion", "completion", "print the completion script for a shell")
+    sub.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="`cryo completion bash`, ...")
+    command("man", "man", "print the manual page: `cryo man | man -l -`")
+    command("udev", "udev", "print the udev rule for Linux: who may open the port")
+
     sub = command("demo", "demo", "a complete treatment on the simulated device")
     sub.add_argument("--out", metavar="DIR", default="build/demo", help="default: build/demo")
 
@@ -186,9 +218,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = log.add_subparsers(metavar="COMMAND", required=True)
 
-    chosen = argparse.ArgumentParser(add_help=False)
+    chosen = _new(add_help=False)
     chosen.add_argument("--serial", metavar="SERIAL", help="which device, if several are stored")
-    span = argparse.ArgumentParser(add_help=False)
+    span = _new(add_help=False)
     span.add_argument("--kind", metavar="NAME", action="append", help="only this kind; repeatable")
     span.add_argument("--from", metavar="SEQ", type=int, dest="first", default=1)
     span.add_argument("--to", metavar="SEQ", type=int, dest="last")
@@ -242,7 +274,7 @@ def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser],  #
         parents=[behind],
     )
     kinds = calibrate.add_subparsers(metavar="WHAT", required=True)
-    dry = argparse.ArgumentParser(add_help=False)
+    dry = _new(add_help=False)
     dry.add_argument("--dry-run", action="store_true", help="fit and show, change nothing")
 
     def kind(name: str, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -322,7 +354,7 @@ def _operators(commands: argparse._SubParsersAction[argparse.ArgumentParser],  #
 
 
 def _stored() -> argparse.ArgumentParser:
-    stored = argparse.ArgumentParser(add_help=False)
+    stored = _new(add_help=False)
     stored.add_argument(
         "--store", metavar="FILE", help="the SQLite file (else CRYO_STORE, else your data folder)"
     )
@@ -446,7 +478,9 @@ def _sentence(help_: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `cryo --help`)."""
-    args = _parser().parse_args(argv)
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    args.parser = parser  # the manual page and the completion are made from it
     from host_tools.errors import CryoError
 
     try:

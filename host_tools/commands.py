@@ -398,6 +398,35 @@ def update(args: Namespace) -> int:
     return 0
 
 
+def completion(args: Namespace) -> int:
+    """`cryo completion SHELL`."""
+    from host_tools import documents
+
+    return _print_document(args, documents.completion(args.shell, args.parser))
+
+
+def man(args: Namespace) -> int:
+    """`cryo man`."""
+    from host_tools import documents
+
+    return _print_document(args, documents.manual(args.parser))
+
+
+def udev(args: Namespace) -> int:
+    """`cryo udev`."""
+    from host_tools import documents
+
+    return _print_document(args, documents.udev_rule())
+
+
+def _print_document(args: Namespace, text: str) -> int:
+    if args.json:
+        _print_json({"text": text})
+    else:
+        print(text, end="")
+    return 0
+
+
 def demo(args: Namespace) -> int:
     """`cryo demo`."""
     from host_tools.demo import run

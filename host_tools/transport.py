@@ -1,6 +1,6 @@
 """A byte stream to the device over any pyserial URL.
 
-May import pyserial, `errors` and `extras`; for sim:// its handler in `hw_sim`.
+May import pyserial, `errors`, `extras` and `ports`; for sim:// its handler in `hw_sim`.
 
 Everything that pyserial and the operating system may raise becomes a `PortError` (on opening) or
 a `PortLost` (later), in words that say what to do.
@@ -8,6 +8,7 @@ a `PortLost` (later), in words that say what to do.
 
 import contextlib
 import errno
+import sys
 from collections.abc import Generator
 from typing import Protocol, cast
 
@@ -15,6 +16,7 @@ import serial
 
 from host_tools.errors import LinkTimeout, PortError, PortLost
 from host_tools.extras import needs
+from host_tools.ports import usual_name
 
 SLICE_S = 0.05
 """Longest time one `read_some` waits, seconds."""
@@ -109,6 +111,7 @@ def open_transport(url: str, *, slice_s: float = SLICE_S) -> SerialTransport:
 
     Raises PortError: it does not exist, is not permitted, is in use, or the URL is not known.
     """
+    url = usual_name(url)
     scheme = url.split("://", 1)[0].lower() if "://" in url else ""
     if scheme == "sim":
         _register_simulator()
@@ -158,7 +161,10 @@ def _open_error(url: str, scheme: str, error: Exception) -> PortError:
     if number == errno.EACCES or "permission denied" in lower:
         return PortError(
             f"no permission to open {url}",
-            "on Linux: sudo usermod -aG dialout $USER, then log out and in again",
+            "on Linux once: `cryo udev | sudo tee /etc/udev/rules.d/60-cryodose.rules`, then plug "
+            "it in again; or sudo usermod -aG dialout $USER, then log out and in again"
+            if sys.platform.startswith("linux")
+            else "is it in use, or does the account lack the right to use serial ports?",
         )
     if number == errno.ENOENT or "no such file" in lower or "cannot find the file" in lower:
         return PortError(f"there is no port '{url}'", "`cryo ports` lists the ports there are")

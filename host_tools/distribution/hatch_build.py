@@ -29,6 +29,11 @@ PACKAGES = {
 LEFT_OUT = (HERE, "hw_sim/artwork", "hw_sim/benchmarks", "hw_sim/dose")
 """Folders for work on the project itself: they write into the repository's docs and firmware."""
 KEPT = ("hw_sim/dose/__init__.py", "hw_sim/dose/applicators.py")  # the page needs these
+_DOCUMENTS = """
+import sys
+from host_tools import cli, documents
+documents.write(sys.argv[1], cli.make_parser())
+"""
 
 
 def mapped(source: bytes, name: str) -> bytes:
@@ -127,15 +132,16 @@ class CryodoseBuildHook(BuildHookInterface[Any]):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         home = self._folder / "cryodose"
-        self._run(root, "hw_sim.image.release", home / "image")
+        self._run(root, "-m", "hw_sim.image.release", str(home / "image"))
+        self._run(root, "-c", _DOCUMENTS, str(home / "share"))
         build_data["force_include"][str(home)] = "cryodose"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Called after the build."""
         shutil.rmtree(getattr(self, "_folder", ""), ignore_errors=True)
 
-    def _run(self, root: Path, module: str, target: Path) -> None:
-        command = [sys.executable, "-m", module, str(target)]
+    def _run(self, root: Path, *words: str) -> None:
+        command = [sys.executable, *words]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"{module}: {done.stderr.strip()}")
+            raise RuntimeError(f"{words[1]}: {done.stderr.strip()}")

