@@ -1,9 +1,9 @@
 """The shot: one bounded opening of the valve, until the valve is proved closed again.
 
 Pure in the sense that time and readings are passed in; works on a `Valve`. May import
-array, micropython.const and cryo's faults, interlocks. Controls: H-05 (both switches are tested in
-each shot), H-01 (checks the dose timer), H-02, H-03, H-11, H-15 (a shot never resumes), H-21 (a
-purge is bounded, and ends automatically).
+array, micropython.const and cryo's faults, interlocks, valve. Controls: H-05 (both switches are
+tested in each shot), H-01 (checks the dose timer), H-02, H-03, H-11, H-15 (a shot never resumes),
+H-21 (a purge is bounded, and ends automatically).
 
     _SUPPLY   supply on, gate low: 20 ms without coil current (otherwise the gate is shorted)
     OPEN      the dose timer counts
@@ -19,6 +19,7 @@ from array import array
 from micropython import const
 
 from cryo import faults, interlocks
+from cryo.valve import DEAD_MAN_MS
 
 IDLE = const(0)
 _SUPPLY = const(1)
@@ -127,7 +128,11 @@ class Shot:
         self._valve.hold_supply()
         if in_phase_ms < _SUPPLY_MS:
             return False
-        if not self._valve.supply_on() or not self._valve.open_for(self.planned_us):
+        if not self._valve.supply_on():
+            # H-11: a loop that was late has lost the supply; otherwise it has not come on.
+            late = in_phase_ms >= DEAD_MAN_MS
+            return self._cancel(FAULT, faults.DEAD_MAN if late else faults.DOSE_TIMER)
+        if not self._valve.open_for(self.planned_us):
             return self._cancel(FAULT, faults.DOSE_TIMER)
         self.phase = OPEN
         self._since_ms = now_ms
