@@ -309,27 +309,35 @@ class TrialOperator(BenchOperator[FastBench]):
     def aimed_freeze(self) -> tuple[int, int]:
         """Aim, and hold TRIGGER until the valve closes. Returns (gate high, gate low) in ns.
 
-        After a repeated purge the operator needs only `AIM_AGAIN_S` to aim.
+        After a repeated purge the operator needs only `AIM_AGAIN_S` to aim. A line that is found
+        warm in the moment of TRIGGER is purged again: what the valve did then was no freeze.
         """
         bench = self.bench
         bench.run_for(self.one.aim_s * 1000.0)
         for _ in range(MOST_PURGES):
-            if self.state == "ARMED":
-                break
+            if self.state == "ARMED" and (interval := self._trigger()) is not None:
+                return interval
             self.arm()
             bench.run_for(AIM_AGAIN_S * 1000.0)
-        if self.state != "ARMED":
-            raise NotReached("ARMED", self.states)
+        raise NotReached("the freeze", self.states)
+
+    def _trigger(self) -> tuple[int, int] | None:
+        """Hold TRIGGER until a freeze has ended: its (gate high, gate low). None: there was none.
+
+        NotReached, if it began and did not end.
+        """
+        bench = self.bench
         plant = bench.plant
         plant.new_skin(bench.clock.now_ns, skin_of(self.one))
         closed = len(bench.valve_intervals())
+        before = len(self.states)
         self.tip.clear()
         bench.hold("trigger")
 
         def over() -> bool:
             plant.advance(bench.clock.now_ns)
             self.tip.append((bench.clock.now_ns, plant.nozzle_c))
-            return len(bench.valve_intervals()) > closed
+            return len(bench.valve_intervals()) > closed or self.state == "PRECHILL"
 
         done = bench.run_until(over, 31_000, 50)
         bench.run_for(600)
@@ -337,6 +345,8 @@ class TrialOperator(BenchOperator[FastBench]):
         # FREEZING ends when the valve is proved closed.
         bench.run_until(lambda: self.state != "FREEZING", PROOF_MS + 1_000, 50)
         bench.run_for(600)
+        if "FREEZING" not in self.states[before:]:
+            return None
         if not done:
             raise NotReached("the freeze's end", self.states)
         return bench.valve_intervals()[closed]

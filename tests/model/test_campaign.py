@@ -107,6 +107,33 @@ def test_a_whole_treatment(kind: int) -> None:
     assert Outcome(**json.loads(json.dumps(asdict(told)))) == told
 
 
+def test_a_purge_is_not_counted_as_the_freeze(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is found warm just as the operator presses TRIGGER: a purge comes first."""
+    operator = trials.TrialOperator(draw(trials.SEED, 0), infrared=False)
+    operator.start(trials.STRATEGIES["device"])
+    operator.warm_line()
+    operator.arm()
+    bench = operator.bench
+    hold = bench.hold
+    late: list[str] = []
+
+    def hold_late(key: str, *args: float) -> None:
+        if key == "trigger" and operator.state == "ARMED" and not late:
+            late.append(key)
+            bench.plant.set_line(bench.clock.now_ns, wall_c=20.0, tip_c=20.0)
+            bench.run_for(1500)
+        hold(key, *args)
+
+    monkeypatch.setattr(bench, "hold", hold_late)
+    purges = operator.purges
+    begin_ns, end_ns = operator.aimed_freeze()
+    assert late
+    assert operator.purges > purges
+    assert "PRECHILL" in operator.states[-6:]
+    assert (end_ns - begin_ns) * 1e-9 >= 9.9  # a purge ends long before
+    assert operator.states[-1] != "PRECHILL"
+
+
 def test_the_page(tmp_path: Path) -> None:
     some = [outcome(i, 0.03 * (-1) ** i, name) for i in range(8) for name in ("device", "no purge")]
     text, table = campaign_page.page(some, 1, 9)
