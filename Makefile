@@ -182,6 +182,10 @@ validate: $(READY) ## hold the tissue model against exact solutions and publicat
 campaign: $(READY) ## what the device reaches over 300 random treatments: docs/campaign.md (20 minutes)
 	@$(PY) -m hw_sim.dose.campaign --jobs 2 $(ARGS)
 
+.PHONY: campaign-layered
+campaign-layered: $(READY) ## the same over another skin and jet: docs/dose-second-truth.md (20 minutes)
+	@$(PY) -m hw_sim.dose.layered_campaign --jobs 2 $(ARGS)
+
 .PHONY: tables
 tables: $(READY) ## compute the dose tables of the firmware from the tissue model
 	@$(PY) -m hw_sim.dose $(ARGS)
