@@ -79,8 +79,20 @@ def _new(**options: Any) -> argparse.ArgumentParser:
     return _Parser(**options)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
+class _Unbuilt:
+    """In the place of a command's parser that nobody will use: takes everything, does nothing."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def __call__(self, *_: object, **__: object) -> _Unbuilt:
+        return self
+
+    def __getattr__(self, _: str) -> _Unbuilt:
+        return self
+
+
+def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
+    """The parser of the command line; `brief`: for its own help alone, which is quicker."""
     # The common options may stand before or behind the command. Behind it they have no default,
     # for else they would undo what stands before.
     before = _new(add_help=False)
@@ -108,7 +120,9 @@ def make_parser() -> argparse.ArgumentParser:
         parents=[before],
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    kind: Any = _Unbuilt if brief else _Parser
+    commands: argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=kind)
 
     def command(name: str, run: str, help_: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help_, description=_sentence(help_), parents=[behind])
@@ -478,7 +492,8 @@ def _sentence(help_: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `cryo --help`)."""
-    parser = make_parser()
+    words = sys.argv[1:] if argv is None else argv
+    parser = make_parser(brief=list(words[:1]) in (["-h"], ["--help"]))
     args = parser.parse_args(argv)
     args.parser = parser  # the manual page and the completion are made from it
     from host_tools.errors import CryoError

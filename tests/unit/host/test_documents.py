@@ -109,8 +109,12 @@ def test_they_are_written_for_the_wheel(tmp_path: Path) -> None:
     assert names == {"completion.bash", "completion.zsh", "completion.tcsh", "cryo.1"}
 
 
+def test_the_brief_parser_gives_the_same_help() -> None:
+    assert make_parser(brief=True).format_help() == make_parser().format_help()
+
+
 def test_help_loads_the_parser_and_nothing_else() -> None:
-    """Measured: a quarter of the processor time of `mpremote --help` (docs/cryo.md)."""
+    """Measured: a third of the processor time of `mpremote --help` (docs/cryo.md)."""
     code = (
         "import sys; before = set(sys.modules); sys.argv = ['cryo', '--help']\n"
         "from cryodose.__main__ import main\n"
