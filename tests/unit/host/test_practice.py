@@ -142,6 +142,12 @@ def test_the_list_fits_80_columns(practice: Practice, capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     assert "50 of 60 treatments" in out
+    words = " ".join(out.split())
+    for truth in practice.truths[-50:]:
+        assert f" {truth.seq} " in f" {words}"
+    assert {"power lost", "complete"} <= {truth.result for truth in practice.truths[-50:]}
+    assert "power lost" in words  # wrapped, not cut off
+    assert "overridden" in words
 
 
 def test_two_devices_may_have_a_treatment_of_one_number(
