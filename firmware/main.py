@@ -27,8 +27,8 @@ _ESTOP = const(6)
 _UP = const(8)
 _DOWN = const(9)
 _WATCHDOG_RESET = const(3)
-_DOING = const(0x4005800C)  # scratch 0: what the program was doing (board.py)
-_STARTS = const(0x40058014)  # scratch 2: number of consecutive failed starts (board.py)
+_DOING = const(0x0C)  # offset of scratch 0: what the program was doing (board.py)
+_STARTS = const(0x14)  # of scratch 2: number of consecutive failed starts (board.py)
 _MARK = const(0x2C520000)
 _MAINTENANCE = const(3)
 _STARTS_ALLOWED = const(2)
@@ -37,8 +37,28 @@ _OPEN_READS = const(5)  # 0.1 s: no bounce
 _REPEAT_READS = const(250)  # the request is repeated every 5 s
 _LOAD_MS = const(5000)  # watchdog time-out while loading, which takes less than 1 s
 _LOAD_GC = const(32768)  # collect every 32 kB while loading, to keep the free heap in one piece
-_WATCHDOG_CLEAR = const(0x4005B000)  # writing a bit here clears it in the watchdog's CTRL
+_CLEAR = const(0x3000)  # offset at which writing a bit clears it in the watchdog's CTRL
 _WATCHDOG_ENABLE = const(0x40000000)
+
+
+def board_row():
+    """(row of this board in cryo/boards.json, ""), or (None, why the application must not start).
+
+    At the address of the RP2040's watchdog the RP2350 has its USB clock. So nothing is written
+    into a register of a board that is not in the table. H-11
+    """
+    name = os.uname()[4]
+    try:
+        with open("cryo/boards.json") as file:
+            boards = json.load(file)
+        if name in boards:
+            return boards[name], ""
+    except (OSError, ValueError):
+        return None, "cryo/boards.json is missing or damaged: copy the firmware again"
+    return None, "This firmware does not know the board '%s'; it runs on: %s" % (
+        name,
+        ", ".join(sorted(boards)),
+    )
 
 
 def incomplete():
@@ -69,25 +89,26 @@ def start_blocked_by():
         return "UP and DOWN are held"
     starts = _MARK
     if machine.reset_cause() == _WATCHDOG_RESET:
-        if machine.mem32[_DOING] == _MARK | _MAINTENANCE:
-            machine.mem32[_DOING] = 0
+        if machine.mem32[watchdog + _DOING] == _MARK | _MAINTENANCE:
+            machine.mem32[watchdog + _DOING] = 0
             return "Maintenance was requested over the link"
-        if machine.mem32[_STARTS] & ~0xFF == _MARK:
-            starts = machine.mem32[_STARTS]
+        if machine.mem32[watchdog + _STARTS] & ~0xFF == _MARK:
+            starts = machine.mem32[watchdog + _STARTS]
     if starts >= _MARK + _STARTS_ALLOWED:
         return "It has failed to start"
-    machine.mem32[_STARTS] = starts + 1
+    machine.mem32[watchdog + _STARTS] = starts + 1
     return incomplete()
 
 
-def wait_for_estop():
+def wait_for_estop(why):
     """Give no prompt while the E-stop loop is closed. H-24
 
     At the prompt a host has the valve's pins. The struck contact breaks the coil's supply outside
     the microcontroller, so that nothing flows, whatever is typed. If the loop is closed again
     later, nothing here can notice it: the text says to keep it struck.
     """
-    loop = Pin(_ESTOP, Pin.IN, Pin.PULL_DOWN)
+    loop = Pin(_ESTOP, Pin.IN, Pin.PULL_DOWN if row and row["pull_down"] else None)
+    text = "Cryodose maintenance: the application is not running. Reset to start it.\n%s." % why
     opened = 0
     waits = 0
     while opened < _OPEN_READS:
@@ -95,18 +116,21 @@ def wait_for_estop():
         opened = 0 if loop.value() else opened + 1
         if not opened:
             if waits % _REPEAT_READS == 0:
+                print(text)
                 print("Strike the E-stop, and keep it struck: then MicroPython's prompt follows.")
             waits += 1
+    print(text)
     print("Keep the E-stop struck: at this prompt nothing else keeps the valve closed.")
 
 
-why = start_blocked_by()
+row, why = board_row()
+watchdog = int(row["watchdog"], 16) if row else 0
+why = why or start_blocked_by()
 if why:
     # No cryo module is imported and the valve is not set up: both switches stay low.
-    machine.mem32[_STARTS] = 0
-    print("Cryodose maintenance. The application is not running. Reset to start it.")
-    print(why + ".")
-    wait_for_estop()
+    if watchdog:
+        machine.mem32[watchdog + _STARTS] = 0
+    wait_for_estop(why)
     micropython.kbd_intr(3)
 else:
     machine.WDT(timeout=_LOAD_MS)
@@ -115,12 +139,13 @@ else:
         from cryo.app import App
         from cryo.board import Board
 
-        app = App(Board())
+        app = App(Board(row))
+        row = None  # free its memory
     except Exception:
         # Stop the watchdog and end at MicroPython's prompt with the traceback.
-        machine.mem32[_WATCHDOG_CLEAR] = _WATCHDOG_ENABLE
-        machine.mem32[_STARTS] = 0
-        wait_for_estop()
+        machine.mem32[watchdog + _CLEAR] = _WATCHDOG_ENABLE
+        machine.mem32[watchdog + _STARTS] = 0
+        wait_for_estop("It cannot be started; the reason follows with the prompt")
         micropython.kbd_intr(3)
         raise
     gc.threshold(-1)  # from now on collect only when an allocation fails

@@ -45,11 +45,12 @@ _VSYS = const(29)
 TICK_MS = const(10)
 _WATCHDOG_MS = const(2000)
 
-# The watchdog's scratch registers 0...2 survive its reset (not a loss of power).
-_SCRATCH = const(0x4005800C)
+# Offsets of the watchdog's scratch registers 0...2, which survive its reset (not a loss of power)
+_DOING = const(0x0C)
+_NUMBER = const(0x10)
+# Number of consecutive failed starts. main.py counts them, and gives up. H-11
+_STARTS = const(0x14)
 _MARK = const(0x2C520000)
-# Scratch 2: number of consecutive failed starts. main.py counts them, and gives up. H-11
-_STARTS = const(0x40058014)
 _LASTED_FEEDS = const(200)  # one a tick: a start that runs for 2 s is a good one
 
 # What the program was doing, stored in scratch 0
@@ -139,13 +140,24 @@ class SlowBus:
 
 
 class Board:
-    """Everything connected to the Pico, by the names of docs/hardware.md."""
+    """Everything connected to the Pico, by the names of docs/hardware.md.
 
-    def __init__(self):
+    `row`: what this board differs in, from cryo/boards.json (docs/hardware.md).
+    """
+
+    def __init__(self, row):
+        watchdog = int(row["watchdog"], 16)
+        # Added up once: these addresses do not fit MicroPython's small integers
+        self._doing_at = watchdog + _DOING
+        self._number_at = watchdog + _NUMBER
+        self._starts_at = watchdog + _STARTS
+        if row["vsys_pin"] >= 0:
+            Pin(row["vsys_pin"], Pin.OUT, value=1)
+        pull = Pin.PULL_DOWN if row["pull_down"] else None
         up = Pin.PULL_UP
         self.gate_pin = Pin(_GATE)
         self.supply_pin = Pin(_SUPPLY)
-        self.estop_pin = Pin(_ESTOP, Pin.IN, Pin.PULL_DOWN)
+        self.estop_pin = Pin(_ESTOP, Pin.IN, pull)
         self._trigger = Pin(_TRIGGER, Pin.IN, up)
         self._up = Pin(_UP, Pin.IN, up)
         self._down = Pin(_DOWN, Pin.IN, up)
@@ -238,7 +250,7 @@ class Board:
         if self._feeds_left:
             self._feeds_left -= 1
             if not self._feeds_left:
-                machine.mem32[_STARTS] = 0
+                machine.mem32[self._starts_at] = 0
 
     def reset_cause(self):
         """POWER_ON or WATCHDOG_RESET (also after `reset`)."""
@@ -250,14 +262,14 @@ class Board:
 
     def left_behind(self):
         """(what the program was doing, a number), as stored before a watchdog reset."""
-        word = machine.mem32[_SCRATCH]
+        word = machine.mem32[self._doing_at]
         if word & ~0xFFFF != _MARK:
             return NOTHING, 0
-        return word & 0xFFFF, machine.mem32[_SCRATCH + 4]
+        return word & 0xFFFF, machine.mem32[self._number_at]
 
     def leave_behind(self, doing, number):
         """Store what the program is doing, to survive a watchdog reset. Does not allocate."""
         if doing != self._scratch:
-            machine.mem32[_SCRATCH] = _MARK | doing
+            machine.mem32[self._doing_at] = _MARK | doing
             self._scratch = doing
-        machine.mem32[_SCRATCH + 4] = number
+        machine.mem32[self._number_at] = number

@@ -1,13 +1,11 @@
 """Framing of the link's lines: `<JSON>*<CRC-32, 8 hex digits>\\n`.
 
-Pure; may import array only, because the host uses this file too.
+Pure; imports nothing, because the host uses this file too.
 Controls: H-12 (a damaged or overlong line is dropped and counted, never partly used).
 
 The device checks the CRC byte by byte as a line arrives, in two 16-bit halves: MicroPython's
 small integers have 31 bits, and a 32-bit CRC would allocate, which is not allowed during a freeze.
 """
-
-from array import array
 
 MAX_REQUEST = 512  # bytes to the device, newline included
 MAX_LINE = 2048  # bytes from the device, newline included
@@ -32,21 +30,6 @@ _NIBBLE_LO = (
 )  # fmt: skip
 
 
-def _byte_table():
-    high = array("H", bytes(512))
-    low = array("H", bytes(512))
-    for byte in range(256):
-        hi = _NIBBLE_HI[byte & 15]
-        lo = _NIBBLE_LO[byte & 15]
-        index = (lo ^ (byte >> 4)) & 15
-        low[byte] = ((lo >> 4) | ((hi & 15) << 12)) ^ _NIBBLE_LO[index]
-        high[byte] = (hi >> 4) ^ _NIBBLE_HI[index]
-    return high, low
-
-
-_HIGH, _LOW = _byte_table()
-
-
 class Crc32:
     """CRC-32 as two 16-bit halves, without allocation."""
 
@@ -60,10 +43,15 @@ class Crc32:
         self.lo = 0xFFFF
 
     def update(self, byte):
-        """Add one byte."""
-        index = (self.lo ^ byte) & 255
-        self.lo = ((self.lo >> 8) | ((self.hi & 255) << 8)) ^ _LOW[index]
-        self.hi = (self.hi >> 8) ^ _HIGH[index]
+        """Add one byte, a nibble at a time: a table of all bytes would take 1 kB of the heap."""
+        lo = self.lo
+        hi = self.hi
+        index = (lo ^ byte) & 15
+        lo = ((lo >> 4) | ((hi & 15) << 12)) ^ _NIBBLE_LO[index]
+        hi = (hi >> 4) ^ _NIBBLE_HI[index]
+        index = (lo ^ (byte >> 4)) & 15
+        self.lo = ((lo >> 4) | ((hi & 15) << 12)) ^ _NIBBLE_LO[index]
+        self.hi = (hi >> 4) ^ _NIBBLE_HI[index]
 
 
 def hex_value(digit):

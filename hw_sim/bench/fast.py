@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hw_sim.bench.protocol import FIRMWARE, NS_PER_MS, SimulatedBench
-from hw_sim.fakes.chip import Chip
+from hw_sim.fakes.chip import PICO, Chip
 from hw_sim.fakes.loader import Loader
+from hw_sim.image import micropython
 from hw_sim.image.flash import Filesystem, SimFlash
 from hw_sim.world.clock import Clock
 from hw_sim.world.plant import Plant, PlantParams
@@ -30,7 +31,7 @@ def _board_files(folder: Path) -> dict[str, str]:
         path.removeprefix(root).replace(os.sep, "/"): path
         for where, _folders, names in os.walk(root)
         for path in (os.path.join(where, name) for name in names)
-        if path.endswith((".py", ".bin"))
+        if path.endswith((".py", *micropython.DATA_SUFFIXES))
     }
 
 
@@ -41,7 +42,8 @@ class FastBench(SimulatedBench):
     It is written to `flash` when that is blank, or when `reflash` is true. `seed` moves the
     bounce of the buttons and the noise of the sensors. `trace`: collect every signal.
     `crashes_raise`: an uncaught exception of the firmware comes out of `run_for`. `skin_sensor`:
-    the optional infrared thermometer is fitted.
+    the optional infrared thermometer is fitted. `board`: what `os.uname().machine` says; the last
+    word is the chip, which decides where the watchdog's registers are.
     """
 
     capabilities = frozenset(
@@ -61,6 +63,7 @@ class FastBench(SimulatedBench):
         crashes_raise: bool = True,
         unique_id: bytes = bytes.fromhex("e661640843275b2c"),
         skin_sensor: bool = False,
+        board: str = PICO,
     ) -> None:
         self.firmware_dir = FIRMWARE if firmware_dir is None else firmware_dir
         self.clock = Clock()
@@ -68,6 +71,8 @@ class FastBench(SimulatedBench):
         self.wiring = Wiring(
             self.clock, self.plant, seed=seed, noise_lsb=noise_lsb, skin_sensor=skin_sensor
         )
+        if "Pico W" in board:
+            self.wiring.vsys_pin = 25  # Pico W data sheet 2.1
         self.wiring.power(False)
         self.flash = SimFlash() if flash is None else flash
         sources = _board_files(self.firmware_dir)
@@ -81,6 +86,7 @@ class FastBench(SimulatedBench):
             sources=sources,
             crashes_raise=crashes_raise,
             unique_id=unique_id,
+            board=board,
         )
         self.usb = self.chip.usb
         self.trace: Trace | None = Trace(self.wiring) if trace else None

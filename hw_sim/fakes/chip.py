@@ -43,6 +43,10 @@ SPIN_LIMIT = 20_000  # readings of the time without any wait in between
 
 NULL, SIO, PIO0, PIO1, PWM, I2C, SPI, ADC = range(8)
 PULL_NONE, PULL_UP, PULL_DOWN = 0, 1, 2
+PICO = "Raspberry Pi Pico with RP2040"
+"""What `os.uname().machine` says on a Pico."""
+WATCHDOGS = {"RP2040": 0x40058000, "RP2350": 0x400D8000}
+"""Address of the watchdog's registers (RP2040 data sheet 4.7.6, RP2350 12.9.7)."""
 BANNER = (
     b"MicroPython v1.23.0 on 2024-06-02; Raspberry Pi Pico with RP2040\r\n"
     b'Type "help()" for more information.\r\n>>> '
@@ -69,9 +73,12 @@ class Chip:
         unique_id: bytes = bytes.fromhex("e661640843275b2c"),
         sources: dict[str, str] | None = None,
         crashes_raise: bool = True,
+        board: str = PICO,
     ) -> None:
         if len(unique_id) != 8:
             raise ValueError("a unique id has 8 bytes")
+        self.board = board
+        self.watchdog_at = WATCHDOGS.get(board.rpartition(" ")[2], 0)
         self.clock = clock
         self.wiring = wiring
         self.flash = flash

@@ -121,7 +121,7 @@ class Files:
             urandom=self.urandom,
             uname=lambda: Uname(
                 "rp2", "rp2", "1.23.0", "v1.23.0 on 2024-06-02 (GNU 13.2.0 MinSizeRel)",
-                "Raspberry Pi Pico with RP2040",
+                self._boot.chip.board,
             ),
         )  # fmt: skip
 

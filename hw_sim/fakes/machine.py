@@ -28,9 +28,8 @@ from hw_sim.image.flash import os_error
 _NO = object()
 _SYS_HZ = 125_000_000
 _EIO, _ETIMEDOUT = 5, 110
-_WATCHDOG = 0x40058000
-_SCRATCH = _WATCHDOG + 0x0C
-_WATCHDOG_CLEAR, _WATCHDOG_ENABLE = _WATCHDOG + 0x3000, 1 << 30  # data sheet 2.1.2, 4.7.6
+_SCRATCH, _CLEAR = 0x0C, 0x3000  # offsets in the watchdog's registers (data sheet 2.1.2, 4.7.6)
+_WATCHDOG_ENABLE = 1 << 30
 _USB_IN = 0x50100090  # buffer control of endpoint 2 IN
 _USB_AVAILABLE = 0x0400  # the buffer waits for the host
 _LOOK_NS = 50_000  # what a look at it takes in MicroPython, measured on the emulated chip
@@ -625,10 +624,11 @@ class Mem16:
 class Mem32:
     """The few registers that a firmware has reason to touch: the watchdog's and the timer's."""
 
-    __slots__ = ("_boot",)
+    __slots__ = ("_boot", "_watchdog")
 
     def __init__(self, boot: Boot) -> None:
         self._boot = boot
+        self._watchdog = boot.chip.watchdog_at
 
     @staticmethod
     def _aligned(address: int) -> None:
@@ -638,10 +638,10 @@ class Mem32:
     def __getitem__(self, address: int) -> int:
         self._aligned(address)
         boot = self._boot
-        index = (address - _SCRATCH) >> 2
+        index = (address - self._watchdog - _SCRATCH) >> 2
         if 0 <= index < 8:
             return boot.chip.scratch[index]
-        if address == _WATCHDOG + 8:
+        if address == self._watchdog + 8:
             return boot.chip.reason
         if address in (_TIMER_RAW_H, _TIMER_RAW_L):
             us = (boot.clock.now_ns - boot.t0_ns) // 1000
@@ -652,10 +652,10 @@ class Mem32:
     def __setitem__(self, address: int, value: int) -> None:
         if address & 3:
             self._aligned(address)
-        if address == _WATCHDOG_CLEAR and value == _WATCHDOG_ENABLE:
+        if address == self._watchdog + _CLEAR and value == _WATCHDOG_ENABLE:
             self._boot.stop_watchdog()
             return
-        index = (address - _SCRATCH) >> 2
+        index = (address - self._watchdog - _SCRATCH) >> 2
         if not 0 <= index < 8:
             raise NotModelled(f"writing machine.mem32[0x{address:08x}]")
         if index == 4:

@@ -50,7 +50,7 @@ class Port:
             _micropython(boot),
             _time(boot),
             _gc(),
-            _sys(loader, self.stdio),
+            _sys(boot, loader, self.stdio),
             _select(boot),
             module(
                 "json", loads=jsonmp.loads, dumps=jsonmp.dumps, load=_json_load, dump=_json_dump
@@ -330,14 +330,14 @@ class _Stdio:
         self.err = Stream(boot, 2, True)
 
 
-def _sys(loader: Imports, stdio: _Stdio) -> ModuleType:
+def _sys(boot: Boot, loader: Imports, stdio: _Stdio) -> ModuleType:
     def print_exception(exc: BaseException, file: Any = None) -> None:
         (stdio.out if file is None else file).write(loader.traceback(exc))
 
     def leave(value: Any = None) -> None:
         raise SystemExit(value)
 
-    machine_name = "Raspberry Pi Pico with RP2040"
+    machine_name = boot.chip.board
     return module(
         "sys",
         stdin=stdio.stdin,

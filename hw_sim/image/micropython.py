@@ -38,6 +38,9 @@ IMAGE_NAME = next(iter(IMAGES))
 DOWNLOADS = "https://micropython.org/resources/firmware/"
 IMAGE_VARIABLE = "CRYO_MICROPYTHON_UF2"
 
+DATA_SUFFIXES = (".bin", ".json")
+"""Files that land on the board as they are."""
+
 _FLASH_START = 0x10000000
 _UF2_MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)
 
@@ -110,7 +113,7 @@ def uf2_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def firmware_files(firmware_dir: Path, *, mpy: bool = False) -> dict[str, bytes]:
-    """What lands on the board, by path: every .py and .bin below `firmware_dir`.
+    """What lands on the board, by path: every .py, .bin and .json below `firmware_dir`.
 
     With `mpy`, packages are compiled to .mpy for the board's processor as they are released
     (main.py stays as it is: MicroPython looks for it under that name). They start faster.
@@ -128,8 +131,9 @@ def firmware_files(firmware_dir: Path, *, mpy: bool = False) -> dict[str, bytes]
             files[name.removesuffix(".py") + ".mpy"] = compiled(source, name)
         else:
             files[name] = source
-    for path in sorted(firmware_dir.rglob("*.bin")):
-        files[path.relative_to(firmware_dir).as_posix()] = path.read_bytes()
+    for path in sorted(firmware_dir.rglob("*")):
+        if path.suffix in DATA_SUFFIXES:
+            files[path.relative_to(firmware_dir).as_posix()] = path.read_bytes()
     return files
 
 

@@ -86,6 +86,7 @@ class Wiring:
         self.leds = {name: Led(name) for name in LED_PINS}
         self.powered = True
         self.vsys_mv = 4850.0  # from USB, behind the Pico's Schottky diode
+        self.vsys_pin: int | None = None  # Pico W: VSYS/3 is on GP29 while this pin is high only
         # Set by fault injection: a voltage that the analog pin shows whatever the plant does, and
         # switches that no longer switch.
         self.stuck_mv: list[float | None] = [None, None, None, None]
@@ -111,7 +112,7 @@ class Wiring:
     def level(self, gp: int) -> int | None:
         """The level that an outside part puts on pin `gp`; None: nothing does, the pull decides."""
         if gp == ESTOP:
-            return self.estop.level
+            return 1 if self.estop.level else 0  # open: by the external pull-down
         for name, pin in BUTTON_PINS.items():
             if pin == gp:
                 return self.buttons[name].level
@@ -124,9 +125,10 @@ class Wiring:
         self._listeners.append(fn)
 
     def _input_changed(self, gp: int, signal: str, level: int | None) -> None:
+        if gp == ESTOP and level is None:
+            level = 0  # by the external pull-down
         if self._taps:
-            # With its pull: an open button reads 1, an open E-stop loop 0.
-            self._tell(signal, (0 if gp == ESTOP else 1) if level is None else level)
+            self._tell(signal, 1 if level is None else level)  # an open button: by its pull-up
         for fn in list(self._listeners):
             fn(gp, level)
 
@@ -144,8 +146,10 @@ class Wiring:
                 mv = 330.0 + 1.32 * plant.dewar.mbar
             elif channel == 2:
                 mv = 500.0 + 2.0 * plant.dewar.permille
-            else:
+            elif self.vsys_pin is None or self._out[self.vsys_pin]:
                 mv = self.vsys_mv / 3.0
+            else:
+                mv = 0.0
         if self.disturbance is not None:
             mv = self.disturbance(channel, mv)
         at = self._noise_at

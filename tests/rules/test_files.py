@@ -89,15 +89,15 @@ def test_compiles_for_the_board(path: Path, tmp_path: Path) -> None:
     assert out.stat().st_size > 0
 
 
-def test_only_python_and_glyphs_land_on_the_board() -> None:
-    glyphs = {f"lang_{code}.bin" for code in table("languages", "CODES")}
+def test_only_python_glyphs_and_the_boards_land_on_the_board() -> None:
+    data = {f"lang_{code}.bin" for code in table("languages", "CODES")} | {"boards.json"}
     strangers = [
         name_of(path)
         for path in FIRMWARE.rglob("*")
         if path.is_file()
         and path.suffix != ".py"
         and "__pycache__" not in path.parts
-        and path.name not in glyphs
+        and path.name not in data
     ]
     assert not strangers
 

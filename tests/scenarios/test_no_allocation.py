@@ -31,8 +31,12 @@ pytestmark = pytest.mark.emulated
 
 LOCKED_MAIN = b"""
 import gc
+import json
 import micropython
+import os
 micropython.kbd_intr(-1)
+with open("cryo/boards.json") as file:
+    row = json.load(file)[os.uname()[4]]
 gc.threshold(32768)  # while loading, as main.py has it
 from cryo.app import App
 from cryo.board import Board
@@ -58,7 +62,7 @@ class Locked(App):
             self.failures += 1
         micropython.heap_unlock()
 
-app = Locked(Board())
+app = Locked(Board(row))
 gc.threshold(-1)
 app.run()
 """

@@ -62,8 +62,8 @@ def measured(App):
 
     return Measured
 """
-_MAKES_APP = b"app = App(Board())"
-_MAKES_MEASURED = b"from measured import measured; app = measured(App)(Board())"
+_MAKES_APP = b"app = App(Board(row))"
+_MAKES_MEASURED = b"from measured import measured; app = measured(App)(Board(row))"
 
 
 def measuring(firmware: Path, unused_globals: int = 0) -> dict[str, bytes]:

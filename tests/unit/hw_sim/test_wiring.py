@@ -64,8 +64,8 @@ def test_the_estop_loop_is_high_on_gp6_while_healthy() -> None:
     assert board.wiring.level(6) == 1
     board.wiring.estop.open()
     board.after(1)
-    assert board.wiring.level(6) is None  # the pull-down decides
-    assert board.heard == [(6, None)]
+    assert board.wiring.level(6) == 0  # by the external pull-down
+    assert board.heard == [(6, 0)]
     assert board.signal("ESTOP") == [(1000, 0)]
 
 
