@@ -346,7 +346,7 @@ class Run:
             # Even in area within each ring.
             at = np.sqrt(low[:, None] ** 2 + steps * (high**2 - low**2)[:, None])
             self._share = self.jet.profile(at * 1e3, spread).mean(axis=1) * strength
-        self._step_s = min(self._step_s, _FIRST_STEP_S if strength == 0.0 else 5e-3)
+        self._step_s = min(self._step_s, _FIRST_STEP_S if strength == 0.0 else 1e-2)
 
     def _at_surface(self, surface_c: Floats) -> tuple[Floats, Floats]:
         """W/m2 into the skin in each ring, and its derivative by the surface's temperature."""

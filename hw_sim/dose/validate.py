@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hw_sim.dose import tables
+from hw_sim.dose import published as fitted, tables
 from hw_sim.dose.applicators import APPLICATORS, by_number
 from hw_sim.figure_table import Figure, below, markdown, missed
 from hw_sim.world.plant.tissue import Floats, Tissue, TissueResult, treat
@@ -588,6 +588,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _SENSITIVITY,
         sensitivity_table(parts),
         published(),
+        fitted.section(fitted.shipped()),
         _EARLIER_HEAD.lstrip("\n"),
         earlier_rows(),
         "\n",
