@@ -153,6 +153,19 @@ def test_a_power_cut_before_the_start_could_say_so(
     assert (seen.delivered_ms, seen.most_ms) == (0, 14_987)
 
 
+def test_records_that_are_not_stored(maker: JournalMaker, begin: Begin, known: Description) -> None:
+    """Behind a gap nothing is taken for a part of what was under way before it."""
+    first = begin()
+    last = maker.head
+    maker.add("fault", 9, 0, 6)
+    maker.add("fault", 5, 0, 2)
+    second = begin()
+    records = decoded(maker.raws)
+    found = project([*records[:last], *records[last + 1 :]], known).treatments
+    assert (found[first].result, found[first].partial, found[first].faults) == (NO_END, 1, [])
+    assert (found[second].result, found[second].partial) == (UNDER_WAY, 0)
+
+
 def test_no_fault_of_another_hour(maker: JournalMaker, begin: Begin, known: Description) -> None:
     seq = begin()
     maker.add("freeze_end", seq, 1, 1, 15_000, 14_987_000, 14_987_000, -19_000, 550)
