@@ -247,6 +247,8 @@ def _freeze(freeze: dict[str, Any]) -> None:
             f"{units.show(freeze['aim_um'], 'um')}"
             + (f" ({freeze['note']})" if freeze["note"] else "")
         )
+    elif freeze["note"]:
+        details.append(f"estimate -- ({freeze['note']})")
     if freeze["ice_field_ms"] is not None:
         details.append(f"ice field marked at {seconds(freeze['ice_field_ms'])} s")
     if freeze["thaw_ms"] is not None:

@@ -29,6 +29,7 @@ BY_DEVICE, BY_LATER_TIME, NOT_BEFORE, UNKNOWN = "device", "later time_set", "not
 between; only that it was not before; not at all (0)."""
 
 SHORT = "short of the lesion"
+DEPTH_UNKNOWN = "depth unknown"
 NOT_STABLE = "not stable after"
 OVERRIDDEN = "checklist overridden"
 """Alerts that are no fault of the device."""
@@ -40,6 +41,8 @@ _FAULT_WINDOW_MS = 60_000
 """A fault this long after the end of a treatment still belongs to it (a valve that stays open)."""
 
 _NOTE_SHORT = "short of the lesion"
+_UNKNOWN = -1
+"""Depth of an estimate that the skin's surface did not bear out."""
 _WATCHDOG = "watchdog"
 
 
@@ -506,14 +509,18 @@ class Projector:
         if treatment is None:
             return
         cycle = self._freeze(record, treatment, fields.get("cycle", 0))
-        cycle.estimate_um = fields.get("depth")
-        cycle.estimate_spread_um = fields.get("spread")
+        depth = fields.get("depth")
+        if depth != _UNKNOWN:
+            cycle.estimate_um = depth
+            cycle.estimate_spread_um = fields.get("spread")
         cycle.liquid_ms = fields.get("liquid")
         cycle.aim_um = fields.get("planned")
         note = self._word("note", fields.get("note", 0))
         cycle.note = "" if note == "none" else note
         if note == _NOTE_SHORT and SHORT not in treatment.notes:
             treatment.notes.append(SHORT)
+        if depth == _UNKNOWN and DEPTH_UNKNOWN not in treatment.notes:
+            treatment.notes.append(DEPTH_UNKNOWN)
         depths = [item.estimate_um for item in self._freezes(treatment.seq)]
         treatment.estimate_um = max((um for um in depths if um is not None), default=None)
 

@@ -69,6 +69,8 @@ def _freeze(app, now_ms):
 
 
 def _freeze_ended(app, now_ms, tune):
+    if state_freezing.doubt:
+        tune = sounder.DOUBT  # H-27
     app.sounder.play(sounder.ALARM_LOW if state_freezing.short else tune, now_ms)
 
 

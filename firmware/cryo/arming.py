@@ -2,12 +2,12 @@
 
 Works on an App. May import gc and cryo's checklist, dose, faults, interlocks, journal, on_demand,
 operators, plan, profiles, refusal, schema, setting_changes, sounder, texts, transitions; loads
-arming_refusal, cautions and estimate on demand. Controls: H-06, H-10 (arming is refused with the
-reading and its limit), H-02 (a nozzle that is not cold leads to PRECHILL), H-18 (the patient's
-number), H-01 (a gate time over the ceiling is refused), H-25 (who is not signed in does not arm),
-H-26 (an applicator that is not calibrated is confirmed once after each start).
+arming_refusal, cautions, estimate and witness on demand. Controls: H-06, H-10 (arming is refused
+with the reading and its limit), H-02 (a nozzle that is not cold leads to PRECHILL), H-18 (the
+patient's number), H-01 (a gate time over the ceiling is refused), H-25 (who is not signed in does
+not arm), H-26 (an applicator that is not calibrated is confirmed once after each start).
 
-The live estimate is in memory from arming until READY only.
+The live estimate and its witness are in memory from arming until READY only.
 """
 
 import gc
@@ -31,7 +31,8 @@ from cryo import (
 )
 
 cautions = 0  # of the plan: cautions.py
-estimate = None  # the live estimate, from arming until READY
+estimate = None  # the live estimate and its witness, from arming until READY
+witness = None
 _confirmed = {}  # applicator: cautions confirmed since the start
 
 
@@ -73,19 +74,21 @@ def confirm(applicator, mask):
 
 
 def release():
-    """READY: the estimate leaves the memory."""
-    global estimate
+    """READY: estimate and witness leave the memory."""
+    global estimate, witness
     if estimate:
-        estimate = None
+        estimate = witness = None
+        on_demand.unload("witness")
         on_demand.unload("estimate")
 
 
 def go_on(app, event):
     """All preconditions are met: `event` leads to ARMED, unless the line must be chilled first."""
-    global estimate
+    global estimate, witness
     app.clock.exclude()
     if not estimate:
         estimate = on_demand.load("estimate").Estimate()
+        witness = on_demand.load("witness").Witness()
     gc.collect()
     return transitions.MUST_CHILL if must_purge(app) else event
 

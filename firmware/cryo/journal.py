@@ -66,6 +66,7 @@ RELEASED = const(24)
 OPERATOR = const(25)
 CHECKLIST = const(26)
 CAUTION = const(27)
+WITNESS = const(28)
 
 OPERATOR_ARMED = const(6)  # what has happened, in an OPERATOR record: operators_store.py
 

@@ -52,6 +52,7 @@ CAUSES = (
     "cold",
     "reset",
     "complete, depth reached",
+    "complete, planned time (depth in doubt)",
 )
 
 PRIORITIES = ("low", "medium", "high")
@@ -205,7 +206,7 @@ HELPS = (
 
 _END_CAUSE = (
     "1=complete 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
-    "8=complete, depth reached"
+    "8=complete, depth reached 9=complete, planned time: the depth was in doubt"
 )
 _PURGE_CAUSE = (
     "1=not cold in time 2=trigger released 3=emergency stop 4=fault 5=cancelled before opening "
@@ -324,6 +325,20 @@ KINDS = (
             ("operator", _OPERATOR),
         ),
     ),
+    (
+        journal.WITNESS,
+        "witness",
+        (
+            ("treatment", "seq"),
+            ("cycle", "number"),
+            ("doubt", "1=no fall 2=too quick 3=too slow 4=came back 5=no reading"),
+            ("elapsed", "ms"),
+            ("skin", "0.01 degC"),
+            ("skin_min", "0.01 degC"),
+            ("fall", "permille of the nominal time to -65 degC, 0=not seen"),
+            ("liquid", "ms"),
+        ),
+    ),
     (journal.MAINTENANCE, "maintenance", ()),
     (journal.OVERRUN, "overrun", (("count", "ticks"), ("worst", "us"))),
     (
@@ -433,12 +448,17 @@ KINDS = (
         (
             ("treatment", "seq"),
             ("cycle", "number"),
-            ("depth", "um"),
-            ("spread", "um"),
+            ("depth", "um, -1=unknown"),
+            ("spread", "um, -1=unknown"),
             ("liquid", "ms"),
             ("skin_fall", "ms to -65 degC, 0=not seen"),
             ("planned", "um"),
-            ("note", "0=none 1=short of the lesion 2=ended by depth"),
+            (
+                "note",
+                "0=none 1=short of the lesion 2=ended by depth 3=depth unknown: no fall of the skin "
+                "4=depth unknown: too quick a fall 5=depth unknown: too slow a fall "
+                "6=depth unknown: the skin came back up 7=depth unknown: no reading of the skin",
+            ),
         ),
     ),
     (

@@ -64,13 +64,14 @@ def estop(app, estop_closed):
 
 def watch(app):
     """Check ten times a second, with the valve closed."""
-    global logged_overruns
+    global logged_overruns, skin_seen_ms
     clock = app.clock
     latched = app.faults
     sensors = app.sensors
     state = app.machine.state
     _watch_closing(app, state)
     if state == transitions.SELF_TEST or state == transitions.BOOT:
+        skin_seen_ms = clock.uptime_ms  # a slow start is no silence of the skin sensor
         return
     if _coil_current(app):
         latched.latch(faults.COIL_SHORTED, True)

@@ -20,6 +20,7 @@ dose_ms = 0
 planned_us = 0
 most_ms = 0  # planned time of flow: the dose, or the upper bound of the depth-controlled mode
 least_ms = 0  # since the gate opened: the depth-controlled mode ends no freeze earlier
+dose_gate_ms = 0  # since the gate opened: the planned time, where the depth is in doubt
 target_um = 0  # the estimated depth that ends the freeze; 0 = ended by time
 table_version = 0
 cycles = 1
@@ -27,11 +28,12 @@ cycles = 1
 
 def make(values, time_ms):
     """Make the plan from the active settings and their dose (ms, more than 0)."""
-    global dose_ms, planned_us, most_ms, least_ms, target_um, table_version, cycles
+    global dose_ms, planned_us, most_ms, least_ms, dose_gate_ms, target_um, table_version, cycles
     by_depth = values[schema.DEPTH_MODE]
     dose_ms = time_ms
     most_ms = dose.most_ms(time_ms) if by_depth else time_ms
     planned_us = _gate_us(most_ms, values)
+    dose_gate_ms = _gate_us(time_ms, values) // 1000
     least_ms = (_gate_us(dose.least_ms(time_ms), values) + 999) // 1000
     target_um = profiles.plan_um(values) if by_depth else 0
     table_version = dose.version_of(values[schema.APPLICATOR])

@@ -52,10 +52,15 @@ _NOTICE_MS = const(6000)  # a notice in READY, then nitrogen and what to do next
 _FAULT_MS = const(2000)  # the text of a fault and the delivered time alternate
 _TURN_MS = const(2000)  # so do READY's top line and that the applicator is not calibrated
 
+# Doubts of witness.py that say that the jet is not on the skin
+_NO_FALL = const(1)
+_CAME_BACK = const(4)
+
 # Prompts of the observation, as in the languages
 _QUESTIONS = const(11)
 _TITLES = const(19)
 _YES_NO = const(20)
+_DOUBTS = const(22)  # and the next: beside the seconds of a freeze
 
 
 second = -1  # last shown: the second of a countdown, or the turn of a fault's texts
@@ -288,6 +293,10 @@ def _fill_freezing(app, view):
     view.remaining_ms = plan.dose_ms
     view.target_um = plan.target_um
     view.estimate_um = 0
+    view.doubt = 0
+    view.witnessed = arming.witness.watches
+    if view.witnessed:
+        view.lines = [texts.prompt(_DOUBTS + k // 2, k % 2) for k in range(4)]
     view.short = False
     view.ice_ms = -1
 
@@ -309,6 +318,7 @@ def _count_down(app, view):
     left_ms = plan.dose_ms - elapsed_ms
     view.remaining_ms = left_ms if left_ms > 0 else 0
     view.estimate_um = arming.estimate.depth_um
+    view.doubt = _doubt()
     if state_freezing.ice_at_ms >= 0:
         view.ice_ms = elapsed_ms - state_freezing.ice_at_ms
     app.display.update()
@@ -317,6 +327,14 @@ def _count_down(app, view):
         if left_s < _COUNTED_S and second >= 0:
             app.sounder.play(sounder.COUNT, app.clock.now_ms)
         second = left_s
+
+
+def _doubt():
+    """What the screens say of a doubt: 0 = nothing, 1 = not on the skin? 2 = unknown. H-27"""
+    doubt = state_freezing.doubt
+    if not doubt:
+        return 0
+    return 1 if doubt == _NO_FALL or doubt == _CAME_BACK else 2
 
 
 def _fill_end_question(app, view):
@@ -345,6 +363,7 @@ def _fill_done(app, view):
     summary = app.summary
     view.complete = summary.last_complete
     view.short = state_freezing.short
+    view.doubt = _doubt()
     view.planned_ms = plan.dose_ms
     view.delivered_ms = summary.last_ms
     view.nozzle_min_c_x100 = summary.nozzle_min_c_x100

@@ -314,7 +314,21 @@ def _armed_update(canvas, view, cache):
         _letter(canvas, _S, 116, 6)
 
 
+def _patch(canvas, string):
+    """A text of FREEZING's right column as a font of one glyph: with the valve open nothing is
+    built, and no glyph is read from flash."""
+    canvas.pixels.fill_rect(_SIDE, 0, 56, 16, 1)
+    canvas.text(fonts.TEXT, _SIDE, 0, string, 0xFF)
+    first = 1 + _SIDE
+    data = bytes(canvas.page[0][first : first + 56]) + bytes(canvas.page[1][first : first + 56])
+    canvas.pixels.fill_rect(_SIDE, 0, 56, 16, 0)
+    return 56, 2, "", data
+
+
 def _freezing_enter(canvas, view):
+    if view.witnessed:
+        for i in range(4):
+            view.patches[i] = _patch(canvas, view.lines[i])
     if view.target_um:
         um = view.target_um
         canvas.text(fonts.TEXT, _SIDE, 0, "/%d.%dmm" % (um // 1000, um // 100 % 10))
@@ -352,6 +366,9 @@ def _freezing_update(canvas, view, cache):
         cache[3] = view.ice_ms // 1000
         _ice(canvas, cache[3])
         return
+    if view.doubt:
+        _doubt_update(canvas, view, cache)
+        return
     if view.estimate_um >= 0:
         tenths = view.estimate_um // 100  # rounded down: never deeper than estimated
         if cache[4] != tenths:
@@ -367,6 +384,23 @@ def _freezing_update(canvas, view, cache):
         cache[2] = filled
 
 
+def _doubt_update(canvas, view, cache):
+    """The warning in place of plan and estimate, and an unknown depth in place of the bar. H-27"""
+    piece = cache[5] + 1
+    if piece > 2:
+        return
+    cache[5] = piece
+    if piece < 2:
+        canvas.glyph(view.patches[2 * view.doubt - 2 + piece], 0, _SIDE, 2 * piece)
+        return
+    canvas.pixels.fill_rect(_BAR_X, 48, _BAR_WIDTH + 2, 16, 0)
+    canvas.glyph(fonts.ICON, _DOWN, _SIDE, 6)
+    for i in range(4):
+        index = _MINUS if i < 2 else _M
+        _letter(canvas, index, _SIDE + 16 + 8 * i, 6)
+    canvas.touch(6, 2)
+
+
 def _done_enter(canvas, view):
     title = texts.say(texts.COMPLETE if view.complete else texts.ENDED_EARLY)
     whole = view.complete and view.cycle >= view.cycles
@@ -374,10 +408,12 @@ def _done_enter(canvas, view):
         title = texts.say(texts.CYCLES_DONE) % (view.cycle, view.cycles)
     if view.short:
         title = texts.say(texts.TOO_SHALLOW)
+    if view.doubt:
+        title = texts.say(texts.NOT_ON_SKIN if view.doubt == 1 else texts.DEPTH_UNKNOWN)  # H-27
     before = view.interruptions if view.complete else view.interruptions - 1
     if before > 0:
         title += " !%d" % before  # number of earlier interruptions
-    canvas.title(title, 0 if whole and before <= 0 and not view.short else 0xFF)
+    canvas.title(title, 0 if whole and before <= 0 and not (view.short or view.doubt) else 0xFF)
     # Rounded down after an early end, so that it never looks complete.
     _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
     canvas.text(fonts.TEXT, 64, 2, "/" + _tenths_text(view.planned_ms) + "s")

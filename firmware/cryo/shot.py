@@ -35,6 +35,7 @@ CANCELLED = const(5)  # ended before the gate opened
 COLD = const(6)  # a purge: the nozzle is at liquid temperature
 # 7, reset: only in the records of older firmware
 BY_DEPTH = const(8)  # complete: the estimated depth has reached the planned one
+BY_TIME = const(9)  # complete: the planned time, where the depth was to end it and is in doubt
 
 PURGE_US = const(10000000)  # longest purge: a line that is still warm by then has no liquid
 
@@ -64,7 +65,7 @@ class Shot:
         self._chilled_before = False  # this freeze began with a cold nozzle
         self.purging = False  # this shot, or the last one, is a purge
         self._against = 0  # consecutive ticks with a reading against the freeze
-        self.enough = False  # the depth is reached: the next step ends the freeze
+        self.enough = 0  # the cause by which the next step ends the freeze: BY_DEPTH, BY_TIME
         self._readings = array("i", [0] * _READINGS)  # of a purge: nozzle, every 100 ms
         self._read = 0  # number of readings taken
         self._cold = 0  # consecutive readings that were cold and steady
@@ -85,7 +86,7 @@ class Shot:
         self._chilled_before = chilled
         self.purging = False
         self._against = 0
-        self.enough = False
+        self.enough = 0
         self._read = 0
         self._cold = 0
         self.planned_us = planned_us
@@ -167,7 +168,7 @@ class Shot:
         if self._against >= _PERSISTS:
             return self._close(FAULT, fault, now_ms)
         if self.enough:
-            return self._close(BY_DEPTH, 0, now_ms)
+            return self._close(self.enough, 0, now_ms)
         if self.purging and elapsed_ms >= (self._read + 1) * _READ_EVERY_MS:
             if self._chilled(nozzle):
                 return self._close(COLD, 0, now_ms)
@@ -262,7 +263,7 @@ class Shot:
 
     def complete(self):
         """Whether the last shot was a complete freeze."""
-        return self.cause == COMPLETE or self.cause == BY_DEPTH
+        return self.cause == COMPLETE or self.cause >= BY_DEPTH
 
     def cancel(self, planned_us, cause):
         """Cancel before the start, with the values for the record."""

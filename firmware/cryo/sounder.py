@@ -32,8 +32,10 @@ ALARM_HIGH = (
     _PULSE, _GAP, _PULSE, _GAP, _PULSE, _PAUSE, _PULSE, _GAP, _PULSE,
 )  # fmt: skip
 ALARM_MEDIUM = ((640, 200), (0, 200), (640, 200), (0, 200), (640, 200))
+DOUBT = ((1976, 90), (0, 40), (1480, 90), (0, 40), (1109, 200))
 ALARM_LOW = ((480, 200), (0, 200), (480, 200))
 REMIND_EVERY_MS = const(60000)  # until the operator has acknowledged
+DOUBT_EVERY_MS = const(3000)
 
 # by priority, low first: tune, repetition in ms
 ALARMS = ((ALARM_LOW, 0), (ALARM_MEDIUM, 20000), (ALARM_HIGH, 10000))
@@ -42,7 +44,7 @@ ALARMS = ((ALARM_LOW, 0), (ALARM_MEDIUM, 20000), (ALARM_HIGH, 10000))
 DARK = (0, 0, 0, 0)
 READY_LIGHTS = (1, 0, 0, 0)  # yellow beside green, steady or blinking: nitrogen flows
 PRECHILL_LIGHTS = (1, 0, 0, 1000)
-ARMED_LIGHTS = (1, 0, 0, 250)
+ARMED_LIGHTS = (1, 0, 0, 250)  # with yellow: a freeze whose depth is in doubt
 ALARM_LIGHTS = ((0, 1, 0, 0), (0, 1, 0, 1000), (0, 0, 1, 250))  # by priority, low first
 
 _DUTY = (0, 800, 4000, 32768)  # 16-bit duty by volume 1...3

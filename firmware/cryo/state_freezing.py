@@ -3,7 +3,9 @@
 Works on an App. May import micropython.const and cryo's arming, board, buttons, demand, dose,
 faults, journal, monitors, plan, schema, shot, sounder, transitions. Controls: H-08 (no
 freeze without the record of its beginning in flash), H-01 (the estimate ends it early, never late),
-H-02 (warns if a completed freeze did not reach the lesion's base), H-05 (FREEZING is not left
+H-02 (warns if a completed freeze did not reach the lesion's base), H-27 (warns at once if the
+surface says that the jet is not on it, or that it is not the skin of the model: then no depth is
+shown or recorded, and none ends the freeze), H-05 (FREEZING is not left
 before the valve is proved closed), H-15.
 
 Nothing here allocates from the beginning of the shot until the valve is proved closed.
@@ -35,6 +37,10 @@ _SHORT_UM = const(150)
 _NOTE_NONE = const(0)
 _NOTE_SHORT = const(1)
 _NOTE_BY_DEPTH = const(2)
+_NOTE_DOUBT = const(2)  # plus witness.py's number
+_UNKNOWN = const(-1)  # um, in the record
+_ENDS_MS = const(20)  # two ticks from here to the closed gate: never longer than planned
+_WITNESS_SLOT = const(3)  # of a tick: neither the one in which the sensor is read nor a drawn one
 
 
 # Variables of this state, reset by `enter`; the presenter reads them
@@ -42,16 +48,21 @@ estimated_ms = 0  # time since the gate opened that the estimate covers
 ice_at_ms = -1  # time of the ice field mark, or -1
 leads_to = 0  # the event of its end, once the valve is proved closed
 short = False  # by the estimate, the last freeze did not reach the lesion's base
+doubt = 0  # why the estimate of the last freeze is not to be believed: witness.py
 
 
 def enter(app, event):
     """Start a freeze: its record is being written to flash."""
-    global estimated_ms, ice_at_ms, short, leads_to
+    global estimated_ms, ice_at_ms, short, leads_to, doubt
     leads_to = 0
     values = app.settings.values
     demand.awaited()
     app.summary.shown()
-    arming.estimate.begin(dose.row_of(values[schema.APPLICATOR]), values[schema.TARGET])
+    row = dose.row_of(values[schema.APPLICATOR])
+    arming.estimate.begin(row, values[schema.TARGET])
+    skin = app.sensors.skin
+    arming.witness.begin(row, values[schema.SKIN_SENSOR], skin.c_x100, skin.valid)
+    doubt = 0
     estimated_ms = 0
     ice_at_ms = -1
     short = False
@@ -88,6 +99,8 @@ def follow(app, now_ms, ended):
         return 0
     if one_shot.phase == shot.OPEN:
         _estimate(app, one_shot)
+        if app.clock.slot == _WITNESS_SLOT:
+            _witness(app, now_ms, one_shot)
         if app.clock.slot % 5 == 0 and not app.display.urgent:
             app.display.refresh()
     app.board.leave_behind(board_module.FREEZING, one_shot.elapsed_ms)
@@ -111,8 +124,34 @@ def _estimate(app, one_shot):
     estimated_ms = elapsed_ms
     # Ends a freeze only before the hardware timer, and not before the lower bound. H-01, H-02
     target_um = plan.target_um
-    if target_um and elapsed_ms >= plan.least_ms and estimate.reached(target_um):
-        one_shot.enough = True
+    if not target_um or elapsed_ms < plan.least_ms:
+        return
+    if not arming.witness.may_end():
+        # Nobody knows the depth: the planned time ends it, as without the mode. H-27
+        if elapsed_ms + _ENDS_MS >= plan.dose_gate_ms:
+            one_shot.enough = shot.BY_TIME
+    elif estimate.reached(target_um):
+        one_shot.enough = shot.BY_DEPTH
+
+
+def _witness(app, now_ms, one_shot):
+    """Ten times a second: does the surface do what a sprayed skin does? If not, warn. H-27"""
+    global doubt
+    estimate = arming.estimate
+    witness = arming.witness
+    skin = app.sensors.skin
+    if not witness.step(
+        one_shot.elapsed_ms, estimate.effective_ms, estimate.skin_ms, skin.c_x100, skin.valid
+    ):
+        return
+    doubt = witness.doubt
+    app.journal.add(
+        journal.WITNESS, transitions.FREEZING, app.clock.uptime_ms,
+        app.summary.seq, app.summary.cycle, doubt, witness.at_ms, witness.skin_c_x100,
+        witness.lowest_c_x100, witness.fall_permille, estimate.effective_ms,
+    )  # fmt: skip
+    app.lights.show(sounder.ARMED_LIGHTS)
+    app.sounder.play(sounder.DOUBT, now_ms, sounder.DOUBT_EVERY_MS)
 
 
 def _end(app):
@@ -159,9 +198,11 @@ def _judge(app, one_shot):
     values = app.settings.values
     estimate = arming.estimate
     short_um = values[schema.DEPTH_UM] - estimate.depth_um
-    short = one_shot.complete() and short_um > _SHORT_UM
+    short = one_shot.complete() and short_um > _SHORT_UM and not doubt
     note = _NOTE_NONE
-    if short:
+    if doubt:
+        note = _NOTE_DOUBT + doubt  # H-27: no depth, however well the nozzle was cold
+    elif short:
         note = _NOTE_SHORT
     elif one_shot.cause == shot.BY_DEPTH:
         note = _NOTE_BY_DEPTH
@@ -169,12 +210,14 @@ def _judge(app, one_shot):
         journal.ESTIMATE,
         app.summary.seq,
         app.summary.cycle,
-        estimate.depth_um,
-        estimate.spread_um,
+        _UNKNOWN if doubt else estimate.depth_um,
+        _UNKNOWN if doubt else estimate.spread_um,
         estimate.effective_ms,
         estimate.skin_ms,
         values[schema.DEPTH_UM] + values[schema.MARGIN_UM],
         note,
     )
+    if doubt:
+        app.link.event({"ev": "doubt", "doubt": doubt})
     if short:
         app.link.event({"ev": "short", "estimate_um": estimate.depth_um, "short_um": short_um})

@@ -85,6 +85,8 @@ NO_MORE = const(64)
 PULL_LOG = const(65)
 UNCALIBRATED = const(66)
 UNCALIBRATED_SHORT = const(67)
+NOT_ON_SKIN = const(68)
+DEPTH_UNKNOWN = const(69)
 
 # Tables of a language
 _WORDS = const(0)

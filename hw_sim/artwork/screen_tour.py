@@ -37,8 +37,10 @@ _TIMING = Timing(arm_ms=1200.0, rest_ms=300.0, valve_look_ms=5.0)
 class Walk(BenchOperator[FastBench]):
     """An operator with a device, who captures its screens. `tables`: it was calibrated."""
 
-    def __init__(self, language: int = 1, *, cold: bool = True, tables: bool = True) -> None:
-        super().__init__(FastBench(noise_lsb=0.0), _TIMING)
+    def __init__(
+        self, language: int = 1, *, cold: bool = True, tables: bool = True, sensor: bool = False
+    ) -> None:
+        super().__init__(FastBench(noise_lsb=0.0, skin_sensor=sensor), _TIMING)
         if tables:
             self.bench.write_files(calibrated.tables())
         self.bench.power_on()
@@ -240,6 +242,19 @@ def others(language: int) -> Iterator[Sight]:
     yield walk.see("ready_not_calibrated", "Not calibrated", "every other 2 s, by shipped tables")
     walk.hold("arm", 1200)
     yield walk.see("caution_not_calibrated", "... confirm", "once after each start, by a long hold")
+
+    walk = Walk(language, sensor=True)
+    walk.change("skin_sensor", 1)
+    walk.arm()
+    walk.bench.mishap("jet_misses")
+    walk.bench.hold("trigger")
+    walk.until("FREEZING")
+    walk.bench.run_for(3000)
+    yield walk.see("not_on_skin", "Not on the skin?", "the infrared sensor sees no cold")
+    walk.until("DONE")
+    walk.bench.release("trigger")
+    walk.bench.run_for(300)
+    yield walk.see("not_on_skin_done", "... unknown", "no depth is recorded")
 
     walk = Walk(language)
     walk.bench.ask("set", key="freeze_pressure_min_mbar", value=250)

@@ -19,7 +19,7 @@ _LAYOUT = struct.Struct("<IHBBII8i16s")
 BOOT, SETTING, TIME_SET, ARMED, DISARMED, FREEZE_BEGIN, FREEZE_END, FREEZE_LOST = range(1, 9)
 FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
 PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END, OBSERVATION = range(14, 21)
-ESTIMATE, TABLE, PRECHILL_LOST, RELEASED, OPERATOR, CHECKLIST, CAUTION = range(21, 28)
+ESTIMATE, TABLE, PRECHILL_LOST, RELEASED, OPERATOR, CHECKLIST, CAUTION, WITNESS = range(21, 29)
 
 # The kinds' names as `describe` gives them, and the names of their arguments. An argument is named
 # as `describe` names it, with its unit where that is not a plain number.
@@ -122,6 +122,13 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     RELEASED: ("released", ("through", "chain", "oldest", "free_records")),
+    WITNESS: (
+        "witness",
+        (
+            "treatment", "cycle", "doubt", "elapsed_ms", "skin_c_x100", "skin_min_c_x100",
+            "fall_permille", "liquid_ms",
+        ),
+    ),
     CAUTION: (
         "caution",
         ("caution", "answer", "applicator", "value", "limit", "patient_ref", "operator"),

@@ -152,6 +152,23 @@ _attribute(
     True,
 )
 
+# -- skin -------------------------------------------------------------------------------------
+_add(
+    "jet_misses",
+    "the jet goes past the skin, or hits beside the spot: the infrared sensor sees warm skin",
+    lambda w: w.plant.miss(w.clock.now_ns, True),
+    lambda w: w.plant.miss(w.clock.now_ns, False),
+)
+# 0.8 mm at 0.3 W/mK. Dry keratin has 0.21 W/mK warm (PMC5459687: epidermis), frozen 0.3 to 0.45
+# (assumed).
+_KERATIN_M2K_W = 0.8e-3 / 0.3
+_add(
+    "skin_insulated",
+    "dry keratin of 0.8 mm covers the lesion: its surface falls at once, the skin below does not",
+    lambda w: w.plant.insulate(w.clock.now_ns, _KERATIN_M2K_W),
+    lambda w: w.plant.insulate(w.clock.now_ns, 0.0),
+)
+
 # -- dewar ------------------------------------------------------------------------------------
 _add(
     "dewar_empty",

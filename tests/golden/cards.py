@@ -254,6 +254,13 @@ def cards() -> Iterator[Card]:
         {"planned_ms": 30000, "remaining_ms": 700, "estimate_um": 2390, "target_um": 2500,
          "ice_ms": 21900},
     )  # fmt: skip
+    for doubt in (1, 2):
+        yield Card(
+            f"freezing, doubt {doubt}", screens.FREEZING,
+            {"remaining_ms": 4350, "doubt": doubt, "estimate_um": 1500, "witnessed": True,
+             "": lambda: {"lines": [texts.prompt(22 + k // 2, k % 2) for k in range(4)]}},
+        )  # fmt: skip
+        yield Card(f"done, doubt {doubt}", screens.DONE, {"doubt": doubt})
     thawing = {"cycles": 2, "thaw_min_ms": 60000}
     yield Card("thawing", screens.THAWING, {**thawing, "thaw_ms": 25000})
     skin = {"skin_valid": True, "skin_c_x100": -1230}

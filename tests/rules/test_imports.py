@@ -40,6 +40,7 @@ MODULES: dict[str, frozenset[str]] = {
     "applicators": PURE,
     "dose": PURE,
     "estimate": PURE,  # loaded on demand
+    "witness": PURE,  # loaded on demand
     "profiles": PURE,
     "checklist": PURE,
     "screening_items": PURE,  # loaded on demand

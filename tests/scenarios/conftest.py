@@ -44,6 +44,7 @@ from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the
     THAW,
     TIME_SET,
     TREATMENT_END,
+    WITNESS,
     BrokenChain,
     Record,
     chain_after,

@@ -152,6 +152,19 @@ def test_a_silent_skin_sensor_is_a_fault_where_it_is_said_to_be_fitted() -> None
     assert (state(bench), faults(bench)) == ("READY", [])
 
 
+@pytest.mark.hazard("H-10")
+def test_a_slow_start_is_no_silence_of_the_skin_sensor() -> None:
+    """H-10: tables and a language are loaded before the sensor is read for the first time."""
+    bench = FastBench(skin_sensor=True)
+    preset(bench, {SCREENING: 0, PRECHILL: 0, SKIN_SENSOR: 1})
+    bench.power_on()
+    bench.run_for(250)
+    bench.hang(1_850)  # longer than the self-test waits for the others, which are faults then
+    bench.run_for(3_000)
+    latched = [event["fault"] for event in bench.events() if event["ev"] == "fault"]
+    assert Fault.SKIN_SENSOR not in latched
+
+
 def test_the_skin_s_fall_is_seen_and_recorded() -> None:
     bench, _planned_ms = begin({SKIN_SENSOR: 1}, skin_sensor=True)
     freeze(bench)

@@ -18,6 +18,7 @@ from hw_sim.emulator import EmulatedBench
 from hw_sim.image import micropython
 from tests.scenarios.conftest import (
     ICE_FIELD,
+    WITNESS,
     cold_line,
     freezing,
     preset,
@@ -72,8 +73,8 @@ app.run()
 def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -> None:
     files = dict(micropython.firmware_files(FIRMWARE, mpy=True))
     files["main.py"] = LOCKED_MAIN
-    bench = EmulatedBench(files=files, image=micropython_image)
-    preset(bench, {18: 0})  # no checklist
+    bench = EmulatedBench(files=files, image=micropython_image, skin_sensor=True)
+    preset(bench, {18: 0, 29: 1})  # no checklist; the skin sensor is fitted
     switch_on(bench, "READY")
     bench.hold("arm")
     until(bench, "PRECHILL")
@@ -81,14 +82,16 @@ def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -
     bench.run_for(60)
     cold_line(bench)  # so that the purge takes little more than a second
     purge(bench)
+    bench.mishap("jet_misses")  # so that the warning is drawn and recorded too
     freezing(bench, 300)
     assert bench.ask("status")["ok"]["state"] == "FREEZING"
     assert bench.ask("get", key="volume")["err"]["code"] == "busy"
     bench.press("select")  # marks the ice field
     bench.host_write(b"noise" * 30 + b"\n")
-    bench.run_for(1000)
+    bench.run_for(2200)
     bench.release("trigger")
     until(bench, "DONE")
+    assert [r.kind for r in records(bench)].count(WITNESS) == 1
     assert [r.kind for r in records(bench)].count(ICE_FIELD) == 1
     locked = [line.split() for line in bench.noise if line.startswith(b"locked")]
     assert len(locked) == 2  # the purge, and the freeze

@@ -68,6 +68,7 @@ class Plant:
         "_skin",
         "_wet_edges_ns",
         "at_skin",
+        "beside",
         "dewar",
         "due_ns",
         "line",
@@ -84,6 +85,7 @@ class Plant:
         self.line = Line(self._params.line)
         self.valve_c = self._params.line.ambient_c
         self.at_skin = True
+        self.beside = False  # the jet misses the spot that the sensor looks at
         self._refrosted = False
         # Called when melting ice lets the armature go, or ice takes hold of it.
         self.on_freed: Callable[[], None] | None = None
@@ -148,7 +150,7 @@ class Plant:
         if share:
             line.step_open(dt_s, dewar.mbar, dewar.liquid_g > 0.0, share)
             dewar.step(dt_s, line.flow_g_s)
-            if self.at_skin:
+            if self.at_skin and not self.beside:
                 h = line.relative_h
                 change = h - self._jet_h
                 if change > _NEW_H or change < -_NEW_H:
@@ -337,6 +339,21 @@ class Plant:
         """From `t_ns` on the nozzle points at the skin (as at the beginning), or away from it."""
         self._settle(t_ns)
         self.at_skin = at_skin
+
+    def miss(self, t_ns: int, beside: bool) -> None:
+        """From `t_ns` on the jet hits beside the spot that the nozzle points at, or hits it again.
+
+        The infrared sensor goes on looking at the spot."""
+        self._settle(t_ns)
+        self.beside = beside
+
+    def insulate(self, t_ns: int, m2k_w: float) -> None:
+        """From `t_ns` on a dry layer of this resistance, m²K/W (≥ 0), lies on the skin."""
+        if m2k_w < 0.0:
+            raise ValueError(f"{m2k_w} m²K/W must not be below 0")
+        self._settle(t_ns)
+        self._skin.at(t_ns, self._at_ns)
+        self._skin.insulation_m2k_w = m2k_w
 
     # -- readings, at the time last advanced to -----------------------------------------------
 

@@ -128,7 +128,11 @@ _curves = lru_cache(maxsize=1)(_Curves)
 
 
 class Skin:
-    """Goes along the history of a jet (`Plant.jet_history`), forward in time only."""
+    """Goes along the history of a jet (`Plant.jet_history`), forward in time only.
+
+    `insulation_m2k_w` (fault injection): a dry layer on it, thickness over conductivity, taken as
+    quasi-steady: it stores no heat, so that its surface falls at once, as far as it falls.
+    """
 
     def __init__(
         self, params: SkinParams, starts_ns: Sequence[int], jets: Sequence[Jet], at_ns: int
@@ -161,6 +165,8 @@ class Skin:
         self._own = [0.0] * _CELLS  # dθ/dH
         self._change = [0.0] * _CELLS
         self._top_c = start_c
+        self.insulation_m2k_w = 0.0  # of a dry layer on it, without heat of its own
+        self._under_c = start_c  # under that layer
         self._look_up()
 
     def _geometry(self) -> None:
@@ -271,16 +277,19 @@ class Skin:
         """W/m²K from outside to the first cell, with the surface's temperature on the way."""
         curves = _curves()
         top_c = self._top_c
-        gap_c = self.surface_c - top_c
+        bare_h = h
+        h = h / (1.0 + h * self.insulation_m2k_w)
+        gap_c = self._under_c - top_c
         if -0.05 < gap_c < 0.05:
             k = curves.k_at[int((top_c - _LOW_C) * _PER_C)]
         else:
-            x = (self.surface_c - _LOW_C) * _PER_C
+            x = (self._under_c - _LOW_C) * _PER_C
             i = int(x)
             theta = curves.theta_at[i] + (x - i) * (curves.theta_at[i + 1] - curves.theta_at[i])
             k = (theta - self._theta[0]) / gap_c
         below = k / self._half
-        self.surface_c = (h * outside_c + below * top_c) / (h + below)
+        self._under_c = (h * outside_c + below * top_c) / (h + below)
+        self.surface_c = outside_c + (self._under_c - outside_c) * (h / bare_h if bare_h else 1.0)
         return h * below / (h + below)
 
     def _integrate(self, dt_s: float, h: float, outside_c: float) -> None:

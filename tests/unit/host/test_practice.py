@@ -210,3 +210,27 @@ def test_a_changed_record_shows(
     assert not data["verification"]["good"]
     assert main(["treatment", str(story)]) == 5
     assert "does not continue the chain" in capsys.readouterr().out
+
+
+def test_a_depth_that_the_skin_did_not_bear_out_is_unknown(
+    store_path: Path, known: Description, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A jet that missed the skin, in the depth-controlled mode: no depth, and a reason. H-27"""
+    journal = JournalMaker(SERIAL, utc_s=FIRST_DAY_S)
+    journal.add("boot", 1, 200, 1, 0, 11_000, 1)
+    seq = journal.add("armed", 2, 3500, 15_206, 18_995_000, 1001, -18_500, 2, 78)
+    journal.add("plan", seq, 1, 1, 0, 3500, 238, 1, 1)
+    journal.add("freeze_begin", seq, 1, 15_206, 18_995_000, -18_600, 590, 840, 4850)
+    journal.add("witness", seq, 1, 1, 1_680, 3_485, 3_485, 0, 1_395, state=6)
+    journal.add("freeze_end", seq, 1, 9, 15_206, 18_995_000, 15_190_000, -19_000, 550, state=6)
+    journal.add("estimate", seq, 1, -1, -1, 14_990, 0, 3500, 3)
+    journal.add("treatment_end", seq, 1, 1, 1, 15_203, -19_000, 0, 78)
+    put(store_path, known, journal)
+    (row,) = as_json(capsys, "treatments", "--all")["treatments"]
+    assert row["estimate_um"] is None
+    assert main(["treatment", str(seq)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "depth unknown: no fall of the skin" in shown
+    assert "the depth was in doubt" in shown
+    assert "3.5" in shown
+    assert "estimate -- (" in shown

@@ -317,7 +317,7 @@ def test_there_are_all_the_mishaps_that_the_bench_promises() -> None:
         "estop_wire_broken", "trigger_stuck", "dewar_runs_out", "dewar_vacuum_lost",
         "relief_leaks", "regulator_stuck", "valve_icing", "line_warm", "nozzle_spits",
         "skin_sensor_missing", "skin_sensor_dirty", "skin_sensor_error", "thermocouple_loose",
-        "thermocouple_off",
+        "thermocouple_off", "jet_misses", "skin_insulated",
     } <= MISHAPS.keys()  # fmt: skip
     for name, mishap in MISHAPS.items():
         assert mishap.name == name
