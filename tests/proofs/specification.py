@@ -141,6 +141,7 @@ def run(name: str, program: Program, s: Scenario) -> str:
 def _gate_scenarios() -> Iterator[Scenario]:
     everywhere = ((0, 2), (0, 1), (40, 3))
     yield Scenario(everywhere, 90, garbage=9)
+    yield Scenario(everywhere, 90, garbage=(1 << 32) - 1)  # as `close` may leave Y
     yield Scenario(((1, 4), (3, 2)), 60, frozenset({4}))
     yield Scenario(everywhere, 80, frozenset({7, 24, 51}))
     yield Scenario(((3, 1),) * 6, 120, garbage=1)
