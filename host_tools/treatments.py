@@ -29,6 +29,7 @@ BY_DEVICE, BY_LATER_TIME, NOT_BEFORE, UNKNOWN = "device", "later time_set", "not
 between; only that it was not before; not at all (0)."""
 
 SHORT = "short of the lesion"
+TOO_DEEP = "deeper than the safe depth of the site"
 DEPTH_UNKNOWN = "depth unknown"
 NOT_STABLE = "not stable after"
 OVERRIDDEN = "checklist overridden"
@@ -40,7 +41,8 @@ _HELD_BACK = 32
 _FAULT_WINDOW_MS = 60_000
 """A fault this long after the end of a treatment still belongs to it (a valve that stays open)."""
 
-_NOTE_SHORT = "short of the lesion"
+_ALERTING = {SHORT, TOO_DEEP}
+"""Notes of an estimate, as the device words them, that are alerts."""
 _UNKNOWN = -1
 """Depth of an estimate that the skin's surface did not bear out."""
 _WATCHDOG = "watchdog"
@@ -517,8 +519,8 @@ class Projector:
         cycle.aim_um = fields.get("planned")
         note = self._word("note", fields.get("note", 0))
         cycle.note = "" if note == "none" else note
-        if note == _NOTE_SHORT and SHORT not in treatment.notes:
-            treatment.notes.append(SHORT)
+        if note in _ALERTING and note not in treatment.notes:
+            treatment.notes.append(note)
         if depth == _UNKNOWN and DEPTH_UNKNOWN not in treatment.notes:
             treatment.notes.append(DEPTH_UNKNOWN)
         depths = [item.estimate_um for item in self._freezes(treatment.seq)]

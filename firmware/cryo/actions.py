@@ -71,7 +71,9 @@ def _freeze(app, now_ms):
 def _freeze_ended(app, now_ms, tune):
     if state_freezing.doubt:
         tune = sounder.DOUBT  # H-27
-    app.sounder.play(sounder.ALARM_LOW if state_freezing.short else tune, now_ms)
+    elif state_freezing.short or state_freezing.deep:
+        tune = sounder.ALARM_LOW
+    app.sounder.play(tune, now_ms)
 
 
 def _next_cycle(app, now_ms):

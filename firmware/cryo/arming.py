@@ -5,7 +5,8 @@ operators, plan, profiles, refusal, schema, setting_changes, sounder, texts, tra
 arming_refusal, cautions, estimate and witness on demand. Controls: H-06, H-10 (arming is refused
 with the reading and its limit), H-02 (a nozzle that is not cold leads to PRECHILL), H-18 (the
 patient's number), H-01 (a gate time over the ceiling is refused), H-25 (who is not signed in does
-not arm), H-26 (an applicator that is not calibrated is confirmed once after each start).
+not arm), H-26 (an applicator that is not calibrated is confirmed once after each start), H-28 (a
+plan that may reach too deep, at each arming).
 
 The live estimate and its witness are in memory from arming until READY only.
 """
@@ -34,11 +35,12 @@ cautions = 0  # of the plan: cautions.py
 estimate = None  # the live estimate and its witness, from arming until READY
 witness = None
 _confirmed = {}  # applicator: cautions confirmed since the start
+confirmed_now = 0  # and those of this arming
 
 
 def arm(app):
     """ARM was held in READY: make the plan. Returns the next event, or 0 if arming is refused."""
-    global cautions
+    global cautions, confirmed_now
     values = app.settings.values
     if operators.lacks(app, operators.ANYONE):
         return 0  # the sign-in follows. H-25
@@ -57,20 +59,23 @@ def arm(app):
     app.clock.exclude()
     with on_demand.loaded("cautions") as module:
         cautions = module.of_plan(app)
+    confirmed_now = 0
     if to_confirm(values[schema.APPLICATOR]) or checklist.due(values, app.clock.uptime_ms):
         return transitions.MUST_ASK
     return go_on(app, transitions.ARM_HELD)
 
 
 def to_confirm(applicator):
-    """The cautions of the plan that the operator has not confirmed yet. H-26"""
-    return cautions & ~_confirmed.get(applicator, 0)
+    """The cautions of the plan that the operator has not confirmed yet. H-26, H-28"""
+    return cautions & ~(_confirmed.get(applicator, 0) | confirmed_now)
 
 
-def confirm(applicator, mask):
-    """The operator has confirmed these cautions for an applicator: not asked again until the next
-    start. H-26"""
-    _confirmed[applicator] = _confirmed.get(applicator, 0) | mask
+def confirm(applicator, mask, until_next_start):
+    """The operator has confirmed the cautions of `mask` for this arming, and those of
+    `until_next_start` for this applicator until the device is switched off. H-26, H-28"""
+    global confirmed_now
+    confirmed_now |= mask
+    _confirmed[applicator] = _confirmed.get(applicator, 0) | until_next_start
 
 
 def release():

@@ -2,9 +2,11 @@
 
 Loaded by arming.py when ARM was held, and by state_screening.py while one is asked; then unloaded.
 Works on an App. May import micropython.const and cryo's arming, buttons, checklist, dose, journal,
-operators, plan, schema, screens, sounder, texts, transitions. Controls: H-26 (an applicator that
+operators, plan, profiles, schema, screens, sounder, texts, transitions.
+Controls: H-26 (an applicator that
 was not calibrated on this device is asked for once after each start, and the record holds the
-answer), H-23 (no answer by a slip: SELECT is held for 2 s).
+answer), H-28 (a plan whose spread reaches beyond the safe depth of the site is asked for at each
+arming), H-23 (no answer by a slip: SELECT is held for 2 s).
 
 A caution changes no dose. ARM leads back; so does the time-out of SCREENING.
 """
@@ -19,6 +21,7 @@ from cryo import (
     journal,
     operators,
     plan,
+    profiles,
     schema,
     screens,
     sounder,
@@ -28,8 +31,12 @@ from cryo import (
 
 # Numbers of the cautions, as in the record; bit n - 1 of a mask
 _UNCALIBRATED = const(1)
+_TOO_DEEP = const(2)
 
-_MOST = const(1)
+_MOST = const(2)
+_SESSION = const(1)  # mask of those that are confirmed until the next start
+
+_SIGMAS = const(2)  # of the plan's spread: 97.7 % of normally scattered freezes are less deep
 
 # Answers, as in the record
 _CONFIRMED = const(1)
@@ -43,7 +50,16 @@ def of_plan(app):
     mask = 0
     if not dose.calibrated(values[schema.APPLICATOR]):
         mask |= 1 << _UNCALIBRATED - 1
+    safe_um = values[schema.SAFE_DEPTH_UM]
+    if safe_um and _deepest_um(values) > safe_um:
+        mask |= 1 << _TOO_DEEP - 1
     return mask
+
+
+def _deepest_um(values):
+    """The depth that the plan stays above in 97.7 % of freezes, by its stated spread. H-28"""
+    plan_um = profiles.plan_um(values)
+    return plan_um + _SIGMAS * dose.spread_um(values[schema.APPLICATOR], plan_um)
 
 
 class Questions:
@@ -60,7 +76,8 @@ class Questions:
         if not keys.held_long & buttons.SELECT:
             return 0
         self._record(app, _CONFIRMED)
-        arming.confirm(app.settings.values[schema.APPLICATOR], 1 << self._number - 1)
+        bit = 1 << self._number - 1
+        arming.confirm(app.settings.values[schema.APPLICATOR], bit, bit & _SESSION)
         app.sounder.play(sounder.ARMED, now_ms)
         app.buttons.spend()  # H-23: one hold answers one question
         app.machine.restart_timer(now_ms)
@@ -92,18 +109,24 @@ class Questions:
         values = app.settings.values
         app.record(
             journal.CAUTION, self._number, answer, values[schema.APPLICATOR],
-            plan.table_version, 0, values[schema.PATIENT_REF],
-            operators.session[operators.NUMBER],
+            _deepest_um(values) if self._number == _TOO_DEEP else plan.table_version,
+            values[schema.SAFE_DEPTH_UM] if self._number == _TOO_DEEP else 0,
+            values[schema.PATIENT_REF], operators.session[operators.NUMBER],
         )  # fmt: skip
         app.link.event({"ev": "caution", "caution": self._number, "answer": answer})
 
     def show(self, app):
         """Fill the view and show it."""
         view = app.display.view
-        view.title = texts.say(texts.UNCALIBRATED)
-        view.lines = [
-            texts.applicator(app.settings.values[schema.APPLICATOR]),
-            texts.say(texts.HOLD_SELECT_2S),
-            texts.say(texts.ARM_BACK),
-        ]
+        values = app.settings.values
+        if self._number == _TOO_DEEP:
+            view.title = texts.say(texts.TOO_DEEP)
+            # Rounded up and down: never more harmless than it is
+            reach = -(-_deepest_um(values) // 100)
+            safe = values[schema.SAFE_DEPTH_UM] // 100
+            what = "%d.%d > %d.%d mm" % (reach // 10, reach % 10, safe // 10, safe % 10)
+        else:
+            view.title = texts.say(texts.UNCALIBRATED)
+            what = texts.applicator(values[schema.APPLICATOR])
+        view.lines = [what, texts.say(texts.HOLD_SELECT_2S), texts.say(texts.ARM_BACK)]
         app.display.show(screens.REFUSED)

@@ -182,6 +182,10 @@ HELPS = (
     (29, "an infrared thermometer is fitted; a fault if it does not answer"),
     (37, "operators sign in with a PIN: to arm, to override, to confirm"),
     (38, "a sign-in is forgotten after this time without a press"),
+    (
+        39,
+        "what lies deeper at this site must not be reached; a caution when the plan might; 0: off",
+    ),
     (30, "LN2 consumption of the open valve"),
     (31, "observation time after a treatment; 0: none"),
     (41, "profile common_wart: lesion depth; assumed"),
@@ -316,11 +320,11 @@ KINDS = (
         journal.CAUTION,
         "caution",
         (
-            ("caution", "1=applicator not calibrated here"),
+            ("caution", "1=applicator not calibrated here 2=too deep for the site"),
             ("answer", "1=confirmed by the operator 2=left 3=timed out"),
             ("applicator", "number"),
-            ("value", "by caution: table version"),
-            ("limit", "by caution: 0"),
+            ("value", "by caution: table version; um, planned depth + 2 spreads"),
+            ("limit", "by caution: 0; um, safe depth of the site"),
             ("patient_ref", "number, 0=none"),
             ("operator", _OPERATOR),
         ),
@@ -457,7 +461,8 @@ KINDS = (
                 "note",
                 "0=none 1=short of the lesion 2=ended by depth 3=depth unknown: no fall of the skin "
                 "4=depth unknown: too quick a fall 5=depth unknown: too slow a fall "
-                "6=depth unknown: the skin came back up 7=depth unknown: no reading of the skin",
+                "6=depth unknown: the skin came back up 7=depth unknown: no reading of the skin "
+                "8=deeper than the safe depth of the site",
             ),
         ),
     ),

@@ -363,6 +363,7 @@ def _fill_done(app, view):
     summary = app.summary
     view.complete = summary.last_complete
     view.short = state_freezing.short
+    view.deep = state_freezing.deep
     view.doubt = _doubt()
     view.planned_ms = plan.dose_ms
     view.delivered_ms = summary.last_ms

@@ -408,12 +408,15 @@ def _done_enter(canvas, view):
         title = texts.say(texts.CYCLES_DONE) % (view.cycle, view.cycles)
     if view.short:
         title = texts.say(texts.TOO_SHALLOW)
+    if view.deep:
+        title = texts.say(texts.TOO_DEEP)  # H-28
     if view.doubt:
         title = texts.say(texts.NOT_ON_SKIN if view.doubt == 1 else texts.DEPTH_UNKNOWN)  # H-27
     before = view.interruptions if view.complete else view.interruptions - 1
     if before > 0:
         title += " !%d" % before  # number of earlier interruptions
-    canvas.title(title, 0 if whole and before <= 0 and not (view.short or view.doubt) else 0xFF)
+    warns = view.short or view.deep or view.doubt
+    canvas.title(title, 0 if whole and before <= 0 and not warns else 0xFF)
     # Rounded down after an early end, so that it never looks complete.
     _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
     canvas.text(fonts.TEXT, 64, 2, "/" + _tenths_text(view.planned_ms) + "s")

@@ -37,6 +37,7 @@ _SHORT_UM = const(150)
 _NOTE_NONE = const(0)
 _NOTE_SHORT = const(1)
 _NOTE_BY_DEPTH = const(2)
+_NOTE_DEEP = const(8)
 _NOTE_DOUBT = const(2)  # plus witness.py's number
 _UNKNOWN = const(-1)  # um, in the record
 _ENDS_MS = const(20)  # two ticks from here to the closed gate: never longer than planned
@@ -48,12 +49,13 @@ estimated_ms = 0  # time since the gate opened that the estimate covers
 ice_at_ms = -1  # time of the ice field mark, or -1
 leads_to = 0  # the event of its end, once the valve is proved closed
 short = False  # by the estimate, the last freeze did not reach the lesion's base
+deep = False  # by the estimate, it reached beyond the safe depth of the site
 doubt = 0  # why the estimate of the last freeze is not to be believed: witness.py
 
 
 def enter(app, event):
     """Start a freeze: its record is being written to flash."""
-    global estimated_ms, ice_at_ms, short, leads_to, doubt
+    global estimated_ms, ice_at_ms, short, deep, leads_to, doubt
     leads_to = 0
     values = app.settings.values
     demand.awaited()
@@ -66,6 +68,7 @@ def enter(app, event):
     estimated_ms = 0
     ice_at_ms = -1
     short = False
+    deep = False
 
 
 def step(app, now_ms):
@@ -193,15 +196,20 @@ def _end(app):
 
 
 def _judge(app, one_shot):
-    """Record the estimate; warn if a completed freeze did not reach the lesion base. H-02"""
-    global short
+    """Record the estimate; warn if a completed freeze did not reach the lesion's base (H-02), or
+    went beyond the safe depth of the site (H-28)."""
+    global short, deep
     values = app.settings.values
     estimate = arming.estimate
     short_um = values[schema.DEPTH_UM] - estimate.depth_um
     short = one_shot.complete() and short_um > _SHORT_UM and not doubt
+    safe_um = values[schema.SAFE_DEPTH_UM]
+    deep = safe_um > 0 and estimate.depth_um > safe_um and not doubt
     note = _NOTE_NONE
     if doubt:
         note = _NOTE_DOUBT + doubt  # H-27: no depth, however well the nozzle was cold
+    elif deep:
+        note = _NOTE_DEEP
     elif short:
         note = _NOTE_SHORT
     elif one_shot.cause == shot.BY_DEPTH:
@@ -219,5 +227,7 @@ def _judge(app, one_shot):
     )
     if doubt:
         app.link.event({"ev": "doubt", "doubt": doubt})
+    if deep:
+        app.link.event({"ev": "deep", "estimate_um": estimate.depth_um, "safe_depth_um": safe_um})
     if short:
         app.link.event({"ev": "short", "estimate_um": estimate.depth_um, "short_um": short_um})

@@ -87,6 +87,7 @@ UNCALIBRATED = const(66)
 UNCALIBRATED_SHORT = const(67)
 NOT_ON_SKIN = const(68)
 DEPTH_UNKNOWN = const(69)
+TOO_DEEP = const(70)
 
 # Tables of a language
 _WORDS = const(0)

@@ -52,6 +52,7 @@ class View:
         self.estimate_um = -1  # -1 = no estimate
         self.target_um = 0  # the depth that ends the freeze; 0 = time ends it
         self.short = False  # complete, but short of the lesion's base by the estimate
+        self.deep = False  # deeper than the safe depth of the site by the estimate
         self.doubt = 0  # the estimate is not to be believed: 1 = not on the skin? 2 = unknown
         self.witnessed = False  # FREEZING may have to say so
         self.patches = [None] * 4  # two lines for each, drawn before the valve opens

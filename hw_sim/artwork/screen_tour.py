@@ -243,6 +243,11 @@ def others(language: int) -> Iterator[Sight]:
     walk.hold("arm", 1200)
     yield walk.see("caution_not_calibrated", "... confirm", "once after each start, by a long hold")
 
+    walk = Walk(language)
+    walk.change("safe_depth_um", 2500)
+    walk.hold("arm", 1200)
+    yield walk.see("caution_too_deep", "Too deep?", "beyond the safe depth of the site")
+
     walk = Walk(language, sensor=True)
     walk.change("skin_sensor", 1)
     walk.arm()

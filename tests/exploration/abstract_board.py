@@ -391,7 +391,7 @@ class Device:
             values[getattr(schema, name)] = value
         if confirmed:  # the cautions of every applicator, since this start. H-26
             for applicator in range(1, 8):
-                self.cryo("arming").confirm(applicator, 0xFFFF)
+                self.cryo("arming").confirm(applicator, 0xFFFF, 0xFFFF)
         # Short doses, so that a freeze is 60 ticks; every time limit but the dose stays as it is.
         self.cryo("profiles").dose_ms = lambda _values: 600
         self.cryo("shot").PURGE_US = 1_500_000

@@ -271,6 +271,7 @@ def cards() -> Iterator[Card]:
     yield Card("done, two cycles", screens.DONE, {"cycle": 2, "cycles": 2, "interruptions": 1})
     yield Card("done, early", screens.DONE, {"complete": False, "delivered_ms": 4399})
     yield Card("done, too shallow", screens.DONE, {"short": True})
+    yield Card("done, too deep", screens.DONE, {"deep": True})
     yield Card("refused", screens.REFUSED, {"": _refused})
     yield Card("confirm", screens.CONFIRM, {"": _confirm})
     yield Card("confirm, one line", screens.CONFIRM, {"": _confirm_short})

@@ -1,4 +1,4 @@
-"""The cautions of a plan: an applicator that was not calibrated here (H-26)."""
+"""The cautions of a plan: an applicator not calibrated here (H-26), too deep a plan (H-28)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from hw_sim.bench import Bench
 from tests.scenarios.conftest import (
     ARMED,
     CAUTION,
+    ESTIMATE,
+    PLAN,
     arm,
+    freezing,
     last,
     preset,
     ready,
@@ -20,7 +23,8 @@ from tests.scenarios.conftest import (
 )
 
 APPLICATOR, SCREENING = 2, 18
-UNCALIBRATED = 1
+UNCALIBRATED, TOO_DEEP = 1, 2
+DEPTH_UM, PRECHILL, SAFE_DEPTH_UM = 1, 17, 39
 CONFIRMED, LEFT, TIMED_OUT = 1, 2, 3
 
 
@@ -153,3 +157,46 @@ def test_the_press_count_of_a_calibrated_device_stays_at_eight_or_less(bench: Be
         presses += 1
     assert state(bench) == "PRECHILL"
     assert presses + 1 <= 8
+
+
+@pytest.mark.hazard("H-28")
+def test_a_plan_that_may_reach_beyond_the_safe_depth_is_asked_for_at_each_arming(
+    bench: Bench,
+) -> None:
+    """By the plan's stated spread: planned depth + 2 sigma."""
+    preset(bench, {SCREENING: 0, PRECHILL: 0, DEPTH_UM: 2500, SAFE_DEPTH_UM: 2900})
+    switch_on(bench, "READY")
+    for _ in range(2):
+        bench.press("arm", 1200)
+        assert state(bench) == "SCREENING"
+        bench.press("select")
+        assert state(bench) == "SCREENING", "a short press is no answer"
+        bench.press("select", 2300)
+        assert state(bench) == "ARMED"
+        plan = last(bench, PLAN)
+        record = last(bench, CAUTION)
+        assert record.values("caution", "answer", "limit") == (TOO_DEEP, CONFIRMED, 2900)
+        assert record.value == plan.plan_depth_um + 2 * plan.spread_um > 2900
+        bench.press("arm")
+        until(bench, "READY")
+    bench.press("down", 80)
+    bench.press("arm", 1200)
+    assert state(bench) == "ARMED", "2.4 mm stays above it"
+    assert len(cautions(bench)) == 2
+
+
+@pytest.mark.hazard("H-28")
+@pytest.mark.needs("plant")
+def test_a_freeze_that_went_beyond_the_safe_depth_is_told(bench: Bench) -> None:
+    preset(bench, {SCREENING: 0, DEPTH_UM: 2300, SAFE_DEPTH_UM: 2000})
+    switch_on(bench, "READY")
+    arm(bench)
+    freezing(bench)
+    until(bench, "DONE", 40_000)
+    bench.release("trigger")
+    bench.run_for(100)
+    estimate = last(bench, ESTIMATE)
+    assert estimate.depth_um > 2000
+    assert estimate.note == 8
+    deep = [event for event in bench.events() if event["ev"] == "deep"]
+    assert [event["safe_depth_um"] for event in deep] == [2000]

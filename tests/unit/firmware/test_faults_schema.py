@@ -28,6 +28,8 @@ def test_every_setting_has_a_default_in_its_range(row: tuple) -> None:
     assert schema.index_of(key) == schema.index_of_number(number)
     assert who in (schema.HOST, schema.DEVICE)
     assert unit
+    if key.endswith("_um"):
+        assert unit == "um", "or nobody can type mm, and the device shows um"
     assert [bool(text) for of, text in metadata.HELPS if of == number] == [True]
 
 

@@ -234,3 +234,21 @@ def test_a_depth_that_the_skin_did_not_bear_out_is_unknown(
     assert "the depth was in doubt" in shown
     assert "3.5" in shown
     assert "estimate -- (" in shown
+
+
+def test_a_freeze_beyond_the_safe_depth_is_an_alert(
+    store_path: Path, known: Description, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said once, however many cycles went beyond it. H-28"""
+    journal = JournalMaker(SERIAL, utc_s=FIRST_DAY_S)
+    journal.add("boot", 1, 200, 1, 0, 11_000, 1)
+    seq = journal.add("armed", 2, 2500, 15_206, 18_995_000, 1001, -18_500, 2, 78)
+    for cycle in (1, 2):
+        journal.add("freeze_begin", seq, cycle, 15_206, 18_995_000, -18_600, 590, 840, 4850)
+        journal.add("freeze_end", seq, cycle, 1, 15_206, 18_995_000, 15_190_000, -19_000, 550)
+        journal.add("estimate", seq, cycle, 3300, 240, 14_990, 0, 2500, 8)
+    journal.add("treatment_end", seq, 1, 2, 2, 30_406, -19_000, 0, 78)
+    put(store_path, known, journal)
+    data = as_json(capsys, "treatment", str(seq))
+    assert data["alerts"] == ["deeper than the safe depth of the site"]
+    assert [freeze["estimate_um"] for freeze in data["freezes"]] == [3300, 3300]
