@@ -187,7 +187,7 @@ def test_a_plan_that_may_reach_beyond_the_safe_depth_is_asked_for_at_each_arming
 
 @pytest.mark.hazard("H-28")
 @pytest.mark.needs("plant")
-def test_a_freeze_that_went_beyond_the_safe_depth_is_told(bench: Bench) -> None:
+def test_a_freeze_that_went_beyond_the_safe_depth_is_reported(bench: Bench) -> None:
     preset(bench, {SCREENING: 0, DEPTH_UM: 2300, SAFE_DEPTH_UM: 2000})
     switch_on(bench, "READY")
     arm(bench)
