@@ -186,6 +186,10 @@ campaign: $(READY) ## what the device reaches over 300 random treatments: docs/c
 campaign-layered: $(READY) ## the same over another skin and jet: docs/dose-second-truth.md (20 minutes)
 	@$(PY) -m hw_sim.dose.layered_campaign --jobs 2 $(ARGS)
 
+.PHONY: electrical
+electrical: $(READY) ## simulate the circuit over its tolerances, draw and list it (needs ngspice; 5 minutes)
+	@$(PY) -m hw_sim.electrical $(ARGS)
+
 .PHONY: tables
 tables: $(READY) ## compute the dose tables of the firmware from the tissue model
 	@$(PY) -m hw_sim.dose $(ARGS)

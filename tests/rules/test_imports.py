@@ -320,8 +320,8 @@ def test_simulator_takes_nothing_from_firmware_or_host(path: Path) -> None:
 # the modules of `world` have their own order. A new folder gets a row here.
 FLOORS = (
     "world.clock", "world.plant", "world.parts", "world.wiring", "world.fault_injection",
-    "world.trace", "plotting", "figure_table", "pio_loops", "image", "fakes", "bench", "emulator",
-    "dose", "demo", "web", "benchmarks", "artwork", "protocol_sim",
+    "world.trace", "plotting", "electrical", "figure_table", "pio_loops", "image", "fakes", "bench",
+    "emulator", "dose", "demo", "web", "benchmarks", "artwork", "protocol_sim",
 )  # fmt: skip
 
 
