@@ -151,6 +151,8 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
         help="do not wait for the confirmation (exit code 6 all the same)",
     )
 
+    _config(commands, behind)
+
     sub = command("status", "status", "state and readings")
     sub.add_argument(
         "--watch",
@@ -321,6 +323,29 @@ def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser],  #
     kind("show", "every applicator's table and its origin")
     sub = kind("remove", "an applicator's shipped table again")
     sub.add_argument("applicator", metavar="APPLICATOR", help="number or name")
+
+
+def _config(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+            behind: argparse.ArgumentParser) -> None:  # fmt: skip
+    config = commands.add_parser(
+        "config",
+        help="all settings as a file: diff, export, import",
+        description="All settings as a commented TOML file.",
+        parents=[behind],
+    )
+    kinds = config.add_subparsers(metavar="WHAT", required=True)
+    for name, help_ in (
+        ("diff", "compare a file (or nothing) with the device and the defaults"),
+        ("export", "write all settings with unit, range, default and help"),
+        ("import", "apply a file: all of it or nothing"),
+    ):
+        sub = kinds.add_parser(name, help=help_, description=_sentence(help_), parents=[behind])
+        sub.set_defaults(run="config", what=name)
+        if name == "export":
+            sub.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+        else:
+            optional = {"nargs": "?"} if name == "diff" else {}
+            sub.add_argument("file", metavar="FILE.toml", help="a [settings] table", **optional)  # pyright: ignore[reportArgumentType]
 
 
 def _checklist(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]

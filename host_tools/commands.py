@@ -196,6 +196,17 @@ def set_(args: Namespace) -> int:
     return 0
 
 
+def config(args: Namespace) -> int:
+    """`cryo config diff|export|import`."""
+    from host_tools import config as configs
+
+    with _device(args) as device:
+        data = configs.run(args, device, _describe_settings(device))
+    if args.json and data is not None:
+        _print_json(data)
+    return 0
+
+
 def status(args: Namespace) -> int:
     """`cryo status [--watch [S]]`."""
     with _device(args) as device:
