@@ -45,7 +45,7 @@ from cryo import (
     transitions,
 )
 from cryo.board import TICK_MS
-from cryo.display import Display
+from cryo.display import REDRAW, Display
 from cryo.link import Link
 from cryo.sensors import Sensors
 from cryo.valve import Valve
@@ -169,10 +169,12 @@ class App:
         if slot == 7:
             self.lights.step(self.state_ms())
         self.lights.flow(monitors.doubt | self.valve.is_open())
+        drawn = self.display.request
         presenter.step(self)
         if self.shot.phase == shot.IDLE:
-            self.display.step(_PAGES)
-            self.link.step(board.ticks_ms)
+            drawn = self.display.step(_PAGES) or drawn == REDRAW
+            # H-12: a request is taken in a tick that has not drawn a screen or sent a part of it
+            self.link.step(board.ticks_ms, drawn)
             self._store(slot)
         else:
             self._send_open(slot)

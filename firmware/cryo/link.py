@@ -79,11 +79,16 @@ class Link:
 
     # -- valve closed ---------------------------------------------------------------------
 
-    def step(self, ticks_ms):
-        """One tick with the valve closed: send queued bytes, then take one request."""
+    def step(self, ticks_ms, only_send):
+        """One tick with the valve closed: send queued bytes, then take one request.
+
+        `only_send`: take no request, since this tick is long already.
+        """
         if self._unsealed:
             self._seal(self._unsealed)
         self.send(ticks_ms)
+        if only_send:
+            return
         if self._receive(_BYTES_A_TICK) and not self._out_end:
             self._waiting = False
             self._answer()

@@ -251,7 +251,8 @@ def _refresh_ready(app, view):
     elif view.hint != _hint(app, view) or view.shots_left != _shots_left(app, view):
         show(app)
     elif view.notice != _notice(app, view.calibrated):
-        show(app)
+        view.notice = _notice(app, view.calibrated)
+        app.display.update()
     elif view.observe_ms // 60000 != app.observation.left_ms(app) // 60000:
         show(app)
 

@@ -205,7 +205,13 @@ def _spread(canvas, um):
     _letter(canvas, _ZERO + tenths % 10, 52, 3)
 
 
-def _ready_enter(canvas, view):
+def _ready_update(canvas, view, cache):
+    """The top line, which changes every 2 s: the whole screen would take 25 ms."""
+    if cache[0] == view.notice:
+        return
+    if cache[0] != -1:
+        canvas.clear_line(0, 128)
+    cache[0] = view.notice
     if view.hint:
         canvas.title(view.hint)
     elif view.notice == NOT_CALIBRATED:
@@ -215,6 +221,9 @@ def _ready_enter(canvas, view):
     else:
         _nitrogen(canvas, view)
         _right(canvas, 0, texts.say(texts.HOLD_ARM))
+
+
+def _ready_enter(canvas, view):
     _dose_row(canvas, view)
     field = view.field
     if field == FIELD_DEPTH:
@@ -589,7 +598,7 @@ def _menu_update(canvas, view, cache):
 # enter, update; by number
 SCREENS = (
     (_boot_enter, _nothing),
-    (_ready_enter, _nothing),
+    (_ready_enter, _ready_update),
     (_armed_enter, _armed_update),
     (_freezing_enter, _freezing_update),
     (_done_enter, _nothing),

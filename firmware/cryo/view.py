@@ -13,8 +13,8 @@ FIELD_PROFILE = const(2)
 FIELD_CYCLES = const(3)
 FIELD_PATIENT = const(4)
 
-NO_NOTICE = const(-1)
-NOT_CALIBRATED = const(-2)
+NO_NOTICE = const(-2)  # -1 is what a screen has not drawn yet
+NOT_CALIBRATED = const(-3)
 
 
 class View:
