@@ -96,15 +96,19 @@ screens: $(READY) ## record the golden screens again, and draw all pictures of t
 	@$(PY) -m pytest tests/golden --record
 	@$(PY) -m hw_sim.artwork docs
 
+# MICROPYTHON=1.26.1 runs them on that build instead of the oldest one; `make micropython` gets all.
+ON_IMAGE = $(if $(MICROPYTHON),CRYO_MICROPYTHON_UF2="$$($(PY) -c 'from hw_sim.image import micropython as m; \
+    print(m.cached_image(m.VERSIONS["$(MICROPYTHON)"]))')")
+
 .PHONY: test-emulated
-test-emulated: $(READY) ## all tests on the official MicroPython image, the slow ones too; fails without it
-	@$(PY) -c 'from hw_sim.image import micropython; micropython.find_image()' 2>/dev/null || { \
+test-emulated: $(READY) ## all tests on the official MicroPython image, the slow ones too (MICROPYTHON=1.26.1); fails without it
+	@$(ON_IMAGE) $(PY) -c 'from hw_sim.image import micropython; micropython.find_image()' 2>/dev/null || { \
 	    printf 'The official MicroPython image is not here. To get it: make micropython\n' >&2; exit 1; }
-	@$(PY) -m pytest -n 2 --dist worksteal -m emulated $(ARGS)
+	@$(ON_IMAGE) $(PY) -m pytest -n 2 --dist worksteal -m emulated $(ARGS)
 
 .PHONY: test-scenarios
 test-scenarios: $(READY) ## all scenarios on the emulated board (20 minutes), or on a board alone: BENCH=/dev/ttyACM0
-	@$(PY) -m pytest $(if $(BENCH),,-n 2 --dist worksteal) tests/scenarios --bench $(or $(BENCH),emulated) $(ARGS)
+	@$(ON_IMAGE) $(PY) -m pytest $(if $(BENCH),,-n 2 --dist worksteal) tests/scenarios --bench $(or $(BENCH),emulated) $(ARGS)
 
 .PHONY: micropython
 micropython: $(READY) ## download the official MicroPython images, for the tests on the emulated board

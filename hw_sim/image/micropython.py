@@ -33,6 +33,8 @@ IMAGES = {
     ),
 }
 """SHA-256 of each official build that this project is tested with, the oldest first."""
+VERSIONS = {name.partition("-v")[2].removesuffix(".uf2"): name for name in IMAGES}
+"""Each build of IMAGES by its version."""
 IMAGE_NAME = next(iter(IMAGES))
 """The build that is used unless another one is named."""
 DOWNLOADS = "https://micropython.org/resources/firmware/"

