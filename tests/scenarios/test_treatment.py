@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.bench import FIRMWARE, Bench, FastBench
+from hw_sim.bench import FIRMWARE, Bench, FastBench, subclass
 from hw_sim.world.wiring import GATE
 from tests.scenarios.conftest import (
     ARMED,
@@ -566,19 +566,15 @@ def test_power_lost_while_freezing_is_recorded_at_the_next_start(
     assert faults(bench) == []
 
 
-CRASHING_MAIN = """
-import micropython
-micropython.kbd_intr(-1)
-from cryo.app import App
-from cryo.board import Board
+CRASHING = b"""
+def measured(App):
+    class Crashing(App):
+        def tick(self, now_ms):
+            App.tick(self, now_ms)
+            if self.shot.elapsed_ms > 2000 and self.shot.phase:
+                {}[self.shot.elapsed_ms]
 
-class Crashing(App):
-    def tick(self, now_ms):
-        App.tick(self, now_ms)
-        if self.shot.elapsed_ms > 2000 and self.shot.phase:
-            {}[self.shot.elapsed_ms]
-
-Crashing(Board()).run()
+    return Crashing
 """
 
 
@@ -587,7 +583,8 @@ def test_an_error_in_the_program_closes_and_restarts(tmp_path: Path) -> None:
     """H-11: an unexpected exception during a freeze."""
     firmware = tmp_path / "firmware"
     shutil.copytree(FIRMWARE, firmware)
-    (firmware / "main.py").write_text(CRASHING_MAIN)
+    for name, data in subclass.files(FIRMWARE, CRASHING, mpy=False).items():
+        (firmware / name).write_bytes(data)
     bench = FastBench(firmware)
     ready(bench)
     arm(bench)

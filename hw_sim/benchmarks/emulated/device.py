@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hw_sim.bench import FIRMWARE, NotAsExpected
+from hw_sim.bench import FIRMWARE, NotAsExpected, subclass
 from hw_sim.benchmarks.emulated.board import Device, Station
-from hw_sim.image import micropython
 
 SHORT_MS = 300
 SETTLED_MS = 300
@@ -62,26 +61,11 @@ def measured(App):
 
     return Measured
 """
-_MAKES_APP = b"app = App(Board(row))"
-_MAKES_MEASURED = b"from measured import measured; app = measured(App)(Board(row))"
 
 
 def measuring(firmware: Path, unused_globals: int = 0) -> dict[str, bytes]:
-    """Changed files of a board that measures itself: `main.py`, and the subclass.
-
-    `unused_globals` are added to main.py: nothing reads them, but the heap's layout changes.
-    NotAsExpected if main.py does not create the application in the expected way.
-    """
-    main = (firmware / "main.py").read_bytes()
-    if main.count(_MAKES_APP) != 1:
-        raise NotAsExpected(f"main.py has no {_MAKES_APP!r}")
-    unused = b"".join(b"unused_%d = 0\n" % i for i in range(unused_globals))
-    head, rest = main.split(b"\nimport ", 1)
-    main = head + b"\n" + unused + b"import " + rest
-    return {
-        "main.py": main.replace(_MAKES_APP, _MAKES_MEASURED),
-        "measured.mpy": micropython.compiled(_MEASURED, "measured.py"),
-    }
+    """Changed files of a board that measures itself (hw_sim.bench.subclass)."""
+    return subclass.files(firmware, _MEASURED, unused_globals=unused_globals)
 
 
 # -- start ----------------------------------------------------------------------------------------
