@@ -2,5 +2,6 @@
 
 `parts` holds every part with its value, tolerance, nets, number and reasons. `circuits` turns the
 coil's driver into SPICE, `trials` measures what safety rests on over the tolerances (ngspice),
-`picture` draws the current, `page` writes docs/electrical.md and docs/bom.md.
+`schematic` draws the table, `picture` the current, `page` writes docs/electrical.md and
+docs/bom.md.
 """

@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hw_sim.electrical import page, picture, trials
+from hw_sim.electrical import page, picture, schematic, trials
 from hw_sim.electrical.circuits import NgspiceMissing, draws
 
 
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--no-simulation", action="store_true", help="only what needs no ngspice")
     args = parser.parse_args()
     (args.docs / "bom.md").write_text(page.bill(), encoding="utf-8")
+    schematic.draw(args.docs)
     if args.no_simulation:
         return 0
     try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from hw_sim.electrical import circuits, page, trials
+from hw_sim.electrical import circuits, page, schematic, trials
 from hw_sim.electrical.circuits import Draw
 from hw_sim.electrical.parts import PARTS, PICO_PINS, SECTIONS
 from tests.rules.source import ROOT, text_of
@@ -58,6 +59,12 @@ def test_every_net_joins_two_pins_and_every_reference_is_used_once() -> None:
 
 def test_the_bill_of_materials_is_up_to_date() -> None:
     assert text_of(DOCS / "bom.md") == page.bill(), "to mend it: make electrical"
+
+
+def test_the_drawing_shows_each_part_once_and_is_up_to_date(tmp_path: Path) -> None:
+    assert sorted(schematic.draw(tmp_path)) == sorted(PARTS)
+    for path in tmp_path.iterdir():
+        assert text_of(path) == text_of(DOCS / path.name), "to mend it: make electrical"
 
 
 def test_the_page_belongs_to_these_parts_and_every_margin_on_it_is_enough() -> None:
