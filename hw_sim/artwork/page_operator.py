@@ -62,7 +62,7 @@ class PageOperator(Operator):
     def press_down(self, button: str) -> None:
         """Press and hold a button."""
         if button in self.mouse:
-            self.page.get_by_role("button", name=f"{button.upper()} button").hover()
+            self.page.locator(f"[data-key={button}]").hover()
             self.page.mouse.down()
         else:
             self.page.keyboard.down(KEYS[button])

@@ -78,6 +78,9 @@ class Seat:
 class Watcher:
     """Observer of the engine (training). All methods are called on the engine's thread."""
 
+    real_time = False
+    """While it observes, the bench runs at 1 × only."""
+
     def reported(self, engine: Engine, t_ns: int, message: dict[str, Any]) -> None:
         """The device has sent a message over the link."""
 
@@ -272,9 +275,12 @@ class Engine:
             self.watcher.done(self, step)
 
     def set_speed(self, speed: float) -> None:
-        """Set the bench's time per real time. ValueError outside 0.1…100."""
+        """Set the bench's time per real time. ValueError outside 0.1…100, or, during an exercise,
+        other than 1: reactions are scored in the device's time."""
         if not SLOWEST <= speed <= FASTEST:
             raise ValueError(f"speed {speed} is not within {SLOWEST}…{FASTEST}")
+        if self.watcher is not None and self.watcher.real_time and speed != 1.0:
+            raise ValueError("An exercise runs at 1 ×: end it to change the speed.")
         self.view = replace(self.view, speed=speed)
         self._changed = True
         self._pace(self._clock())
@@ -363,7 +369,10 @@ class Engine:
             self._say("state", f"Started: firmware {self.firmware}, boot {message.get('boot')}")
         elif kind == "fault":
             name = str(message.get("name", message.get("fault")))
-            self._say("fault", name if message.get("active") else f"{name}: cleared")
+            if message.get("active"):
+                self._say("fault", name)
+            else:
+                self._say("device", f"{name}: cleared")
         else:
             words = ", ".join(f"{k} {v}" for k, v in message.items() if k != "ev")
             self._say("device", f"{kind}: {words}")

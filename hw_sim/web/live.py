@@ -3,19 +3,22 @@
 Small frames: the screen's pixels, lamps and tone immediately, readings ten times a second. When a
 page is closed, all buttons that it held are released.
 
-May import the standard library, Starlette, and its own package except `page`.
+May import the standard library, Starlette, `hw_sim.dose`, and its own package except `page`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import struct
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from hw_sim.web.engine import Engine, Runner
+from hw_sim.dose.applicators import by_number
+from hw_sim.web import glass
+from hw_sim.web.engine import FASTEST, SLOWEST, Engine, Runner
 from hw_sim.web.scenario import BUTTONS
 from hw_sim.web.tissue_view import COLUMNS, ROWS, Skin, SkinWatch
 from hw_sim.web.training import Trainer
@@ -28,8 +31,14 @@ BRIEF_S = 0.003
 """Minimum interval after other transmissions; short, so that a lamp does not delay the screen."""
 
 PLANT_S = 0.1
+READ_S = 0.5
+"""Minimum interval between two readings of the screen as text; one takes some 8 ms."""
+
 HANDS = ("hold", "release", "estop_open", "estop_close", "aim_away", "aim_at_skin")
-"""Actions that a page may send over the web socket."""
+"""The operator's actions that a page may send over the web socket."""
+
+PACE = ("speed", "pause", "continue")
+"""What a page may ask of the bench's time."""
 
 
 class Live:
@@ -41,6 +50,9 @@ class Live:
         self.skin = skin
         self.trainer: Trainer | None = None
         """The current or last exercise; all pages share it, as they share the bench."""
+        self.name = secrets.token_hex(8)
+        """Differs in each process: a page that reconnects learns that the bench is another one."""
+        self._named: tuple[int, int | None] = (-1, None)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bells: set[asyncio.Event] = set()
         engine.on_change = self.ring
@@ -65,7 +77,10 @@ class Live:
         self._loop = asyncio.get_running_loop()
         bell = asyncio.Event()
         self._bells.add(bell)
-        sender = asyncio.create_task(self._send(socket, bell))
+        senders = [
+            asyncio.create_task(self._send(socket, bell)),
+            asyncio.create_task(self._read_out(socket)),
+        ]
         held: set[str] = set()
         try:
             while True:
@@ -74,7 +89,8 @@ class Live:
             pass
         finally:
             self._bells.discard(bell)
-            sender.cancel()
+            for sender in senders:
+                sender.cancel()
             for name in held:  # release the buttons of a closed page
                 self.runner.post(lambda engine, name=name: engine.act("release", name))
 
@@ -83,6 +99,9 @@ class Live:
             do, what = json.loads(text)
         except ValueError:
             return
+        if do in PACE:
+            self._pace(do, what)
+            return
         if do not in HANDS or (what in BUTTONS) != (do in ("hold", "release")):
             return
         if do == "hold":
@@ -90,6 +109,54 @@ class Live:
         elif do == "release":
             held.discard(what)
         self.runner.post(lambda engine: engine.act(do, what))
+
+    def _pace(self, do: str, what: Any) -> None:
+        if do != "speed":
+            self.runner.post(lambda engine: engine.set_paused(do == "pause"))
+            return
+        try:
+            speed = min(FASTEST, max(SLOWEST, float(what)))
+        except (TypeError, ValueError):
+            return
+        self.runner.post(lambda engine: engine.set_speed(speed))
+
+    def _plant(self, view: View) -> dict[str, Any]:
+        trainer = self.trainer
+        return _plant(view) | {"exercise": trainer is not None and trainer.result is None}
+
+    def device_applicator(self, view: View, lines: tuple[str, ...]) -> int | None:
+        """Number of the applicator that the device was last seen to be set to, since it is new.
+
+        Read from the `lines` of the view's screen, in states in which they name what is set.
+        """
+        session, number = self._named
+        if view.session != session:
+            number = None
+        if view.state in NAMING and (seen := glass.applicator(lines)) is not None:
+            number = seen
+        self._named = view.session, number
+        return number
+
+    async def _read_out(self, socket: WebSocket) -> None:
+        """Send the screen's text, and whether what is fitted is what the device is set to."""
+        sent: dict[str, Any] = {}
+        try:
+            while True:
+                view = self.engine.view
+                lines = await asyncio.to_thread(glass.read, view.pixels)
+                fitted, device = self.skin.applicator, self.device_applicator(view, lines)
+                now = {
+                    "lines": lines,
+                    "fitted": by_number(fitted).name,
+                    "device": "" if device is None else by_number(device).name,
+                    "differs": device is not None and device != fitted,
+                }
+                if now != sent:
+                    sent = now
+                    await socket.send_text(json.dumps({"glass": now}))
+                await asyncio.sleep(READ_S)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # the page was closed during a transmission
 
     async def _send(self, socket: WebSocket, bell: asyncio.Event) -> None:
         session, pixels, brightness, front, event, taken, field = -1, b"", -1.0, {}, 0, 0, 0
@@ -102,7 +169,7 @@ class Live:
                 if view.session != session:
                     session, pixels, front, taken = view.session, b"", {}, 0
                     event = field = 0
-                    await socket.send_text(json.dumps({"session": session}))
+                    await socket.send_text(json.dumps({"session": session, "bench": self.name}))
                 drawn = view.pixels != pixels or view.brightness != brightness
                 if drawn:
                     pixels, brightness = view.pixels, view.brightness
@@ -121,7 +188,7 @@ class Live:
                 now_s = loop.time()
                 if now_s - plant_s >= PLANT_S:
                     plant_s = now_s
-                    await socket.send_text(json.dumps({"plant": _plant(view)}))
+                    await socket.send_text(json.dumps({"plant": self._plant(view)}))
                     history = self.engine.history
                     if history.taken != taken:
                         first, floats = history.since(taken)
@@ -152,6 +219,10 @@ def _front(view: View) -> dict[str, Any]:
         "replaying": view.replaying,
         "host": view.host,
     }
+
+
+NAMING = ("READY", "ARMED", "PRECHILL", "DONE")
+"""States in which an applicator on the screen is the one that is set."""
 
 
 def _plant(view: View) -> dict[str, Any]:

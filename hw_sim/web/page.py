@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -29,7 +28,7 @@ from hw_sim.web.live import Live
 from hw_sim.web.port import Cable, Port
 from hw_sim.web.scenario import LONGEST_TEXT, ScenarioError, parse
 from hw_sim.web.tissue_view import SkinWatch
-from hw_sim.web.training import Exercise, Result, Trainer, load as load_exercises
+from hw_sim.web.training import CAP_POINTS, Exercise, Result, Trainer, load as load_exercises
 from hw_sim.web.view import View
 from hw_sim.world.fault_injection import MISHAPS
 
@@ -82,7 +81,10 @@ class Page:
     def build(self) -> None:
         """Create all elements of the page."""
         ui.colors(primary="#0f6aa8", secondary="#5b666e", accent="#0e9ab0", negative="#c2342b")
-        ui.add_head_html('<link rel="stylesheet" href="/bench/static/panel.css">')
+        ui.add_head_html(
+            '<script>document.documentElement.lang = "en"</script>'
+            '<link rel="stylesheet" href="/bench/static/panel.css">'
+        )
         ui.add_body_html('<script type="module" src="/bench/static/panel.js"></script>')
         with (
             ui.right_drawer(value=False, bordered=False)
@@ -94,13 +96,13 @@ class Page:
             what = "fully simulated"
             if self.kind == "emulated":
                 what = "on the emulated board"
-            ui.html(f"Cryodose<small>virtual bench · {what}</small>").classes("brand")
+            ui.html(f"<h1>Cryodose<small>virtual bench · {what}</small></h1>").classes("brand")
             ui.element("cryo-clock")
             ui.space()
-            self._pace()
+            ui.element("cryo-pace").classes("pace")
             with ui.row().classes("items-center gap-1 no-wrap"):
                 self.power = ui.button("Power", icon="power_settings_new", on_click=self._power)
-                self.power.props("flat dense no-caps padding='6px 10px' aria-label=Power")
+                self.power.props("flat dense no-caps padding='6px 10px'")
                 sound = self._icon("volume_up", "Sound", "cryoSound()")
                 sound.classes("sounding")
                 self._icon("contrast", "Light or dark", "cryoTheme()")
@@ -114,9 +116,9 @@ class Page:
                     tool.on_click(lambda _, tab=tab: self._open(tab))
                     tool.props(f"flat dense no-caps color=secondary aria-label={words}")
                     tool.props("padding='6px 8px'").classes("tool")
-        ui.element("cryo-trouble")
+        ui.element("cryo-trouble").props("role=alert")
         self.banner = ui.element("div")
-        with ui.element("main").classes("room"), ui.element("div").classes("bench"):
+        with ui.element("div").classes("room"), ui.element("div").classes("bench"):
             with ui.element("div").classes("column"):
                 ui.element("cryo-front")
             with ui.element("div").classes("column"):
@@ -128,6 +130,7 @@ class Page:
                 with self._card("The skin, simulated", "cryo-skin"):
                     self._place()
                 self._card("Events", "cryo-log")
+        ui.element("cryo-dock").props('role=group aria-label="Trigger and emergency stop"')
         self._shown: View | None = None
         ui.timer(0.25, self._refresh)
 
@@ -149,7 +152,7 @@ class Page:
             self.fitted = (
                 ui.select(
                     {a.number: a.name for a in APPLICATORS},
-                    value=APPLICATORS[0].number,
+                    value=self.live.skin.applicator,
                     label="fitted",
                     on_change=self._fit,
                 )
@@ -159,13 +162,15 @@ class Page:
             ui.button("Another place", on_click=lambda: self.live.skin.another()).props(
                 "flat dense no-caps padding='4px 8px'"
             )
+        ui.element("cryo-fitted").props("role=status")
         ui.html(
             '<p class="note">A model on a coarse grid, computed while you treat; no dose is '
             "derived from it. It has not been validated against measurements on tissue.</p>"
         )
 
     def _fit(self, change: events.ValueChangeEventArguments[Any]) -> None:
-        self.live.skin.another(change.value)
+        if not self._quiet:
+            self.live.skin.another(change.value)
 
     def _icon(self, icon: str, words: str, act: Callable[[], Any] | str) -> ui.button:
         """An icon button; a string in `act` is JavaScript, for choices stored in the browser."""
@@ -179,24 +184,6 @@ class Page:
         return button
 
     # -- the bar
-
-    def _pace(self) -> None:
-        with ui.row().classes("pace"):
-            self.pause = ui.button(icon="pause", on_click=self._pause)
-            self.pause.props('flat round dense color=secondary aria-label="Pause or continue"')
-            self.speed = ui.slider(min=-10, max=20, step=1, value=0, on_change=self._speed)
-            self.speed.props('aria-label="Speed, 0.1 to 100 times" :markers="10"')
-            self.speed_label = ui.label("1 ×").classes("pace-label")
-
-    def _speed(self, change: events.ValueChangeEventArguments[Any]) -> None:
-        if self._quiet:
-            return
-        speed = _speed_of(change.value)
-        self.speed_label.text = _times(speed)
-        self.runner.post(lambda engine: engine.set_speed(speed))
-
-    def _pause(self) -> None:
-        self.runner.post(lambda engine: engine.set_paused(not engine.view.paused))
 
     def _power(self) -> None:
         do = "cut_power" if self.engine.view.powered else "power_on"
@@ -274,11 +261,15 @@ class Page:
             if take is not None:
                 await take(event)
 
+        choose = ui.button("Choose a recording (.toml)", icon="upload_file")
+        choose.props("outline no-caps")
         self.upload = ui.upload(
-            label="A recording (.toml)", auto_upload=True, max_files=1, max_file_size=LONGEST_TEXT,
+            auto_upload=True, max_files=1, max_file_size=LONGEST_TEXT,
             on_upload=uploaded,
             on_rejected=lambda: ui.notify("Not a .toml, or larger than 8 MB", type="negative"),
-        ).classes("w-full").props("accept=.toml flat bordered")  # fmt: skip
+        ).props("accept=.toml")  # fmt: skip
+        # In the browser: a file dialogue needs the click itself.
+        choose.on("click", js_handler=f"() => getElement({self.upload.id}).$refs.qRef.pickFiles()")
         ui.html("<h3>New device</h3>")
         ui.html('<p class="note">Empty memory, a full dewar, a warm line, no faults.</p>')
         ui.button("New device", icon="restart_alt", on_click=self._fresh).props("outline no-caps")
@@ -301,6 +292,7 @@ class Page:
     def _fresh(self) -> None:
         def fresh(engine: Engine) -> None:
             engine.fresh()
+            engine.set_speed(1.0)
             engine.act("power_on")
 
         self._give_up()
@@ -327,6 +319,7 @@ class Page:
 
     def _begin(self, exercise: Exercise) -> None:
         trainer = self.live.trainer = Trainer(exercise)
+        self.live.skin.another(exercise.fitted)
         self.runner.post(trainer.begin)
 
     def _give_up(self) -> None:
@@ -387,6 +380,10 @@ class Page:
         ui.html(f'<span class="score">{result.points} / 100</span> {result.verdict}').props(
             "role=status"
         )
+        for error in result.errors:
+            ui.html(f'<p class="cue"><b>Safety error.</b> {escape(error)}</p>')
+        if result.errors:
+            ui.html(f'<p class="note">With a safety error, at most {CAP_POINTS} points.</p>')
         for mark in result.marks:
             sign = "●" if mark.points == mark.most else "◐" if mark.points else "○"
             ui.html(
@@ -443,17 +440,15 @@ class Page:
         self._shown = view
         self._quiet = True
         try:
-            if old is None or view.speed != old.speed:
-                self.speed.value = round(10 * math.log10(view.speed))
-                self.speed_label.text = _times(view.speed)
-            if old is None or view.paused != old.paused:
-                self.pause.props(f"icon={'play_arrow' if view.paused else 'pause'}")
+            if self.fitted.value != self.live.skin.applicator:
+                self.fitted.value = self.live.skin.applicator  # chosen on another page
             if old is None or view.powered != old.powered:
                 self.power.props(
                     f"color={'primary' if view.powered else 'secondary'} "
                     f"aria-pressed={'true' if view.powered else 'false'}"
                 )
                 self.power.text = "On" if view.powered else "Off"
+                self.power.props(f'aria-label="Power: {self.power.text}"')
             if old is None or view.mishaps != old.mishaps:
                 for name, switch in self.switches.items():
                     switch.value = name in view.mishaps
@@ -476,15 +471,6 @@ def _session_words(view: View) -> str:
     if view.replaying:
         words += f"; a replay is running, to {view.replayed_ms / 1000:.1f} s"
     return words
-
-
-def _speed_of(position: float) -> float:
-    speed = 10 ** (position / 10)
-    return float(f"{speed:.2g}")
-
-
-def _times(speed: float) -> str:
-    return f"{speed:.3g} ×"
 
 
 def _records(fetched: Fetched) -> str:

@@ -177,6 +177,11 @@ class SkinWatch:
             self._applicator = by_number(applicator)
         self._fresh = True
 
+    @property
+    def applicator(self) -> int:
+        """Number of the applicator that is fitted."""
+        return self._applicator.number
+
     def stop(self) -> None:
         """End the thread."""
         self._stop.set()

@@ -27,6 +27,9 @@ STATUS_ID = 1_073_741_000
 """Id of the `status` request that is sent once the device is armed."""
 
 _MOST_POINTS = 100
+CAP_POINTS = 40
+"""The most points of an exercise with a safety error, however good the rest was."""
+
 _MARK_FOLLOW_S = 0.05
 
 
@@ -53,6 +56,8 @@ class Check:
     points: int
     words: str
     given: dict[str, Any]
+    safety: bool = False
+    """Without any of its points, the exercise has a safety error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Exercise:
     checks: tuple[Check, ...]
     cues: tuple[Cue, ...] = ()
     settle_s: float = 0.5
+    fitted: int = 1
+    """Number of the applicator that is fitted on the page when the exercise begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +92,20 @@ class Result:
 
     key: str
     marks: tuple[Mark, ...]
+    errors: tuple[str, ...] = ()
+    """Safety errors, in words. Any of them caps the score at `CAP_POINTS`."""
 
     @property
     def points(self) -> int:
-        """Total points, 0…100."""
-        return sum(mark.points for mark in self.marks)
+        """Total points, 0…100; with a safety error 0…`CAP_POINTS`."""
+        points = sum(mark.points for mark in self.marks)
+        return min(points, CAP_POINTS) if self.errors else points
 
     @property
     def verdict(self) -> str:
         """The grade in words."""
+        if self.errors:
+            return "not safe"
         for least, words in ((90, "excellent"), (75, "good"), (50, "fair")):
             if self.points >= least:
                 return words
@@ -114,6 +126,8 @@ class Seen:
     status: dict[str, Any] = field(default_factory=dict[str, Any])
     cue_ns: int | None = None
     """Time of the first cue."""
+    completed: bool = False
+    """All of the exercise's states were reached, before its limit."""
     jet: list[Any] = field(default_factory=list[Any])
     """The jet during the freeze (hw_sim.world.plant.JetSpan)."""
 
@@ -137,9 +151,24 @@ class Seen:
                 away = step.do == "aim_away"
         return away
 
+    def estop_open_at(self, t_ns: int) -> bool:
+        """Whether the E-stop was struck, and not yet turned back, at that time."""
+        struck = [s.do for s in self.steps if s.do.startswith("estop") and s.at_ns <= t_ns]
+        return struck[-1:] == ["estop_open"]
 
-Judged = tuple[float, str]
-"""Part of the points, 0…1, and a description of the observation."""
+    def at_skin(self, a_ns: int, b_ns: int) -> bool:
+        """Whether the nozzle pointed at the skin at any moment from `a_ns` to `b_ns`."""
+        turned = any(s.do == "aim_at_skin" and a_ns <= s.at_ns < b_ns for s in self.steps)
+        return turned or not self.away_at(a_ns)
+
+    def purges(self) -> list[tuple[int, int]]:
+        """Openings of the valve in PRECHILL."""
+        return [(a, b or self.ended_ns) for a, b, state in self.gate if state == "PRECHILL"]
+
+
+Judged = tuple[float | None, str]
+"""Part of the points, 0…1, and a description of the observation. None: what is to be judged did not
+come about, which gives no points and is no safety error."""
 
 
 def _by_time(took_s: float, options: dict[str, Any]) -> float:
@@ -169,29 +198,47 @@ def _back(seen: Seen, options: dict[str, Any]) -> Judged:
 def _setting(seen: Seen, options: dict[str, Any]) -> Judged:
     value = seen.status.get(options["key"])
     if value is None:
-        return 0.0, "never armed" if seen.first("ARMED") is None else "no reply from the device"
-    return float(value == options["value"]), f"it was {value / 1000:.1f} mm"
+        return None, "never armed" if seen.first("ARMED") is None else "no reply from the device"
+    if options["key"].endswith("_um"):
+        return float(value == options["value"]), f"it was {value / 1000:.1f} mm"
+    return float(value == options["value"]), f"it was {value}"
 
 
-def _never(seen: Seen, options: dict[str, Any]) -> Judged:
-    done = any(step.do == options["do"] for step in seen.steps)
-    return float(not done), "done" if done else "not done"
+def _not_reached(seen: Seen, options: dict[str, Any]) -> Judged:
+    """The state was never reached, though the one in `after` was."""
+    if seen.first(options["after"]) is None:
+        return None, f"{options['after']} was not reached"
+    reached = seen.first(options["state"]) is not None
+    return float(not reached), f"the device was {options['state']}" if reached else "it was not"
+
+
+def _ended(seen: Seen, options: dict[str, Any]) -> Judged:
+    return float(seen.completed), "yes" if seen.completed else "not in time"
+
+
+def _froze(seen: Seen, options: dict[str, Any]) -> Judged:
+    times, least = len(seen.freezes()), int(options["times"])
+    return min(1.0, times / least), f"{times} of {least}"
+
+
+def _purged(seen: Seen, options: dict[str, Any]) -> Judged:
+    times, least = len(seen.purges()), int(options["times"])
+    return float(times >= least), f"{times} {'purge' if times == 1 else 'purges'}"
 
 
 def _no_freeze(seen: Seen, options: dict[str, Any]) -> Judged:
-    froze = bool(seen.freezes())
-    return float(not froze and seen.first("ARMED") is not None), (
-        "the valve was opened" if froze else "the valve stayed closed"
-    )
+    if seen.freezes():
+        return 0.0, "the valve was opened"
+    return (None if seen.first("ARMED") is None else 1.0), "the valve stayed closed"
 
 
 def _aimed_away(seen: Seen, options: dict[str, Any]) -> Judged:
-    purges = [(a, b) for a, b, state in seen.gate if state == "PRECHILL"]
+    purges = seen.purges()
     if not purges:
         if seen.first("ARMED") is None:
             return 0.0, "the line was not cooled"
         return 1.0, "the line was cold already"
-    good = sum(seen.away_at(a) and seen.away_at(b or seen.ended_ns) for a, b in purges)
+    good = sum(not seen.at_skin(a, b) for a, b in purges)
     return good / len(purges), "yes" if good == len(purges) else "it pointed at the skin"
 
 
@@ -215,27 +262,34 @@ def _delivered(seen: Seen, options: dict[str, Any]) -> Judged:
     return part, f"{got_ms / 1000:.1f} of {dose_ms / 1000:.1f} s"
 
 
-def _react(seen: Seen, options: dict[str, Any]) -> Judged:
-    since = options.get("since", "cue")
+def _since_ns(seen: Seen, since: str) -> int | None:
+    """When the situation began to which the trainee reacts."""
     if since == "cue":
-        from_ns = seen.cue_ns
-    elif since == "fault":
-        from_ns = seen.faults[0] if seen.faults else None
-    else:
-        freezes = seen.freezes()
-        from_ns = freezes[0][1] if freezes else None
+        return seen.cue_ns
+    if since == "fault":
+        return seen.faults[0] if seen.faults else None
+    freezes = seen.freezes()
+    return freezes[0][1] if freezes else None
+
+
+def _react(seen: Seen, options: dict[str, Any]) -> Judged:
+    since, do, what = options.get("since", "cue"), options["do"], options.get("what", "")
+    from_ns = _since_ns(seen, since)
     if from_ns is None:
-        return 0.0, "the situation did not occur"
-    what = options.get("what", "")
-    early_ns = from_ns
-    if since == "fault" and options["do"] == "release":
-        early_ns = 0  # a release before the alarm is in time
-    hits = [
-        s for s in seen.steps if s.do == options["do"] and s.what == what and s.at_ns >= early_ns
-    ]
-    if not hits:
+        return None, "the situation did not occur"
+    done = [s.at_ns for s in seen.steps if s.do == do and s.what == what]
+    if since == "fault" and do == "release":
+        times = done[-1:]  # a release before the alarm is in time
+    else:
+        times = [at_ns for at_ns in done if at_ns >= from_ns][:1]
+    if do in ("release", "hold"):
+        # The card says: if in doubt, press E-STOP. It is never the wrong answer to an event.
+        times += [s.at_ns for s in seen.steps if s.do == "estop_open" and s.at_ns >= from_ns][:1]
+    elif do == "estop_open" and seen.estop_open_at(from_ns):
+        times = [from_ns]  # it was struck before, and is still pressed
+    if not times:
         return 0.0, "not done"
-    took_s = max(0.0, (hits[-1 if early_ns == 0 else 0].at_ns - from_ns) / NS_PER_S)
+    took_s = max(0.0, (min(times) - from_ns) / NS_PER_S)
     return _by_time(took_s, options), f"after {took_s:.2f} s"
 
 
@@ -279,7 +333,10 @@ RULES: dict[str, Callable[[Seen, dict[str, Any]], Judged]] = {
     "reach": _reach,
     "back": _back,
     "setting": _setting,
-    "never": _never,
+    "not_reached": _not_reached,
+    "ended": _ended,
+    "froze": _froze,
+    "purged": _purged,
     "no_freeze": _no_freeze,
     "aimed_away": _aimed_away,
     "at_skin": _at_skin,
@@ -292,10 +349,16 @@ RULES: dict[str, Callable[[Seen, dict[str, Any]], Judged]] = {
 def judge(exercise: Exercise, seen: Seen) -> Result:
     """The score of an exercise."""
     marks: list[Mark] = []
+    errors: list[str] = []
+    if any(seen.at_skin(a, b) for a, b in seen.purges()):
+        errors.append("The patient's skin was sprayed during a purge.")
     for check in exercise.checks:
         part, observation = RULES[check.rule](seen, check.given)
-        marks.append(Mark(check.words, round(part * check.points), check.points, observation))
-    return Result(exercise.key, tuple(marks))
+        points = round((part or 0.0) * check.points)
+        marks.append(Mark(check.words, points, check.points, observation))
+        if check.safety and part is not None and part <= 0.0:
+            errors.append(f"Not so: {check.words} ({observation}).")
+    return Result(exercise.key, tuple(marks), tuple(errors))
 
 
 def load(path: Path = EXERCISES) -> list[Exercise]:
@@ -317,14 +380,18 @@ def load(path: Path = EXERCISES) -> list[Exercise]:
 def _exercise(row: dict[str, Any]) -> Exercise:
     checks: list[Check] = []
     for check in row["checks"]:
-        options = {k: v for k, v in check.items() if k not in ("is", "points", "words")}
+        own = ("is", "points", "words", "safety")
+        options = {k: v for k, v in check.items() if k not in own}
         if check["is"] not in RULES:
             raise ExerciseError(f"unknown rule '{check['is']}'")
         if "full_s" in options and not options["full_s"] < options["zero_s"]:
             raise ExerciseError("full_s must be below zero_s")
         if "do" in options:
             Step(0, options["do"], options.get("what", ""))  # raises if the action is unknown
-        checks.append(Check(check["is"], int(check["points"]), str(check["words"]), options))
+        safety = check.get("safety") is True
+        checks.append(
+            Check(check["is"], int(check["points"]), str(check["words"]), options, safety)
+        )
     if sum(check.points for check in checks) != _MOST_POINTS:
         raise ExerciseError("the points do not add up to 100")
     cues = tuple(Cue(**cue) for cue in row.get("cues", []))
@@ -340,6 +407,7 @@ def _exercise(row: dict[str, Any]) -> Exercise:
         tuple(checks),
         cues,
         float(row.get("settle_s", 0.5)),
+        int(row.get("fitted", 1)),
     )
 
 
@@ -358,9 +426,12 @@ class Trainer(Watcher):
         self._status_requested = False
         self._running = False
 
+    real_time = True
+
     def begin(self, engine: Engine) -> None:
-        """Take a new device, switch it on, and start observing."""
+        """Take a new device, switch it on, and start observing, at real time."""
         engine.fresh()
+        engine.set_speed(1.0)
         engine.set_paused(False)
         engine.act("power_on")
         self.seen.began_ns = engine.now_ns
@@ -425,6 +496,7 @@ class Trainer(Watcher):
                 self._trigger(engine, cue)
         over = self._over_ns is not None and now_ns >= self._over_ns
         if over or now_ns - seen.began_ns >= self.exercise.limit_s * NS_PER_S:
+            seen.completed = over
             self._finish(engine)
 
     def _trigger(self, engine: Engine, cue: Cue) -> None:
@@ -447,4 +519,6 @@ class Trainer(Watcher):
             seen.jet = plant.jet_between(freezes[0][0], min(engine.now_ns, freezes[0][1]))
         engine.watcher = None
         self.result = judge(self.exercise, seen)
+        for error in self.result.errors:
+            engine.say("fault", f"Safety error: {error}")
         engine.say("bench", f"{self.exercise.title}: {self.result.points} of 100 points")

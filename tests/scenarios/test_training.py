@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from hw_sim.web.training import EXERCISES, ExerciseError, Result, Trainer, load
+from hw_sim.web.scenario import Step
+from hw_sim.web.training import (
+    CAP_POINTS,
+    EXERCISES,
+    ExerciseError,
+    Result,
+    Seen,
+    Trainer,
+    judge,
+    load,
+)
 from tests.scenarios.hands import Operator
 
 ALL = {exercise.key: exercise for exercise in load()}
@@ -33,7 +43,7 @@ def test_choose_the_depth_and_arm() -> None:
         operator.press("up")
     operator.to_armed()
     result = over(trainer, operator)
-    assert points(result) == [50, 20, 20, 10], result
+    assert points(result) == [55, 20, 25], result
     assert result.verdict == "excellent"
 
 
@@ -42,9 +52,9 @@ def test_the_wrong_depth_armed_while_spraying_the_skin() -> None:
     operator.press("up")
     operator.to_armed(aim=False)
     result = over(trainer, operator)
-    assert points(result) == [0, 20, 0, 10], result
+    assert points(result) == [0, 20, 0], result
     assert result.marks[0].said == "it was 2.4 mm"
-    assert result.verdict == "try again"
+    assert result.verdict == "not safe"
 
 
 def test_arm_and_disarm() -> None:
@@ -94,15 +104,21 @@ def test_mark_the_ice_field(early_s: float, least: int, most: int) -> None:
 
 
 @pytest.mark.parametrize(("late_s", "expected"), [(0.5, 80), (1.9, 40), (4.0, 0)])
-def test_let_go_when_the_patient_moves(late_s: float, expected: int) -> None:
+@pytest.mark.parametrize("act", [("release", "trigger"), ("estop_open", "")])
+def test_let_go_or_stop_when_the_patient_moves(
+    late_s: float, expected: int, act: tuple[str, str]
+) -> None:
+    """An immediate E-stop scored 20 of 100; the card says: if in doubt, press E-STOP."""
     trainer, operator = begin("release")
     operator.to_armed()
     operator.engine.act("hold", "trigger")
     operator.look_until(lambda: bool(trainer.said), 30000)
     operator.wait(1000 * late_s)
-    operator.engine.act("release", "trigger")
+    operator.engine.act(*act)
     result = over(trainer, operator)
     assert abs(result.marks[0].points - expected) <= 2, result
+    assert bool(result.errors) == (expected == 0), "too late for the patient"
+    assert abs(result.points - expected - 20) <= 2
 
 
 def test_a_valve_that_does_not_close() -> None:
@@ -134,6 +150,140 @@ def test_an_alarm_shows_the_act_it_needs() -> None:
     assert points(over(trainer, operator)) == [30, 30, 40]
 
 
+def test_spraying_the_patient_in_the_purge_caps_an_otherwise_perfect_treatment() -> None:
+    """It scored 85, "good"."""
+    trainer, operator = begin("steady")
+    operator.to_armed(aim=False)
+    operator.freeze()
+    result = over(trainer, operator)
+    assert points(result) == [60, 25, 0], result
+    assert result.errors == ("The patient's skin was sprayed during a purge.",)
+    assert result.points == CAP_POINTS
+    assert result.verdict == "not safe"
+
+
+def test_turning_to_the_skin_during_the_purge_is_seen() -> None:
+    """The nozzle pointed away at both ends of the purge, and at the skin in between."""
+    seen = Seen(
+        ended_ns=9_000,
+        gate=[(1_000, 5_000, "PRECHILL")],
+        steps=[Step(0, "aim_away"), Step(2_000, "aim_at_skin"), Step(3_000, "aim_away")],
+    )
+    assert judge(ALL["steady"], seen).errors
+
+
+def test_a_patient_who_is_sprayed_on_is_a_safety_error() -> None:
+    trainer, operator = begin("stuck")
+    operator.to_armed()
+    operator.engine.act("hold", "trigger")
+    operator.until("FREEZING", timeout_ms=2000)
+    closings = operator.closings
+    operator.look_until(lambda: operator.closings > closings, 35000)
+    operator.engine.act("estop_open")
+    result = over(trainer, operator)
+    assert points(result) == [0, 30]
+    assert "pointed away" in result.errors[0]
+
+
+def test_an_estop_at_once_is_in_time_when_the_valve_does_not_close() -> None:
+    """Struck in the freeze, it closes the gate itself, some ms before that is seen."""
+    trainer, operator = begin("stuck")
+    operator.to_armed()
+    operator.engine.act("hold", "trigger")
+    operator.until("FREEZING", timeout_ms=2000)
+    operator.wait(4000)
+    operator.engine.act("aim_away")
+    operator.engine.act("estop_open")
+    operator.engine.act("aim_away")
+    operator.wait(500)
+    operator.engine.act("aim_away")
+    assert points(over(trainer, operator)) == [70, 30]
+
+
+def test_an_exercise_runs_at_real_time_and_keeps_to_it() -> None:
+    """At 10 × a freeze of 10 s was over before it was seen."""
+    trainer = Trainer(ALL["steady"])
+    operator = Operator()
+    operator.engine.set_speed(10.0)
+    trainer.begin(operator.engine)
+    assert operator.engine.view.speed == 1.0
+    with pytest.raises(ValueError, match="runs at 1 ×"):
+        operator.engine.set_speed(10.0)
+    trainer.stop(operator.engine)
+    operator.engine.set_speed(10.0)
+    assert operator.engine.view.speed == 10.0
+
+
+def test_a_contraindication_is_found_in_the_checklist() -> None:
+    trainer, operator = begin("contraindication")
+    operator.request_arming()
+    operator.hold("select", 2200)  # the plan's caution: not calibrated
+    urticaria_page, line = 1, 0
+    for _ in range(urticaria_page):
+        operator.press("select")
+    for _ in range(line + 1):
+        operator.press("down")
+    operator.press("select")
+    operator.press("select")
+    assert points(over(trainer, operator)) == [60, 20, 20]
+
+
+def test_a_contraindication_that_is_answered_as_clear_is_a_safety_error() -> None:
+    trainer, operator = begin("contraindication")
+    operator.to_armed()
+    result = over(trainer, operator)
+    assert result.errors
+    assert result.points <= CAP_POINTS
+
+
+@pytest.mark.parametrize(("presses", "expected"), [(1, [80, 20]), (0, [0, 20])])
+def test_the_wrong_applicator(presses: int, expected: list[int]) -> None:
+    trainer, operator = begin("applicator")
+    operator.press("select")
+    operator.press("up", presses)
+    if presses:
+        operator.press("select", 4)  # back to the depth, which the other nozzle does not reach
+        operator.press("up")
+    operator.to_armed()
+    result = over(trainer, operator)
+    assert points(result) == expected
+    assert bool(result.errors) == (not presses)
+
+
+def test_two_cycles() -> None:
+    trainer, operator = begin("cycles")
+    operator.press("select", 3)
+    operator.press("up")
+    operator.treat()
+    operator.wait(65_000)
+    operator.press("select")
+    operator.treat()
+    assert points(over(trainer, operator)) == [70, 15, 15]
+
+
+def test_a_nozzle_that_has_warmed_is_purged_again() -> None:
+    trainer, operator = begin("rewarmed")
+    operator.to_armed()
+    operator.until("PRECHILL", timeout_ms=60_000)
+    operator.to_armed()
+    operator.freeze()
+    assert points(over(trainer, operator)) == [30, 40, 30]
+
+
+def test_low_nitrogen_is_found_and_remedied() -> None:
+    trainer, operator = begin("nitrogen")
+    operator.wait(2000)
+    operator.request_arming()
+    for _ in range(12):
+        if operator.state == "SCREENING":
+            operator.answer()
+    assert operator.state == "SCREENING", "the device refuses, and stays on the last page"
+    operator.engine.act("mend", "dewar_low")
+    operator.wait(3000)
+    operator.treat()
+    assert points(over(trainer, operator)) == [50, 50]
+
+
 def test_nobody_does_anything_and_it_ends_with_nothing() -> None:
     trainer, operator = begin("steady")
     result = over(trainer, operator)
@@ -144,7 +294,7 @@ def test_nobody_does_anything_and_it_ends_with_nothing() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("points = 50", "points = 51", "add up to 100"),
+        ("points = 55", "points = 51", "add up to 100"),
         ('is = "setting"', 'is = "wish"', "unknown rule"),
         ('what = "thermocouple_open" }]', 'what = "rain" }]', "unknown 'rain'"),
         ('key = "disarm"', 'key = "choose"', "the same key"),

@@ -7,27 +7,54 @@ const css = (name) => getComputedStyle(document.body).getPropertyValue(name).tri
 
 // -- the link to the bench --------------------------------------------------------------------
 
+const SILENT_MS = 800;  // the bench sends its readings every 100 ms, also while it is paused
+
 class Bench extends EventTarget {
   front = {}; plant = {}; log = []; pixels = new Uint8Array(1024); brightness = 0;
   samples = { first: 0, taken: 0, size: 3000, width: 7, ring: new Float32Array(3000 * 7) };
   skin = null; skinField = null; live = false;
+  glass = { lines: [], device: "", fitted: "", differs: false };
+  heard = 0;       // when something was last received
+  stale = true;    // what is shown is not what is now
+  notice = "";     // what has happened to the device, besides
 
   connect() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = this.socket = new WebSocket(`${scheme}://${location.host}/bench/ws`);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => { this.live = true; this.tell("live"); };
-    socket.onclose = () => { this.live = false; this.tell("live"); setTimeout(() => this.connect(), 1000); };
-    socket.onmessage = (message) => this.take(message.data);
+    socket.onclose = () => { if (socket !== this.socket) return; this.live = false; this.watch(); this.tell("live"); setTimeout(() => this.connect(), 1000); };
+    socket.onmessage = (message) => { this.heard = performance.now(); this.take(message.data); if (this.stale) this.watch(); };
   }
   tell(what) { this.dispatchEvent(new Event(what)); }
-  do(act, what = "") { if (this.live) this.socket.send(JSON.stringify([act, what])); }
+  // A bench that does not answer gets no press: it would take it later, when nobody expects it.
+  // Letting go and the E-stop are never too late.
+  do(act, what = "") {
+    if (this.live && (!this.stale || act === "release" || act === "estop_open")) this.socket.send(JSON.stringify([act, what]));
+  }
+  watch() {
+    const stale = !this.live || performance.now() - this.heard > SILENT_MS;
+    if (stale === this.stale) return;
+    this.stale = stale;
+    this.tell("stale");
+  }
+  // Another process has another device; so has this one after "New device". The note survives a reload.
+  known(bench, session) {
+    const before = sessionStorage.getItem("bench"), now = `${bench} ${session}`;
+    sessionStorage.setItem("bench", now);
+    if (!before || before === now) return;
+    const restarted = before.split(" ")[0] !== bench;
+    this.notice = restarted ? "The bench was started again. This is a new device: the session before, with its recording, is lost." : "";
+    this.tell("notice");
+  }
 
   take(data) {
     if (typeof data === "string") {
       const message = JSON.parse(data);
-      if (message.session !== undefined && message.session !== this.session) {
-        this.session = message.session;
+      if (message.session !== undefined && (message.session !== this.session || message.bench !== this.name)) {
+        this.session = message.session; this.name = message.bench;
+        this.known(message.bench, message.session);
+        this.front = {};
         this.samples.taken = this.samples.first = 0;
         this.log = []; this.skin = this.skinField = null;
         for (const what of ["samples", "log", "skin"]) this.tell(what);
@@ -35,6 +62,7 @@ class Bench extends EventTarget {
       if (message.front) { Object.assign(this.front, message.front); this.tell("front"); }
       if (message.plant) { this.plant = message.plant; this.tell("plant"); }
       if (message.log) { this.log.push(...message.log); this.log.splice(0, this.log.length - 200); this.tell("log"); }
+      if (message.glass) { this.glass = message.glass; this.tell("glass"); }
       if (message.skin) { this.skin = message.skin; this.tell("skin"); }
       return;
     }
@@ -60,6 +88,9 @@ class Bench extends EventTarget {
 }
 const bench = new Bench();
 window.cryoBench = bench; // for measurements
+setInterval(() => bench.watch(), 100);
+bench.addEventListener("stale", () => document.body.classList.toggle("stale", bench.stale));
+const lost = () => bench.stale && bench.heard > 0;  // there was something that is now old
 
 // -- sound ------------------------------------------------------------------------------------
 
@@ -80,14 +111,14 @@ const sound = {
   follow() {
     if (!this.context) return;
     const { tone_hz = 0, volume = 0 } = bench.front, t = this.context.currentTime;
-    const loud = this.on && tone_hz && bench.live && !document.hidden ? 0.06 * Math.sqrt(volume) : 0;
+    const loud = this.on && tone_hz && !bench.stale && !document.hidden ? 0.06 * Math.sqrt(volume) : 0;
     if (tone_hz) this.tone.frequency.setValueAtTime(tone_hz, t);
     this.gain.gain.setTargetAtTime(loud, t, 0.004);
   },
   set(on) { this.on = on; localStorage.setItem("sound", on ? "on" : "off"); this.begin(); this.follow(); },
 };
 bench.addEventListener("front", () => sound.follow());
-bench.addEventListener("live", () => sound.follow());
+bench.addEventListener("stale", () => sound.follow());
 
 // -- the device's front -----------------------------------------------------------------------
 
@@ -101,10 +132,12 @@ const SAYS = { up: "more", down: "less", select: "next · mark", arm: "hold 1 s"
 customElements.define("cryo-front", class extends HTMLElement {
   connectedCallback() {
     if (this.canvas) return;
-    const key = (name) => `<button class="key ${name}" data-key="${name}" aria-label="${KEYS[name][0]} button" aria-pressed="false">${KEYS[name][1]}
-      <small>${SAYS[name]}</small><em class="pin" style="font-style:normal">held</em></button>`;
+    const key = (name) => `<button class="key ${name}" data-key="${name}" aria-label="${KEYS[name][0]} ${SAYS[name]}" aria-pressed="false"><span${/^\w/.test(KEYS[name][1]) ? "" : ' aria-hidden="true"'}>${KEYS[name][1]}</span>
+      <small>${SAYS[name]}</small><em class="pin" aria-hidden="true">held</em></button>`;
     this.innerHTML = `<section class="device" aria-label="Front of the device">
-      <div class="bezel"><canvas role="img" aria-label="Screen of the device, 128 by 64 dots"></canvas></div>
+      <div class="bezel"><canvas role="img" aria-label="Screen of the device" aria-describedby="glass-text"></canvas>
+        <span class="veil" hidden>paused</span></div>
+      <p id="glass-text" class="unseen"></p><p class="unseen" role="status" data-says="screen"></p><p class="unseen" role="alert" data-says="alarm"></p>
       <div class="maker"><b>CRYODOSE</b><div class="lamps">
         ${[["green", GREEN, "ready"], ["yellow", YELLOW, "caution"], ["red", RED, "alarm"]].map(([name, hue, says]) =>
           `<span class="lamp" role="img" aria-label="${name} lamp, off" data-lamp="${name}" style="--hue:${hue};--on:0"><i></i></span>`).join("")}
@@ -116,16 +149,28 @@ customElements.define("cryo-front", class extends HTMLElement {
       <span><kbd>Esc</kbd> E-stop</span><span><kbd>R</kbd> release it</span><span><kbd>N</kbd> point away, or back</span>
       <br><kbd>Shift</kbd> with a button holds it until it is pressed again.</p>`;
     this.querySelector(".keys").insertAdjacentHTML("beforeend", `
-      ${key("trigger")}<div class="stop"><button class="mushroom" aria-pressed="false"
-      aria-label="Emergency stop: press to stop, press again to release it"><span>E-STOP</span></button></div>`);
+      <div class="dock">${key("trigger")}<div class="stop"><button class="mushroom" aria-pressed="false"
+      aria-label="E-STOP. Emergency stop: press to stop, press again to release it"><span>E-STOP</span></button></div></div>`);
+    // Where the device does not fit on the screen, TRIGGER and E-stop stay in reach at its lower edge.
+    this.dock = this.querySelector(".dock");
+    this.stop = this.querySelector(".mushroom");
+    const small = matchMedia("(max-width: 860px), (max-height: 800px)");
+    const place = () => {
+      const host = small.matches ? document.querySelector("cryo-dock") : null;
+      if (small.matches && !host) { requestAnimationFrame(place); return; }
+      (host ?? this.querySelector(".keys")).append(this.dock);
+      document.body.classList.toggle("docked", small.matches);
+    };
+    this.buttons = [...this.querySelectorAll(".key")];
+    place(); small.addEventListener("change", place);
     this.canvas = this.querySelector("canvas");
     this.shown = new Uint8Array(1024);
     this.mine = new Set();
     this.latched = new Set();
-    for (const button of this.querySelectorAll(".key")) this.wire(button);
+    for (const button of this.buttons) this.wire(button);
     // A long touch holds a button; it must not open the context menu.
-    this.querySelector(".device").addEventListener("contextmenu", (event) => event.preventDefault());
-    const stop = this.querySelector(".mushroom");
+    for (const part of [this.querySelector(".device"), this.dock]) part.addEventListener("contextmenu", (event) => event.preventDefault());
+    const stop = this.stop;
     stop.addEventListener("pointerdown", (event) => { event.preventDefault(); sound.wake(); this.strike(); });
     stop.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); if (!event.repeat) this.strike(); } });
     for (const aim of this.querySelectorAll("[data-aim]")) {
@@ -139,17 +184,40 @@ customElements.define("cryo-front", class extends HTMLElement {
     // Remove the focus after a click or touch, so that Space is TRIGGER again.
     document.addEventListener("pointerup", () => setTimeout(() => {
       const at = document.activeElement;
-      if (at !== document.body && !at?.closest?.("input:not([type=checkbox]), textarea, .q-menu, .q-dialog, .q-select") && !at?.matches?.(":focus-visible")) at?.blur?.();
+      if (at !== document.body && !at?.closest?.("input:not([type=checkbox], [type=range]), textarea, .q-menu, .q-dialog, .q-select") && !at?.matches?.(":focus-visible")) at?.blur?.();
     }));
+    document.addEventListener("pointerup", (event) => {  // a list gives the focus back to its field
+      if (event.target.closest?.(".q-menu")) setTimeout(() => document.activeElement?.blur?.(), 150);
+    });
     document.addEventListener("keydown", (event) => this.keyboard(event, true));
     document.addEventListener("keyup", (event) => this.keyboard(event, false));
     window.addEventListener("blur", () => this.letGo());
     document.addEventListener("visibilitychange", () => { if (document.hidden) this.letGo(); sound.follow(); });
     new ResizeObserver(() => this.resize()).observe(this.querySelector(".bezel"));
+    window.addEventListener("resize", () => this.resize());
     bench.addEventListener("pixels", () => this.draw());
     bench.addEventListener("front", () => this.lamps());
-    bench.addEventListener("live", () => { if (!bench.live) { this.mine.clear(); this.latched.clear(); } this.lamps(); });
+    bench.addEventListener("stale", () => {
+      if (bench.stale) { this.latched.clear(); this.letGo(); }
+      this.lamps(); this.draw();
+    });
+    bench.addEventListener("glass", () => this.say());
+    bench.addEventListener("plant", () => { this.querySelector(".veil").hidden = !bench.plant.paused; });
     this.resize();
+  }
+
+  // The screen in words. All of it is read where it stands; said aloud is only what is new in words,
+  // as a clock that counts down would never let anything else be heard.
+  say() {
+    const text = bench.glass.lines.join(". "), wording = text.replace(/[\d.,]+/g, "#");
+    const put = (at, words) => { if (at.textContent !== words) at.textContent = words; };
+    put(this.querySelector("#glass-text"), text || "dark");
+    const alarm = bench.front.state === "FAULT";
+    put(this.querySelector("[data-says=alarm]"), alarm ? `Alarm: ${text}` : "");
+    clearTimeout(this.quiet);
+    const announce = () => put(this.querySelector("[data-says=screen]"), alarm ? "" : text);
+    if (wording !== this.wording) { this.wording = wording; announce(); }
+    else this.quiet = setTimeout(announce, 1500);  // a depth that was set
   }
 
   wire(button) {
@@ -172,8 +240,8 @@ customElements.define("cryo-front", class extends HTMLElement {
   keyboard(event, isDown) {
     const at = event.target;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    // Escape is the E-stop wherever the focus is, except where it closes a menu.
-    if (isDown && event.key === "Escape" && !event.repeat && !document.querySelector(".q-menu, .q-dialog")) { bench.do("estop_open"); return; }
+    // Escape is the E-stop wherever the focus is. Where it closes a menu, it does both.
+    if (isDown && event.key === "Escape" && !event.repeat) { bench.do("estop_open"); if (!document.querySelector(".q-menu, .q-dialog")) return; }
     const letting = !isDown && [...this.mine].some((name) => KEYS[name][3].includes(event.key));
     if (!letting) {
       if (at.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable], .q-slider, .q-menu, .q-dialog")) return;
@@ -199,10 +267,10 @@ customElements.define("cryo-front", class extends HTMLElement {
   lamps() {
     const { lamps = [0, 0, 0], held = [], estop_open } = bench.front;
     this.querySelectorAll(".lamp").forEach((lamp, i) => {
-      lamp.style.setProperty("--on", bench.live ? lamps[i] : 0);
-      lamp.setAttribute("aria-label", `${lamp.dataset.lamp} lamp, ${lamps[i] > 0 ? "on" : "off"}`);
+      lamp.style.setProperty("--on", bench.stale ? 0 : lamps[i]);
+      lamp.setAttribute("aria-label", `${lamp.dataset.lamp} lamp (${["ready", "caution", "alarm"][i]}), ${bench.stale ? "unknown" : lamps[i] > 0 ? "on" : "off"}`);
     });
-    for (const button of this.querySelectorAll(".key")) {
+    for (const button of this.buttons) {
       const name = button.dataset.key, pressed = this.mine.has(name) || held.includes(name);
       button.classList.toggle("down", pressed);
       button.classList.toggle("latched", this.latched.has(name));
@@ -212,16 +280,20 @@ customElements.define("cryo-front", class extends HTMLElement {
       const chosen = (aim.dataset.aim === "aim_away") === Boolean(bench.front.aimed_away);
       aim.setAttribute("aria-checked", chosen); aim.tabIndex = chosen ? 0 : -1;
     }
-    const stop = this.querySelector(".mushroom");
+    const stop = this.stop, says = estop_open ? "TURN BACK" : "E-STOP";
     stop.setAttribute("aria-pressed", Boolean(estop_open));
-    stop.firstElementChild.innerHTML = estop_open ? "RELEASE" : "E-STOP";
+    if (stop.firstElementChild.textContent !== says) {
+      stop.firstElementChild.textContent = says;
+      stop.setAttribute("aria-label", `${says}. Emergency stop: ${estop_open ? "it is pressed; press to turn it back" : "press to stop"}`);
+    }
   }
 
   resize() {
     const ratio = window.devicePixelRatio || 1, bezel = this.querySelector(".bezel");
-    const room = bezel.clientWidth - 28;
+    const edge = getComputedStyle(bezel), room = bezel.clientWidth - parseFloat(edge.paddingLeft) - parseFloat(edge.paddingRight);
+    const high = innerHeight <= 520 ? .45 * innerHeight : Infinity;
     if (room <= 0) return;
-    const dot = Math.max(1, Math.floor(room * ratio / 128));
+    const dot = Math.max(1, Math.floor(Math.min(room * ratio / 128, high * ratio / 64)));
     if (dot === this.dot && ratio === this.ratio) return;
     this.dot = dot; this.ratio = ratio;
     Object.assign(this.canvas, { width: 128 * dot, height: 64 * dot });
@@ -246,6 +318,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     }
     context.fillStyle = `rgb(${GLASS_OFF})`; context.fill(off);
     context.fillStyle = `rgb(${GLASS_ON.map((c, i) => GLASS_OFF[i] + (c - GLASS_OFF[i]) * brightness)})`; context.fill(on);
+    if (bench.stale) { context.fillStyle = `rgb(${GLASS_OFF} / .7)`; context.fillRect(0, 0, this.canvas.width, this.canvas.height); this.shown = null; return; }
     this.shown.set(pixels);
     this.canvas.dataset.drawn = (Number(this.canvas.dataset.drawn) || 0) + 1;
   }
@@ -261,13 +334,13 @@ const clock = (ms) => {
 customElements.define("cryo-clock", class extends HTMLElement {
   connectedCallback() {
     this.innerHTML = `<span class="chip" role="status"></span><span class="t"></span>`;
-    for (const what of ["front", "plant", "live"]) bench.addEventListener(what, () => this.show());
+    for (const what of ["front", "plant", "stale"]) bench.addEventListener(what, () => this.show());
     this.show();
   }
   show() {
     const chip = this.firstElementChild, { state: reported = "", powered } = bench.front;
-    const state = !bench.live ? "connecting" : powered && reported === "OFF" ? "starting" : reported;
-    if (chip.textContent !== state) { chip.textContent = state; chip.dataset.kind = KIND[state] ?? ""; }
+    const state = lost() ? "NO CONNECTION" : bench.stale ? "connecting" : powered && reported === "OFF" ? "starting" : reported;
+    if (chip.textContent !== state) { chip.textContent = state; chip.dataset.kind = KIND[state] ?? (lost() ? "bad" : ""); }
     const { t_ms, speed, requested, reached, paused } = bench.plant, t = this.lastElementChild;
     const slow = !paused && reached < 0.8 * requested, times = reached < .95 ? reached.toFixed(2) : reached < 9.95 ? reached.toFixed(1) : Math.round(reached);
     const why = slow ? " · all this computer can do" : requested < speed ? " while you work" : "";
@@ -277,13 +350,62 @@ customElements.define("cryo-clock", class extends HTMLElement {
   }
 });
 customElements.define("cryo-trouble", class extends HTMLElement {
-  connectedCallback() { for (const what of ["front", "live"]) bench.addEventListener(what, () => this.show()); }
+  connectedCallback() { for (const what of ["front", "stale", "notice"]) bench.addEventListener(what, () => this.show()); this.show(); }
   show() {
-    const words = bench.front.error;
-    this.innerHTML = ""; if (!words) return;
-    const box = document.createElement("div"); box.className = "trouble"; box.setAttribute("role", "alert");
-    box.textContent = `The simulated device has stopped: ${words}. Create a new one under “Session”.`;
-    this.append(box);
+    const words = [], error = bench.front.error;
+    if (lost()) {
+      const at = bench.plant.t_ms === undefined ? "" : ` What is shown is from ${clock(bench.plant.t_ms)} of the device's time, not live.`;
+      words.push((bench.live ? "The bench does not answer: it hangs, or this computer is busy." : "No connection to the bench: the program was ended, or has failed.")
+        + at + " All buttons were let go. " + (bench.live ? "The E-stop is taken as soon as the bench answers." : "If it stays so, start it again: cryo panel."));
+    } else if (error) words.push(`The simulated device has stopped: ${error}. Create a new one under “Session”.`);
+    if (bench.notice) words.push(bench.notice);
+    if (this.said === words.join()) return;
+    this.said = words.join();
+    this.replaceChildren(...words.map((each) => {
+      const box = document.createElement("div"); box.className = "trouble"; box.textContent = each;
+      if (each === bench.notice) {
+        const close = document.createElement("button"); close.className = "dismiss"; close.textContent = "Understood";
+        close.addEventListener("click", () => { bench.notice = ""; this.show(); }); box.append(close);
+      }
+      return box;
+    }));
+  }
+});
+
+customElements.define("cryo-pace", class extends HTMLElement {
+  connectedCallback() {
+    if (this.range) return;
+    this.innerHTML = `<button class="pause" aria-label="Pause"></button>
+      <input type="range" min="-10" max="20" step="1" value="0" aria-label="Speed, 0.1 to 100 times" aria-valuetext="1 times"><output class="pace-label">1 ×</output>`;
+    this.range = this.querySelector("input"); this.label = this.querySelector("output"); this.button = this.querySelector("button");
+    this.button.addEventListener("click", () => bench.do(bench.plant.paused ? "continue" : "pause"));
+    this.range.addEventListener("input", () => { this.moved = performance.now(); bench.do("speed", Number((10 ** (this.range.value / 10)).toPrecision(2))); this.show(); });
+    this.range.addEventListener("keydown", (event) => {  // by a factor of ten
+      const by = { PageUp: 10, PageDown: -10 }[event.key]; if (!by) return;
+      event.preventDefault(); this.range.value = Number(this.range.value) + by; this.range.dispatchEvent(new Event("input"));
+    });
+    bench.addEventListener("plant", () => this.show()); this.show();
+  }
+  show() {
+    const { speed = 1, paused = false, exercise = false } = bench.plant;
+    // What the bench says holds; while the slider is being moved, it is a little behind.
+    if (!(performance.now() - this.moved < 400)) this.range.value = Math.round(10 * Math.log10(speed));
+    const times = Number((10 ** (this.range.value / 10)).toPrecision(2)), words = `${times} ×`;
+    this.range.disabled = exercise; this.title = exercise ? "An exercise runs at 1 ×." : "";
+    if (this.label.textContent !== words) { this.label.textContent = words; this.range.setAttribute("aria-valuetext", `${times} times`); }
+    const act = paused ? "Continue" : "Pause";
+    if (this.button.getAttribute("aria-label") !== act) { this.button.setAttribute("aria-label", act); this.button.title = act; }
+    this.button.classList.toggle("on", paused);
+  }
+});
+
+customElements.define("cryo-fitted", class extends HTMLElement {
+  connectedCallback() { bench.addEventListener("glass", () => this.show()); this.show(); }
+  show() {
+    const { device, fitted, differs } = bench.glass;
+    const words = !device ? "" : differs ? `The device is set to ${device}, but ${fitted} is fitted: its time is for another applicator. Change one of them.` : `Device: ${device}, as fitted`;
+    this.classList.toggle("differs", differs);
+    if (this.textContent !== words) this.textContent = words;
   }
 });
 
@@ -328,11 +450,12 @@ customElements.define("cryo-plant", class extends HTMLElement {
       <text x="526" y="85" class="says">nozzle</text><text x="366" y="36" text-anchor="middle" id="flow"></text>
     </svg>
     <div class="readings">${[["nozzle_c", "Nozzle"], ["dewar_mbar", "Pressure"], ["level", "Liquid left"], ["coil_ma", "Coil"], ["flow_g_s", "Flow"], ["opened", "Was open"]].map(([id, label]) =>
-      `<div class="reading"><label>${label}</label><output data-r="${id}">–</output></div>`).join("")}</div>`;
+      `<div class="reading"><span>${label}</span><output data-r="${id}" aria-live="off" aria-label="${label}">–</output></div>`).join("")}</div>`;
     this.parts = Object.fromEntries([...this.querySelectorAll("[id]")].map((part) => [part.id, part]));
-    bench.addEventListener("plant", () => this.show());
+    for (const what of ["plant", "stale"]) bench.addEventListener(what, () => this.show());
   }
   show() {
+    if (bench.stale || bench.plant.t_ms === undefined) { this.unknown(); return; }
     const p = bench.plant, s = this.parts, num = (v, d = 0) => v.toFixed(d).replace("-", "−");
     const put = (id, value, unit) => { const html = `${value}<small>${unit}</small>`, at = this.querySelector(`[data-r=${id}]`); if (at.innerHTML !== html) at.innerHTML = html; };
     put("nozzle_c", num(p.nozzle_c, 1), "°C"); put("dewar_mbar", num(p.dewar_mbar), "mbar"); put("level", num(p.level_permille / 10, 1), "%");
@@ -353,6 +476,13 @@ customElements.define("cryo-plant", class extends HTMLElement {
     s.tip.setAttribute("transform", bench.front.aimed_away ? "rotate(62 498 84)" : "");
     s.nozzle.textContent = `${num(p.nozzle_c)} °C`;
     s.frost.setAttribute("opacity", bench.skin && bench.skin.surface_c < -0.6 ? .9 : 0);
+  }
+  unknown() {  // neither open nor closed, neither spraying nor not: nobody knows
+    const s = this.parts;
+    for (const reading of this.querySelectorAll("[data-r]")) reading.textContent = "–";
+    for (const id of ["line", "jet", "frost", "feed"]) s[id].setAttribute("opacity", 0);
+    for (const id of ["body", "coil", "gate", "supply"]) s[id].setAttribute("fill", "var(--line)");
+    for (const id of ["flow", "nozzle", "mbar", "permille", "ma"]) s[id].textContent = id === "nozzle" ? "?" : "";
   }
 });
 
@@ -387,7 +517,7 @@ customElements.define("cryo-plot", class extends Drawn {
   connectedCallback() {
     if (this.canvas) return;
     this.innerHTML = `<canvas role="img" aria-label="Nozzle temperature, dewar pressure and valve over time"></canvas>
-      <div class="legend"><span><i style="background:var(--accent)"></i>nozzle, °C</span><span><i style="background:var(--violet)"></i>dewar, mbar</span>
+      <div class="legend"><span><i style="background:var(--accent)"></i>nozzle, °C</span><span><i style="background:repeating-linear-gradient(90deg, var(--violet) 0 5px, transparent 5px 8px)"></i>dewar, mbar</span>
       <span><i style="background:var(--good);height:8px"></i>valve open</span><span><i style="background:var(--liquid);height:8px"></i>liquid</span>
       <span style="margin-left:auto" role="group" aria-label="Time shown">${[60, 180, 600].map((s) => `<button class="span" data-s="${s}" aria-pressed="${s === 60}">${s / 60} min</button>`).join("")}</span></div>`;
     this.canvas = this.querySelector("canvas"); this.span = 60;
@@ -423,10 +553,10 @@ customElements.define("cryo-plot", class extends Drawn {
       since = i;
     }
     for (const [k, y, hue] of [[2, yp, "--violet"], [1, yc, "--accent"]]) {
-      c.strokeStyle = css(hue); c.lineWidth = k === 1 ? 2 : 1.4; c.lineJoin = "round"; c.beginPath();
+      c.strokeStyle = css(hue); c.lineWidth = k === 1 ? 2 : 1.4; c.lineJoin = "round"; c.setLineDash(k === 2 ? [7, 4] : []); c.beginPath();
       const skip = Math.max(1, Math.floor((s.taken - from) / 1200));
       for (let i = Math.max(from - 1, s.first), n = 0; i < s.taken; i += skip) { const px = x(at(i, 0)), py = y(at(i, k)); if (n++) c.lineTo(px, py); else c.moveTo(px, py); }
-      c.stroke();
+      c.stroke(); c.setLineDash([]);
     }
     c.restore();
   }
@@ -437,7 +567,7 @@ customElements.define("cryo-skin", class extends Drawn {
     if (this.canvas) return;
     this.innerHTML = `<canvas role="img" aria-label="Cross-section of the skin with isotherms"></canvas>
       <div class="legend"><span><i style="background:#fff;outline:1px solid var(--faint)"></i>ice</span><span><i style="background:#7fd0ff"></i>−25 °C</span><span><i style="background:#16407a;outline:1px solid var(--faint)"></i>−50 °C</span></div>
-      <div class="readings">${[["ice", "Ice, depth"], ["wide", "Ice, across"], ["m25", "−25 °C"], ["deepest", "deepest yet"]].map(([id, label]) => `<div class="reading"><label>${label}</label><output data-r="${id}">–</output></div>`).join("")}</div>`;
+      <div class="readings">${[["ice", "Ice, depth"], ["wide", "Ice, across"], ["m25", "−25 °C"], ["deepest", "deepest yet"]].map(([id, label]) => `<div class="reading"><span>${label}</span><output data-r="${id}" aria-live="off" aria-label="${label}">–</output></div>`).join("")}</div>`;
     this.canvas = this.querySelector("canvas");
     this.watch("skin");
   }
@@ -510,7 +640,7 @@ customElements.define("cryo-skin", class extends Drawn {
 customElements.define("cryo-log", class extends HTMLElement {
   connectedCallback() {
     if (this.list) return;
-    this.innerHTML = `<ol class="log" aria-label="Events" tabindex="0"></ol>`; this.list = this.firstElementChild; this.last = 0;
+    this.innerHTML = `<ol class="log" aria-label="Events, newest first" tabindex="0"></ol>`; this.list = this.firstElementChild; this.last = 0;
     bench.addEventListener("log", () => this.show()); this.show();
   }
   show() {
