@@ -57,6 +57,13 @@ def test_every_net_joins_two_pins_and_every_reference_is_used_once() -> None:
     assert not alone, "a net with one pin is a wire to nowhere"
 
 
+def test_spice_leaves_out_no_part_of_the_driver() -> None:
+    driver = {p.ref for p in SECTIONS["Coil driver"] + SECTIONS["Regulator of the coil's current"]}
+    # The E-stop's contact and the supplies are the trial's; the clamp D3 does nothing within 3.3 V.
+    assert driver - set(circuits.DRIVER) == {"J2", "J3", "D3"}
+    assert set(circuits.DRIVER) <= driver
+
+
 def test_the_bill_of_materials_is_up_to_date() -> None:
     assert text_of(DOCS / "bom.md") == page.bill(), "to mend it: make electrical"
 
