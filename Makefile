@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help
 help: ## this list
 	@printf '\n  Cryodose: firmware, simulator and host tools of a liquid nitrogen applicator\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2 }' Makefile
 	@printf '\n  First: make run\n\n'
 
 .PHONY: setup
@@ -122,6 +122,14 @@ image: $(READY) ## build the board's file system as it ships, into build/image
 flash: image ## put it on the device (PORT=/dev/ttyACM0, if there is more than one)
 	@$(VENV)/bin/cryo $(if $(PORT),--port '$(PORT)') update build/image
 
+NEW_BOARD := build/cryodose-new-board.uf2
+
+.PHONY: uf2
+uf2: $(READY) ## one file for a BLANK Pico; on a used device it erases the journal
+	@$(PY) -m hw_sim.image.uf2 $(NEW_BOARD)
+	@printf 'For a blank board only: hold BOOTSEL, plug it in, copy the file onto it.\n'
+	@printf 'On a used device it ERASES the journal and the settings. Update that one by: cryo update\n'
+
 RELEASE := build/release
 TOOLS := build/release-tools
 
@@ -131,7 +139,7 @@ release: $(READY) ## build the artefacts of a release into build/release: wheel,
 	@$(PY) -m hatchling build -t wheel -d $(RELEASE)
 	@$(PY) -m hw_sim.image.release build/image
 	@cd build/image && $(CURDIR)/$(PY) -m zipfile -c ../release/cryodose-image.zip *
-	@$(PY) -m hw_sim.image.uf2 $(RELEASE)/cryodose-new-board.uf2
+	@$(MAKE) uf2 NEW_BOARD=$(RELEASE)/cryodose-new-board.uf2
 	@$(PY) -m venv $(TOOLS)
 	@$(TOOLS)/bin/pip --disable-pip-version-check --no-input install -qq cyclonedx-bom==7.5.0
 	@$(TOOLS)/bin/cyclonedx-py requirements requirements/run.txt --output-reproducible -o $(RELEASE)/sbom.cdx.json
