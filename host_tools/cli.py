@@ -426,6 +426,9 @@ def _treatments(commands: argparse._SubParsersAction[argparse.ArgumentParser],  
     )
     sub.set_defaults(run="treatment")
     _number(sub)
+    sub.add_argument("--fhir", action="store_true", help="as an HL7 FHIR bundle, R4B (JSON)")
+    sub.add_argument("--udi", metavar="TEXT", help="with --fhir: the UDI on the device's label")
+    sub.add_argument("-o", "--output", metavar="FILE", help="of --fhir; default: standard output")
     sub = commands.add_parser(
         "report",
         help="one treatment, or a session, as a page to print",

@@ -702,14 +702,41 @@ def treatments(args: Namespace) -> int:
 
 
 def treatment(args: Namespace) -> int:
-    """`cryo treatment N`. Exit code 5 when the device's records do not verify."""
+    """`cryo treatment N [--fhir]`. Exit code 5 when the device's records do not verify."""
     from host_tools import practice
 
+    if not args.fhir and (args.output is not None or args.udi is not None):
+        raise UsageError("-o and --udi belong to --fhir")
+    if args.fhir and args.json and args.output is None:
+        raise UsageError("--json reports on the export, so the bundle needs a file", "-o FILE")
     with _store(args) as store:
+        if args.fhir:
+            return _fhir(args, store)
         data = practice.told(args, store)
     if args.json:
         _print_json(data)
     return 0 if data["verification"]["chain_good"] else 5
+
+
+def _fhir(args: Namespace, store: "Store") -> int:
+    from host_tools import fhir, practice
+    from host_tools.story import story
+
+    serial, found = practice.find(args, store)
+    data = story(store, serial, found, store.description(serial))
+    firmware = next(device.fw for device in store.devices() if device.serial == serial)
+    text = fhir.checked(fhir.bundle(data, firmware, fhir.now(), args.udi))
+    good = bool(data["verification"]["chain_good"])
+    if args.output is None:
+        print(text, end="")
+        return 0 if good else 5
+    path = Path(args.output)
+    _write_file(path, lambda out: out.write(text.encode()))
+    if args.json:
+        _print_json({"serial": serial, "number": found.seq, "file": str(path), "verified": good})
+    else:
+        print(f"treatment {found.seq} of {serial} written to {path}")
+    return 0 if good else 5
 
 
 def report(args: Namespace) -> int:

