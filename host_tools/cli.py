@@ -163,6 +163,10 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
         help="again every S seconds (default 0.5), until Ctrl-C",
     )
 
+    sub = command("monitor", "monitor", "a dashboard until Ctrl-C; survives unplugging")
+    sub.add_argument("--every", type=float, metavar="S", default=0.5, help="default 0.5 s")
+    sub.add_argument("--count", type=int, metavar="N", default=0, help="end after N looks")
+
     sub = command("time", "time_", "read or set the device's clock")
     sub.add_argument(
         "--set",

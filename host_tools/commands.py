@@ -236,6 +236,19 @@ def status(args: Namespace) -> int:
                 device.link.wait_event(lambda _: False, args.watch)
 
 
+def monitor(args: Namespace) -> int:
+    """`cryo monitor`."""
+    from host_tools import monitor as monitors
+    from host_tools.link import TIMEOUT_S
+
+    if args.every <= 0 or args.count < 0:
+        raise UsageError("--every must be more than 0, --count at least 0")
+    timeout_s: float = TIMEOUT_S if args.timeout is None else args.timeout
+    if timeout_s <= 0:
+        raise UsageError("--timeout must be more than 0")
+    return monitors.run(args, timeout_s)
+
+
 def _with_names(device: "Device", reply: dict[str, Any]) -> dict[str, Any]:
     """The status with the applicator's name instead of its number, where it can be had."""
     number = reply.get("applicator")

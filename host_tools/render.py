@@ -469,11 +469,16 @@ def records(serial: str, shown: Sequence[Record], description: Description, last
 
 def record(one: Record, description: Description) -> None:
     """`cryo log follow`: one record, on one line where the terminal is wide enough."""
+    _out.print(record_line(one, description))
+
+
+def record_line(one: Record, description: Description) -> Text:
+    """A record's number, time, kind and fields."""
     when = _utc(one.utc_s) if one.utc_s else f"start {one.boot} +{_duration(one.uptime_ms)}"
     kind = description.kinds.get(one.kind)
     name = kind.name if kind else f"kind {one.kind}"
     line = Text.assemble((f"{one.seq:>6}  ", _QUIET), f"{when}  ", (f"{name}  ", _NAME))
-    _out.print(line + _happened(one, description))
+    return line + _happened(one, description)
 
 
 def _happened(record: Record, description: Description) -> Text:
