@@ -94,6 +94,21 @@ class Watcher:
         """Time has advanced. May act."""
 
 
+def in_words(message: dict[str, Any]) -> str:
+    """An event of the link, other than of states and faults, as a line of the log."""
+    kind = str(message["ev"])
+    if kind == "setting":
+        key = str(message.get("key")).replace("_", " ")
+        if message.get("applied"):
+            return f"Setting {key}: {message.get('value')}, confirmed"
+        return f"Setting {key}: {message.get('value')} not taken, {message.get('why')}"
+    if kind == "caution":
+        answers = ("shown, to be confirmed", "confirmed", "left", "timed out")
+        return f"Caution {message.get('caution')}: {answers[int(message.get('answer', 0))]}"
+    words = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in message.items() if k != "ev")
+    return f"{kind[:1].upper()}{kind[1:]}: {words}"
+
+
 class Engine:
     """Runs one bench at a time at the selected speed.
 
@@ -374,8 +389,7 @@ class Engine:
             else:
                 self._say("device", f"{name}: cleared")
         else:
-            words = ", ".join(f"{k} {v}" for k, v in message.items() if k != "ev")
-            self._say("device", f"{kind}: {words}")
+            self._say("device", in_words(message))
         self._changed = True
         if self.watcher is not None:
             self.watcher.reported(self, self.now_ns, message)

@@ -187,8 +187,14 @@ customElements.define("cryo-front", class extends HTMLElement {
       if (at !== document.body && !at?.closest?.("input:not([type=checkbox], [type=range]), textarea, .q-menu, .q-dialog, .q-select") && !at?.matches?.(":focus-visible")) at?.blur?.();
     }));
     document.addEventListener("pointerup", (event) => {  // a list gives the focus back to its field
-      if (event.target.closest?.(".q-menu")) setTimeout(() => document.activeElement?.blur?.(), 150);
+      if (!event.target.closest?.(".q-menu")) return;
+      this.chosen = performance.now();
+      setTimeout(() => document.activeElement?.blur?.());
     });
+    document.addEventListener("focusin", (event) => {
+      if (performance.now() - this.chosen < 1500) setTimeout(() => event.target.blur());
+    });
+    document.addEventListener("pointerdown", () => { this.chosen = undefined; });
     document.addEventListener("keydown", (event) => this.keyboard(event, true));
     document.addEventListener("keyup", (event) => this.keyboard(event, false));
     window.addEventListener("blur", () => this.letGo());
@@ -318,7 +324,7 @@ customElements.define("cryo-front", class extends HTMLElement {
     }
     context.fillStyle = `rgb(${GLASS_OFF})`; context.fill(off);
     context.fillStyle = `rgb(${GLASS_ON.map((c, i) => GLASS_OFF[i] + (c - GLASS_OFF[i]) * brightness)})`; context.fill(on);
-    if (bench.stale) { context.fillStyle = `rgb(${GLASS_OFF} / .7)`; context.fillRect(0, 0, this.canvas.width, this.canvas.height); this.shown = null; return; }
+    if (bench.stale) { context.fillStyle = `rgba(${GLASS_OFF}, .7)`; context.fillRect(0, 0, this.canvas.width, this.canvas.height); this.shown = null; return; }
     this.shown.set(pixels);
     this.canvas.dataset.drawn = (Number(this.canvas.dataset.drawn) || 0) + 1;
   }
@@ -446,8 +452,8 @@ customElements.define("cryo-plant", class extends HTMLElement {
       <g id="tip"><path d="M484 80 h28 l-7 30 h-14z" fill="var(--shell-edge)" stroke="var(--ink)" stroke-width="2" stroke-linejoin="round"/>
       <path id="jet" d="M494 112 h8 l26 84 h-60z" fill="var(--liquid)" opacity="0"/></g>
       <path d="M396 198 q52-8 102-8 t104 8 v16 h-206z" fill="#e9b8a0" opacity=".75"/><path id="frost" d="M464 196 q34-10 68 0z" fill="#fff" opacity="0"/>
-      <text x="526" y="70" id="nozzle" class="much"></text>
-      <text x="526" y="85" class="says">nozzle</text><text x="366" y="36" text-anchor="middle" id="flow"></text>
+      <text x="614" y="70" text-anchor="end" id="nozzle" class="much"></text>
+      <text x="614" y="85" text-anchor="end" class="says">nozzle</text><text x="366" y="36" text-anchor="middle" id="flow"></text>
     </svg>
     <div class="readings">${[["nozzle_c", "Nozzle"], ["dewar_mbar", "Pressure"], ["level", "Liquid left"], ["coil_ma", "Coil"], ["flow_g_s", "Flow"], ["opened", "Was open"]].map(([id, label]) =>
       `<div class="reading"><span>${label}</span><output data-r="${id}" aria-live="off" aria-label="${label}">–</output></div>`).join("")}</div>`;

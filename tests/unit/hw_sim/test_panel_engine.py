@@ -12,7 +12,7 @@ import pytest
 
 from hw_sim.bench import FastBench
 from hw_sim.bench.link_client import encode
-from hw_sim.web.engine import Engine, Runner, Seat
+from hw_sim.web.engine import Engine, Runner, Seat, in_words
 from hw_sim.web.view import COLUMNS, SAMPLES, History, dots
 
 TURN_S = 0.004
@@ -316,3 +316,34 @@ def test_what_the_making_raises_comes_out_of_start() -> None:
 
     with pytest.raises(RuntimeError, match="no bench today"):
         Runner(make).start()
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"ev": "setting", "key": "depth_um", "value": 3000, "applied": True, "why": "confirmed"},
+         "Setting depth um: 3000, confirmed"),
+        ({"ev": "setting", "key": "cycles", "value": 2, "applied": False, "why": "timeout"},
+         "Setting cycles: 2 not taken, timeout"),
+        ({"ev": "caution", "caution": 1, "answer": 0}, "Caution 1: shown, to be confirmed"),
+        ({"ev": "caution", "caution": 1, "answer": 1}, "Caution 1: confirmed"),
+        ({"ev": "caution", "caution": 2, "answer": 3}, "Caution 2: timed out"),
+        ({"ev": "short", "estimate_um": 1900, "short_um": 400},
+         "Short: estimate um 1900, short um 400"),
+    ],
+)  # fmt: skip
+def test_what_the_device_reports_is_said_in_words(message: dict[str, object], words: str) -> None:
+    """The log had "setting: key freeze_pressure_min_mbar, value 250, applied True"."""
+    assert in_words(message) == words
+
+
+def test_a_fault_that_is_cleared_is_not_shown_as_one(ready: Driven) -> None:
+    ready.engine.act("estop_open")
+    ready.until(lambda: ready.engine.view.state == "FAULT", 2.0)
+    ready.engine.act("estop_close")
+    ready.run(0.3)
+    ready.engine.act("hold", "select")
+    ready.until(lambda: ready.engine.view.state == "READY", 5.0)
+    kinds = {event.words: event.kind for event in ready.engine.events}
+    assert kinds["EMERGENCY STOP"] == "fault"
+    assert kinds["EMERGENCY STOP: cleared"] == "device"
