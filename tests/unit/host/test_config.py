@@ -361,10 +361,15 @@ def test_the_command_on_the_firmware(tmp_path: Path, capsys: Any) -> None:
     assert (rejected["outcome"], rejected["as_before"]) == ("rejected", True)
     done = cryo("config", "import", str(path))
     assert {one["key"]: one["outcome"] for one in done["changes"]}["volume"] == "applied"
-    assert cryo("config", "diff", str(path))["equal"] is True
-    assert cryo("get", "depth_um")["value"] == 2400
+    assert {one["key"]: one["new"] for one in done["changes"]}["depth_um"] == 2400
+    assert cryo("config", "import", str(path))["outcome"] == "unchanged"
     path.write_text("[settings]\nprofile = 'common wart'\n", "utf-8")
     done = cryo("config", "import", str(path))
     brought = {one["key"]: (one["old"], one["new"]) for one in done["brought"]}
     assert brought == {"depth_um": (2400, 2000), "margin_um": (0, 500)}
-    assert cryo("config", "import", str(path))["outcome"] == "unchanged"
+    path.write_text("[settings]\napplicator = 5\ndepth_um = '9.9mm'\nvolume = 2\n", "utf-8")
+    refused = cryo("config", "import", str(path), code=1)["error"]
+    assert (refused["code"], refused["as_before"]) == ("range", True)
+    assert {one["key"]: one["outcome"] for one in refused["changes"]} == {
+        "applicator": "set back", "depth_um": "refused", "volume": "set back",
+    }  # fmt: skip

@@ -116,7 +116,7 @@ def test_every_treatment_of_a_practice_is_valid(
 ) -> None:
     """Power cuts, stops, faults and clocks that were not set: FHIR has a place for each."""
     practice = Practice(SERIAL, 5, clock=clock)
-    practice.treat(40)
+    practice.treat(20)
     put(store_path, known, practice.journal.raws)
     statuses: set[str] = set()
     with Store(store_path) as store:
