@@ -147,27 +147,6 @@ def visit(context: BrowserContext, address: str) -> Iterator[Visit]:
     visit.check()
 
 
-def test_from_the_first_button_to_the_record(visit: Visit) -> None:
-    page = visit.page
-    page.keyboard.press("ArrowUp", delay=90)
-    operator = PageOperator(page, mouse=("arm",))
-    operator.arm()  # at 1 ×: the line stays cold for 6 s only, in which TRIGGER is pressed
-    operator.open_valve()
-    visit.tenfold()
-    visit.tenfold()
-    operator.until("DONE", "THAWING")
-    operator.let_go("trigger")
-    assert visit.state in ("DONE", "THAWING")
-    page.wait_for_function("cryoBench.skin.deepest_mm > 1")  # the skin has frozen
-    page.get_by_role("button", name="Host", exact=True).click()
-    page.get_by_role("button", name="Read the journal").click()
-    page.wait_for_selector(".records")
-    journal = page.locator(".records").inner_text()
-    assert "freeze end" in journal
-    assert "complete" in journal
-    assert "hash chain verified" in page.locator(".side").inner_text()
-
-
 def test_a_press_is_seen_within_100_ms(visit: Visit) -> None:
     """From the mouse event to the redrawn canvas, in the browser."""
     page = visit.page
@@ -483,13 +462,15 @@ def complaints_of_axe(page: Page, where: object, options: dict[str, object]) -> 
     ]
 
 
-def test_axe_has_nothing_to_say(visit: Visit) -> None:
-    """In each state of the device, light and dark, and in each part of the drawer."""
+def test_a_treatment_from_the_first_button_to_the_record_with_nothing_for_axe(
+    visit: Visit,
+) -> None:
+    """axe looks in each state of the device, light and dark, and in each part of the drawer."""
     page = visit.page
     page.evaluate(AXE_SCRIPT)
     page.evaluate("document.head.append(Object.assign(document.createElement('style'),"
                   "{textContent: '* { transition: none !important }'}))")  # fmt: skip
-    operator = PageOperator(page)
+    operator = PageOperator(page, mouse=("arm",))
     seen: dict[str, list[str]] = {}
 
     def look(what: str = "", where: object = LIVE) -> None:
@@ -522,6 +503,16 @@ def test_axe_has_nothing_to_say(visit: Visit) -> None:
     operator.hold("select", 1300)  # no second cycle
     operator.until("DONE")
     look()
+    page.wait_for_function("cryoBench.skin.deepest_mm > 1")  # the skin has frozen
+    page.get_by_role("button", name="Host", exact=True).click()
+    page.get_by_role("button", name="Read the journal").click()
+    page.wait_for_selector(".records")
+    journal = page.locator(".records").inner_text()
+    assert "freeze end" in journal
+    assert "complete" in journal
+    assert "hash chain verified" in page.locator(".side").inner_text()
+    look("the record", DRAWER)
+    page.get_by_role("button", name="Close").click()
     page.keyboard.press("Escape")
     page.wait_for_function("cryoBench.front.state === 'FAULT'")
     look()
