@@ -1,76 +1,43 @@
-"""Calibrated tables, stored in an A/B pair of files. Each replaces the shipped table.
+"""Calibrated tables at the start, and the curves of a new one. Each replaces the shipped table.
 
-May import micropython.const and cryo's dose, on_demand, redundant_file; loads calibration_table on
-demand. Controls: H-06 (a table that fails its checks is not used), H-07 (it makes its file
-invalid: the other file is used).
+May import micropython.const and cryo's on_demand, redundant_file; loads calibration_table on
+demand, unloads applicators. Controls: H-06 (a table that fails its checks is not used), H-07 (it
+makes its file invalid: the other file is used), H-12 (no table is in memory beside the row made
+from it: with seven applicators calibrated they would take 2.7 kB).
 
-calibration_table.py defines a table. Its first column is the applicator's number.
+calibration_table.py defines a table, calibration_store.py reads and changes the file.
 """
 
 from micropython import const
 
-from cryo import dose, on_demand, redundant_file
+from cryo import on_demand, redundant_file
 
-_OF = const(0)  # column of a table: its applicator's number
+_OF = const(0)  # of the staged curves: their applicator's number
 _SIZE = const(90)  # bytes of a table in flash, as in calibration_table.py
 
 
 def _decode(entries, count):
     """The tables of a file's entries, or None if one of them is invalid."""
-    with on_demand.loaded("calibration_table") as calibration_table:
-        return calibration_table.decode(entries, count)
+    return on_demand.load("calibration_table").decode(entries, count)
 
 
 class Calibration(redundant_file.Slots):
-    """`tables`: the active tables, at most one for each applicator."""
+    """The stored tables, at most one for each applicator. In memory are only the rows in force."""
 
     def __init__(self):
         super().__init__("tables", b"CRYT", _SIZE)
-        self.tables = []
 
     def load(self):
-        """Read both slots and activate the tables of the newer valid one. Returns the outcome."""
-        self.tables = self.load_newest(_decode) or []
-        self._use()
+        """At the start, with the shipped rows in force: read both slots and activate the tables of
+        the newer valid one. Returns the outcome."""
+        tables = self.load_newest(_decode)
+        if tables:
+            calibration_table = on_demand.load("calibration_table")
+            for table in tables:
+                calibration_table.use(table)
+        on_demand.unload("calibration_table")
+        on_demand.unload("applicators")  # which dose.py has loaded
         return self.outcome
-
-    def of(self, number):
-        """The calibrated table of an applicator, or None."""
-        for table in self.tables:
-            if table[_OF] == number:
-                return table
-        return None
-
-    def store(self, table):
-        """Save and activate a table that `refuse` accepts. False: the write failed."""
-        return self._replace(table[_OF], table)
-
-    def remove(self, number):
-        """Return an applicator to its shipped table. False: the write failed."""
-        return self._replace(number, None)
-
-    def _replace(self, number, table):
-        tables = []
-        for other in self.tables:
-            if other[_OF] != number:
-                tables.append(other)
-        if table is not None:
-            tables.append(table)
-        with on_demand.loaded("calibration_table") as calibration_table:
-            entries = calibration_table.encode(tables)
-        if not self.save_entries(entries, len(tables)):
-            return False
-        self.tables = tables
-        self._use()
-        return True
-
-    def _use(self):
-        for row in dose.APPLICATORS:
-            dose.use(row[dose.NUMBER], None, 0)
-        if self.tables:
-            with on_demand.loaded("calibration_table") as calibration_table:
-                for table in self.tables:
-                    calibration_table.use(table)
 
 
 class Tables:

@@ -35,10 +35,15 @@ def _number(request):
     number = request.get("applicator")
     if not replies.is_integer(number):
         return 0, replies.refusal("type", "applicator must be an integer")
-    for row in dose.APPLICATORS:
-        if row[dose.NUMBER] == number:
-            return number, None
+    if dose.row_of(number):
+        return number, None
     return 0, replies.refusal("range", "no such applicator; describe applicators lists them")
+
+
+def _stored(app, number):
+    """(the calibrated table of an applicator or None, where its depths in force come from)."""
+    with on_demand.loaded("calibration_store") as calibration_store:
+        return calibration_store.read(app.tables.stored, number)
 
 
 def read(app, request):
@@ -47,13 +52,13 @@ def read(app, request):
     if refused:
         return refused
     row = dose.row_of(number)
-    table = app.tables.stored.of(number)
+    table, provenance = _stored(app, number)
     return replies.ok(
         applicator=number,
         name=row[dose.NAME],
-        source="shipped" if table is None else "calibrated",
+        source="calibrated" if dose.calibrated(number) else "shipped",
         version=dose.version_of(number),
-        provenance=row[dose.PROVENANCE],
+        provenance=provenance,
         spot_um=row[dose.SPOT_UM],
         h_w_m2k=row[dose.H],
         spread_permille=row[dose.SPREAD],
@@ -112,7 +117,7 @@ def write(app, request):
         why = calibration_table.refuse(table)
     if why:
         return replies.refusal("range", why)
-    if app.tables.stored.of(number) == table and confirm.pending_of(_MODULE) is None:
+    if _stored(app, number)[0] == table and confirm.pending_of(_MODULE) is None:
         return replies.ok(applicator=number, applied=True)
     return _ask(app, table)
 
@@ -154,7 +159,7 @@ def plan(app, request):
         max_um=dose.max_um(applicator, target),
         reaching=other if other > 0 else None,
         reaching_name=dose.row_of(other)[dose.NAME] if other > 0 else None,
-        provenance=row[dose.PROVENANCE],
+        provenance=_stored(app, applicator)[1],
         **fields,
     )
 
@@ -164,7 +169,7 @@ def remove(app, request):
     number, refused = _number(request)
     if refused:
         return refused
-    if app.tables.stored.of(number) is None and confirm.pending_of(_MODULE) is None:
+    if not dose.calibrated(number) and confirm.pending_of(_MODULE) is None:
         return replies.ok(applicator=number, applied=True)
     return _ask(app, (number,))
 
@@ -195,8 +200,9 @@ def settle(app, table, why):
     if why == "confirmed":
         app.clock.exclude()
         stored = app.tables.stored
-        if not (stored.store(table) if has_curves else stored.remove(number)):
-            why = "storage"
+        with on_demand.loaded("calibration_store") as store:
+            if not (store.store(stored, table) if has_curves else store.remove(stored, number)):
+                why = "storage"
     confirmed = why == "confirmed"
     checksum = 0
     if has_curves:

@@ -1,8 +1,9 @@
 """A calibrated table: its format in flash, its checks, and the applicator row made from it.
 
 Loaded on demand, when tables are read from flash, requested or confirmed. May import binascii,
-struct, micropython.const and cryo's dose. Controls: H-06 (a table that is invalid or physically
-implausible for its applicator is not used), H-07 (such a table makes its file invalid).
+struct, micropython.const and cryo's dose, on_demand; loads applicators on demand. Controls: H-06 (a
+table that is invalid or physically implausible for its applicator is not used), H-07 (such a table
+makes its file invalid).
 
 A table is a tuple: applicator's number, h in W/m2K, spread in permille, ms until the skin is at -65
 C, version of the model, number of the calibration run, date (s since 1970 UTC), author, depths
@@ -14,7 +15,7 @@ import struct
 
 from micropython import const
 
-from cryo import dose
+from cryo import dose, on_demand
 
 _TABLE = "<HHHHHII16s28H"
 SIZE = const(90)  # bytes of a table in flash
@@ -42,6 +43,10 @@ _BY = const(7)  # author
 _UM = const(8)  # the curve of each target, dose.BENIGN first
 _UM_COLD = const(9)
 
+# The shipped rows: in memory as long as this module
+with on_demand.loaded("applicators") as applicators:
+    _SHIPPED = applicators.APPLICATORS
+
 # key, least, most: the numbers of a table
 NUMBERS = (
     ("h_w_m2k", 100, 20000),
@@ -53,12 +58,17 @@ NUMBERS = (
 )
 
 
+def _shipped_row(number):
+    """The shipped row of an applicator, or None."""
+    for row in _SHIPPED:
+        if row[dose.NUMBER] == number:
+            return row
+    return None
+
+
 def refuse_curve(number, target, depths):
     """Why these depths are refused as an applicator's curve, or an empty text. H-06"""
-    row = None
-    for shipped in dose.APPLICATORS:
-        if shipped[dose.NUMBER] == number:
-            row = shipped
+    row = _shipped_row(number)
     if row is None:
         return "no such applicator"
     if dose.curve(row, target) is None:
@@ -129,26 +139,29 @@ def _day(utc_s):
     return "%d-%02d-%02d" % (year + era * 400 + (month <= 2), month, day)
 
 
-def row_of(table):
-    """The row for `dose.use`: the shipped row with the calibrated columns from the table."""
-    row = None
-    for shipped in dose.APPLICATORS:
-        if shipped[dose.NUMBER] == table[_OF]:
-            row = shipped
-    provenance = "calibrated %s, run %d, model %d, %s" % (
+def provenance(table):
+    """Where a table comes from, as text."""
+    return "calibrated %s, run %d, model %d, %s" % (
         _day(table[_UTC_S]),
         table[_RUN],
         table[_MODEL],
         table[_BY],
     )
+
+
+def row_of(table):
+    """The row for `dose.use`: the shipped row with the calibrated columns from the table. Without
+    its provenance, which would stay in memory."""
+    row = _shipped_row(table[_OF])
     return (
         row[: dose.H]
-        + (table[_H], table[_SPREAD], table[_SKIN_MS], table[_UM], table[_UM_COLD], provenance)
+        + (table[_H], table[_SPREAD], table[_SKIN_MS], table[_UM], table[_UM_COLD], "")
         + row[dose.REWARMED :]
     )
 
 
-def _encode_table(table):
+def encode(table):
+    """A table as an entry of its file."""
     return struct.pack(
         _TABLE, table[_OF], table[_H], table[_SPREAD], table[_SKIN_MS], table[_MODEL], table[_RUN],
         table[_UTC_S], table[_BY].encode(), *(table[_UM] + table[_UM_COLD])
@@ -157,30 +170,26 @@ def _encode_table(table):
 
 def crc(table):
     """CRC-32 of a table as stored in flash: identifies its content in the journal."""
-    return binascii.crc32(_encode_table(table))
+    return binascii.crc32(encode(table))
 
 
-def encode(tables):
-    """Tables as a file's entries."""
-    entries = b""
-    for table in tables:
-        entries += _encode_table(table)
-    return entries
+def table_of(entry):
+    """The table of an entry, or None if its author is no text. It is not checked otherwise."""
+    fields = struct.unpack(_TABLE, entry)
+    author = fields[7].rstrip(b"\x00")
+    try:
+        author = author.decode()
+    except UnicodeError:
+        return None
+    return fields[:7] + (author, fields[8 : 8 + _POINTS], fields[8 + _POINTS :])
 
 
 def decode(entries, count):
     """The tables of a slot's entries, or None if one of them is invalid."""
     tables = []
     for k in range(count):
-        at = k * SIZE
-        fields = struct.unpack(_TABLE, entries[at : at + SIZE])
-        author = fields[7].rstrip(b"\x00")
-        try:
-            author = author.decode()
-        except UnicodeError:
-            return None
-        table = fields[:7] + (author, fields[8 : 8 + _POINTS], fields[8 + _POINTS :])
-        if refuse(table):
+        table = table_of(entries[k * SIZE : (k + 1) * SIZE])
+        if table is None or refuse(table):
             return None
         tables.append(table)
     return tables
@@ -188,4 +197,9 @@ def decode(entries, count):
 
 def use(table):
     """Activate a table in place of its applicator's shipped one."""
-    dose.use(table[_OF], row_of(table), dose.CALIBRATED_VERSION + table[_RUN])
+    dose.use(row_of(table), dose.CALIBRATED_VERSION + table[_RUN])
+
+
+def use_shipped(number):
+    """Return an applicator to its shipped table."""
+    dose.use(_shipped_row(number), dose.TABLE_VERSION)

@@ -9,8 +9,9 @@ for times of 10...30 s; between its points the time is linear in depth and round
 curve bends upwards there, so that the chord gives a longer freeze, never a shorter one.
 docs/dose.md gives the largest error, and a test checks it.
 
-The shipped curves are data (applicators.py). `use`, called by calibration.py only, replaces a
-shipped curve by a calibrated one.
+The shipped curves are data (applicators.py). `use`, called by calibration.py and what it loads
+only, replaces a shipped curve by a calibrated one. Of each applicator only the row in force stays
+in memory: a shipped one that was replaced is in flash.
 """
 
 from micropython import const
@@ -37,25 +38,26 @@ H = const(5)  # W/m2K
 SPREAD = const(6)  # permille of the depth, one standard deviation
 SKIN_MS = const(7)
 CURVE = const(8)  # of target 1; that of target 2 follows
-PROVENANCE = const(10)
+PROVENANCE = const(10)  # empty in a calibrated row: Calibration.provenances() makes it
 REWARMED = const(11)  # 0.01 C: a warmer nozzle must be purged again
 BY_PRESSURE = const(12)  # permille: the coefficient scales with this power of the pressure
 
 TABLE_VERSION = applicators.VERSION
 CALIBRATED_VERSION = const(1000)  # plus the calibration run's number: a table from this device
-APPLICATORS = applicators.APPLICATORS  # type: tuple
 TIMES_MS = applicators.TIMES_MS
 
-_in_force = list(APPLICATORS)  # type: list
-_versions = [TABLE_VERSION] * len(APPLICATORS)
+_in_force = list(applicators.APPLICATORS)  # type: list
+_versions = [TABLE_VERSION] * len(_in_force)
+
+del applicators  # calibration.py unloads it
 
 
-def use(number, row, version):
-    """Make `row` the active one of an applicator; None: the shipped row."""
-    for i in range(len(APPLICATORS)):
-        if APPLICATORS[i][NUMBER] == number:
-            _in_force[i] = APPLICATORS[i] if row is None else row
-            _versions[i] = TABLE_VERSION if row is None else version
+def use(row, version):
+    """Make `row` the active one of its applicator."""
+    for i in range(len(_in_force)):
+        if _in_force[i][NUMBER] == row[NUMBER]:
+            _in_force[i] = row
+            _versions[i] = version
 
 
 def rows():

@@ -94,7 +94,7 @@ class Estimate:
         self.spread_um = 0
         self.effective_ms = 0
         self.skin_ms = 0
-        self._curve = dose.APPLICATORS[0][dose.CURVE]
+        self._curve = dose.rows()[0][dose.CURVE]
         self._spread = 0
         self._nominal_ms = 0
         self._by_pressure = 0  # 0: a probe

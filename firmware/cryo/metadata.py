@@ -563,15 +563,17 @@ def _state_rows(app):
 
 
 def _applicator_rows(app):
+    with on_demand.loaded("calibration_store") as calibration_store:
+        provenances = calibration_store.provenances(app.tables.stored)
     return [
         (
             row[dose.NUMBER],
             row[dose.NAME],
             dose.min_um(row[dose.NUMBER]),
             dose.max_um(row[dose.NUMBER]),
-            row[dose.PROVENANCE],
+            provenance,
         )
-        for row in dose.rows()
+        for row, provenance in zip(dose.rows(), provenances)
     ]
 
 

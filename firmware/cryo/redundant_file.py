@@ -88,6 +88,15 @@ class Slots:
             return -1, 0
         return count, generation
 
+    def entries(self):
+        """The entries' bytes of the slot in use, from flash; None: it cannot be read."""
+        if not self.generation:
+            return b""
+        data = _read(self._paths[self.slot])
+        if data is None or self._checked(data)[0] < 0:
+            return None
+        return data[_HEAD_SIZE:-4]
+
     def save_entries(self, entries, count):
         """Replace the slot that is not in use, atomically. False: the write failed."""
         generation = self.generation + 1

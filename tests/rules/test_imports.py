@@ -54,6 +54,7 @@ MODULES: dict[str, frozenset[str]] = {
     "settings": PURE,
     "practice_items": PURE | {"binascii"},  # loaded on demand
     "calibration_table": PURE | {"binascii"},  # loaded on demand
+    "calibration_store": PURE,  # loaded on demand
     "calibration": PURE,
     "journal": PURE | {"hashlib", "os"},
     "journal_recovery": PURE | {"os"},  # loaded on demand

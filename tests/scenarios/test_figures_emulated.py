@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
 
 from hw_sim import figure_table
-from hw_sim.bench import NotAsExpected
+from hw_sim.bench import NotAsExpected, calibrated
 from hw_sim.benchmarks.emulated import __main__ as command, closing, device, freezing, page
 from hw_sim.benchmarks.emulated.board import Station, branch
 from hw_sim.benchmarks.emulated.closing import Latency
@@ -63,6 +63,25 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
     assert second.free > 60_000  # the limit is the page's
     assert series.faults == ()
     assert series.pulled.records >= 7
+
+
+@pytest.mark.hazard("H-12")
+@pytest.mark.slow
+@pytest.mark.emulated
+def test_with_every_applicator_calibrated_the_heap_is_as_large(micropython_image: Path) -> None:
+    """H-12: in READY, after a treatment."""
+    board = device.Device(files=calibrated.tables())
+    board.switch_on()
+    assert board.ok("table_read", applicator=7)["source"] == "calibrated"
+    board.change("screening", 0)
+    board.arm()
+    board.open_valve()
+    board.bench.run_for(device.SHORT_MS)
+    board.bench.release("trigger")
+    board.until("DONE", timeout_ms=6_000)
+    board.finish()
+    board.bench.run_for(1_500)
+    assert board.ok("status")["heap_free"] >= page.HEAP_BYTES
 
 
 @pytest.mark.hazard("H-11", "H-12")

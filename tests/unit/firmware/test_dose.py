@@ -8,7 +8,7 @@ import pytest
 from cryo import dose
 from hypothesis import given, strategies as st
 
-ROWS = [row[dose.NUMBER] for row in dose.APPLICATORS]
+ROWS = [row[dose.NUMBER] for row in dose.rows()]
 TARGETS = [row[0] for row in dose.TARGETS]
 TIMES = dose.TIMES_MS
 applicators = st.sampled_from(ROWS)
@@ -25,12 +25,13 @@ def depths_of(number: int, target: int) -> tuple[int, ...]:
 @pytest.fixture
 def calibrated() -> Iterator[tuple[object, ...]]:
     """A calibrated row for applicator 1, a tenth deeper than the shipped one."""
-    row = list(dose.row_of(1))
+    shipped = dose.row_of(1)
+    row = list(shipped)
     for column in (dose.CURVE, dose.CURVE + 1):
         row[column] = tuple(um * 11 // 10 for um in row[column])
     row[dose.PROVENANCE] = "measured here"
     yield tuple(row)
-    dose.use(1, None, 0)
+    dose.use(shipped, dose.TABLE_VERSION)
 
 
 @pytest.mark.hazard("H-06")
@@ -38,7 +39,7 @@ def test_rows_are_whole_and_their_curves_rise() -> None:
     assert len(set(ROWS)) == len(ROWS)
     assert TIMES[0] == 0
     assert TIMES[-1] == dose.MAX_MS
-    for row in dose.APPLICATORS:
+    for row in dose.rows():
         assert len(row[dose.NAME]) <= 15
         assert row[dose.PROVENANCE]
         assert row[dose.KIND] in (1, 2)
@@ -52,7 +53,7 @@ def test_rows_are_whole_and_their_curves_rise() -> None:
 
 
 def test_a_colder_isotherm_is_less_deep() -> None:
-    for row in dose.APPLICATORS:
+    for row in dose.rows():
         benign, cold = (dose.curve(row, target) for target in TARGETS)
         assert all(b <= a for a, b in zip(benign, cold, strict=True))
         assert cold[-1] < benign[-1]
@@ -174,13 +175,14 @@ def test_the_spread_is_the_rows_share_of_the_depth(applicator: int, depth_um: in
 def test_a_calibrated_row_replaces_the_shipped_one(calibrated: tuple[object, ...]) -> None:
     before = dose.dose_ms(1, 2500)
     elsewhere = dose.dose_ms(2, 3500)
-    dose.use(1, calibrated, dose.CALIBRATED_VERSION + 17)
+    shipped = dose.row_of(1)
+    dose.use(calibrated, dose.CALIBRATED_VERSION + 17)
     assert dose.dose_ms(1, 2500) < before
     assert dose.row_of(1)[dose.PROVENANCE] == "measured here"
     assert dose.version_of(1) == 1017
     assert dose.version_of(2) == dose.TABLE_VERSION
     assert dose.dose_ms(2, 3500) == elsewhere
-    dose.use(1, None, 0)
+    dose.use(shipped, dose.TABLE_VERSION)
     assert dose.dose_ms(1, 2500) == before
     assert dose.version_of(1) == dose.TABLE_VERSION
 

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 LIQUID, ROOM = -19200, 2200
 NOMINAL_MBAR = 550
-SPRAYS = [row[dose.NUMBER] for row in dose.APPLICATORS if row[dose.SKIN_MS]]
+SPRAYS = [row[dose.NUMBER] for row in dose.rows() if row[dose.SKIN_MS]]
 WIDE = [n for n in SPRAYS if dose.row_of(n)[dose.SPOT_UM] >= 2500]
 """Sprays whose spot fills the infrared sensor's field."""
 SMALL = 0x3FFFFFFF
@@ -59,7 +59,7 @@ def cool_skin(depth: estimate.Estimate, to_m65_ms: float, ms: int = 2000) -> est
 
 
 @pytest.mark.parametrize("target", [row[0] for row in dose.TARGETS])
-@pytest.mark.parametrize("number", [row[dose.NUMBER] for row in dose.APPLICATORS])
+@pytest.mark.parametrize("number", [row[dose.NUMBER] for row in dose.rows()])
 def test_steady_liquid_at_nominal_pressure_gives_the_curve(number: int, target: int) -> None:
     depth = began(number, target)
     for ms in range(100, 30001, 100):

@@ -102,7 +102,7 @@ def test_a_cold_skin_is_not_timed_and_a_probe_not_watched() -> None:
         st.tuples(st.integers(-7001, 20000), st.booleans(), st.integers(0, 5000)),
         min_size=1, max_size=300,
     ),
-    st.sampled_from([row[dose.NUMBER] for row in dose.APPLICATORS]),
+    st.sampled_from([row[dose.NUMBER] for row in dose.rows()]),
 )  # fmt: skip
 def test_its_numbers_stay_small_whatever_the_sensor_says(
     readings: list[tuple[int, bool, int]], number: int
