@@ -77,7 +77,11 @@ test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
 
 .PHONY: test-slow
 test-slow: $(READY) ## the tests that `make test` leaves out: physics, every file broken, benchmarks
-	@$(PY) -m pytest -n 2 --dist worksteal -m slow $(ARGS)
+	@$(PY) -m pytest -n 2 --dist worksteal -m 'slow and not nightly' $(ARGS)
+
+.PHONY: test-nightly
+test-nightly: $(READY) ## what takes too long for each change: two broken parts, each pace of the proofs, each power cut
+	@$(PY) -m pytest -n 2 --dist worksteal -m nightly $(ARGS)
 
 .PHONY: hazard
 hazard: $(READY) ## the tests that prove one hazard's control (H=H-05; without H: the list)
