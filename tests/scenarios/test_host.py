@@ -197,7 +197,7 @@ def test_a_treatment_lands_in_the_store_and_in_a_table(bench: Bench, store: Stor
     ((opened, closed),) = bench.valve_intervals()
     assert abs(end["delivered_gate"].value * 1000 - (closed - opened)) <= 1000
     out = io.BytesIO()
-    write_csv(out, serial, pulled, description)
+    write_csv(out, serial, [(item.seq, item.raw) for item in pulled], description)
     rows = list(csv.DictReader(io.StringIO(out.getvalue().decode(), newline="")))
     assert rows[-3]["cause (name)"] == "complete"
     assert rows[-3]["dose [ms]"] == str(end["dose"].value)

@@ -53,7 +53,8 @@ class FakeBoard:
         hashes = {
             name: sha(data)
             for name, data in self.files.items()
-            if name.endswith((".py", ".mpy", ".new", ".bin", "manifest.json"))
+            if name.endswith((".py", ".mpy", "manifest.json", "main.new"))
+            or name.startswith(("cryo/", "update/"))
         }
         return Inventory(
             hashes, self.platform, self.machine, self.mpy, self.mpy_sub, self.arch,
