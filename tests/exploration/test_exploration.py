@@ -1,7 +1,7 @@
 """The control program explored over its own modules: every move from every state, all invariants.
 
-The quick run goes from each state of ten treatments through every move; `make test-slow` goes on
-from what that reaches, with a broken part; the nightly run takes two.
+The quick run goes from each state of ten treatments through every move; `make test-nightly` goes on
+from what that reaches, with one broken part and with two.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_a_late_loop_before_the_gate_opens_is_not_taken_for_a_broken_timer() -> 
     assert not explorer.found.violations
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.hazard("H-01", "H-02", "H-03", "H-04", "H-05", "H-08", "H-11", "H-15")
 @pytest.mark.parametrize("case", CASES)
 def test_no_invariant_is_violated_with_each_broken_part(case: str) -> None:
