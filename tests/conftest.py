@@ -29,7 +29,7 @@ LONGEST = (
     "scenarios/test_panel_time.py",
     "scenarios/test_link_alone.py",
 )
-LEFT = {"slow": "make test-slow", "nightly": "make test-emulated"}
+LEFT = {"slow": "make test-slow", "nightly": "make test-nightly"}
 """Marks that `make test` excludes, and the command that runs them."""
 left_out: Counter[str] = Counter()
 

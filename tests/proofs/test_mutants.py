@@ -73,7 +73,7 @@ def test_every_bit_of_every_word_matters_or_is_reserved(name: str) -> None:
     assert verdicts["same"] == 18  # bits that PULL and PUSH ignore, and pins that SET has not
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", NAMES)
 def test_every_other_word_without_delay_is_refuted_or_the_same(name: str) -> None:
     """All 2047 others at each place; each delay on those that are the same; 3000 with a delay."""
