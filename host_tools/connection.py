@@ -22,7 +22,7 @@ from host_tools.description import PARTS, Description
 from host_tools.device import PAGE_RECORDS, Device, Hello
 from host_tools.errors import LinkTimeout, PortError, PortLost, ProtocolError
 from host_tools.link import TIMEOUT_S, TRIES, Link
-from host_tools.ports import find_port, list_ports, port_with, same_port, usual_name
+from host_tools.ports import find_port, port_with, usb_serial_of, usual_name
 from host_tools.records import Record, as_dict, genesis, verify_chain
 from host_tools.transport import Transport, open_transport
 
@@ -252,9 +252,8 @@ def _finder(port: str | None, usb_serial: str | None) -> Callable[[], str]:
     """A function that gives the port's present name."""
     if usb_serial is None:
         name = usual_name(port or os.environ.get("CRYO_PORT") or find_port())
-        on_usb = [] if "://" in name else [p for p in list_ports() if same_port(p.device, name)]
-        usb_serial = next((p.usb_serial for p in on_usb if p.usb_serial), None)
-        if usb_serial is None:
+        usb_serial = usb_serial_of(name)
+        if not usb_serial:
             return lambda: name
     wanted = usb_serial
     return lambda: port_with(wanted)

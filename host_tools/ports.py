@@ -89,6 +89,14 @@ def port_with(usb_serial: str) -> str:
     )
 
 
+def usb_serial_of(port: str) -> str:
+    """The USB serial number of the device at a port; empty where there is none."""
+    if "://" in port:
+        return ""
+    there = (info for info in list_ports() if same_port(info.device, port))
+    return next((info.usb_serial for info in there if info.usb_serial), "")
+
+
 def usual_name(port: str, platform: str = sys.platform) -> str:
     """A port's name as pyserial and the port list have it; URLs stay as they are.
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from host_tools.device import Device
 from host_tools.errors import CryoError, LinkTimeout, PortError, PortLost
-from host_tools.ports import list_ports
+from host_tools.ports import port_with, usb_serial_of
 from host_tools.pull import PullResult, pull
 from host_tools.store import Store
 
@@ -47,9 +47,7 @@ class Reach:
         self.url = url
         self._open_at, self._say = open_at, say
         self._patience_s, self._now_s, self._sleep = patience_s, now_s, sleep
-        self._usb_serial = next(
-            (info.usb_serial for info in list_ports() if info.device == url and info.usb_serial), ""
-        )
+        self._usb_serial = usb_serial_of(url)
         self.device = open_at(url)
 
     def close(self) -> None:
@@ -66,8 +64,8 @@ class Reach:
         until_s = self._now_s() + self._patience_s
         while True:
             self._sleep(_PAUSE_S)
-            url = self._where()
             try:
+                url = port_with(self._usb_serial) if self._usb_serial else self.url
                 self.device = self._open_at(url)
             except PortError as error:
                 if self._now_s() > until_s:
@@ -81,13 +79,6 @@ class Reach:
                 self._say(f"it is back on {where}; going on")
                 self.url = url
                 return
-
-    def _where(self) -> str:
-        """The address by now: another one where the USB serial number has moved to it."""
-        if not self._usb_serial:
-            return self.url
-        there = [info.device for info in list_ports() if info.usb_serial == self._usb_serial]
-        return self.url if self.url in there or not there else there[0]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import resume
+from host_tools import ports, resume
 from host_tools.cli import main
 from host_tools.device import Device
 from host_tools.errors import LinkTimeout, PortError, PortLost
@@ -50,7 +50,7 @@ class Plug:
 
 @pytest.fixture(autouse=True)
 def _no_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resume, "list_ports", list)
+    monkeypatch.setattr(ports, "list_ports", list)
 
 
 def test_three_losses_and_each_record_once(fake: FakeDevice, store: Store) -> None:
@@ -99,7 +99,7 @@ def test_another_name_for_the_same_usb_serial_number(
 ) -> None:
     """After a reset the system may call the port ttyACM1, and another device ttyACM0."""
     there = [PortInfo("/dev/ttyACM0", "Pico", "2e8a:0005", "E66A", True)]
-    monkeypatch.setattr(resume, "list_ports", lambda: there)
+    monkeypatch.setattr(ports, "list_ports", lambda: there)
     fake.journal = journal(fake.serial, 1000)
     plug = Plug(fake, [60_000, None], away=0)
     reached = plug.reach()
