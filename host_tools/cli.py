@@ -12,10 +12,12 @@ import sys
 
 TYPE_CHECKING = False  # typing's own costs an import
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from host_tools.errors import CryoError
+
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]
 
 _EPILOG = """\
 exit codes:
@@ -121,7 +123,7 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     kind: Any = _Unbuilt if brief else _Parser
-    commands: argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]
+    commands: _Commands
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=kind)
 
     def command(name: str, run: str, help_: str) -> argparse.ArgumentParser:
@@ -285,115 +287,129 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
-def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-               behind: argparse.ArgumentParser) -> None:  # fmt: skip
-    calibrate = commands.add_parser(
-        "calibrate",
-        help="measure an applicator, the valve or the clock, and write it to the device",
-        description="Calibration; the technician's guide is docs/calibration.md.",
-        parents=[behind],
-    )
-    kinds = calibrate.add_subparsers(metavar="WHAT", required=True)
-    dry = _new(add_help=False)
-    dry.add_argument("--dry-run", action="store_true", help="fit and show, change nothing")
-
-    def kind(name: str, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        sub = kinds.add_parser(
-            name, help=help_, description=_sentence(help_), parents=[behind, *parents]
+def _family(
+    commands: _Commands,
+    name: str,
+    help_: str,
+    description: str,
+    kinds: Mapping[str, str],
+    parents: Sequence[argparse.ArgumentParser],
+    *,
+    run: str,
+    dest: str = "what",
+) -> dict[str, argparse.ArgumentParser]:
+    """A command of several kinds, with the help of each; the parser of each kind."""
+    family = commands.add_parser(name, help=help_, description=description, parents=[parents[0]])
+    choice = family.add_subparsers(metavar="WHAT", required=True)
+    made: dict[str, argparse.ArgumentParser] = {}
+    for kind, about in kinds.items():
+        made[kind] = choice.add_parser(
+            kind, help=about, description=_sentence(about), parents=parents
         )
-        sub.set_defaults(run="calibrate", what=name)
-        return sub
+        made[kind].set_defaults(run=run, **{dest: kind})
+    return made
 
-    sub = kind("depth", "fit an applicator's coefficient to depths in gel, write its table", dry)
-    sub.add_argument("applicator", metavar="APPLICATOR", help="number or name")
-    sub.add_argument(
+
+def _calibrate(commands: _Commands, behind: argparse.ArgumentParser) -> None:
+    kinds = _family(
+        commands,
+        "calibrate",
+        "measure an applicator, the valve or the clock, and write it to the device",
+        "Calibration; the technician's guide is docs/calibration.md.",
+        {
+            "depth": "fit an applicator's coefficient to depths in gel, write its table",
+            "valve": "fit the valve's lags to a log, or to weighed shots",
+            "clock": "compare the device's clock with this computer's",
+            "show": "every applicator's table and its origin",
+            "remove": "an applicator's shipped table again",
+        },
+        [behind],
+        run="calibrate",
+    )
+    for name in ("depth", "valve", "clock"):
+        kinds[name].add_argument(
+            "--dry-run", action="store_true", help="fit and show, change nothing"
+        )
+    for name in ("depth", "remove"):
+        kinds[name].add_argument("applicator", metavar="APPLICATOR", help="number or name")
+    depth = kinds["depth"]
+    depth.add_argument(
         "data",
         nargs="?",
         metavar="DATA.csv",
         help="time_s,depth_mm or a thermocouple log; left out: test freezes, step by step",
     )
-    sub.add_argument("--gel-c", type=float, default=20.0, metavar="C", help="gel (default 20 °C)")
-    sub.add_argument("--author", metavar="NAME", help="who measured (default: your login name)")
-    sub.add_argument("--run", type=int, metavar="N", dest="run_number", help="default: the date")
-    sub.add_argument("--plot", metavar="FILE.png", help="draw points, curve and interval")
-    sub.add_argument(
+    depth.add_argument("--gel-c", type=float, default=20.0, metavar="C", help="gel (default 20 °C)")
+    depth.add_argument("--author", metavar="NAME", help="who measured (default: your login name)")
+    depth.add_argument("--run", type=int, metavar="N", dest="run_number", help="default: the date")
+    depth.add_argument("--plot", metavar="FILE.png", help="draw points, curve and interval")
+    depth.add_argument(
         "--out", default="calibration.csv", metavar="FILE.csv", help="keep test freezes here"
     )
-    sub = kind("valve", "fit the valve's lags to a log, or to weighed shots", dry)
-    sub.add_argument("data", metavar="DATA.csv", help="time_s,gate,flow or gate_s,mass_g")
-    sub = kind("clock", "compare the device's clock with this computer's", dry)
-    sub.add_argument("--minutes", type=float, default=10.0, metavar="M", help="default 10")
-    sub.add_argument("--every", type=float, default=0.2, metavar="S", help=argparse.SUPPRESS)
-    kind("show", "every applicator's table and its origin")
-    sub = kind("remove", "an applicator's shipped table again")
-    sub.add_argument("applicator", metavar="APPLICATOR", help="number or name")
+    kinds["valve"].add_argument(
+        "data", metavar="DATA.csv", help="time_s,gate,flow or gate_s,mass_g"
+    )
+    clock = kinds["clock"]
+    clock.add_argument("--minutes", type=float, default=10.0, metavar="M", help="default 10")
+    clock.add_argument("--every", type=float, default=0.2, metavar="S", help=argparse.SUPPRESS)
 
 
-def _config(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-            behind: argparse.ArgumentParser) -> None:  # fmt: skip
-    config = commands.add_parser(
+def _config(commands: _Commands, behind: argparse.ArgumentParser) -> None:
+    kinds = _family(
+        commands,
         "config",
-        help="all settings as a file: diff, export, import",
-        description="All settings as a commented TOML file.",
-        parents=[behind],
+        "all settings as a file: diff, export, import",
+        "All settings as a commented TOML file.",
+        {
+            "diff": "compare a file (or nothing) with the device and the defaults",
+            "export": "write all settings with unit, range, default and help",
+            "import": "apply a file: all of it or nothing",
+        },
+        [behind],
+        run="config",
     )
-    kinds = config.add_subparsers(metavar="WHAT", required=True)
-    for name, help_ in (
-        ("diff", "compare a file (or nothing) with the device and the defaults"),
-        ("export", "write all settings with unit, range, default and help"),
-        ("import", "apply a file: all of it or nothing"),
-    ):
-        sub = kinds.add_parser(name, help=help_, description=_sentence(help_), parents=[behind])
-        sub.set_defaults(run="config", what=name)
-        if name == "export":
-            sub.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
-        else:
-            optional = {"nargs": "?"} if name == "diff" else {}
-            sub.add_argument("file", metavar="FILE.toml", help="a [settings] table", **optional)  # pyright: ignore[reportArgumentType]
+    kinds["diff"].add_argument("file", metavar="FILE.toml", help="a [settings] table", nargs="?")
+    kinds["import"].add_argument("file", metavar="FILE.toml", help="a [settings] table")
+    kinds["export"].add_argument("-o", "--output", metavar="FILE", help="default: standard output")
 
 
-def _checklist(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-               behind: argparse.ArgumentParser) -> None:  # fmt: skip
-    checklist = commands.add_parser(
+def _checklist(commands: _Commands, behind: argparse.ArgumentParser) -> None:
+    kinds = _family(
+        commands,
         "checklist",
-        help="the practice's own items of the screening: show, set, clear",
-        description="The practice's own items of the screening; confirmed on the device.",
-        parents=[behind],
+        "the practice's own items of the screening: show, set, clear",
+        "The practice's own items of the screening; confirmed on the device.",
+        {
+            "show": "show the stored items",
+            "set": "replace them by those of a file",
+            "clear": "remove them",
+        },
+        [behind],
+        run="checklist",
     )
-    kinds = checklist.add_subparsers(metavar="WHAT", required=True)
-    for name, help_ in (
-        ("show", "show the stored items"),
-        ("set", "replace them by those of a file"),
-        ("clear", "remove them"),
-    ):
-        sub = kinds.add_parser(name, help=help_, description=_sentence(help_), parents=[behind])
-        sub.set_defaults(run="checklist", what=name)
-        if name == "set":
-            sub.add_argument("file", metavar="FILE.toml", help="[[item]] tables of text and kind")
+    kinds["set"].add_argument("file", metavar="FILE.toml", help="[[item]] tables of text and kind")
 
 
-def _operators(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-               behind: argparse.ArgumentParser) -> None:  # fmt: skip
-    operators = commands.add_parser(
+def _operators(commands: _Commands, behind: argparse.ArgumentParser) -> None:
+    kinds = _family(
+        commands,
         "operators",
-        help="who may treat, override and confirm: list, add, remove, new PIN",
-        description="Operators. A PIN is entered at the device only.",
-        parents=[behind],
+        "who may treat, override and confirm: list, add, remove, new PIN",
+        "Operators. A PIN is entered at the device only.",
+        {
+            "list": "the stored operators, and who is signed in",
+            "add": "store a new operator, who enters a PIN at the device",
+            "remove": "remove an operator",
+            "pin": "a new PIN for an operator, entered at the device",
+        },
+        [behind],
+        run="operators",
+        dest="do",
     )
-    kinds = operators.add_subparsers(metavar="WHAT", required=True)
-    for name, help_ in (
-        ("list", "the stored operators, and who is signed in"),
-        ("add", "store a new operator, who enters a PIN at the device"),
-        ("remove", "remove an operator"),
-        ("pin", "a new PIN for an operator, entered at the device"),
-    ):
-        sub = kinds.add_parser(name, help=help_, description=_sentence(help_), parents=[behind])
-        sub.set_defaults(run="operators", do=name)
-        if name != "list":
-            sub.add_argument("number", type=int, metavar="NUMBER", help="1 to 20")
-        if name == "add":
-            roles = ("physician", "nurse", "technician")
-            sub.add_argument("role", choices=roles, help="what the operator may")
+    for name in ("add", "remove", "pin"):
+        kinds[name].add_argument("number", type=int, metavar="NUMBER", help="1 to 20")
+    roles = ("physician", "nurse", "technician")
+    kinds["add"].add_argument("role", choices=roles, help="what the operator may")
 
 
 def _stored() -> argparse.ArgumentParser:
@@ -404,9 +420,9 @@ def _stored() -> argparse.ArgumentParser:
     return stored
 
 
-def _treatments(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-                behind: argparse.ArgumentParser,
-                stored: argparse.ArgumentParser) -> None:  # fmt: skip
+def _treatments(
+    commands: _Commands, behind: argparse.ArgumentParser, stored: argparse.ArgumentParser
+) -> None:
     sub = commands.add_parser(
         "treatments",
         help="stored treatments, a row each",
@@ -446,9 +462,9 @@ def _treatments(commands: argparse._SubParsersAction[argparse.ArgumentParser],  
     sub.add_argument("-o", "--output", metavar="FILE", help="default: treatment-N.html")
 
 
-def _patient(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-             behind: argparse.ArgumentParser,
-             stored: argparse.ArgumentParser) -> None:  # fmt: skip
+def _patient(
+    commands: _Commands, behind: argparse.ArgumentParser, stored: argparse.ArgumentParser
+) -> None:
     def command(name: str, help_: str, *, rules: bool = True) -> argparse.ArgumentParser:
         sub = commands.add_parser(
             name, help=help_, description=_sentence(help_), parents=[behind, stored]
@@ -491,31 +507,28 @@ def _number(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--serial", metavar="SERIAL", help="of this device, if several have it")
 
 
-def _store(commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-           behind: argparse.ArgumentParser, stored: argparse.ArgumentParser) -> None:  # fmt: skip
-    store = commands.add_parser(
+def _store(
+    commands: _Commands, behind: argparse.ArgumentParser, stored: argparse.ArgumentParser
+) -> None:
+    kinds = _family(
+        commands,
         "store",
-        help="the file with the records: info, backup, restore, rebuild",
-        description="The file with the records.",
-        parents=[behind],
+        "the file with the records: info, backup, restore, rebuild",
+        "The file with the records.",
+        {
+            "info": "where it is, how large, and what is in it",
+            "backup": "copy it while it is in use, and verify the copy",
+            "restore": "add what a backup has and this file lacks, after verifying the backup",
+            "rebuild": "make the tables of treatments again from the records",
+        },
+        [behind, stored],
+        run="store_",
     )
-    kinds = store.add_subparsers(metavar="WHAT", required=True)
-    for name, help_ in (
-        ("info", "where it is, how large, and what is in it"),
-        ("backup", "copy it while it is in use, and verify the copy"),
-        ("restore", "add what a backup has and this file lacks, after verifying the backup"),
-        ("rebuild", "make the tables of treatments again from the records"),
-    ):
-        sub = kinds.add_parser(
-            name, help=help_, description=_sentence(help_), parents=[behind, stored]
-        )
-        sub.set_defaults(run="store_", what=name)
-        if name in ("backup", "restore"):
-            sub.add_argument("file", metavar="FILE", help="the backup")
-        if name == "restore":
-            sub.add_argument(
-                "--keep-broken", action="store_true", help="also from a backup that does not verify"
-            )
+    for name in ("backup", "restore"):
+        kinds[name].add_argument("file", metavar="FILE", help="the backup")
+    kinds["restore"].add_argument(
+        "--keep-broken", action="store_true", help="also from a backup that does not verify"
+    )
 
 
 def _sentence(help_: str) -> str:

@@ -28,17 +28,32 @@ def _print_json(data: object, *, indent: int | None = 2) -> None:
     print(json.dumps(data, indent=indent, ensure_ascii=False))
 
 
+def _answer(args: Namespace, data: object, code: int = 0) -> int:
+    """The end of a command that has printed its text: the same as JSON, if that was asked for."""
+    if args.json:
+        _print_json(data)
+    return code
+
+
+def _timeout_s(args: Namespace) -> float:
+    """How long one try waits for a reply. UsageError unless it is more than 0."""
+    from host_tools.link import TIMEOUT_S
+
+    timeout_s: float = TIMEOUT_S if args.timeout is None else args.timeout
+    if timeout_s <= 0:
+        raise UsageError("--timeout must be more than 0")
+    return timeout_s
+
+
 def _address(args: Namespace) -> "tuple[str, Callable[[str], Device]]":
     """Where the device is, and what opens it there."""
     from host_tools.device import Device
-    from host_tools.link import TIMEOUT_S, Link
+    from host_tools.link import Link
     from host_tools.ports import find_port
     from host_tools.transport import open_transport
 
     url: str = args.port or os.environ.get("CRYO_PORT") or find_port()
-    timeout_s: float = TIMEOUT_S if args.timeout is None else args.timeout
-    if timeout_s <= 0:
-        raise UsageError("--timeout must be more than 0")
+    timeout_s = _timeout_s(args)
 
     def open_at(url: str) -> Device:
         # The simulator is deterministic, and stays so only if what it is sent is.
@@ -239,14 +254,10 @@ def status(args: Namespace) -> int:
 def monitor(args: Namespace) -> int:
     """`cryo monitor`."""
     from host_tools import monitor as monitors
-    from host_tools.link import TIMEOUT_S
 
     if args.every <= 0 or args.count < 0:
         raise UsageError("--every must be more than 0, --count at least 0")
-    timeout_s: float = TIMEOUT_S if args.timeout is None else args.timeout
-    if timeout_s <= 0:
-        raise UsageError("--timeout must be more than 0")
-    return monitors.run(args, timeout_s)
+    return monitors.run(args, _timeout_s(args))
 
 
 def _with_names(device: "Device", reply: dict[str, Any]) -> dict[str, Any]:
@@ -319,9 +330,7 @@ def calibrate(args: Namespace) -> int:
         require("calibrate", "--plot", "matplotlib")
     with _device(args) as device:
         data = getattr(calibrate, args.what)(args, device)
-    if args.json:
-        _print_json(data)
-    return 0
+    return _answer(args, data)
 
 
 def plan(args: Namespace) -> int:
@@ -330,9 +339,7 @@ def plan(args: Namespace) -> int:
 
     with _device(args) as device:
         data = calibrate.plan(args, device)
-    if args.json:
-        _print_json(data)
-    return 0
+    return _answer(args, data)
 
 
 def checklist(args: Namespace) -> int:
@@ -341,9 +348,7 @@ def checklist(args: Namespace) -> int:
 
     with _device(args) as device:
         data = own.run(args, device)
-    if args.json:
-        _print_json(data)
-    return 0
+    return _answer(args, data)
 
 
 def operators(args: Namespace) -> int:
@@ -352,9 +357,7 @@ def operators(args: Namespace) -> int:
 
     with _device(args) as device:
         data = of_device.run(args, device)
-    if args.json:
-        _print_json(data)
-    return 0
+    return _answer(args, data)
 
 
 def maintenance(args: Namespace) -> int:
@@ -376,7 +379,6 @@ PRESENCE_S = 120.0
 def update(args: Namespace) -> int:
     """`cryo update [IMAGE]`."""
     from host_tools import release as releases, update as updates
-    from host_tools.link import TIMEOUT_S
     from host_tools.ports import find_port
     from host_tools.prompt import Prompt
 
@@ -384,9 +386,7 @@ def update(args: Namespace) -> int:
     url: str = args.port or os.environ.get("CRYO_PORT") or find_port()
     if url.lower().startswith("sim://"):
         raise UsageError("the simulated device cannot be updated: it runs the firmware's source")
-    timeout_s: float = TIMEOUT_S if args.timeout is None else args.timeout
-    if timeout_s <= 0:
-        raise UsageError("--timeout must be more than 0")
+    timeout_s = _timeout_s(args)
 
     def say(text: str) -> None:
         if not args.json:
@@ -709,9 +709,7 @@ def treatments(args: Namespace) -> int:
 
     with _store(args) as store:
         data = practice.listed(args, store)
-    if args.json:
-        _print_json(data)
-    return 0
+    return _answer(args, data)
 
 
 def treatment(args: Namespace) -> int:
@@ -726,9 +724,7 @@ def treatment(args: Namespace) -> int:
         if args.fhir:
             return _fhir(args, store)
         data = practice.told(args, store)
-    if args.json:
-        _print_json(data)
-    return 0 if data["verification"]["chain_good"] else 5
+    return _answer(args, data, 0 if data["verification"]["chain_good"] else 5)
 
 
 def _fhir(args: Namespace, store: "Store") -> int:
@@ -758,9 +754,7 @@ def report(args: Namespace) -> int:
 
     with _store(args) as store:
         data = reports.make(args, store)
-    if args.json:
-        _print_json(data)
-    return 0 if data["verified"] else 5
+    return _answer(args, data, 0 if data["verified"] else 5)
 
 
 def patient(args: Namespace) -> int:
@@ -769,9 +763,7 @@ def patient(args: Namespace) -> int:
 
     with _store(args) as store:
         data = getattr(patients, args.what)(args, store)
-    if args.json:
-        _print_json(data)
-    return 0
+    return _answer(args, data)
 
 
 def store_(args: Namespace) -> int:
@@ -780,6 +772,4 @@ def store_(args: Namespace) -> int:
 
     with _store(args, create=args.what == "restore") as store:
         data = getattr(backup, args.what)(args, store)
-    if args.json:
-        _print_json(data)
-    return 0
+    return _answer(args, data)
