@@ -86,6 +86,15 @@ class _Pages:
             self.size = min(self._limit, 2 * asked)
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Consecutive records that have come."""
+
+    records: tuple[Record, ...]
+    anchor: bytes | None = None
+    """Chain value before the first, where the device states it."""
+
+
 @dataclass
 class _Plan:
     """Which records are needed, requested, and received but not yet in order."""
@@ -94,7 +103,7 @@ class _Plan:
     target: int
     pages: "_Pages"
     asked: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
-    ahead: dict[int, LogPage] = field(default_factory=dict[int, LogPage])
+    ahead: dict[int, _Run] = field(default_factory=dict[int, _Run])
     again: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     next_ask: int = 0
 
@@ -265,9 +274,7 @@ class _Puller:
                 if seq < plan.expected:
                     continue  # the request was sent again, and its stream has begun again
                 # What comes behind a lost chunk is kept: only the gap is asked for again.
-                plan.ahead[seq] = LogPage(
-                    stream.first, stream.head, seq + len(records), b"", records
-                )
+                plan.ahead[seq] = _Run(records)
                 self._accept_ahead(plan)
             if link.boots != boots:
                 self._same_device(link.request("hello"))
@@ -279,8 +286,8 @@ class _Puller:
         return True
 
     def _accept_ahead(self, plan: _Plan) -> None:
-        while (page := plan.ahead.pop(plan.expected, None)) is not None:
-            self._accept(plan, replace(page, anchor=self._chain))
+        while (run := plan.ahead.pop(plan.expected, None)) is not None:
+            self._accept(plan, run)
 
     def _fetch(self, plan: _Plan) -> None:
         link = self._device.link
@@ -348,15 +355,14 @@ class _Puller:
             if start < plan.next_ask:  # otherwise the first page: nothing is requested behind it
                 plan.again.append((start + got, last - start - got + 1))
         plan.next_ask = max(plan.next_ask, start + got)
-        plan.ahead[start] = page
-        while (following := plan.ahead.pop(plan.expected, None)) is not None:
-            self._accept(plan, following)
+        plan.ahead[start] = _Run(page.records, page.anchor)
+        self._accept_ahead(plan)
 
-    def _accept(self, plan: _Plan, page: LogPage) -> None:
-        if page.anchor != self._chain:
+    def _accept(self, plan: _Plan, run: _Run) -> None:
+        if run.anchor is not None and run.anchor != self._chain:
             raise IntegrityError(f"the chain before record {plan.expected} is not what it was")
         # A record whose number is damaged goes by its place; `verify_chain` looks at the bytes.
-        places = enumerate(page.records, plan.expected)
+        places = enumerate(run.records, plan.expected)
         records = [item if item.seq == seq else replace(item, seq=seq) for seq, item in places]
         try:
             broken = self._result.broken if self._keep_broken else None

@@ -116,9 +116,7 @@ class FastBench(SimulatedBench):
 
     def write_files(self, files: Mapping[str, bytes]) -> None:
         """Put files on the board's flash, as a programmer would, in no virtual time."""
-        filesystem = Filesystem(self.flash)
-        for name, content in sorted(files.items()):
-            filesystem.write_file("/" + name, content)
+        Filesystem(self.flash).write_files(files)
         self.flash.busy_ns = 0
 
     def files(self) -> dict[str, bytes]:

@@ -210,11 +210,12 @@ class LinkClient:
 
         def complete() -> bool:
             self._receive()
-            return sum(map(len, map(_chunk_bytes, self._chunks))) >= promised * _RECORD_BYTES
+            come = sum(len(chunk["records"]) for chunk in self._chunks)
+            return come >= promised * _RECORD_BYTES
 
         if not self.run_until(complete, timeout_ms):
             raise LinkTimeout(f"not all of {promised} records within {timeout_ms} ms")
-        data = b"".join(map(_chunk_bytes, self._chunks))
+        data = b"".join(chunk["records"] for chunk in self._chunks)
         return [data[at : at + _RECORD_BYTES] for at in range(0, len(data), _RECORD_BYTES)]
 
     def events(self) -> list[dict[str, Any]]:
@@ -244,7 +245,3 @@ class LinkClient:
 def records_of(page: dict[str, Any]) -> list[bytes]:
     """The records in a reply to `log`."""
     return [base64.b64decode(text) for text in page["records"]]
-
-
-def _chunk_bytes(chunk: dict[str, Any]) -> bytes:
-    return chunk["records"]

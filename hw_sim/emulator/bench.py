@@ -147,9 +147,7 @@ class EmulatedBench(SimulatedBench):
         While the board runs, its file system still knows the old ones: cut the power first.
         """
         flash = SimFlash(self.flash)
-        filesystem = Filesystem(flash)
-        for name, content in sorted(files.items()):
-            filesystem.write_file("/" + name, content)
+        Filesystem(flash).write_files(files)
         self.flash = flash.image()
 
     def power_on(self) -> None:

@@ -12,7 +12,7 @@ the typical ones of the Pico's W25Q16JV (45 ms a block, 0.7 ms a page); they are
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +231,11 @@ class Filesystem:
             return bytes(self.call(lfs.file_read, handle, self.call(lfs.file_size, handle)))
         finally:
             self.call(lfs.file_close, handle)
+
+    def write_files(self, files: Mapping[str, bytes]) -> None:
+        """`write_file` for each, by path from the root."""
+        for name, data in sorted(files.items()):
+            self.write_file("/" + name, data)
 
     def write_file(self, path: str, data: bytes) -> None:
         """Create or replace a file, making the folders above it."""

@@ -16,6 +16,7 @@ from typing import Any, cast
 import pytest
 
 from hw_sim.bench import Bench, CapabilityMissing, FastBench, SimulatedBench, calibrated
+from hw_sim.bench.journal_maker import JournalMaker
 from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the kinds from here)
     ARMED,
     BOOT,
@@ -47,7 +48,6 @@ from hw_sim.bench.journal_records import (  # noqa: F401 (the scenarios take the
     WITNESS,
     BrokenChain,
     Record,
-    chain_after,
     chain_start,
     decode_chain,
 )  # fmt: skip
@@ -231,14 +231,12 @@ SEGMENT = 255
 
 
 def journal_of(serial: str, count: int) -> list[bytes]:
-    """The bytes of a journal of `count` records, by docs/protocol.md."""
-    chain = chain_start(serial)
-    raws: list[bytes] = []
-    for seq in range(1, count + 1):
-        body = struct.pack("<IHBBII8i", seq, 1, SETTING, 2, seq, 0, 4, 1, 2, 1, 0, 0, 0, 0)
-        chain = chain_after(chain, body + bytes(16))
-        raws.append(body + chain)
-    return raws
+    """The bytes of a journal of `count` records."""
+    maker = JournalMaker(serial)
+    for _ in range(count):
+        maker.pass_s(0.001)
+        maker.add("setting", 4, 1, 2, 1)
+    return maker.raws
 
 
 def journal_files(serial: str, count: int) -> dict[str, bytes]:
