@@ -206,19 +206,7 @@ def preset(
         more = {**calibrated.tables(), **more}
     body = _SLOT_HEAD.pack(b"CRYO", 1, len(settings), 1)
     body += b"".join(_SLOT_ENTRY.pack(number, value) for number, value in settings.items())
-    put_files(bench, {"settings_a.bin": body + struct.pack("<I", zlib.crc32(body)), **more})
-
-
-def put_files(bench: Bench, files: Mapping[str, bytes]) -> None:
-    """Put files on the flash of a bench that is off, beside those that are there."""
-    if isinstance(bench, FastBench):
-        bench.write_files(files)
-        return
-    from hw_sim.emulator import EmulatedBench
-    from hw_sim.image import micropython
-
-    assert isinstance(bench, EmulatedBench)
-    bench.flash = micropython.build_filesystem({**bench.files(), **files})
+    bench.write_files({"settings_a.bin": body + struct.pack("<I", zlib.crc32(body)), **more})
 
 
 def connected(bench: Bench) -> Bench:

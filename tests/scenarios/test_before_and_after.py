@@ -27,7 +27,6 @@ from tests.scenarios.conftest import (
     faults,
     last,
     preset,
-    put_files,
     ready,
     records,
     state,
@@ -656,7 +655,7 @@ def damage(bench: Bench, *names: str) -> None:
     for name in names:
         data = bytearray(bench.files()[name])
         data[14] ^= 1
-        put_files(bench, {name: bytes(data)})
+        bench.write_files({name: bytes(data)})
 
 
 @pytest.mark.hazard("H-19")
