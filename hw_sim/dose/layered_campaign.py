@@ -10,7 +10,6 @@ May import NumPy, `hw_sim.figure_table` and its sibling modules.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import sys
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hw_sim.dose import population, properties, tables
+from hw_sim.dose import outcome_file, population, properties, tables
 from hw_sim.dose.applicators import APPLICATORS, SPRAY, by_number
 from hw_sim.dose.campaign_page import SHORT_BAR_MM, quantile
 from hw_sim.dose.layered_trials import (
@@ -60,30 +59,12 @@ NAMES = {
 
 def key(seed: int) -> str:
     """Hash over the seed and every source of an outcome."""
-    digest = hashlib.sha256(f"seed {seed}\n".encode())
-    for name in SOURCES:
-        digest.update(name.encode() + b"\0" + (ROOT / name).read_bytes())
-    return digest.hexdigest()
+    return outcome_file.key_of(seed, ROOT, SOURCES)
 
 
 def kept(path: Path, seed: int) -> list[Outcome]:
     """The outcomes of a file, if they are of this seed and these sources; else none."""
-    if not path.exists():
-        return []
-    first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
-    try:
-        if json.loads(first).get("key") != key(seed):
-            raise ValueError
-    except ValueError:
-        print(f"{path} is of other sources or another seed: starting again", file=sys.stderr)
-        return []
-    out: list[Outcome] = []
-    for text in lines:
-        try:
-            out.append(of_line(text))
-        except (ValueError, KeyError, TypeError):  # the incomplete last line
-            break
-    return out
+    return outcome_file.kept(path, key(seed), of_line)
 
 
 # -- the figures ----------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ are read from the device.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import multiprocessing
@@ -32,6 +31,7 @@ from typing import Any
 from hw_sim.bench import FastBench, NotAsExpected
 from hw_sim.bench.journal_records import ESTIMATE, newest
 from hw_sim.bench.operator import PROOF_MS, BenchOperator, NotReached, Timing
+from hw_sim.dose import outcome_file
 from hw_sim.dose.applicators import APPLICATORS, PROBE, by_number
 from hw_sim.world.plant import Plant, PlantParams, SkinParams
 from hw_sim.world.plant.dewar import DewarParams
@@ -497,33 +497,12 @@ _DEPENDENCIES = (
 
 def key(seed: int) -> str:
     """Hash over the seed and every file of firmware, bench, plant and campaign."""
-    digest = hashlib.sha256(f"seed {seed}\n".encode())
-    for pattern in _DEPENDENCIES:
-        for path in sorted(ROOT.glob(pattern)):
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return outcome_file.key_of(seed, ROOT, _DEPENDENCIES)
 
 
 def kept(path: Path, seed: int) -> list[Outcome]:
     """The outcomes stored in a file, if they are of this firmware, plant and seed; else none."""
-    if not path.exists():
-        return []
-    first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
-    try:
-        stored = json.loads(first).get("key")
-    except ValueError:
-        stored = None
-    if stored != key(seed):
-        print(f"{path} is for another firmware, plant or seed: starting again", file=sys.stderr)
-        return []
-    out: list[Outcome] = []
-    for text in lines:
-        try:
-            out.append(Outcome(**json.loads(text)))
-        except (ValueError, TypeError):  # the incomplete last line of an interrupted run
-            break
-    return out
+    return outcome_file.kept(path, key(seed), lambda text: Outcome(**json.loads(text)))
 
 
 def _treat(work: tuple[int, int, Sequence[str], list[Outcome]]) -> list[Outcome]:
