@@ -11,14 +11,13 @@ from micropython import const
 from cryo import dose, on_demand
 
 _OF = const(0)  # column of a table: its applicator's number
-_SIZE = const(90)  # bytes of a table in flash, as in calibration_table.py
 
 
-def _place(entries, number):
-    """Offset of an applicator's entry; behind the last if there is none."""
+def _place(entries, number, size):
+    """Offset of an applicator's entry of `size` bytes; behind the last if there is none."""
     at = 0
     while at < len(entries) and entries[at] | entries[at + 1] << 8 != number:
-        at += _SIZE
+        at += size
     return at
 
 
@@ -28,7 +27,7 @@ def read(stored, number):
     if provenance:
         return None, provenance
     with on_demand.loaded("calibration_table") as calibration_table:
-        return _read(calibration_table, stored.entries() or b"", number)
+        return _read(calibration_table, stored, stored.entries() or b"", number)
 
 
 def provenances(stored):
@@ -40,15 +39,16 @@ def provenances(stored):
             for i in range(len(texts)):
                 if not texts[i]:
                     number = dose.rows()[i][dose.NUMBER]
-                    texts[i] = _read(calibration_table, entries, number)[1]
+                    texts[i] = _read(calibration_table, stored, entries, number)[1]
     return texts
 
 
-def _read(calibration_table, entries, number):
-    at = _place(entries, number)
+def _read(calibration_table, stored, entries, number):
+    size = stored.entry_size
+    at = _place(entries, number, size)
     if at == len(entries):
         return None, "calibrated; its file cannot be read"
-    table = calibration_table.table_of(entries[at : at + _SIZE])
+    table = calibration_table.table_of(entries[at : at + size])
     return table, calibration_table.provenance(table)
 
 
@@ -66,12 +66,13 @@ def _replace(stored, number, table):
     entries = stored.entries()
     if entries is None:
         return False  # H-07
-    at = _place(entries, number)
-    entries = entries[:at] + entries[at + _SIZE :]
+    size = stored.entry_size
+    at = _place(entries, number, size)
+    entries = entries[:at] + entries[at + size :]
     with on_demand.loaded("calibration_table") as calibration_table:
         if table is not None:
             entries += calibration_table.encode(table)
-        if not stored.save_entries(entries, len(entries) // _SIZE):
+        if not stored.save_entries(entries, len(entries) // size):
             return False
         if table is None:
             calibration_table.use_shipped(number)

@@ -2,11 +2,10 @@
 
 Loaded by arming.py when ARM was held, and by state_screening.py while one is asked; then unloaded.
 Works on an App. May import micropython.const and cryo's arming, buttons, checklist, dose, journal,
-operators, plan, profiles, schema, screens, sounder, texts, transitions.
-Controls: H-26 (an applicator that
-was not calibrated on this device is asked for once after each start, and the record holds the
-answer), H-28 (a plan whose spread reaches beyond the safe depth of the site is asked for at each
-arming), H-23 (no answer by a slip: SELECT is held for 2 s).
+operators, plan, profiles, schema, screens, sounder, texts, transitions. Controls: H-26 (an
+applicator that was not calibrated on this device is asked for once after each start, and the record
+holds the answer), H-28 (a plan whose spread reaches beyond the safe depth of the site is asked for
+at each arming), H-23 (no answer by a slip: SELECT is held for 2 s).
 
 A caution changes no dose. ARM leads back; so does the time-out of SCREENING.
 """

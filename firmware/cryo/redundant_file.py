@@ -40,7 +40,7 @@ class Slots:
         self.slot = 0  # the slot in use
         self.outcome = EMPTY  # of the last load
         self._magic = magic
-        self._entry_size = entry_size
+        self.entry_size = entry_size
         self._paths = (name + "_a.bin", name + "_b.bin")
         self._new = name + ".new"
 
@@ -84,7 +84,7 @@ class Slots:
         magic, form, count, generation = struct.unpack(_HEAD, body[:_HEAD_SIZE])
         if magic != self._magic or form != _FORMAT:
             return -1, 0
-        if len(body) != _HEAD_SIZE + count * self._entry_size:
+        if len(body) != _HEAD_SIZE + count * self.entry_size:
             return -1, 0
         return count, generation
 
