@@ -664,6 +664,9 @@ def test_a_bench_that_hangs_or_is_killed_in_a_freeze_is_not_shown_as_live(
         # The page connects again by itself, in growing steps; the server takes its time too.
         page.get_by_role("alert").filter(has_text="This is a new device").wait_for(timeout=60_000)
         page.wait_for_function("cryoBench.front.state === 'READY'")
+        # The page's socket may be back before the page itself is loaded again.
+        page.reload()
+        page.get_by_role("alert").filter(has_text="This is a new device").wait_for()
     finally:
         page.close()
         process.kill()

@@ -16,7 +16,6 @@ class Bench extends EventTarget {
   glass = { lines: [], device: "", fitted: "", differs: false };
   heard = 0;       // when something was last received
   stale = true;    // what is shown is not what is now
-  notice = "";     // what has happened to the device, besides
 
   connect() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
@@ -38,7 +37,11 @@ class Bench extends EventTarget {
     this.stale = stale;
     this.tell("stale");
   }
-  // Another process has another device; so has this one after "New device". The note survives a reload.
+  // What has happened to the device, besides. Kept over a reload: when the server is back, the page may
+  // be loaded again after this socket has already met the new device.
+  get notice() { return sessionStorage.getItem("notice") ?? ""; }
+  set notice(words) { sessionStorage.setItem("notice", words); }
+  // Another process has another device; so has this one after "New device".
   known(bench, session) {
     const before = sessionStorage.getItem("bench"), now = `${bench} ${session}`;
     sessionStorage.setItem("bench", now);
