@@ -29,6 +29,7 @@ exit codes:
   5  records do not verify, or differ from those stored
   6  the change was not confirmed on the device
   7  a file, a part or a measurement on this computer is missing or unusable
+  8  a check of the board has failed or was left out (`cryo doctor`)
 
 examples:
   cryo status --watch              readings, until Ctrl-C
@@ -189,6 +190,12 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
     _checklist(commands, behind)
 
     _operators(commands, behind)
+
+    sub = command("doctor", "doctor", "a technician's guided check of a newly built board")
+    sub.add_argument("-o", "--output", metavar="FILE", help="default: board-SERIAL.html")
+    sub.add_argument("--by", metavar="NAME", help="who checks (default: your login name)")
+    sub.add_argument("--read-only", action="store_true", help="readings alone; needs nobody there")
+    sub.add_argument("--no-valve", action="store_true", help="leave the valve's switches out")
 
     command("maintenance", "maintenance", "end the application, to flash the device")
 

@@ -376,6 +376,21 @@ PRESENCE_S = 120.0
 """How long `cryo update` waits for the E-stop to be struck at the device."""
 
 
+def doctor(args: Namespace) -> int:
+    """`cryo doctor`. Exit code 8 unless every check has passed."""
+    from host_tools import doctor as doctors
+
+    url: str = args.port or os.environ.get("CRYO_PORT") or ""
+    if url.lower().startswith("sim://") and not args.read_only:
+        raise UsageError(
+            "sim:// has nobody who presses its buttons",
+            "start `cryo panel`, then `cryo --port socket://127.0.0.1:8090 doctor` beside it",
+        )
+    with _device(args) as device:
+        data, code = doctors.run(args, device)
+    return _answer(args, data, code)
+
+
 def update(args: Namespace) -> int:
     """`cryo update [IMAGE]`."""
     from host_tools import release as releases, update as updates

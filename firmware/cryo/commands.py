@@ -2,9 +2,10 @@
 
 May import binascii, gc, micropython.const and cryo's confirm, faults, journal, on_demand, profiles,
 replies, schema, setting_changes, transitions; loads metadata, calibration_commands,
-checklist_commands, journal_release, journal_stream, maintenance_command, operators_commands and
-time_command on demand. Controls: H-12 (no request can open the valve or end an interlock), H-13 (a
-change of a dose or a limit is only a request; the operator confirms it on the device).
+checklist_commands, doctor_command, journal_release, journal_stream, maintenance_command,
+operators_commands and time_command on demand. Controls: H-12 (no request can open the valve or end
+an interlock), H-13 (a change of a dose or a limit is only a request; the operator confirms it on
+the device).
 
 A handler takes the application and the request and returns the reply without its `id`.
 """
@@ -192,6 +193,7 @@ COMMANDS = (
     ("log_release", _AT_REST, "journal_release", "release"),
     ("time", _ALWAYS, "time_command", "answer"),
     ("maintenance", _IN_READY, "maintenance_command", "ask"),
+    ("doctor", _AT_REST, "doctor_command", "answer"),
 )
 
 

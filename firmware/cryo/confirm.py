@@ -28,6 +28,7 @@ HOW = "hold SELECT on the device for 1 s"
 index = -1  # of the pending setting, or -1
 value = 0
 other = None  # a pending change of another kind: columns below
+overlay = ""  # on-demand module that READY opens, after a change that was confirmed
 since_ms = 0
 turn = 0  # the page of it that is shown, counted from the request
 
@@ -56,6 +57,14 @@ def ask_setting(app, of, new):
 def ask(app, module, shown, content, who=operators.SETS):
     """Ask the operator to confirm a change that `module` settles. Columns as in `other`. H-13"""
     _ask(app, -1, 0, (module, shown, content, who))
+
+
+def take_overlay():
+    """The overlay that is to be opened, once; or an empty text."""
+    global overlay
+    name = overlay
+    overlay = ""
+    return name
 
 
 def _ask(app, of, new, what):
@@ -114,7 +123,7 @@ def _decision(app, keys):
 
 def settle(app, now_ms, why):
     """Apply, reject or time out the pending change. H-13"""
-    global other
+    global other, overlay
     if index >= 0:
         confirmed = _settle_setting(app, why) == "confirmed"
     else:
@@ -122,6 +131,8 @@ def settle(app, now_ms, why):
         other = None
         with on_demand.loaded(what[_MODULE]) as module:
             confirmed = module.settle(app, what[_CONTENT], why) == "confirmed"
+            if confirmed:
+                overlay = getattr(module, "OVERLAY", "")
     app.sounder.play(sounder.CLICK if confirmed else sounder.REFUSED, now_ms)
     app.buttons.spend()
     app.display.redraw()

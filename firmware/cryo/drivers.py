@@ -49,7 +49,8 @@ class Ssd1306:
         )
         self._contrast = bytearray((0x00, 0x81, 0xCF))
 
-    def _write(self, data):
+    def write(self, data):
+        """One transfer, control byte first. False: no acknowledge."""
         try:
             self._i2c.writeto(_SCREEN_ADDRESS, data)
         except OSError:
@@ -60,20 +61,20 @@ class Ssd1306:
 
     def start(self):
         """Configure the chip, still dark. False: no acknowledge."""
-        return self._write(_SCREEN_INIT)
+        return self.write(_SCREEN_INIT)
 
     def light(self):
         """Switch the display on."""
-        return self._write(_SCREEN_ON)
+        return self.write(_SCREEN_ON)
 
     def contrast(self, value):
         """Brightness, 0...255."""
         self._contrast[2] = value
-        return self._write(self._contrast)
+        return self.write(self._contrast)
 
     def page(self, number, data):
         """Send one page: `data` is the control byte 0x40 and 128 columns."""
-        return self._write(self._window[number]) and self._write(data)
+        return self.write(self._window[number]) and self.write(data)
 
 
 _CR0 = const(0x00)
@@ -90,7 +91,7 @@ class Max31856:
         self._spi = spi
         self._cs = cs
         self._send = bytearray(_READ_BYTES)
-        self._receive = bytearray(_READ_BYTES)
+        self.registers = bytearray(_READ_BYTES)  # as last read: a byte of no meaning, then 0x00...
         self._setup = bytes((_WRITE | _CR0, _CR0_AUTO_OPEN_DETECT, _CR1_TYPE_T))
         cs.value(1)
 
@@ -102,7 +103,7 @@ class Max31856:
 
     def read_into(self, nozzle):
         """Read once and pass the result to a `sensors.Nozzle`."""
-        receive = self._receive
+        receive = self.registers
         self._cs.value(0)
         self._spi.write_readinto(self._send, receive)
         self._cs.value(1)
@@ -154,26 +155,29 @@ class Mlx90614:
 
     def read_into(self, skin):
         """Read once (1.5 ms on the bus) and pass the result to a `sensors.Skin`."""
-        if self._failed >= _GIVE_UP:
-            skin.step(Skin.SILENT)
-            return
+        skin.step(self.read_word() if self._failed < _GIVE_UP else Skin.SILENT)
+
+    def read_word(self):
+        """Read the object's temperature: 0.02 K a bit, bit 15 an error; or Skin.SILENT."""
         data = self._data
         try:
             self._i2c.readfrom_mem_into(_SKIN_ADDRESS, _OBJECT, data)
         except OSError:
-            self._failed += 1
-            skin.step(Skin.SILENT)
-            return
+            if self._failed < _GIVE_UP:
+                self._failed += 1
+            return Skin.SILENT
         self._failed = 0
         if crc8(crc8(self._crc, data[0]), data[1]) != data[2]:
-            skin.step(Skin.SILENT)
-            return
-        skin.step(data[1] << 8 | data[0])
+            return Skin.SILENT
+        return data[1] << 8 | data[0]
 
 
 _CLOCK_ADDRESS = const(0x68)
 _CLOCK_STATUS = const(0x0F)
 _STOPPED = const(0x80)  # status: the oscillator has stopped, so the time is invalid
+CLOCK_MISSING = const(0)
+CLOCK_STOPPED = const(1)  # it has lost its power since it was set, or its time is no date. H-20
+CLOCK_RUNS = const(2)
 _EPOCH_2000_S = const(946684800)  # 2000-01-01 in seconds since 1970 UTC
 _DAY_S = const(86400)
 _MONTH_DAYS = bytes((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31))
@@ -197,14 +201,18 @@ class Ds3231:
 
     def __init__(self, i2c):
         self._i2c = i2c
+        self.state = CLOCK_MISSING  # as last read
 
     def read(self):
-        """Seconds since 1970 UTC; 0 if there is no chip, or its time is invalid."""
+        """Seconds since 1970 UTC; 0 if there is no chip, or its time is invalid: see `state`."""
+        self.state = CLOCK_MISSING
         try:
-            if self._i2c.readfrom_mem(_CLOCK_ADDRESS, _CLOCK_STATUS, 1)[0] & _STOPPED:
-                return 0
+            stopped = self._i2c.readfrom_mem(_CLOCK_ADDRESS, _CLOCK_STATUS, 1)[0] & _STOPPED
             raw = self._i2c.readfrom_mem(_CLOCK_ADDRESS, 0, 7)
         except OSError:
+            return 0
+        self.state = CLOCK_STOPPED
+        if stopped:
             return 0
         year = _number(raw[6])
         month = _number(raw[5] & 0x1F) - 1
@@ -214,6 +222,7 @@ class Ds3231:
         days = 365 * year + (year + 3) // 4 + day
         for i in range(month):
             days += _days_in(year, i)
+        self.state = CLOCK_RUNS
         of_day_s = _number(raw[2] & 0x3F) * 3600 + _number(raw[1]) * 60 + _number(raw[0])
         return _EPOCH_2000_S + days * _DAY_S + of_day_s
 

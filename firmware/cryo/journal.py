@@ -67,6 +67,7 @@ OPERATOR = const(25)
 CHECKLIST = const(26)
 CAUTION = const(27)
 WITNESS = const(28)
+BOARD_CHECK = const(29)
 
 OPERATOR_ARMED = const(6)  # what has happened, in an OPERATOR record: operators_store.py
 

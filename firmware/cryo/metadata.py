@@ -94,6 +94,7 @@ REQUESTS = (
     ("log_release", "records up to seq are stored: the device may delete them when room is short"),
     ("time", "read the clock; set it (READY)"),
     ("maintenance", "end the application, for flashing; the operator must confirm it"),
+    ("doctor", "a technician's check of the board; begun, and switches held, at the device"),
 )
 
 _STATED = "as in the brief"
@@ -344,6 +345,20 @@ KINDS = (
         ),
     ),
     (journal.MAINTENANCE, "maintenance", ()),
+    (
+        journal.BOARD_CHECK,
+        "board_check",
+        (
+            ("what", "1=GATE alone 2=SUPPLY alone 3=begun 4=ended"),
+            (
+                "outcome",
+                "of a switch: 3=released 4=full time 6=other key 7=current 8=dewar not empty "
+                "9=not on 10=both 11=closed",
+            ),
+            ("on", "ms"),
+            ("coil_most", "mA"),
+        ),
+    ),
     (journal.OVERRUN, "overrun", (("count", "ticks"), ("worst", "us"))),
     (
         journal.ICE_FIELD,

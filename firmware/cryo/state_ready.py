@@ -2,9 +2,9 @@
 
 Works on an App. May import gc, micropython.const and cryo's arming, buttons, confirm, on_demand,
 operators, profiles, refusal, schema, setting_changes, sounder, view; loads menu and
-operators_sign_in on demand. Controls: H-04 (only ARM held arms; what a stuck key has changed is
-undone), H-06 (a value beyond its range is refused with a sound), H-18 (the next free number of a
-patient).
+operators_sign_in and doctor on demand. Controls: H-04 (only ARM held arms; what a stuck key has
+changed is undone), H-06 (a value beyond its range is refused with a sound), H-18 (the next free
+number of a patient), H-29 (whatever closes the board check ends its test of a switch).
 
 Overlays take the buttons first, in this order: a sign-in, a change to be confirmed, a refusal, the
 end of an observation, the menu.
@@ -28,6 +28,7 @@ from cryo import (
     view,
 )
 
+_CHECK = "doctor"
 _BURST_MS = const(1000)  # presses that follow each other so closely are one change
 
 # Variables of this state; the presenter reads them
@@ -60,6 +61,8 @@ def step(app, now_ms):
     if confirm.waiting():
         _close_menu(app)
     if confirm.step(app, now_ms, keys):
+        if confirm.overlay:
+            _open(app, now_ms, confirm.take_overlay())
         return 0
     if refusal.shown(app, keys):
         return 0
@@ -114,6 +117,8 @@ def _close_menu(app):
     global menu, menu_loaded
     if menu_loaded:
         if menu:
+            if menu_loaded == _CHECK:
+                menu.close(app)  # H-29
             menu = None
             app.display.redraw()
         app.clock.exclude()

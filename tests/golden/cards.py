@@ -59,6 +59,22 @@ def _maintenance() -> dict[str, Any]:
     return {"confirm_key": texts.prompt(21, 0), "confirm_new": texts.prompt(21, 1)}
 
 
+def _board_check() -> dict[str, Any]:
+    lines = [texts.prompt(24, 1), texts.prompt(25, 0), texts.prompt(25, 1)]
+    return {"title": texts.prompt(24, 0), "lines": lines}
+
+
+def _switch_test(part: int) -> Callable[[], dict[str, Any]]:
+    return lambda: {
+        "title": texts.prompt(26, part),
+        "lines": [texts.prompt(27, 0), texts.prompt(27, 1), ""],
+    }
+
+
+def _confirm_check() -> dict[str, Any]:
+    return {"confirm_key": texts.prompt(28, 0), "confirm_new": texts.prompt(28, 1)}
+
+
 def _own_item() -> dict[str, Any]:
     name = f"{texts.prompt(16, 0)} 2/4\n{texts.prompt(17, 1)}"
     return {"confirm_key": name, "confirm_new": "Under 12 years"}
@@ -279,6 +295,10 @@ def cards() -> Iterator[Card]:
     yield Card("confirm, table", screens.CONFIRM, {"": _confirm_table})
     yield Card("confirm, own item", screens.CONFIRM, {"": _own_item})
     yield Card("confirm, maintenance", screens.CONFIRM, {"": _maintenance})
+    yield Card("confirm, board check", screens.CONFIRM, {"": _confirm_check})
+    yield Card("board check", screens.INFORMATION, {"": _board_check})
+    yield Card("board check, gate", screens.INFORMATION, {"": _switch_test(0)})
+    yield Card("board check, supply", screens.INFORMATION, {"": _switch_test(1)})
     for prompt in (11, 12, 13):
         yield Card(
             f"observe {prompt - 10}", screens.REFUSED,

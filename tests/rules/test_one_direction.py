@@ -22,7 +22,7 @@ APP_ATTRIBUTES_MOST = 25
 
 # Who may touch the view: the presenter fills it; menu, sign-in and checklist their own lines; the
 # screens draw it.
-ASKERS = {"menu", "operators_sign_in", "questions", "cautions"}
+ASKERS = {"menu", "operators_sign_in", "questions", "cautions", "doctor"}
 VIEW_WRITERS = {"presenter"} | ASKERS
 VIEW_READERS = {"presenter", "screens", "display"} | ASKERS
 
@@ -95,8 +95,10 @@ def test_only_the_demand_drives_the_shot() -> None:
 
 
 def test_only_the_shot_opens_the_valve() -> None:
-    assert called_by("open_for", "raise_supply") == {"shot"}
-    assert called_by("valve.close", "_valve.close") == {"app", "shot"}  # app: when it crashes
+    """The board check raises one switch alone (H-29): tests/scenarios/test_doctor.py."""
+    assert called_by("open_for", "raise_supply") == {"shot", "doctor"}
+    # app: when it crashes
+    assert called_by("valve.close", "_valve.close") == {"app", "shot", "doctor"}
 
 
 def test_the_view_is_filled_by_the_presenter_and_read_by_the_screens() -> None:
