@@ -83,6 +83,16 @@ test-slow: $(READY) ## the tests that `make test` leaves out: physics, every fil
 test-nightly: $(READY) ## what takes too long for each change: two broken parts, each pace of the proofs, each power cut
 	@$(PY) -m pytest -n 2 --dist worksteal -m nightly $(ARGS)
 
+# From the start: within the self-test, within a purge or a first freeze, after it.
+WRAPS := 900 4000 9000 16000
+
+.PHONY: test-wrap
+test-wrap: $(READY) ## every scenario on the fast bench with ticks_ms wrapping within it (WRAPS="4000", ms from the start)
+	@for ms in $(WRAPS); do \
+	    $(PY) -m pytest -n 2 --dist worksteal -m 'not slow and not nightly and not emulated' \
+	        tests/scenarios --ticks-wrap $$ms $(ARGS) || exit 1; \
+	done
+
 .PHONY: hazard
 hazard: $(READY) ## the tests that prove one hazard's control (H=H-05; without H: the list)
 ifeq ($(H),)

@@ -43,8 +43,13 @@ class FastBench(SimulatedBench):
     bounce of the buttons and the noise of the sensors. `trace`: collect every signal.
     `crashes_raise`: an uncaught exception of the firmware comes out of `run_for`. `skin_sensor`:
     the optional infrared thermometer is fitted. `board`: what `os.uname().machine` says; the last
-    word is the chip, which decides where the watchdog's registers are.
+    word is the chip, which decides where the watchdog's registers are. `wraps_after_ms`: how long
+    after each start `ticks_ms` wraps (on the chip: 2^30 ms, 12.4 days); None: `wraps`, which a run
+    of all scenarios across the wrap sets.
     """
+
+    wraps: int | None = None
+    """`wraps_after_ms` of every bench that is not given its own."""
 
     capabilities = frozenset(
         {"edges", "hang", "mishaps", "plant", "power", "screen", "time", "trace"}
@@ -64,6 +69,7 @@ class FastBench(SimulatedBench):
         unique_id: bytes = bytes.fromhex("e661640843275b2c"),
         skin_sensor: bool = False,
         board: str = PICO,
+        wraps_after_ms: int | None = None,
     ) -> None:
         self.firmware_dir = FIRMWARE if firmware_dir is None else firmware_dir
         self.clock = Clock()
@@ -75,6 +81,7 @@ class FastBench(SimulatedBench):
             self.wiring.vsys_pin = 25  # Pico W data sheet 2.1
         self.wiring.power(False)
         self.flash = SimFlash() if flash is None else flash
+        self.flash.health = self.wiring.flash
         sources = _board_files(self.firmware_dir)
         if reflash or self.flash.blank:
             self.write_files({name: Path(path).read_bytes() for name, path in sources.items()})
@@ -87,8 +94,10 @@ class FastBench(SimulatedBench):
             crashes_raise=crashes_raise,
             unique_id=unique_id,
             board=board,
+            wraps_after_ms=self.wraps if wraps_after_ms is None else wraps_after_ms,
         )
         self.usb = self.chip.usb
+        self.wiring.on_supply = self._supply
         self.trace: Trace | None = Trace(self.wiring) if trace else None
         super().__init__(self.wiring, self.chip.run_to)
 
@@ -102,6 +111,13 @@ class FastBench(SimulatedBench):
         """Supply gone, at once. Only the flash (and the clock chip's battery) remain."""
         self.chip.power_off()
         self._line.clear()
+
+    def _supply(self, on: bool) -> None:
+        """The board's supply goes or returns by itself, as in a brown-out."""
+        if on:
+            self.power_on()
+        else:
+            self.cut_power()
 
     def hang(self, ms: float) -> None:
         """Stop the processor for `ms` the next time the firmware waits, as a runaway loop would.

@@ -39,6 +39,7 @@ POWER_ON_RESET, WATCHDOG_RESET = 1, 3
 REASON_TIMER, REASON_FORCE = 1, 2
 # From power to the first line of main.py: boot ROM, clocks, heap, mounting of the file system.
 BOOT_NS = 10_000_000
+TICKS_WRAP_MS = 1 << 30  # where `ticks_ms` begins again: after 12.4 days
 SPIN_LIMIT = 20_000  # readings of the time without any wait in between
 
 NULL, SIO, PIO0, PIO1, PWM, I2C, SPI, ADC = range(8)
@@ -60,7 +61,8 @@ class Chip:
 
     `run_to` lets virtual time pass up to a moment and returns. It raises what the firmware did
     wrong (`BenchError`). `boots` counts starts; `at_prompt` is true when main.py has ended. `load`
-    makes the import system of one boot (`loader.Loader`).
+    makes the import system of one boot (`loader.Loader`). `wraps_after_ms`: how long after each
+    start `ticks_ms` wraps; None: as on the chip, after 12.4 days.
     """
 
     def __init__(
@@ -74,10 +76,17 @@ class Chip:
         sources: dict[str, str] | None = None,
         crashes_raise: bool = True,
         board: str = PICO,
+        wraps_after_ms: int | None = None,
     ) -> None:
+        if wraps_after_ms is not None and not 0 < wraps_after_ms <= TICKS_WRAP_MS:
+            raise ValueError(f"wraps_after_ms {wraps_after_ms} is not within 1…{TICKS_WRAP_MS}")
         if len(unique_id) != 8:
             raise ValueError("a unique id has 8 bytes")
         self.board = board
+        # What the tick counters begin with at each start, so that they wrap when a test wants it.
+        self.ticks_ahead_ns = (
+            0 if wraps_after_ms is None else (TICKS_WRAP_MS - wraps_after_ms) * 1_000_000
+        )
         self.watchdog_at = WATCHDOGS.get(board.rpartition(" ")[2], 0)
         self.clock = clock
         self.wiring = wiring
@@ -246,6 +255,7 @@ class Boot:
         self.wiring = chip.wiring
         self.usb = chip.usb
         self.t0_ns = chip.clock.now_ns
+        self.ticks_from_ns = self.t0_ns - chip.ticks_ahead_ns
         self.spins = 0
         self.ended = False
         self.error: BaseException | None = None

@@ -471,9 +471,12 @@ class I2C:
     def _part(self, address: int) -> Any:
         if not isinstance(address, int) or not 8 <= address < 0x78:
             raise ChipMisuse(f"I2C address {address!r}")
-        part = self._boot.wiring.i2c(self._bus, address)
+        boot = self._boot
+        if boot.wiring.bus_stuck:
+            boot.wait_until(boot.clock.now_ns + self._timeout_ns)
+            raise os_error(_ETIMEDOUT)
+        part = boot.wiring.i2c(self._bus, address)
         if part is None:
-            boot = self._boot
             boot.wait_until(boot.clock.now_ns + 11 * self._bit_ns)
             raise os_error(_EIO)
         hz = 1_000_000_000 // self._bit_ns
@@ -644,7 +647,7 @@ class Mem32:
         if address == self._watchdog + 8:
             return boot.chip.reason
         if address in (_TIMER_RAW_H, _TIMER_RAW_L):
-            us = (boot.clock.now_ns - boot.t0_ns) // 1000
+            us = (boot.clock.now_ns - boot.ticks_from_ns) // 1000
             boot.spin()
             return us & 0xFFFFFFFF if address == _TIMER_RAW_L else us >> 32
         raise NotModelled(f"machine.mem32[0x{address:08x}]")

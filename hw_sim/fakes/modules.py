@@ -157,18 +157,19 @@ def _micropython(boot: Boot) -> ModuleType:
 def _time(boot: Boot) -> ModuleType:
     clock = boot.clock
     t0_ns = boot.t0_ns
+    from_ns = boot.ticks_from_ns
 
     def ticks_ms() -> int:
         boot.spins = spins = boot.spins + 1
         if spins > 20_000:
             boot.spin()
-        return (clock.now_ns - t0_ns) // 1_000_000 & _MASK
+        return (clock.now_ns - from_ns) // 1_000_000 & _MASK
 
     def ticks_us() -> int:
         boot.spins = spins = boot.spins + 1
         if spins > 20_000:
             boot.spin()
-        return (clock.now_ns - t0_ns) // 1_000 & _MASK
+        return (clock.now_ns - from_ns) // 1_000 & _MASK
 
     def ticks_add(ticks: int, delta: int) -> int:
         if not -_HALF < delta < _HALF:

@@ -1,17 +1,21 @@
 """The board's flash as far as the file system uses it, and littlefs on it.
 
-May import: the standard library and `littlefs`. 352 blocks of 4096 bytes, as MicroPython 1.23
-lays them out on a Pico (`docs/hardware.md`), so an image of one mounts on the other.
+May import: the standard library, `littlefs` and `hw_sim.world.parts.flash_health`. 352 blocks of
+4096 bytes, as MicroPython 1.23 lays them out on a Pico (`docs/hardware.md`), so an image of one
+mounts on the other.
 
 `SimFlash` is NOR flash: erasing sets bits, programming only clears them. It can lose power
 between any two operations or during one, and it can fail. Erase and program times are
 the typical ones of the Pico's W25Q16JV (45 ms a block, 0.7 ms a page); they are added up in
-`busy_ns` for the chip to let them pass. Not modelled: wear, read disturbance, erase suspend.
+`busy_ns` for the chip to let them pass; those of a part that is `health.slow` are the data sheet's
+longest. `erased` counts the erases of each block. Not modelled: bits that wear out, read
+disturbance, erase suspend.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +23,16 @@ from typing import Any
 from littlefs import LittleFSError, lfs
 from littlefs.context import UserContext
 
+from hw_sim.world.parts.flash_health import FlashHealth
+
 BLOCK_BYTES = 4096
 BLOCK_COUNT = 352
 PAGE_BYTES = 256
 ERASE_NS = 45_000_000
 PROGRAM_PAGE_NS = 700_000
+# The longest that the W25Q16JV's data sheet allows: t_SE 400 ms, t_PP 3 ms.
+WORST_ERASE_NS = 400_000_000
+WORST_PROGRAM_PAGE_NS = 3_000_000
 # As MicroPython 1.23 configures it (ports/rp2/modules/_boot.py, extmod/vfs_lfsx.c: the cache is
 # four programs). A file smaller than the cache may be in its folder's block, so a reader of
 # an image with another cache cannot read all of it.
@@ -51,7 +60,7 @@ class SimFlash(UserContext):
     `broken` makes every program and erase fail.
     """
 
-    def __init__(self, image: bytes | None = None) -> None:
+    def __init__(self, image: bytes | None = None, health: FlashHealth | None = None) -> None:
         size = BLOCK_BYTES * BLOCK_COUNT
         if image is not None and len(image) != size:
             raise ValueError(f"a flash image has {size} bytes, not {len(image)}")
@@ -59,6 +68,8 @@ class SimFlash(UserContext):
         self.programs = 0
         self.erases = 0
         self.busy_ns = 0
+        self.erased: Counter[int] = Counter()
+        self.health = FlashHealth() if health is None else health
         self.broken = False
         self.power_lost = False
         self._cut_in: int | None = None
@@ -143,7 +154,8 @@ class SimFlash(UserContext):
             buffer[start:end] = data
         else:
             buffer[start:end] = bytes(a & b for a, b in zip(old, data, strict=True))
-        self.busy_ns += PROGRAM_PAGE_NS * (-(-len(data) // PAGE_BYTES))
+        page_ns = WORST_PROGRAM_PAGE_NS if self.health.slow else PROGRAM_PAGE_NS
+        self.busy_ns += page_ns * (-(-len(data) // PAGE_BYTES))
         return _EIO if refused else 0
 
     def erase(self, cfg: Any, block: int) -> int:
@@ -156,7 +168,8 @@ class SimFlash(UserContext):
         self.erases += 1
         start = block * BLOCK_BYTES
         self.buffer[start : start + size] = b"\xff" * size
-        self.busy_ns += ERASE_NS
+        self.busy_ns += WORST_ERASE_NS if self.health.slow else ERASE_NS
+        self.erased[block] += 1
         return _EIO if refused else 0
 
     def sync(self, cfg: Any) -> int:
@@ -179,7 +192,7 @@ class SimFlash(UserContext):
                 self.broken = True
             else:
                 self._fail_in -= 1
-        return self.broken, None
+        return self.broken or self.health.worn, None
 
 
 class Filesystem:

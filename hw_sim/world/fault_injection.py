@@ -6,6 +6,7 @@ Imports the standard library and `hw_sim.world.wiring`.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from hw_sim.world.wiring import (
     ADC_COIL,
     ADC_LEVEL,
     ADC_PRESSURE,
+    ADC_VSYS,
     Wiring,
 )
 
@@ -57,6 +59,21 @@ def _analog(name: str, words: str, channel: int, mv: float) -> None:
         wiring.stuck_mv[channel] = value
 
     _add(name, words, lambda w: put(w, mv), lambda w: put(w, None))
+
+
+def _interference(
+    name: str, words: str, channel: int, make: Callable[[random.Random], Callable[[float], float]]
+) -> None:
+    """Something that changes what an analog pin shows; `make` gets a generator of its own."""
+
+    def apply(wiring: Wiring) -> None:
+        if name not in wiring.interference:
+            wiring.interference[name] = (channel, make(random.Random(name)))
+
+    def undo(wiring: Wiring) -> None:
+        wiring.interference.pop(name, None)
+
+    _add(name, words, apply, undo)
 
 
 def _button(name: str, words: str, button: str, closed: bool) -> None:
@@ -121,6 +138,29 @@ _add(
     _gain_error(0.0),
 )
 
+_attribute(
+    "thermocouple_ones",
+    "MISO touches the supply: every byte of the thermocouple's chip reads 0xFF",
+    "thermocouple",
+    "ones",
+    True,
+)
+
+
+def _thermocouple_noise(k: float) -> Callable[[Wiring], None]:
+    def put(wiring: Wiring) -> None:
+        wiring.thermocouple.noise_c = k
+
+    return put
+
+
+_add(
+    "thermocouple_noise",
+    "interference on the thermocouple's wires: its readings scatter by 3 K",
+    _thermocouple_noise(3.0),
+    _thermocouple_noise(0.0),
+)
+
 # -- infrared sensor at the skin (where it is fitted) -----------------------------------------
 _attribute(
     "skin_sensor_missing",
@@ -149,6 +189,21 @@ _attribute(
     "the infrared sensor sets its error flag with every reading",
     "skin_sensor",
     "flags",
+    True,
+)
+
+_attribute(
+    "skin_sensor_wrong_code",
+    "the packet error code of the infrared sensor does not fit what it sends",
+    "skin_sensor",
+    "wrong_code",
+    True,
+)
+_attribute(
+    "skin_sensor_ones",
+    "the infrared sensor reads 0xFFFF, and so does its code",
+    "skin_sensor",
+    "ones",
     True,
 )
 
@@ -223,6 +278,41 @@ _analog("level_probe_shorted", "the level probe touches the supply", ADC_LEVEL, 
 _analog("pressure_probe_broken", "the pressure sensor's wire is broken", ADC_PRESSURE, 0.0)
 _analog("pressure_probe_shorted", "the pressure sensor touches the supply", ADC_PRESSURE, 3300.0)
 
+
+# -- interference and offsets on the analog lines ---------------------------------------------
+def _offset(mv: float) -> Callable[[random.Random], Callable[[float], float]]:
+    return lambda _draw: lambda at_mv: at_mv + mv
+
+
+def _noise_of(mv: float) -> Callable[[random.Random], Callable[[float], float]]:
+    return lambda draw: lambda at_mv: at_mv + draw.gauss(0.0, mv)
+
+
+def _spikes(draw: random.Random) -> Callable[[float], float]:
+    return lambda mv: draw.choice((0.0, 3300.0)) if draw.random() < 0.02 else mv
+
+
+# Offset and noise, in mV at the pin: 20 mA and 10 mA of the coil, 100 and 20 mbar, 50 and 10 per
+# mille of the level, 0.3 and 0.06 V of the supply.
+for _name, _channel, _what, _off_mv, _noisy_mv in (
+    ("coil_sensor", ADC_COIL, "the coil current's amplifier", 20.0, 10.0),
+    ("pressure_probe", ADC_PRESSURE, "the pressure sensor", 132.0, 26.0),
+    ("level_probe", ADC_LEVEL, "the level probe", 100.0, 20.0),
+    ("vsys_divider", ADC_VSYS, "the supply's divider", 100.0, 20.0),
+):
+    _interference(
+        f"{_name}_offset", f"{_what} has an offset of {_off_mv:g} mV", _channel, _offset(_off_mv)
+    )
+    _interference(
+        f"{_name}_noise", f"{_what} has {_noisy_mv:g} mV of noise", _channel, _noise_of(_noisy_mv)
+    )
+    _interference(
+        f"{_name}_spikes",
+        f"interference on the line of {_what}: every 50th reading is at one end of its range",
+        _channel,
+        _spikes,
+    )
+
 # -- coil and valve ---------------------------------------------------------------------------
 
 
@@ -269,6 +359,12 @@ _valve(
     "valve_leaks",
     "dirt on the seat: the closed valve passes a tenth",
     lambda w: w.plant.set_valve(w.clock.now_ns, leak=0.1),
+    lambda w: w.plant.set_valve(w.clock.now_ns, leak=0.0),
+)
+_valve(
+    "valve_weeps",
+    "the seat is worn: the closed valve passes a fiftieth",
+    lambda w: w.plant.set_valve(w.clock.now_ns, leak=0.02),
     lambda w: w.plant.set_valve(w.clock.now_ns, leak=0.0),
 )
 _valve(
@@ -324,7 +420,55 @@ _add(
 
 # -- board ------------------------------------------------------------------------------------
 _attribute("screen_missing", "the screen does not answer", "screen", "present", False)
+_attribute(
+    "screen_dark", "the screen acknowledges and shows nothing: its panel is dead", "screen", "dark",
+    True,
+)  # fmt: skip
+_attribute(
+    "screen_refuses", "the screen acknowledges its address, and no byte after it", "screen",
+    "refuses", True,
+)  # fmt: skip
 _attribute("rtc_missing", "the real-time clock does not answer", "rtc", "present", False)
+
+
+_attribute("rtc_ones", "the real-time clock reads 0xFF in every byte", "rtc", "ones", True)
+
+
+def _bus_stuck(stuck: bool) -> Callable[[Wiring], None]:
+    def put(wiring: Wiring) -> None:
+        wiring.bus_stuck = stuck
+
+    return put
+
+
+_add(
+    "bus_stuck_low",
+    "a part holds the I2C bus low: nothing on it answers, and each transfer times out",
+    _bus_stuck(True),
+    _bus_stuck(False),
+)
+_attribute(
+    "flash_slow",
+    "the flash is worn and hot: an erase takes 400 ms, a page 3 ms, the longest of its data sheet",
+    "flash",
+    "slow",
+    True,
+)
+_attribute(
+    "flash_worn", "the flash is worn out: every write and erase fails", "flash", "worn", True
+)
+_add(
+    "brown_out",
+    "the supply falls within 0.4 s, is gone for 0.2 s, and returns within 0.2 s",
+    lambda w: w.brown_out(400.0, 200.0, 200.0),
+    lambda w: w.end_brown_out(),
+)
+_add(
+    "esd_reset",
+    "a static discharge resets the processor",
+    lambda w: w.brown_out(0.0, 1.0, 0.0),
+    lambda w: w.end_brown_out(),
+)
 
 
 def _vsys(mv: float) -> Callable[[Wiring], None]:
@@ -346,6 +490,18 @@ _add(
     lambda w: w.estop.break_wire(True),
     lambda w: w.estop.break_wire(False),
 )
+_add(
+    "estop_plug_half_in",
+    "the plug of the emergency stop is half in: the loop opens for an instant, again and again",
+    lambda w: w.estop.loosen(True),
+    lambda w: w.estop.loosen(False),
+)
 for _name in ("trigger", "up", "down", "select", "arm"):
     _button(f"{_name}_stuck", f"the {_name.upper()} button stays pressed", _name, True)
     _button(f"{_name}_dead", f"the {_name.upper()} button no longer makes contact", _name, False)
+    _add(
+        f"{_name}_chatters",
+        f"the {_name.upper()} button's contact opens and closes by itself",
+        lambda w, of=_name: w.buttons[of].chatter(),
+        lambda w, of=_name: w.buttons[of].unstick(),
+    )

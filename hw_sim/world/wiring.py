@@ -12,9 +12,10 @@ import random
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from hw_sim.world.clock import ClockLike
+from hw_sim.world.clock import NS_PER_MS, ClockLike, TimerLike
 from hw_sim.world.parts.contacts import Button, EStop
 from hw_sim.world.parts.ds3231 import Ds3231
+from hw_sim.world.parts.flash_health import FlashHealth
 from hw_sim.world.parts.i2c import I2cPart
 from hw_sim.world.parts.indicators import Buzzer, Led
 from hw_sim.world.parts.max31856 import Max31856
@@ -34,6 +35,11 @@ SCREEN_ADDRESS, SKIN_ADDRESS, RTC_ADDRESS = 0x3C, 0x5A, 0x68
 SPI_BUS = 0
 
 _COUNTS_PER_MV = 4096.0 / 3300.0
+# The Pico's converter (RT6150) gives 3.3 V down to this VSYS (Pico data sheet); below, the
+# supervisor resets the processor.
+_RESET_VSYS_MV = 1800.0
+_HEALTHY_VSYS_MV = 4850.0  # from USB, behind the Pico's Schottky diode
+_RAMP_STEP_NS = 5 * NS_PER_MS
 _NOISE_LENGTH = 1024  # a power of two
 _NOT_OUTPUTS = frozenset([ESTOP, *BUTTON_PINS.values(), 26, 27, 28, 29])
 _PWM_PINS = frozenset([BUZZER, *LED_PINS.values()])
@@ -85,13 +91,19 @@ class Wiring:
         self.buzzer = Buzzer()
         self.leds = {name: Led(name) for name in LED_PINS}
         self.powered = True
-        self.vsys_mv = 4850.0  # from USB, behind the Pico's Schottky diode
+        self.vsys_mv = _HEALTHY_VSYS_MV
         self.vsys_pin: int | None = None  # Pico W: VSYS/3 is on GP29 while this pin is high only
         # Set by fault injection: a voltage that the analog pin shows whatever the plant does, and
         # switches that no longer switch.
         self.stuck_mv: list[float | None] = [None, None, None, None]
         # Interference on the analog lines: (channel, mV at the sensor) to mV at the pin.
         self.disturbance: Callable[[int, float], float] | None = None
+        # The same by name, each of one channel: what fault injection adds and takes away.
+        self.interference: dict[str, tuple[int, Callable[[float], float]]] = {}
+        self.bus_stuck = False  # SDA is held low: no part can answer on the I2C bus
+        self.flash = FlashHealth()
+        self.on_supply: Callable[[bool], None] | None = None
+        self._supply_timers: list[TimerLike] = []
         self._gate_shorted = False
         self._supply_shorted = False
         self._listeners: list[InputListener] = []
@@ -152,6 +164,10 @@ class Wiring:
                 mv = 0.0
         if self.disturbance is not None:
             mv = self.disturbance(channel, mv)
+        if self.interference:
+            for of, change in self.interference.values():
+                if of == channel:
+                    mv = change(mv)
         at = self._noise_at
         self._noise_at = (at + 1) & (_NOISE_LENGTH - 1)
         count = int(mv * _COUNTS_PER_MV + self._noise[at])
@@ -233,7 +249,7 @@ class Wiring:
 
     def i2c(self, bus: int, address: int) -> I2cPart | None:
         """The part that acknowledges `address` on I2C `bus`, or None."""
-        if bus != I2C_BUS:
+        if bus != I2C_BUS or self.bus_stuck:
             return None
         if address == SCREEN_ADDRESS and self.screen.present:
             return self.screen
@@ -291,6 +307,41 @@ class Wiring:
             self._was_open = is_open
             if self._taps:
                 self._tell("VALVE", int(is_open))
+
+    # -- brown-out ----------------------------------------------------------------------------
+
+    def brown_out(self, fall_ms: float, low_ms: float, rise_ms: float) -> None:
+        """VSYS falls to nothing, stays there, and returns; the board loses its supply meanwhile.
+
+        The processor follows by `on_supply` (the bench's); a bench without it only sees VSYS.
+        """
+        if self._supply_timers:
+            return
+        now_ns = self.clock.now_ns
+        down, up = round(fall_ms * NS_PER_MS), round(rise_ms * NS_PER_MS)
+        back_ns = down + round(low_ms * NS_PER_MS)
+        for at_ns in range(0, down + 1, _RAMP_STEP_NS):
+            self._ramp(now_ns + at_ns, _HEALTHY_VSYS_MV * (1.0 - at_ns / max(down, 1)))
+        self._ramp(now_ns + down, 0.0)
+        for at_ns in range(0, up + 1, _RAMP_STEP_NS):
+            self._ramp(now_ns + back_ns + at_ns, _HEALTHY_VSYS_MV * at_ns / max(up, 1))
+        self._ramp(now_ns + back_ns + up, _HEALTHY_VSYS_MV)
+
+    def _ramp(self, t_ns: int, mv: float) -> None:
+        self._supply_timers.append(self.clock.call_at(t_ns, partial(self._vsys, mv)))
+
+    def _vsys(self, mv: float) -> None:
+        before, self.vsys_mv = self.vsys_mv, mv
+        lives = mv >= _RESET_VSYS_MV
+        if lives != (before >= _RESET_VSYS_MV) and self.on_supply is not None:
+            self.on_supply(lives)
+
+    def end_brown_out(self) -> None:
+        """The supply is healthy again, at once, whatever was to come."""
+        for timer in self._supply_timers:
+            timer.cancel()
+        self._supply_timers.clear()
+        self._vsys(_HEALTHY_VSYS_MV)
 
     # -- supply, taps -------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 `pytest --bench fast` (default) or `--bench emulated`: the same scenario files on both. `--bench
 /dev/ttyACM0` (or any pyserial URL): a real board, of which only the link is used
 (test_link_alone.py). A scenario that needs a capability the bench lacks is skipped and listed.
+`--ticks-wrap MS`: on the fast bench `ticks_ms` wraps so long after each start (`make test-wrap`).
 """
 
 from __future__ import annotations
@@ -69,12 +70,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1.0,
         help="a board alone: factor slower than real time",
     )
+    parser.addoption(
+        "--ticks-wrap", type=int, help="fast bench: ms from each start until ticks_ms wraps"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     kind = config.getoption("--bench")
     if kind not in SIMULATED and not any(mark in kind for mark in ("/", "COM")):
         raise pytest.UsageError(f"--bench {kind}: neither {' nor '.join(SIMULATED)} nor a port")
+    FastBench.wraps = config.getoption("--ticks-wrap")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

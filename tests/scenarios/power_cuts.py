@@ -1,7 +1,7 @@
 """Power cuts of an emulated board at any write to its flash, and checks of the result.
 
 The emulated board runs one story. At each program and erase operation of its littlefs, and at
-moments of a freeze, a copy of the process (hw_sim.emulator.copies) loses power with nothing, a part
+moments of a freeze, a copy of the process (hw_sim.bench.copies) loses power with nothing, a part
 or all but one byte of that write done. The copy is then restarted: the emulated board itself, or
 its flash on the fast bench, which has the same littlefs layout and is faster. No committed data may
 be missing, and an interrupted freeze must be reported.
@@ -18,10 +18,10 @@ from collections.abc import Callable
 from typing import Any
 
 from hw_sim.bench import Bench, FastBench, LinkTimeout
+from hw_sim.bench.copies import Copies
 from hw_sim.bench.operator import NotReached
 from hw_sim.emulator import EmulatedBench
 from hw_sim.emulator.chip import FlashWrite
-from hw_sim.emulator.copies import Copies
 from hw_sim.image import micropython
 from hw_sim.image.flash import SimFlash
 from tests.scenarios.conftest import (

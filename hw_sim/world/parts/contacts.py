@@ -24,7 +24,8 @@ class Button:
     """A push button to ground: pressed = 0, open = None (the pull-up makes it 1).
 
     Each press and each release bounces for 0.1…5 ms, on its first contact at once. `stuck`: the
-    contact stays as the injected fault has it, whatever the finger does.
+    contact stays as the injected fault has it, whatever the finger does. `chatter`: it opens and
+    closes by itself, every 2…40 ms.
     """
 
     def __init__(
@@ -63,8 +64,21 @@ class Button:
         self._stuck = 0 if closed else None
         self._put(self._stuck)
 
+    def chatter(self) -> None:
+        """A worn contact: it opens and closes, whatever the finger does. Idempotent."""
+        if self._stuck != "chatters":
+            self._cancel()
+            self._stuck = "chatters"
+            self._flip()
+
+    def _flip(self) -> None:
+        self._put(None if self.level == 0 else 0)
+        after_ns = self._random.randint(2_000 * NS_PER_US, 40_000 * NS_PER_US)
+        self._timers = [self._clock.call_after(after_ns, self._flip)]
+
     def unstick(self) -> None:
         """It follows the finger again."""
+        self._cancel()
         self._stuck = "free"
         self._put(0 if self.pressed else None)
 
@@ -110,6 +124,8 @@ class EStop:
         self._clock = clock
         self.closed = True
         self.wire_broken = False
+        self.loose = False
+        self._loose_timer: TimerLike | None = None
         self.level: int | None = 1
         self.on_contact: Callable[[], None] | None = None
         self.on_level: LevelListener | None = None
@@ -137,6 +153,27 @@ class EStop:
         times = sorted(self._random.randint(1, span_ns) for _ in range(edges))
         for i, after_ns in enumerate(times):
             self._timers.append(self._clock.call_after(after_ns, self._edge(i % 2 == 1)))
+
+    def loosen(self, loose: bool) -> None:
+        """Its plug is half in: the loop opens for 0.05…3 ms, twice a second or so. Idempotent."""
+        if loose == self.loose:
+            return
+        self.loose = loose
+        if self._loose_timer is not None:
+            self._loose_timer.cancel()
+            self._loose_timer = None
+        if loose:
+            self._wiggle()
+        else:
+            self._contact(self._finger_closed)
+
+    def _wiggle(self) -> None:
+        """Open for an instant, then closed for a while."""
+        opens = self.closed
+        self._contact(not opens and self._finger_closed)
+        least_us, most_us = (50, 3_000) if opens else (100_000, 900_000)
+        after_ns = self._random.randint(least_us, most_us) * NS_PER_US
+        self._loose_timer = self._clock.call_after(after_ns, self._wiggle)
 
     def break_wire(self, broken: bool) -> None:
         """The loop's wire breaks, or is mended."""

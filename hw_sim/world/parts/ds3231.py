@@ -30,6 +30,7 @@ class Ds3231(I2cBase):
         super().__init__()
         self._clock = clock
         self._ambient_c = ambient_c
+        self.ones = False  # fault injection: every byte reads 0xFF
         self._pointer = 0
         self._first = True
         self._twelve = False
@@ -93,7 +94,7 @@ class Ds3231(I2cBase):
         """The register under the pointer, which goes on by one."""
         at = self._pointer
         self._pointer = (at + 1) % _SIZE
-        return self._registers[at]
+        return 0xFF if self.ones else self._registers[at]
 
     def stop(self) -> None:
         """What was written into the time registers takes effect."""

@@ -11,6 +11,8 @@ error. Imports the standard library, `hw_sim.world.clock`, `hw_sim.world.plant`.
 
 from __future__ import annotations
 
+import random
+
 from hw_sim.world.clock import ClockLike, TimerLike
 from hw_sim.world.parts.thermocouple import type_k_c, type_k_mv, type_t_mv
 from hw_sim.world.plant import Plant
@@ -61,7 +63,8 @@ class Max31856:
     `wires_touching` (0 mV: reads the cold junction, no fault bit), `loose` (the bead has come off
     the nozzle: it feels half of the cold), `gain_error` (of the element's voltage, as a part of it:
     class 3 of IEC 60584 allows 0.015), `present` False (MISO is left to the microcontroller's
-    pull-down: every byte reads 0x00).
+    pull-down: every byte reads 0x00), `ones` (MISO touches the supply: every byte reads 0xFF),
+    `noise_c` (interference on the element's wires, standard deviation in K).
     """
 
     def __init__(self, clock: ClockLike, plant: Plant) -> None:
@@ -73,6 +76,9 @@ class Max31856:
         self.wires_touching = False
         self.loose = False
         self.gain_error = 0.0
+        self.ones = False
+        self.noise_c = 0.0
+        self._draw = random.Random(1)
         self.conversions = 0
         self._registers = bytearray(_RESET)
         self._timer: TimerLike | None = None
@@ -115,6 +121,8 @@ class Max31856:
         """One byte each way. Not selected or not there: 0x00."""
         if not self._selected or not self.present:
             return 0
+        if self.ones:
+            return 0xFF
         address = self._address
         if address is None:
             self._address = byte & 0x0F
@@ -129,7 +137,7 @@ class Max31856:
 
     def transfer_bulk(self, data: bytes | bytearray | memoryview) -> bytes:
         """Many bytes each way."""
-        if self._selected and self.present and self._address is None and data:
+        if self._selected and self.present and not self.ones and self._address is None and data:
             first = data[0]
             last = (first & 0x0F) + len(data) - 1
             if not first & 0x80 and last <= 16:
@@ -211,6 +219,8 @@ class Max31856:
             hot_c = _signed24(registers) / 4096.0
         else:
             hot_c = self._linearised_c(plant.nozzle_c, cold_c)
+            if self.noise_c:
+                hot_c += self._draw.gauss(0.0, self.noise_c)
             value = round(hot_c * 128.0)
             value = max(-(1 << 18), min((1 << 18) - 1, value)) << 5 & 0xFFFFFF
             registers[LTCBH] = value >> 16

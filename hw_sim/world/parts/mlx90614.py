@@ -50,7 +50,8 @@ class Mlx90614(I2cBase):
     not cooled. `mist`, 0…1: the part of that field which the spray hides while liquid comes; it is
     as cold as the liquid. Fault injection: `present` False; `dirt` 0…1, the part of its window that
     shows its own temperature instead of the skin; `flags_below`, `flags` (it reports an error with
-    every value).
+    every value), `wrong_code` (its packet error code does not fit the word), `ones` (every byte
+    reads 0xFF).
     """
 
     fastest_hz = 100_000
@@ -71,6 +72,8 @@ class Mlx90614(I2cBase):
         self.dirt = 0.0
         self.flags_below = False
         self.flags = False
+        self.wrong_code = False
+        self.ones = False
         self.field_mm = field_mm
         self.mist = 0.0
         word = round(65535 * emissivity)
@@ -175,9 +178,11 @@ class Mlx90614(I2cBase):
         if command is None:
             return []
         word = self._word(command)
+        if self.ones:
+            return []
         low, high = word & 0xFF, word >> 8
         code = packet_error_code((ADDRESS << 1, command, ADDRESS << 1 | 1, low, high))
-        return [low, high, code]
+        return [low, high, code ^ 0x55 if self.wrong_code else code]
 
     def stop(self) -> None:
         """The stop condition: a command that was not followed by a read is forgotten."""

@@ -39,7 +39,9 @@ class Ssd1306:
 
     `ram` is the graphic memory in page order: byte (page · 128 + column), bit 0 on top.
     `strict`: an unknown command raises `Ssd1306UnknownCommand` (else it counts in
-    `unknown_commands`). `updates` counts write messages that carried picture data; `on_change` is
+    `unknown_commands`). Fault injection: `present` False; `dark` (it acknowledges and shows
+    nothing: its panel is dead); `refuses` (it acknowledges its address and no byte after it).
+    `updates` counts write messages that carried picture data; `on_change` is
     called after each of them and after each command message.
     """
 
@@ -47,6 +49,8 @@ class Ssd1306:
 
     def __init__(self, *, strict: bool = True, seed: int = 1) -> None:
         self.present = True
+        self.dark = False
+        self.refuses = False
         self.strict = strict
         self.ram = bytearray(_SIZE)
         self.updates = 0
@@ -100,6 +104,8 @@ class Ssd1306:
 
         It ends with the message, with or without a stop condition.
         """
+        if self.refuses:
+            return 0
         n = len(data)
         # The one message that matters for speed: control byte 0x40 and a run of picture data that
         # stays within its page.
@@ -148,7 +154,9 @@ class Ssd1306:
         self._control = None
 
     def write_byte(self, byte: int) -> bool:
-        """One byte; always acknowledged."""
+        """One byte; acknowledged unless it `refuses`."""
+        if self.refuses:
+            return False
         if self._expect_control:
             if byte & 0x3F:
                 self._unknown(byte, "control byte")
@@ -293,7 +301,7 @@ class Ssd1306:
     @property
     def lit(self) -> bool:
         """The OLED shows something: display on, and the charge pump that drives it."""
-        return self.present and self.on and self.charge_pump
+        return self.present and self.on and self.charge_pump and not self.dark
 
     def pixels(self) -> bytes:
         """What the eye sees: 128 × 64 bytes, row by row from the top left, 1 = lit.

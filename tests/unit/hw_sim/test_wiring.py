@@ -5,6 +5,7 @@ Pins and curves are written out here once more from docs/hardware.md.
 
 import pytest
 
+from hw_sim.image.flash import SimFlash
 from hw_sim.world.clock import Clock
 from hw_sim.world.fault_injection import MISHAPS
 from hw_sim.world.parts.i2c import I2cPart
@@ -22,6 +23,8 @@ class Board:
         self.wiring = Wiring(
             self.clock, self.plant, noise_lsb=noise_lsb, seed=seed, skin_sensor=skin_sensor
         )
+        self.supplies: list[bool] = []
+        self.wiring.on_supply = self.supplies.append
         self.reported: list[tuple[int, str, float]] = []
         self.heard: list[tuple[int, int | None]] = []
         self.wiring.watch(lambda t, signal, value: self.reported.append((t, signal, value)))
@@ -269,6 +272,7 @@ def observed(board: Board) -> tuple[object, ...]:
     w.thermocouple.transfer_bulk(b"\x80\x91\x07")
     w.drive(17, 1)
     readings: list[object] = []
+    flash = SimFlash(health=w.flash)
 
     def look() -> None:
         w.drive(17, 0)
@@ -281,9 +285,19 @@ def observed(board: Board) -> tuple[object, ...]:
         if skin is not None:
             skin.write(b"\x07", False)
             readings.append(skin.read(3))
+        rtc, screen = w.i2c(0, 0x68), w.i2c(0, 0x3C)
+        if rtc is not None:
+            rtc.write(b"\x00", False)
+            readings.append(rtc.read(3))
+        if screen is not None:
+            readings.append(screen.write(b"\x00\x8d\x14\xaf"))
+        flash.erase(None, 0)
+        readings.append((flash.busy_ns, flash.erases))
+        readings.append(w.screen.lit)
 
     board.after(4000)
     look()
+    readings.extend(w.adc_counts(channel) for channel in range(4) for _ in range(200))  # spikes
     w.drive(3, 1)
     board.after(60)
     look()
@@ -306,7 +320,7 @@ def observed(board: Board) -> tuple[object, ...]:
     look()
     readings.extend(w.i2c(0, address) is None for address in (0x3C, 0x5A, 0x68))
     intervals = tuple(board.plant.open_intervals_ns)
-    return (*readings, intervals)
+    return (*readings, intervals, tuple(board.supplies))
 
 
 def test_there_are_all_the_mishaps_that_the_bench_promises() -> None:
@@ -317,7 +331,15 @@ def test_there_are_all_the_mishaps_that_the_bench_promises() -> None:
         "estop_wire_broken", "trigger_stuck", "dewar_runs_out", "dewar_vacuum_lost",
         "relief_leaks", "regulator_stuck", "valve_icing", "line_warm", "nozzle_spits",
         "skin_sensor_missing", "skin_sensor_dirty", "skin_sensor_error", "thermocouple_loose",
-        "thermocouple_off", "jet_misses", "skin_insulated",
+        "thermocouple_off", "jet_misses", "skin_insulated", "bus_stuck_low", "screen_dark",
+        "screen_refuses", "skin_sensor_wrong_code", "skin_sensor_ones", "rtc_ones",
+        "thermocouple_ones", "thermocouple_noise", "valve_weeps", "flash_slow", "flash_worn",
+        "brown_out", "esd_reset", "estop_plug_half_in", "trigger_chatters",
+        *(
+            f"{line}_{what}"
+            for line in ("coil_sensor", "pressure_probe", "level_probe", "vsys_divider")
+            for what in ("offset", "noise", "spikes")
+        ),
     } <= MISHAPS.keys()  # fmt: skip
     for name, mishap in MISHAPS.items():
         assert mishap.name == name
