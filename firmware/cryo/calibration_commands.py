@@ -62,6 +62,8 @@ def read(app, request):
         spot_um=row[dose.SPOT_UM],
         h_w_m2k=row[dose.H],
         spread_permille=row[dose.SPREAD],
+        likely_permille=row[dose.LIKELY],
+        wide_permille=row[dose.WIDE],
         skin_ms=row[dose.SKIN_MS],
         model=None if table is None else table[_MODEL],
         run=None if table is None else table[_RUN],
@@ -149,12 +151,17 @@ def plan(app, request):
     row = dose.row_of(applicator)
     time_ms = dose.dose_ms(applicator, plan_um, target)
     other = dose.reaching(plan_um, target)
+    likely_um = dose.likely_um(applicator, plan_um)
+    spread_um = dose.spread_um(applicator, plan_um)
     return replies.ok(
         name=row[dose.NAME],
         isotherm_c_x100=dose.TARGETS[target - 1][dose.C_X100],
         plan_um=plan_um,
         dose_ms=time_ms if time_ms > 0 else None,
-        spread_um=dose.spread_um(applicator, plan_um),
+        likely_um=likely_um,
+        spread_um=spread_um,
+        least_um=dose.least_um(likely_um, spread_um),
+        most_um=dose.most_um(likely_um, spread_um),
         min_um=dose.min_um(applicator, target),
         max_um=dose.max_um(applicator, target),
         reaching=other if other > 0 else None,

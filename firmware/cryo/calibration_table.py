@@ -3,7 +3,7 @@
 Loaded on demand, when tables are read from flash, requested or confirmed. May import binascii,
 struct, micropython.const and cryo's dose, on_demand; loads applicators on demand. Controls: H-06 (a
 table that is invalid or physically implausible for its applicator is not used), H-07 (such a table
-makes its file invalid).
+makes its file invalid), H-30 (a calibrated spray is known, the skin under it is not).
 
 A table is a tuple: applicator's number, h in W/m2K, spread in permille, ms until the skin is at -65
 C, version of the model, number of the calibration run, date (s since 1970 UTC), author, depths
@@ -153,10 +153,16 @@ def row_of(table):
     """The row for `dose.use`: the shipped row with the calibrated columns from the table. Without
     its provenance, which would stay in memory."""
     row = _shipped_row(table[_OF])
+    wide = row[dose.CALIBRATED_WIDE]
+    if wide < table[_SPREAD]:
+        wide = table[_SPREAD]
+    # Gel tells the spray, not the skin: no fit makes the spread smaller than skins do. H-30
     return (
         row[: dose.H]
         + (table[_H], table[_SPREAD], table[_SKIN_MS], table[_UM], table[_UM_COLD], "")
-        + row[dose.REWARMED :]
+        + row[dose.REWARMED : dose.LIKELY]
+        + (1000, wide, wide, 0, 0)
+        + row[dose.THAW_UM :]
     )
 
 

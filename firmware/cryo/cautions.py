@@ -56,9 +56,14 @@ def of_plan(app):
 
 
 def _deepest_um(values):
-    """The depth that the plan stays above in 97.7 % of freezes, by its stated spread. H-28"""
+    """The depth that the plan stays above in 97.7 % of freezes, by its stated spread. H-28
+
+    Not less than the plan itself: where the curve is right, that is reached.
+    """
     plan_um = profiles.plan_um(values)
-    return plan_um + _SIGMAS * dose.spread_um(values[schema.APPLICATOR], plan_um)
+    applicator = values[schema.APPLICATOR]
+    deepest_um = dose.likely_um(applicator, plan_um) + _SIGMAS * dose.spread_um(applicator, plan_um)
+    return deepest_um if deepest_um > plan_um else plan_um
 
 
 class Questions:

@@ -2,7 +2,8 @@
 
 Pure; may import micropython.const, cryo.applicators. Controls: H-06 (a depth outside an
 applicator's range is refused with the range and the applicator that reaches it, never clamped),
-H-02 (never shorter than the curve), H-01 (never outside 10...30 s).
+H-02 (never shorter than the curve), H-01 (never outside 10...30 s), H-30 (what is stated of a depth
+is what other skins and jets than the tables' leave of it, with its spread).
 
 An applicator's curve gives the depth of an isotherm at fixed times of liquid. It is inverted only
 for times of 10...30 s; between its points the time is linear in depth and rounded up. The true
@@ -35,12 +36,19 @@ KIND = const(2)
 SPOT_UM = const(3)
 _DISTANCE_MM = const(4)
 H = const(5)  # W/m2K
-SPREAD = const(6)  # permille of the depth, one standard deviation
+SPREAD = const(6)  # permille of the depth, one standard deviation, by the table's own model
 SKIN_MS = const(7)
 CURVE = const(8)  # of target 1; that of target 2 follows
 PROVENANCE = const(10)  # empty in a calibrated row: Calibration.provenances() makes it
 REWARMED = const(11)  # 0.01 C: a warmer nozzle must be purged again
 BY_PRESSURE = const(12)  # permille: the coefficient scales with this power of the pressure
+# What other skins and jets make of the curve (docs/dose.md), permille of its depth
+LIKELY = const(13)  # the depth to be expected; 1000 in a calibrated row
+WIDE = const(14)  # one standard deviation of it: the spread that the device states
+CALIBRATED_WIDE = const(15)  # the least that a calibrated row states
+FALL = const(16)  # expected when the surface reads -20 C after 1 s; 0: it does not tell
+FALL_WIDE = const(17)  # and its standard deviation
+THAW_UM = const(18)  # of the law of the thaw (thaw.py); 0: no sensor sees it
 
 TABLE_VERSION = applicators.VERSION
 CALIBRATED_VERSION = const(1000)  # plus the calibration run's number: a table from this device
@@ -170,14 +178,35 @@ def reaching(depth_um, target=BENIGN):
     return NO_APPLICATOR
 
 
-def spread_um(applicator, depth_um):
-    """One standard deviation of the actual depth of a freeze planned for `depth_um`.
+def likely_um(applicator, depth_um):
+    """The depth to be expected of a freeze whose curve says `depth_um`. H-30
 
-    Computed with coefficient, spot and tissue varied in the model (docs/dose.md). NO_APPLICATOR
+    The shipped curves are those of a jet that wets; over other skins and jets the depth is less
+    (docs/dose.md). NO_APPLICATOR for an unknown one.
+    """
+    row = row_of(applicator)
+    return NO_APPLICATOR if row is None else depth_um * row[LIKELY] // 1000
+
+
+def spread_um(applicator, depth_um):
+    """One standard deviation of the actual depth of a freeze whose curve says `depth_um`. H-30
+
+    Computed over other skins and jets than those of the tables (docs/dose.md). NO_APPLICATOR
     for an unknown one.
     """
     row = row_of(applicator)
-    return NO_APPLICATOR if row is None else (depth_um * row[SPREAD] + 999) // 1000
+    return NO_APPLICATOR if row is None else (depth_um * row[WIDE] + 999) // 1000
+
+
+def least_um(depth_um, spread_um):
+    """The depth that 97.5 % of normally scattered freezes reach: 1.96 spreads less. Not below 0."""
+    least = depth_um - spread_um * 49 // 25
+    return least if least > 0 else 0
+
+
+def most_um(depth_um, spread_um):
+    """The depth that 2.5 % of them go beyond: 1.96 spreads more."""
+    return depth_um + (spread_um * 49 + 24) // 25
 
 
 def gate_us(time_ms, open_lag_us, close_lag_us, trim_ppm):

@@ -2,7 +2,8 @@
 
 Pure; may import micropython.const, cryo.dose. Controls: H-02 (detects a freeze that cools less than
 its duration suggests). In the depth-controlled mode it may end a freeze early, never late (H-01:
-the hardware timer is set to the upper bound from the start).
+the hardware timer is set to the upper bound from the start), H-30 (its centre and its spread are
+those that other skins and jets than the tables' leave).
 
 Integer arithmetic; does not allocate after construction. It combines two methods:
 
@@ -15,6 +16,10 @@ Skin cooling. If fitted, an infrared sensor sees the skin of a sprayed spot fall
 of the time this takes to the applicator's nominal time gives the coefficient of this spray on this
 skin, and from it the deviation of the depth from the curve. All surfaces cool along the same curve,
 so every reading on the way down is used; the weight is reduced for the sensor's uncertain delay.
+
+With a shipped table the spray is not known, and that ratio says little: a horny skin cools quickly
+and freezes less deep. There the moment at which the surface reads -20 C gives the expected part of
+the curve's depth, by a law fitted over other skins and jets (dose.FALL).
 
 All constants are computed with the models of tissue and line (docs/dose.md gives the method and the
 commands); none has been measured.
@@ -34,7 +39,6 @@ _SKIN_LOW = const(-6900)  # 0.01 C; the sensor's range ends at -70 C
 _SKIN_HIGH = const(-1000)
 _SKIN_SPOT_UM = const(2300)  # sensor spot radius 2 mm: it would see the rim of a smaller spot
 _SKIN_WARM = const(1500)  # unfrozen skin at the beginning
-_SKIN_SPREAD = const(35)  # permille: spread of the depth once the skin's cooling is known
 _NOMINAL_SKIN_MS = const(320)
 _SKIN_WATCHED_MS = const(4000)
 
@@ -52,6 +56,13 @@ _FALL = (1178, 1000, 844, 593, 409, 260, 157, 67)
 _SPOT_UM = (1500, 2500, 5000, 10000)
 _EXPONENT_10 = (165, 125, 110, 95)
 _EXPONENT_30 = (160, 115, 80, 65)
+
+# By the law of the fall: -20 C, and the part of the depth that is lost for each e-fold of time
+_FALLEN = const(-2000)  # 0.01 C
+_FALL_LOSS = const(200)  # permille of the curve's depth
+_FALL_MS = (100, 200, 350, 600, 1000, 1800, 3200, 5600, 10000)
+_FALL_LN = (-2303, -1609, -1050, -511, 0, 588, 1163, 1723, 2303)  # 1000 ln of it in s
+_LEAST_LIKELY = const(50)  # permille
 
 _RATIO = (250, 354, 500, 707, 1000, 1414, 2000, 2828, 4000)  # permille
 _LN = (-1386, -1040, -693, -347, 0, 347, 693, 1040, 1386)  # 1000 ln of it
@@ -85,8 +96,8 @@ class Estimate:
     """The estimate of one freeze: `begin` once, `step` each tick with the valve open, then read.
 
     `depth_um`: estimated depth of the target's isotherm. `spread_um`: one standard deviation of
-    it. `effective_ms`: effective time of liquid. `skin_ms`: time to -65 C derived from the skin's
-    cooling, 0 = unknown.
+    it. `fall_ms`: effective time at which the surface read -20 C, 0 = not yet. `effective_ms`:
+    effective time of liquid. `skin_ms`: time to -65 C derived from the skin's cooling, 0 = unknown.
     """
 
     def __init__(self):
@@ -111,6 +122,10 @@ class Estimate:
         self._skin_over = False
         self._skin_warm = False
         self._trust = 0
+        self._likely = 1000
+        self._fall = 0
+        self._fall_spread = 0
+        self.fall_ms = 0
 
     def begin(self, row, target):
         """Start a freeze with the applicator of this row (`dose.row_of`) and this target."""
@@ -130,7 +145,11 @@ class Estimate:
         self._skin_warm = False
         self._trust = 0
         self._curve = dose.curve(row, target)
-        self._spread = row[dose.SPREAD]
+        self._spread = row[dose.WIDE]
+        self._likely = row[dose.LIKELY]
+        self._fall = row[dose.FALL]
+        self._fall_spread = row[dose.FALL_WIDE]
+        self.fall_ms = 0
         self._nominal_ms = row[dose.SKIN_MS]
         self._by_pressure = row[dose.BY_PRESSURE]
         self._early = between(_SPOT_UM, _EXPONENT_10, row[dose.SPOT_UM])
@@ -146,6 +165,10 @@ class Estimate:
         """Add `dt_ms` with the valve open and the newest readings. Takes a few hundred us."""
         self._elapsed_ms += dt_ms
         self._slice_ms += dt_ms
+        if skin_valid and skin_c_x100 > _SKIN_WARM:
+            self._skin_warm = True
+        elif skin_valid and not self.fall_ms and self._skin_warm and skin_c_x100 <= _FALLEN:
+            self.fall_ms = self._counted // 1000 + self._slice_ms
         if skin_valid and not self._skin_over:
             if skin_c_x100 != self._skin_last:
                 self._skin_last = skin_c_x100
@@ -163,9 +186,7 @@ class Estimate:
 
     def _add_skin(self, skin_c_x100, nozzle_c_x100):
         """Add a new skin reading and update the time to -65 C."""
-        if skin_c_x100 > _SKIN_WARM:
-            self._skin_warm = True
-        elif not self._skin_warm or skin_c_x100 < _SKIN_LOW:
+        if skin_c_x100 <= _SKIN_WARM and not self._skin_warm or skin_c_x100 < _SKIN_LOW:
             # End of the sensor's range, or cold from the beginning (a second freeze): stop timing.
             self._skin_over = True
             return
@@ -193,6 +214,7 @@ class Estimate:
     def _update(self):
         """Update depth and spread."""
         spread = self._spread
+        likely = self._likely
         factor = 1000
         if self._by_pressure:
             # ln of the time to -65 C, which scales with the coefficient squared.
@@ -201,7 +223,12 @@ class Estimate:
             if mbar > _MOST_MBAR:
                 mbar = _MOST_MBAR
             now = ln_permille(mbar * 1000 // _NOMINAL_MBAR) * by_pressure // 500
-            if self.skin_ms:
+            if self._fall:
+                ln = now
+                if self._skin_warm:
+                    likely = self._by_fall()
+                    spread = self._fall_spread
+            elif self.skin_ms:
                 ln = ln_permille(self._nominal_ms * 1000 // self.skin_ms)
                 ln = ln * self._trust // 1000
                 # The skin already includes the pressure of its own time, by its weight: correct for
@@ -211,7 +238,6 @@ class Estimate:
                     mbar = _MOST_MBAR
                 before = ln_permille(mbar * 1000 // _NOMINAL_MBAR) * by_pressure // 500
                 ln += now - before * self._trust // 1000
-                spread += (_SKIN_SPREAD - spread) * self._trust // 1000
             else:
                 ln = now
             past_ms = self.effective_ms - dose.MIN_MS
@@ -221,8 +247,16 @@ class Estimate:
                 dose.MAX_MS - dose.MIN_MS
             )
             factor = _power(exponent, ln)
-        self.depth_um = dose.depth_at(self._curve, self.effective_ms) * factor // 1000
-        self.spread_um = self.depth_um * spread // 1000
+        curve_um = dose.depth_at(self._curve, self.effective_ms) * factor // 1000
+        self.depth_um = curve_um * likely // 1000
+        self.spread_um = curve_um * spread // 1000
+
+    def _by_fall(self):
+        """The part of the curve's depth, permille, that the fall lets expect; until -20 C is read
+        it goes down with the time."""
+        ms = self.fall_ms if self.fall_ms else self.effective_ms
+        likely = self._fall - _FALL_LOSS * between(_FALL_MS, _FALL_LN, ms) // 1000
+        return likely if likely > _LEAST_LIKELY else _LEAST_LIKELY
 
     def reached(self, target_um):
         """Whether the estimate has reached a depth."""

@@ -477,7 +477,8 @@ KINDS = (
                 "0=none 1=short of the lesion 2=ended by depth 3=depth unknown: no fall of the skin "
                 "4=depth unknown: too quick a fall 5=depth unknown: too slow a fall "
                 "6=depth unknown: the skin came back up 7=depth unknown: no reading of the skin "
-                "8=deeper than the safe depth of the site",
+                "8=deeper than the safe depth of the site "
+                "9=may be short of the lesion: its spread reaches above the base",
             ),
         ),
     ),

@@ -4,7 +4,8 @@ Works on an App. May import micropython.const and cryo's arming, buttons, closin
 display, dose, faults, interlocks, journal, monitors, observation, on_demand, operators, plan,
 profiles, refusal, schema, screens, sounder, state_freezing, state_prechill, state_ready,
 state_screening, state_thawing, states, texts, transitions, view; loads value_format on demand.
-Controls: H-09, H-26 (READY says that an applicator is not calibrated), H-06 (a depth without a dose
+Controls: H-09, H-26 (READY says that an applicator is not calibrated), H-30 (and which depths its
+plan may reach; the result says that a lesion may not be reached), H-06 (a depth without a dose
 shows the range, not a number), H-13 (a change shows old and new), H-05 (no result is shown before
 the valve is proved closed).
 
@@ -50,7 +51,8 @@ from cryo import (
 _COUNTED_S = const(5)  # the last seconds of a freeze have a sound
 _NOTICE_MS = const(6000)  # a notice in READY, then nitrogen and what to do next again
 _FAULT_MS = const(2000)  # the text of a fault and the delivered time alternate
-_TURN_MS = const(2000)  # so do READY's top line and that the applicator is not calibrated
+_TURN_MS = const(2000)  # so do READY's top line, and what is said of a table not calibrated here
+_TURNS = const(3)
 
 # Doubts of witness.py that say that the jet is not on the skin
 _NO_FALL = const(1)
@@ -159,8 +161,12 @@ def _fill_ready(app, view):
     view.depth_um = values[schema.DEPTH_UM]
     view.margin_um = values[schema.MARGIN_UM]
     view.plan_um = profiles.plan_um(values)
-    view.spread_um = dose.spread_um(values[schema.APPLICATOR], view.plan_um)
     view.dose_ms = profiles.dose_ms(values)
+    view.calibrated = dose.calibrated(values[schema.APPLICATOR])
+    spread_um = dose.spread_um(values[schema.APPLICATOR], view.plan_um)
+    # Beside the plan only where the plan is what is to be expected. H-30
+    view.spread_um = spread_um if view.calibrated else 0
+    view.reach_text = _reach_text(values, view.plan_um, spread_um) if view.dose_ms >= 0 else ""
     view.planned_ms = view.dose_ms
     view.cycles = values[schema.CYCLES]
     view.cycle = 1
@@ -173,7 +179,6 @@ def _fill_ready(app, view):
     view.observe_ms = app.observation.left_ms(app)
     view.hint = _hint(app, view)
     view.operator = operators.session[operators.NUMBER]
-    view.calibrated = dose.calibrated(values[schema.APPLICATOR])
     view.notice = _notice(app, view.calibrated)
     menu = state_ready.menu
     if menu:
@@ -186,6 +191,16 @@ def _fill_ready(app, view):
         _fill_observation(view, app.observation.question)
         return screens.REFUSED
     return screens.READY
+
+
+def _reach_text(values, plan_um, spread_um):
+    """The depths between which 19 of 20 freezes of this plan bring the isotherm: `-25C 0.4-3.0mm`.
+    Rounded down and up. H-30"""
+    likely_um = dose.likely_um(values[schema.APPLICATOR], plan_um)
+    low = dose.least_um(likely_um, spread_um) // 100
+    high = (dose.most_um(likely_um, spread_um) + 99) // 100
+    c = dose.TARGETS[values[schema.TARGET] - 1][dose.C_X100] // 100
+    return "%dC %d.%d-%d.%dmm" % (c, low // 10, low % 10, high // 10, high % 10)
 
 
 def _fill_observation(view, question):
@@ -223,15 +238,19 @@ def _hint(app, view):
 def _notice(app, calibrated):
     """What the top line says in place of nitrogen and what to do next, as in the view.
 
-    For some seconds after READY is entered, how many treatments the journal has room for; every
-    other 2 s, that the applicator is not calibrated. H-26
+    For some seconds after READY is entered, how many treatments the journal has room for. Of an
+    applicator that is not calibrated, in turn, 2 s each: that it is not, H-26; nothing; and the
+    depths that its plan may reach, H-30.
     """
     left = app.journal.left
     in_state_ms = app.state_ms()
     if left < journal.LOW and in_state_ms < _NOTICE_MS:
         return left
-    if calibrated or in_state_ms // _TURN_MS % 2:
+    turn = in_state_ms // _TURN_MS % _TURNS
+    if calibrated or turn == 1:
         return view_module.NO_NOTICE
+    if turn == 2 and app.display.view.reach_text:
+        return view_module.REACH
     return view_module.NOT_CALIBRATED
 
 
@@ -352,7 +371,16 @@ def _fill_thaw(app, view):
     view.thawed = state_thawing.thawed
     view.thaw_min_ms = app.settings.values[schema.THAW_MIN_S] * 1000
     view.thaw_ms = app.state_ms()
+    _fill_verdict(view)
     _fill_skin(app, view)
+
+
+def _fill_verdict(view):
+    """What the estimate of the last freeze says of its depth. H-02, H-27, H-28, H-30"""
+    view.short = state_freezing.short
+    view.unsure = state_freezing.unsure
+    view.deep = state_freezing.deep
+    view.doubt = _doubt()
 
 
 def _fill_skin(app, view):
@@ -363,9 +391,7 @@ def _fill_skin(app, view):
 def _fill_done(app, view):
     summary = app.summary
     view.complete = summary.last_complete
-    view.short = state_freezing.short
-    view.deep = state_freezing.deep
-    view.doubt = _doubt()
+    _fill_verdict(view)
     view.planned_ms = plan.dose_ms
     view.delivered_ms = summary.last_ms
     view.nozzle_min_c_x100 = summary.nozzle_min_c_x100

@@ -20,6 +20,7 @@ from cryo.view import (
     FIELD_PROFILE,
     NO_NOTICE,
     NOT_CALIBRATED,
+    REACH,
 )
 
 BOOT = const(0)
@@ -216,6 +217,8 @@ def _ready_update(canvas, view, cache):
         canvas.title(view.hint)
     elif view.notice == NOT_CALIBRATED:
         canvas.title(texts.say(texts.UNCALIBRATED))  # H-26
+    elif view.notice == REACH:
+        canvas.title(view.reach_text)  # H-30
     elif view.notice != NO_NOTICE:
         canvas.title(texts.say(texts.PULL_LOG) % view.notice, 0)
     else:
@@ -308,12 +311,16 @@ def _armed_whom(canvas, view):
 def _armed_update(canvas, view, cache):
     if cache[0] != view.timeout_s:
         cache[0] = view.timeout_s
-        # In turn, 2 s each: the patient; the applicator (H-06); that it is not calibrated (H-26)
-        turn = (view.timeout_s >> 1) % (2 if view.calibrated else 3)
+        # In turn, 2 s each: the patient; the applicator (H-06); that it is not calibrated (H-26),
+        # and which depths the plan may reach (H-30)
+        turn = (view.timeout_s >> 1) % (2 if view.calibrated else 4)
         if cache[1] != turn:
             cache[1] = turn
             canvas.clear_line(6, 92)
-            if turn == 2:
+            if turn == 3:
+                # Without the isotherm, for which there is no room
+                canvas.text(fonts.TEXT, 0, 6, view.reach_text[view.reach_text.find(" ") + 1 :])
+            elif turn == 2:
                 canvas.text(fonts.TEXT, 0, 6, texts.say(texts.UNCALIBRATED_SHORT))
             elif turn:
                 canvas.text(fonts.TEXT, 0, 6, view.applicator)
@@ -410,21 +417,31 @@ def _doubt_update(canvas, view, cache):
     canvas.touch(6, 2)
 
 
-def _done_enter(canvas, view):
-    title = texts.say(texts.COMPLETE if view.complete else texts.ENDED_EARLY)
-    whole = view.complete and view.cycle >= view.cycles
-    if view.complete and not whole:
-        title = texts.say(texts.CYCLES_DONE) % (view.cycle, view.cycles)
-    if view.short:
-        title = texts.say(texts.TOO_SHALLOW)
-    if view.deep:
-        title = texts.say(texts.TOO_DEEP)  # H-28
+def _warns(view):
+    """Whether the estimate of the last freeze warns."""
+    return view.short or view.unsure or view.deep or view.doubt
+
+
+def _verdict(view):
+    """What it warns of, as a title; empty if of nothing."""
     if view.doubt:
-        title = texts.say(texts.NOT_ON_SKIN if view.doubt == 1 else texts.DEPTH_UNKNOWN)  # H-27
+        return texts.say(texts.NOT_ON_SKIN if view.doubt == 1 else texts.DEPTH_UNKNOWN)  # H-27
+    if view.deep:
+        return texts.say(texts.TOO_DEEP)  # H-28
+    if view.short:
+        return texts.say(texts.TOO_SHALLOW)
+    return texts.say(texts.MAYBE_SHALLOW) if view.unsure else ""  # H-30
+
+
+def _done_enter(canvas, view):
+    title = _verdict(view) or texts.say(texts.COMPLETE if view.complete else texts.ENDED_EARLY)
+    whole = view.complete and view.cycle >= view.cycles
+    warns = _warns(view)
+    if view.complete and not whole and not warns:
+        title = texts.say(texts.CYCLES_DONE) % (view.cycle, view.cycles)
     before = view.interruptions if view.complete else view.interruptions - 1
     if before > 0:
         title += " !%d" % before  # number of earlier interruptions
-    warns = view.short or view.deep or view.doubt
     canvas.title(title, 0 if whole and before <= 0 and not warns else 0xFF)
     # Rounded down after an early end, so that it never looks complete.
     _seconds(canvas, 0, _tenths(view.delivered_ms) if view.complete else view.delivered_ms // 100)
@@ -536,7 +553,8 @@ def _purging_update(canvas, view, cache):
 
 def _thawing_enter(canvas, view):
     # `_thawing_update` draws the next action, since it changes while this screen is shown.
-    canvas.title(texts.say(texts.THAWED if view.thawed else texts.THAWING), 0)
+    title = _verdict(view) or texts.say(texts.THAWED if view.thawed else texts.THAWING)
+    canvas.title(title, 0xFF if _warns(view) else 0)
     canvas.pixels.fill_rect(36, 24, 4, 4, 1)  # the colon
     canvas.pixels.fill_rect(36, 36, 4, 4, 1)
     _of_cycles(canvas, 104, 2, view)

@@ -88,6 +88,7 @@ UNCALIBRATED_SHORT = const(67)
 NOT_ON_SKIN = const(68)
 DEPTH_UNKNOWN = const(69)
 TOO_DEEP = const(70)
+MAYBE_SHALLOW = const(71)
 
 # Tables of a language
 _WORDS = const(0)

@@ -15,6 +15,7 @@ FIELD_PATIENT = const(4)
 
 NO_NOTICE = const(-2)  # -1 is what a screen has not drawn yet
 NOT_CALIBRATED = const(-3)
+REACH = const(-4)
 
 
 class View:
@@ -37,7 +38,8 @@ class View:
         self.cycle = 1  # the present one
         self.margin_um = 0
         self.plan_um = 0  # lesion depth + margin
-        self.spread_um = 0  # 1 sigma of the depth of this dose
+        self.spread_um = 0  # 1 sigma of the depth of this dose; 0: it is not about the plan
+        self.reach_text = ""  # the depths that 19 of 20 freezes of this plan reach; "" = no dose
         self.patient_ref = 0  # 0 = none
         self.operator = 0  # who is signed in; 0 = nobody
         self.shots_left = -1  # freezes of this dose left in the dewar; -1 = unknown
@@ -52,6 +54,7 @@ class View:
         self.estimate_um = -1  # -1 = no estimate
         self.target_um = 0  # the depth that ends the freeze; 0 = time ends it
         self.short = False  # complete, but short of the lesion's base by the estimate
+        self.unsure = False  # complete, and perhaps short of it, by the estimate's spread
         self.deep = False  # deeper than the safe depth of the site by the estimate
         self.doubt = 0  # the estimate is not to be believed: 1 = not on the skin? 2 = unknown
         self.witnessed = False  # FREEZING may have to say so

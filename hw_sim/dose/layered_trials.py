@@ -45,6 +45,8 @@ FOLLOW_S = 150.0
 FINENESS = 0.8
 SHORT_UM = 150
 """Above this the firmware reports TOO SHALLOW (firmware/cryo/state_freezing.py)."""
+UNSURE_UM = 300
+"""And above this by the lower bound of its spread: TOO SHALLOW?"""
 NOZZLE_C_X100 = -19500
 SENSOR_KEEP = math.exp(-0.1 * math.log(100.0) / 0.65)
 """Of the last value in each new one, 0.1 s later (hw_sim/world/parts/mlx90614.py)."""
@@ -62,6 +64,9 @@ class End:
     seconds: float
     reached_mm: float
     warned: bool = False
+    """TOO SHALLOW: by the estimate itself; or TOO SHALLOW?"""
+    unsure: bool = False
+    """TOO SHALLOW? only: by the lower bound of the estimate's spread."""
 
 
 @dataclass(slots=True)
@@ -88,6 +93,8 @@ class Outcome:
     """From the gate to `FALL_C` as the sensor reads it, every 0.1 s."""
     thaw_s: list[float | None]
     """From the end of `seconds` until the surface is at `THAW_C` again."""
+    thaw_read_s: list[float | None]
+    """The same as the infrared sensor reads it, held on the spot."""
     ice_mm: float
     """Radius of the ice field on the surface at the end of `seconds`."""
     lesion_radius_mm: float
@@ -96,7 +103,7 @@ class Outcome:
 
 
 @lru_cache(maxsize=1)
-def _device() -> tuple[Any, Any]:
+def device() -> tuple[Any, Any]:
     """The firmware's `dose` and `estimate`, as this source has them."""
     bench = FastBench(seed=1)
     bench.power_on()
@@ -112,7 +119,7 @@ def _device() -> tuple[Any, Any]:
 
 def pressure_power(applicator: int) -> float:
     """Power of the dewar's pressure with which this applicator's h goes; 0: a probe's."""
-    dose, _ = _device()
+    dose, _ = device()
     return dose.row_of(applicator)[dose.BY_PRESSURE] / 1000.0
 
 
@@ -134,7 +141,7 @@ def _estimate(
 ) -> tuple[float, float, float]:  # fmt: skip
     """(seconds, estimate mm, spread mm): the firmware's estimate up to `end_s`, or until depth mode
     ends."""
-    dose, estimate = _device()
+    dose, estimate = device()
     row = dose.row_of(one.applicator)
     est = estimate.Estimate()
     est.begin(row, dose.BENIGN)
@@ -167,7 +174,7 @@ def _deepest(start: Run, end_s: float, rows: Sequence[Any], follow_s: float) -> 
 
 def treat_one(one: Draw) -> Outcome:
     """All strategies of one treatment; some 4 s of processor time."""
-    dose, _ = _device()
+    dose, _ = device()
     low_um, high_um = dose.min_um(one.applicator), dose.max_um(one.applicator)
     low, high = -(-(low_um - MARGIN_UM) // 100), (high_um - MARGIN_UM) // 100
     lesion_um = round(low + one.range_part * (high - low)) * 100
@@ -206,8 +213,8 @@ def treat_one(one: Draw) -> Outcome:
         if name == "seconds":
             outcome_run = after
         ends[name] = End(end_s, after.history().deepest_m25_mm)
-    ends["seconds"].warned = lesion_um - plain_mm * 1000 > SHORT_UM
-    ends["depth mode"].warned = lesion_um - depth_mm * 1000 > SHORT_UM
+    _warn(ends["seconds"], lesion_um, plain_mm, plain_spread)
+    _warn(ends["depth mode"], lesion_um, depth_mm, depth_spread)
     # It knows when it cannot.
     ends["all-knowing"].warned = ends["all-knowing"].reached_mm < lesion_mm
     assert outcome_run is not None
@@ -236,10 +243,20 @@ def treat_one(one: Draw) -> Outcome:
         fall_s=falls(history, one),
         read_s=read_falls(history, one),
         thaw_s=[_finite(after.rose_s(after.surface_c, c) - seconds) for c in THAW_C],
+        thaw_read_s=read_thaw(after, seconds, one.spray),
         ice_mm=after.at(after.ice_radius_mm, seconds),
         lesion_radius_mm=lesion_radius_mm(one),
         base_radius_mm=closed.radius_at(lesion_mm),
     )
+
+
+def _warn(end: End, lesion_um: int, estimate_mm: float, spread_mm: float) -> None:
+    """As the firmware does after a complete freeze (firmware/cryo/state_freezing.py: `_judge`)."""
+    dose, _ = device()
+    least_um = dose.least_um(round(estimate_mm * 1000), round(spread_mm * 1000))
+    short = lesion_um - estimate_mm * 1000 > SHORT_UM
+    end.unsure = not short and lesion_um - least_um > UNSURE_UM
+    end.warned = short or end.unsure
 
 
 def lesion_radius_mm(one: Draw) -> float:
@@ -263,6 +280,22 @@ def read_falls(history: History, one: Draw) -> list[float | None]:
     until_s = min(FALL_WITHIN_S, float(history.time_s[-1]))
     readings = _readings(history.time_s, history.seen_c, until_s)
     return [next((round(t, 1) for t, c in readings if c <= at), None) for at in FALL_C]
+
+
+def read_thaw(history: History, closed_s: float, spray: bool) -> list[float | None]:
+    """Seconds from closing until the sensor, held on the spot, reads `THAW_C`; None: not in time,
+    or a probe's spot, which it does not see."""
+    if not spray:
+        return [None] * len(THAW_C)
+    after = history.time_s >= closed_s - 1.0
+    until_s = float(history.time_s[-1]) - closed_s
+    readings = [
+        (t - 1.0, c)
+        for t, c in _readings(
+            history.time_s[after] - closed_s + 1.0, history.seen_c[after], until_s + 1.0
+        )
+    ]
+    return [next((round(t, 1) for t, c in readings if t > 0.0 and c >= at), None) for at in THAW_C]
 
 
 def _halo_s(history: History, radius_mm: float) -> float:

@@ -6,15 +6,17 @@ firmware/cryo/applicators.py but does not import it.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from hw_sim.dose import nozzle
 from hw_sim.dose.applicators import APPLICATORS, SPRAY, Applicator
 from hw_sim.world.plant.tissue import SKIN, Exposure, Tissue, TissueResult, expose
 
-VERSION = 4
+VERSION = 5
 """Version of the tables; incremented whenever a figure in them changes."""
 MODEL = "Pennes-enthalpy model 2"
 DATE = "2026-11-22"
@@ -41,6 +43,17 @@ class Varied(NamedTuple):
     unit: str
     source: str
 
+
+LAWS = (
+    "likely_permille",
+    "wide_permille",
+    "calibrated_wide_permille",
+    "fall_permille",
+    "fall_wide_permille",
+    "thaw_um",
+)
+"""Columns that follow from the second truth: `depth_laws.json` has them."""
+_LAWS = Path(__file__).with_name("depth_laws.json")
 
 _THIRD = 1.0 / math.sqrt(3.0)  # standard deviation of a uniform distribution over ±1
 
@@ -90,6 +103,8 @@ class Row:
     all_cells_um: tuple[int, ...]
     rewarmed_c: int
     by_pressure_permille: int
+    laws: tuple[int, ...]
+    """`LAWS` of this applicator."""
 
 
 def curves(applicator: Applicator, until_ms: int = TIMES_MS[-1]) -> tuple[list[int], list[int]]:
@@ -162,19 +177,27 @@ def row(applicator: Applicator) -> Row:
         tuple(all_cells),
         nozzle.rewarmed_c(applicator),
         nozzle.by_pressure_permille(applicator),
+        laws(applicator),
     )
+
+
+def laws(applicator: Applicator) -> tuple[int, ...]:
+    """What the second truth makes of the curve: `LAWS`, from `depth_laws.json`."""
+    of_all = json.loads(_LAWS.read_text(encoding="utf-8"))["applicators"]
+    return tuple(int(of_all[str(applicator.number)][key]) for key in LAWS)
 
 
 _HEAD = '''"""Applicators and the depths that each reaches: data.
 
 Written by `make tables`; do not edit. Pure; may import micropython.const.
-Controls: H-06, by the limits of its curves.
+Controls: H-06, by the limits of its curves; H-30, by the columns of the second truth.
 
 Computed for liquid (or the cold probe) from the first millisecond, on skin of 33 C; not measured
 on anything. Depths in um of the -25 C isotherm ("benign") and of the -50 C isotherm ("all cells")
 at TIMES_MS. Spread: one standard deviation of the depth, for what coefficient, spot and tissue may
-differ. The last two columns come from the model of the line. Sources and figures:
-docs/validation.md, docs/dose.md.
+differ in that model. The two columns after the provenance come from the model of the line; those
+after them from another truth, over which the device's statements are held (H-30). Sources and
+figures: docs/validation.md, docs/dose.md, docs/dose-second-truth.md.
 """
 
 from micropython import const
@@ -190,7 +213,10 @@ _FROM = "{provenance}"
 # number (never reused), name (15 characters at most), kind, spot radius um, distance mm, h W/m2K,
 # spread permille, ms until the skin's surface is at -65 C (0: no infrared sensor can see it),
 # um of -25 C and um of -50 C at TIMES_MS, provenance, nozzle above which the line is purged again
-# 0.01 C, power of the dewar's pressure with which the coefficient goes permille
+# 0.01 C, power of the dewar's pressure with which the coefficient goes permille; of the curve's
+# depth, permille: the depth to be expected, its standard deviation, the least standard deviation of
+# a calibrated row, the depth to be expected when the surface reads -20 C after 1 s (0: no sensor
+# sees it) and its standard deviation; um of the law of the thaw (thaw.py)
 APPLICATORS = (
 '''
 
@@ -215,6 +241,7 @@ def source(rows: list[Row]) -> str:
             f"        {one.all_cells_um},\n"
             f"        _FROM,\n"
             f"        {one.rewarmed_c * 100}, {one.by_pressure_permille},\n"
+            f"        {', '.join(str(value) for value in one.laws)},\n"
             f"    ),  # fmt: skip\n"
         )
     return "".join(out) + ")\n"

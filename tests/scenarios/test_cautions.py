@@ -55,10 +55,10 @@ def test_an_uncalibrated_applicator_is_said_in_ready_and_asked_for_when_armed(
     assert state(bench) == "ARMED"
     assert bench.screen().text() != asked
     shown = {bottom_left(bench)}
-    for _ in range(3):
+    for _ in range(4):
         bench.run_for(2000)
         shown.add(bottom_left(bench))
-    assert len(shown) == 3, "armed, the applicator, and that it is not calibrated, in turn"
+    assert len(shown) == 4, "armed, applicator, not calibrated, depths that it may reach, in turn"
     assert cautions(bench) == [(UNCALIBRATED, CONFIRMED, 1)]
     assert last(bench, CAUTION).value < 1000, "a shipped table"
     assert last(bench, ARMED).seq == last(bench, CAUTION).seq + 1
@@ -164,7 +164,7 @@ def test_a_plan_that_may_reach_beyond_the_safe_depth_is_asked_for_at_each_arming
     bench: Bench,
 ) -> None:
     """By the plan's stated spread: planned depth + 2 sigma."""
-    preset(bench, {SCREENING: 0, PRECHILL: 0, DEPTH_UM: 2500, SAFE_DEPTH_UM: 2900})
+    preset(bench, {SCREENING: 0, PRECHILL: 0, DEPTH_UM: 2500, SAFE_DEPTH_UM: 3950})
     switch_on(bench, "READY")
     for _ in range(2):
         bench.press("arm", 1200)
@@ -175,8 +175,8 @@ def test_a_plan_that_may_reach_beyond_the_safe_depth_is_asked_for_at_each_arming
         assert state(bench) == "ARMED"
         plan = last(bench, PLAN)
         record = last(bench, CAUTION)
-        assert record.values("caution", "answer", "limit") == (TOO_DEEP, CONFIRMED, 2900)
-        assert record.value == plan.plan_depth_um + 2 * plan.spread_um > 2900
+        assert record.values("caution", "answer", "limit") == (TOO_DEEP, CONFIRMED, 3950)
+        assert record.value == plan.plan_depth_um + 2 * plan.spread_um > 3950
         bench.press("arm")
         until(bench, "READY")
     bench.press("down", 80)

@@ -35,7 +35,7 @@ def test_a_wrong_figure_in_the_firmware_would_be_detected() -> None:
     """A row that differs makes `source` write a different file."""
     text = Path(shipped.__file__).read_text(encoding="utf-8")
     rows = [
-        tables.Row(one, *row[6:10], row[11] // 100, row[12])
+        tables.Row(one, *row[6:10], row[11] // 100, row[12], tuple(row[13:]))
         for one in APPLICATORS
         for row in [ROWS[one.number]]
     ]

@@ -149,6 +149,7 @@ def test_an_unknown_applicator_or_target_has_no_dose() -> None:
     assert dose.min_um(99) == dose.NO_APPLICATOR
     assert dose.max_um(99) == dose.NO_APPLICATOR
     assert dose.spread_um(99, 2500) == dose.NO_APPLICATOR
+    assert dose.likely_um(99, 2500) == dose.NO_APPLICATOR
     assert dose.version_of(99) == dose.NO_APPLICATOR
     assert dose.dose_ms(1, 2500, 3) == dose.NONE
     assert dose.min_um(1, 0) == dose.NONE
@@ -166,10 +167,17 @@ def test_a_depth_out_of_reach_names_who_reaches_it(depth_um: int, target: int) -
     assert number == (candidates[0] if candidates else dose.NO_APPLICATOR)
 
 
+@pytest.mark.hazard("H-30")
 @given(applicators, st.integers(0, 10000))
 def test_the_spread_is_the_rows_share_of_the_depth(applicator: int, depth_um: int) -> None:
-    exact = depth_um * dose.row_of(applicator)[dose.SPREAD] / 1000
-    assert exact <= dose.spread_um(applicator, depth_um) < exact + 1
+    exact = depth_um * dose.row_of(applicator)[dose.WIDE] / 1000
+    spread_um = dose.spread_um(applicator, depth_um)
+    assert exact <= spread_um < exact + 1
+    likely_um = dose.likely_um(applicator, depth_um)
+    assert likely_um == depth_um * dose.row_of(applicator)[dose.LIKELY] // 1000
+    least_um, most_um = dose.least_um(likely_um, spread_um), dose.most_um(likely_um, spread_um)
+    assert least_um == pytest.approx(max(0, likely_um - 1.96 * spread_um), abs=1)
+    assert most_um == pytest.approx(likely_um + 1.96 * spread_um, abs=1)
 
 
 def test_a_calibrated_row_replaces_the_shipped_one(calibrated: tuple[object, ...]) -> None:

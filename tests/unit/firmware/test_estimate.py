@@ -20,10 +20,17 @@ SMALL = 0x3FFFFFFF
 """The largest integer that MicroPython stores without allocating."""
 
 
-def began(number: int = 2, target: int = dose.BENIGN) -> estimate.Estimate:
-    """An estimate at the beginning of a freeze."""
+def calibrated(number: int) -> tuple[object, ...]:
+    """The applicator's row as if its curve had been calibrated on this device."""
+    row = dose.row_of(number)
+    wide = row[dose.CALIBRATED_WIDE]
+    return (*row[: dose.LIKELY], 1000, wide, wide, 0, 0, *row[dose.FALL_WIDE + 1 :])
+
+
+def began(number: int = 2, target: int = dose.BENIGN, shipped: bool = False) -> estimate.Estimate:
+    """An estimate at the beginning of a freeze, with a calibrated curve or the shipped one."""
     depth = estimate.Estimate()
-    depth.begin(dose.row_of(number), target)
+    depth.begin(dose.row_of(number) if shipped else calibrated(number), target)
     return depth
 
 
@@ -113,7 +120,8 @@ def test_the_skin_s_cooling_gives_the_coefficient(number: int) -> None:
     for factor in (0.6, 1.0, 1.6):
         depth = run(cool_skin(began(number), nominal_ms * factor), 8000)
         assert depth.skin_ms == pytest.approx(nominal_ms * factor, rel=0.12)
-        assert depth.spread_um < plain.spread_um
+        wide = depth.depth_um * dose.row_of(number)[dose.CALIBRATED_WIDE] // 1000
+        assert depth.spread_um == pytest.approx(wide, abs=2), "how deep the skin freezes: not told"
         depths.append(depth.depth_um)
     assert depths[0] > depths[1] > depths[2]
     assert depths[1] == pytest.approx(plain.depth_um, rel=0.01)
@@ -183,10 +191,52 @@ def test_reached_compares_the_depth_and_begin_resets_everything() -> None:
     assert um > 2000
     assert depth.reached(um)
     assert not depth.reached(um + 1)
-    depth.begin(dose.row_of(2), dose.BENIGN)
+    depth.begin(calibrated(2), dose.BENIGN)
     assert (depth.depth_um, depth.spread_um, depth.effective_ms, depth.skin_ms) == (0, 0, 0, 0)
     fresh, again = run(began(2), 10000), run(depth, 10000)
     assert vars(fresh) == vars(again)
+
+
+@pytest.mark.hazard("H-30")
+@pytest.mark.parametrize("number", [row[dose.NUMBER] for row in dose.rows()])
+def test_a_shipped_curve_states_what_other_skins_and_jets_leave_of_it(number: int) -> None:
+    row = dose.row_of(number)
+    depth = run(began(number, shipped=True), 20000)
+    curve = dose.depth_at(row[dose.CURVE], 20000)
+    assert depth.depth_um == curve * row[dose.LIKELY] // 1000
+    assert depth.spread_um == curve * row[dose.WIDE] // 1000
+    assert row[dose.WIDE] > 150
+    assert (row[dose.LIKELY] < 750) == (row[dose.KIND] == 1), "a spray of which nothing is known"
+
+
+@pytest.mark.hazard("H-30")
+@pytest.mark.parametrize("number", SPRAYS)
+def test_a_slower_fall_of_the_surface_lets_a_shipped_spray_expect_less(number: int) -> None:
+    row = dose.row_of(number)
+    plain = run(began(number, shipped=True), 10000)
+    depths = []
+    for fall_ms in (200, 600, 1800, 5600, None):
+        depth = began(number, shipped=True)
+        depth.step(10, LIQUID, NOMINAL_MBAR, 3300, True)
+        for ms in range(20, 10001, 10):
+            fell = fall_ms is not None and ms >= fall_ms
+            depth.step(10, LIQUID, NOMINAL_MBAR, -2500 if fell else 1000, True)
+        assert depth.fall_ms == (fall_ms or 0)
+        curve = dose.depth_at(row[dose.CURVE], depth.effective_ms)
+        part = row[dose.FALL] / 1000 - 0.2 * math.log((fall_ms or 10000) / 1000)
+        assert depth.depth_um == pytest.approx(curve * part, abs=0.02 * curve)
+        assert depth.spread_um < plain.spread_um
+        depths.append(depth.depth_um)
+    assert depths == sorted(depths, reverse=True)
+    assert depths[0] > plain.depth_um > depths[-1]
+
+
+@pytest.mark.hazard("H-30")
+def test_skin_that_was_cold_before_tells_a_shipped_spray_nothing() -> None:
+    depth = began(2, shipped=True)
+    for _ in range(1000):
+        depth.step(10, LIQUID, NOMINAL_MBAR, -3000, True)
+    assert (depth.depth_um, depth.fall_ms) == (run(began(2, shipped=True), 10000).depth_um, 0)
 
 
 @given(st.integers(250, 4000))

@@ -41,6 +41,7 @@ NARROWER = {
     "COMPLETE": 13,  # with !1
     "ENDED_EARLY": 13,
     "TOO_SHALLOW": 13,
+    "MAYBE_SHALLOW": 13,
     "CYCLES": 13,
     "PATIENT": 10,
     "WAIT": 6,

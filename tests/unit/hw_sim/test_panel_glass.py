@@ -39,7 +39,9 @@ def reader() -> Reader:
 
 def test_ready_with_its_large_digits_signs_and_units(reader: Reader) -> None:
     lines = reader.until(lambda lines: "hold ARM" in lines[0])
-    assert lines == ("LN2 32× 11s hold ARM", "2.3 ±0.3 mm 10.7 s", "Spray C 5mm")
+    assert lines == ("LN2 32× 11s hold ARM", "2.3 mm 10.7 s", "Spray C 5mm")
+    lines = reader.until(lambda lines: "-25C" in lines[0])
+    assert lines[0] == "-25C 0.2-2.6mm"
 
 
 def test_text_that_is_dark_on_light(reader: Reader) -> None:
