@@ -93,6 +93,14 @@ test-wrap: $(READY) ## every scenario on the fast bench with ticks_ms wrapping w
 	        tests/scenarios --ticks-wrap $$ms $(ARGS) || exit 1; \
 	done
 
+.PHONY: fault-matrix
+fault-matrix: $(READY) ## every fault in every state, alone and in drawn pairs: docs/fault-matrix.md (15 minutes)
+	@$(PY) -m hw_sim.evidence.fault_matrix $(ARGS)
+
+.PHONY: soak
+soak: $(READY) ## 30 days of a practice in virtual time: docs/soak.md (35 minutes; ARGS=--always-on: 90)
+	@$(PY) -m hw_sim.evidence.soak $(ARGS)
+
 .PHONY: hazard
 hazard: $(READY) ## the tests that prove one hazard's control (H=H-05; without H: the list)
 ifeq ($(H),)
@@ -104,6 +112,10 @@ endif
 .PHONY: hazards
 hazards: $(READY) ## write the trace matrix of docs/hazards.md from the marks of the tests
 	@$(PY) -m tests.rules.hazard_matrix
+
+.PHONY: evidence
+evidence: hazards ## write the safety case from the hazards, the marks and the commands: docs/safety-case.md
+	@$(PY) -m tests.rules.safety_case
 
 .PHONY: screens
 screens: $(READY) ## record the golden screens again, and draw all pictures of the panel in docs

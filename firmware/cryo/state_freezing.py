@@ -48,6 +48,12 @@ _ENDS_MS = const(20)  # two ticks from here to the closed gate: never longer tha
 _WITNESS_SLOT = const(3)  # of a tick: neither the one in which the sensor is read nor a drawn one
 
 
+# Most marks of the ice field in one freeze. The queue has room for 16 records, and is not written
+# while the valve is open: the end of the freeze must fit behind them, however often SELECT is
+# pressed. H-08
+_MARKS_MOST = const(8)
+
+
 # Variables of this state, reset by `enter`; the presenter reads them
 estimated_ms = 0  # time since the gate opened that the estimate covers
 ice_at_ms = -1  # time of the ice field mark, or -1
@@ -89,6 +95,9 @@ def step(app, now_ms):
         return 0
     one_shot = app.shot
     if app.buttons.pressed & buttons.SELECT and one_shot.phase == shot.OPEN:
+        if app.journal.waiting() >= _MARKS_MOST:
+            app.sounder.play(sounder.REFUSED, now_ms)
+            return 0
         app.journal.add(
             journal.ICE_FIELD, transitions.FREEZING, app.clock.uptime_ms,
             app.summary.seq, app.summary.cycle, one_shot.elapsed_ms,

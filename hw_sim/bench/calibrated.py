@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import struct
 import zlib
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -43,3 +44,13 @@ def tables() -> dict[str, bytes]:
             *row[_CURVE], *row[_CURVE + 1],
         )  # fmt: skip
     return {"tables_a.bin": data + struct.pack("<I", zlib.crc32(data))}
+
+
+_SLOT_HEAD, _SLOT_ENTRY = struct.Struct("<4sHHI"), struct.Struct("<Hi")
+
+
+def settings(values: Mapping[int, int]) -> dict[str, bytes]:
+    """The file of settings (by number, docs/protocol.md) that were set before, by its name."""
+    data = _SLOT_HEAD.pack(b"CRYO", 1, len(values), 1)
+    data += b"".join(_SLOT_ENTRY.pack(number, value) for number, value in values.items())
+    return {"settings_a.bin": data + struct.pack("<I", zlib.crc32(data))}

@@ -326,7 +326,7 @@ def test_simulator_takes_nothing_from_firmware_or_host(path: Path) -> None:
 FLOORS = (
     "world.clock", "world.plant", "world.parts", "world.wiring", "world.fault_injection",
     "world.trace", "plotting", "electrical", "figure_table", "pio_loops", "image", "fakes", "bench",
-    "emulator", "dose", "demo", "web", "benchmarks", "artwork", "protocol_sim",
+    "emulator", "dose", "demo", "web", "benchmarks", "evidence", "artwork", "protocol_sim",
 )  # fmt: skip
 
 

@@ -9,8 +9,6 @@
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, cast
 
@@ -146,7 +144,6 @@ COMPLETE, RELEASED, ESTOP, FAULTED, CANCELLED, COLD = range(1, 7)
 # Settings by number that `ready` presets on a new device, to keep scenarios about other things
 # short (docs/protocol.md, "Settings on flash").
 SHORT = {17: 0, 18: 0}  # prechill, screening
-_SLOT_HEAD, _SLOT_ENTRY = struct.Struct("<4sHHI"), struct.Struct("<Hi")
 
 
 def records(bench: Bench) -> list[Record]:
@@ -209,9 +206,7 @@ def preset(
     """
     if tables:
         more = {**calibrated.tables(), **more}
-    body = _SLOT_HEAD.pack(b"CRYO", 1, len(settings), 1)
-    body += b"".join(_SLOT_ENTRY.pack(number, value) for number, value in settings.items())
-    bench.write_files({"settings_a.bin": body + struct.pack("<I", zlib.crc32(body)), **more})
+    bench.write_files({**calibrated.settings(settings), **more})
 
 
 def connected(bench: Bench) -> Bench:

@@ -312,6 +312,22 @@ def test_the_ice_field_is_marked(bench: Bench) -> None:
     assert 3900 < mark.elapsed_ms < 4200
 
 
+@pytest.mark.hazard("H-08")
+def test_marks_of_the_ice_field_leave_room_for_the_end_of_the_freeze(bench: Bench) -> None:
+    """H-08: SELECT pressed 20 times in a freeze filled the queue, and its end was lost."""
+    ready(bench)
+    arm(bench)
+    freezing(bench, 500)
+    for _ in range(20):
+        bench.press("select", 60)
+    until(bench, "DONE", 40000)
+    journal = records(bench)
+    assert [r.kind for r in journal].count(ICE_FIELD) == 8
+    assert last(bench, FREEZE_END).cause == COMPLETE
+    assert [r.kind for r in journal].count(ESTIMATE) == 1
+    assert not faults(bench)
+
+
 @pytest.mark.hazard("H-18")
 def test_two_treatments_have_two_numbers(bench: Bench) -> None:
     """H-18: a freeze belongs to its own arming."""
