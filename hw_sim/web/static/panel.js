@@ -189,15 +189,16 @@ customElements.define("cryo-front", class extends HTMLElement {
       const at = document.activeElement;
       if (at !== document.body && !at?.closest?.("input:not([type=checkbox], [type=range]), textarea, .q-menu, .q-dialog, .q-select") && !at?.matches?.(":focus-visible")) at?.blur?.();
     }));
-    document.addEventListener("pointerup", (event) => {  // a list gives the focus back to its field
+    // A list gives the focus back to its field when it has closed, however late that is. What was
+    // chosen by pointer must not keep the keys, until somebody goes there on purpose.
+    document.addEventListener("pointerup", (event) => {
       if (!event.target.closest?.(".q-menu")) return;
-      this.chosen = performance.now();
+      this.chosen = true;
       setTimeout(() => document.activeElement?.blur?.());
     });
-    document.addEventListener("focusin", (event) => {
-      if (performance.now() - this.chosen < 1500) setTimeout(() => event.target.blur());
-    });
-    document.addEventListener("pointerdown", () => { this.chosen = undefined; });
+    document.addEventListener("focusin", (event) => { if (this.chosen) event.target.blur(); });
+    document.addEventListener("pointerdown", () => { this.chosen = false; });
+    document.addEventListener("keydown", (event) => { if (event.key === "Tab") this.chosen = false; });
     document.addEventListener("keydown", (event) => this.keyboard(event, true));
     document.addEventListener("keyup", (event) => this.keyboard(event, false));
     window.addEventListener("blur", () => this.letGo());
