@@ -72,12 +72,12 @@ panel: $(READY) ## the simulated device in the browser (ARGS="--bench emulated" 
 	@$(VENV)/bin/cryo panel $(ARGS)
 
 .PHONY: test
-test: $(READY) ## run all tests, two at a time (ARGS="-k valve" for some)
-	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow and not nightly' $(ARGS)
+test: $(READY) ## the tests, two at a time, in virtual time on the simulated board (ARGS="-k valve" for some)
+	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow and not browser and not emulated and not nightly' $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(READY) ## the tests that `make test` leaves out: physics, every file broken, benchmarks
-	@$(PY) -m pytest -n 2 --dist worksteal -m 'slow and not nightly' $(ARGS)
+test-slow: $(READY) ## the rest: real MicroPython, a real browser, physics derived again, benchmarks
+	@$(PY) -m pytest -n 2 --dist worksteal -m '(slow or browser or emulated) and not nightly' $(ARGS)
 
 .PHONY: test-nightly
 test-nightly: $(READY) ## what takes too long for each change: two broken parts, each pace of the proofs, each power cut

@@ -29,7 +29,12 @@ LONGEST = (
     "scenarios/test_panel_time.py",
     "scenarios/test_link_alone.py",
 )
-LEFT = {"slow": "make test-slow", "nightly": "make test-nightly"}
+LEFT = {
+    "nightly": "make test-nightly",
+    "slow": "make test-slow",
+    "browser": "make test-slow",
+    "emulated": "make test-slow",
+}
 """Marks that `make test` excludes, and the command that runs them."""
 left_out: Counter[str] = Counter()
 
@@ -177,8 +182,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             write(f"Reason: {CHROMIUM_VARIABLE} is {named}, which is not executable.")
         else:
             write("Reason: no Chromium (or Chrome) on the path.")
-        write("To run them, on Debian or Ubuntu:  sudo apt install chromium && make test")
-        write(f"or give its path:  {CHROMIUM_VARIABLE}=/path/to/chromium make test")
+        write("To run them, on Debian or Ubuntu:  sudo apt install chromium && make test-slow")
+        write(f"or give its path:  {CHROMIUM_VARIABLE}=/path/to/chromium make test-slow")
     problems = {image_problem(): micropython.IMAGE_NAME}
     problems |= {image_problem(name): name for name in micropython.IMAGES}
     problems.pop("", None)
@@ -189,13 +194,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not missing:
         return
     write("Reason: the official MicroPython image is missing, or its hash is wrong.")
-    write("To run them:  make micropython test     (downloads them and checks their hashes)")
+    write("To run them:  make micropython test-slow     (downloads them and checks their hashes)")
     write("or, by hand:")
     for name in missing:
         place = micropython.cached_image(name)
         url = micropython.DOWNLOADS + name
         write(f"  mkdir -p '{place.parent}' && curl -fL -o '{place}' {url}")
-    write(f"or give its path:  {micropython.IMAGE_VARIABLE}=/path/to/image make test")
+    write(f"or give its path:  {micropython.IMAGE_VARIABLE}=/path/to/image make test-slow")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -63,6 +63,6 @@ def test_spray_d_leaves_the_operator_time_to_aim() -> None:
     assert nozzle.lost_s(by_number(5), stand_s)[1] < 3.2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_all_tables_are_derived_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--check"]) == 0, capsys.readouterr().out

@@ -23,7 +23,7 @@ def test_a_probe_s_weights_agree_with_the_model() -> None:
     assert max(abs(error) for error in nozzle.errors(one, freezes, weights)) < 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("kind", "name"), [(SPRAY, "_WEIGHTS"), (PROBE, "_PROBE_WEIGHTS")])
 def test_the_weights_are_those_of_the_command_and_accurate(kind: int, name: str) -> None:
     """Equal to the rounding; the depth of 95 % of the purged freezes is within 2 % of the model."""

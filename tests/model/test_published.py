@@ -29,7 +29,7 @@ def test_the_fit_lies_between_its_sets_and_its_prior() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("h", [700.0, 2800.0])
+@pytest.mark.parametrize("h", [pytest.param(700.0, marks=pytest.mark.nightly), 2800.0])
 def test_the_published_set_ups_come_out_again(h: float) -> None:
     computed = DATA["computed"][f"{h:g}"]
     surface_c, thawed_s = published.erdmann(h, 8.0)

@@ -880,9 +880,9 @@ def test_the_pedals_mode_needs_a_hand_at_the_device(bench: Bench) -> None:
 # -- the observation ------------------------------------------------------------------------------
 
 
-def observed(bench: Bench) -> None:
-    """A treatment, at the start of its observation of 30 min."""
-    preset(bench, SHORT)
+def observed(bench: Bench, minutes: int = 30) -> None:
+    """A treatment, at the start of its observation."""
+    preset(bench, {**SHORT, OBSERVE_S: 60 * minutes})
     switch_on(bench, "READY")
     treat(bench)
     bench.press("select")
@@ -954,8 +954,8 @@ def test_what_is_not_stable_keeps_the_observation_open(
     bench: Bench, keys: tuple[str, ...], answers: int
 ) -> None:
     """H-09: recorded at once, the advice shown until it is read, asked again after 5 min."""
-    observed(bench)
-    bench.run_for(31 * MINUTE_MS)
+    observed(bench, minutes=2)
+    bench.run_for(3 * MINUTE_MS)
     screens = [bench.screen().text()]
     for key in keys:
         bench.press(key)
@@ -990,8 +990,8 @@ def test_what_is_not_stable_keeps_the_observation_open(
 @pytest.mark.hazard("H-09")
 def test_an_unread_advice_is_heard_after_five_minutes(bench: Bench) -> None:
     """H-09: somebody pressed and went away."""
-    observed(bench)
-    bench.run_for(31 * MINUTE_MS)
+    observed(bench, minutes=2)
+    bench.run_for(3 * MINUTE_MS)
     for key in ("up", "select", "select"):
         bench.press(key)
     bench.run_for(1000)
@@ -1009,8 +1009,8 @@ def test_an_unread_advice_is_heard_after_five_minutes(bench: Bench) -> None:
 @pytest.mark.hazard("H-09")
 def test_one_press_answers_one_question(bench: Bench) -> None:
     """H-09: SELECT kept down is no answer to the next ones."""
-    observed(bench)
-    bench.run_for(31 * MINUTE_MS)
+    observed(bench, minutes=2)
+    bench.run_for(3 * MINUTE_MS)
     bench.press("select", 5000)
     bench.press("up", 3000)
     bench.run_for(200)
@@ -1031,9 +1031,9 @@ def test_a_number_expires_although_nobody_answers(bench: Bench) -> None:
 
 def test_a_reminder_does_not_block_the_next_treatment(bench: Bench) -> None:
     """ARM held goes on; the next freeze ends it, with what had been answered; else it is back."""
-    observed(bench)
+    observed(bench, minutes=2)
     first = last(bench, ARMED).seq
-    bench.run_for(31 * 60_000)
+    bench.run_for(3 * MINUTE_MS)
     bench.press("select")
     bench.press("arm", 1200)
     assert told(bench) == "ARMED"

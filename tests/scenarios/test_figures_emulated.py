@@ -53,7 +53,7 @@ def test_closing_with_interrupts_off(micropython_image: Path) -> None:
         assert worst_us > 1_000
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.emulated
 def test_the_device_is_measured(micropython_image: Path) -> None:
     """H-12: two treatments leave the same free heap as one; the journal is pulled completely."""
@@ -66,7 +66,7 @@ def test_the_device_is_measured(micropython_image: Path) -> None:
 
 
 @pytest.mark.hazard("H-12")
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.emulated
 def test_with_every_applicator_calibrated_the_heap_is_as_large(micropython_image: Path) -> None:
     """H-12: in READY, after a treatment."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -34,40 +36,46 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+pytestmark = pytest.mark.browser
 START_S = 60.0
 LATENCY_MS = 100.0
 WIDTH = 1440  # px
 
 
-@pytest.fixture(scope="module")
-def address(worker_id: str) -> Iterator[str]:
-    """Address of the page on the fast bench; each pytest worker has its own ports."""
-    web = 18_080 + 20 * int(worker_id.removeprefix("gw") if worker_id != "master" else 0)
-    command = [sys.executable, "-m", "host_tools", "panel", "--no-browser", "--web", str(web)]
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody uses now: other runs of these tests may be going on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def serve(web: int, tcp: int) -> tuple[subprocess.Popen[str], str]:
+    """Start `cryo panel` on these ports. Returns the process and the page's address."""
     # NiceGUI behaves differently when it detects pytest.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    with subprocess.Popen(
-        [*command, "--tcp", str(web + 10)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        url = ""
-        until_s = time.monotonic() + START_S
-        while not url and time.monotonic() < until_s and process.poll() is None:
-            line = process.stdout.readline()
-            match = re.search(r"http://\S+", line)
-            url = match.group() if match else ""
-        if not url:
-            process.kill()
-            assert process.stderr is not None
-            pytest.fail(f"the page was not served: {process.stderr.read()}")
-        yield url
-        process.terminate()
-        process.communicate(timeout=20)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "host_tools", "panel", "--no-browser", "--web", str(web),
+         "--tcp", str(tcp)],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while line := process.stdout.readline():  # it says why not, and ends, if it cannot
+        if match := re.search(r"http://\S+", line):
+            return process, match.group()
+    process.kill()
+    process.communicate(timeout=20)
+    raise AssertionError("the page was not served")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Address of the page on the fast bench."""
+    process, address = serve(*free_ports(2))
+    yield address
+    process.terminate()
+    process.communicate(timeout=20)
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +314,7 @@ def test_light_or_dark_and_sound_are_remembered(browser: Browser, address: str) 
 
 
 COUNTING = """
-import gc, signal
+import gc, signal, sys
 from hw_sim.web import start
 from hw_sim.web.page import Page
 
@@ -318,7 +326,8 @@ def say(web, _port):
     print(web, flush=True)
 
 signal.signal(signal.SIGUSR1, count)
-start.main(show=False, web_port=18280, tcp_port=18290, started=say)
+web_port, tcp_port = map(int, sys.argv[1:])
+start.main(show=False, web_port=web_port, tcp_port=tcp_port, started=say)
 """
 
 
@@ -327,7 +336,7 @@ def test_a_page_that_was_left_is_forgotten(browser: Browser) -> None:
     """Each leaked 0.6 MB: the route of its upload, which is never dropped, referenced it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     with subprocess.Popen(
-        [sys.executable, "-c", COUNTING],
+        [sys.executable, "-c", COUNTING, *map(str, free_ports(2))],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -601,28 +610,12 @@ SILENCE = """() => new Promise((done) => {
 })"""
 
 
-def serve(web: int) -> tuple[subprocess.Popen[str], str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "host_tools", "panel", "--no-browser", "--web", str(web),
-         "--tcp", str(web + 5)],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    while line := process.stdout.readline():
-        if match := re.search(r"http://\S+", line):
-            return process, match.group()
-    process.kill()
-    process.communicate(timeout=20)
-    raise AssertionError("the page was not served")
-
-
 def test_a_bench_that_hangs_or_is_killed_in_a_freeze_is_not_shown_as_live(
-    browser: Browser, worker_id: str
+    browser: Browser,
 ) -> None:
     """An open valve, the spray and "10" stayed on the page, at full colour."""
-    web = 18_090 + 20 * int(worker_id.removeprefix("gw") if worker_id != "master" else 0) + 3
-    process, address = serve(web)
+    ports = free_ports(2)
+    process, address = serve(*ports)
     page = browser.new_page()
     page.set_default_timeout(20_000)
     try:
@@ -668,7 +661,7 @@ def test_a_bench_that_hangs_or_is_killed_in_a_freeze_is_not_shown_as_live(
         took_ms = page.evaluate(SILENCE)
         assert took_ms <= STALE_MS, took_ms
         page.get_by_role("alert").filter(has_text="No connection to the bench").wait_for()
-        process, _ = serve(web)
+        process, _ = serve(*ports)
         # The page connects again by itself, in growing steps; the server takes its time too.
         page.get_by_role("alert").filter(has_text="This is a new device").wait_for(timeout=60_000)
         page.wait_for_function("cryoBench.front.state === 'READY'")
