@@ -71,7 +71,7 @@ def _freeze(app, now_ms):
 def _freeze_ended(app, now_ms, tune):
     if state_freezing.doubt:
         tune = sounder.DOUBT  # H-27
-    elif state_freezing.short or state_freezing.deep:
+    elif arming.verdict.short == 1 or arming.verdict.deep:
         tune = sounder.ALARM_LOW
     app.sounder.play(tune, now_ms)
 

@@ -1,8 +1,8 @@
 """Arming: the plan, the arming checks, and the record of the plan.
 
 Works on an App. May import gc and cryo's checklist, dose, faults, interlocks, journal, on_demand,
-operators, plan, profiles, refusal, schema, setting_changes, sounder, texts, transitions; loads
-arming_refusal, cautions, estimate and witness on demand. Controls: H-06, H-10 (arming is refused
+operators, plan, profiles, refusal, schema, setting_changes, sounder, texts, transitions; loads on
+demand arming_refusal, cautions, estimate, witness, verdict. Controls: H-06, H-10 (arming is refused
 with the reading and its limit), H-02 (a nozzle that is not cold leads to PRECHILL), H-18 (the
 patient's number), H-01 (a gate time over the ceiling is refused), H-25 (who is not signed in does
 not arm), H-26 (an applicator that is not calibrated is confirmed once after each start), H-28 (a
@@ -34,6 +34,7 @@ from cryo import (
 cautions = 0  # of the plan: cautions.py
 estimate = None  # the live estimate and its witness, from arming until READY
 witness = None
+verdict = None  # on the last freeze: as long in memory
 _confirmed = {}  # applicator: cautions confirmed since the start
 confirmed_now = 0  # and those of this arming
 
@@ -80,20 +81,22 @@ def confirm(applicator, mask, until_next_start):
 
 def release():
     """READY: estimate and witness leave the memory."""
-    global estimate, witness
+    global estimate, witness, verdict
     if estimate:
-        estimate = witness = None
+        estimate = witness = verdict = None
+        on_demand.unload("verdict")
         on_demand.unload("witness")
         on_demand.unload("estimate")
 
 
 def go_on(app, event):
     """All preconditions are met: `event` leads to ARMED, unless the line must be chilled first."""
-    global estimate, witness
+    global estimate, witness, verdict
     app.clock.exclude()
     if not estimate:
         estimate = on_demand.load("estimate").Estimate()
         witness = on_demand.load("witness").Witness()
+        verdict = on_demand.load("verdict").Verdict()
     gc.collect()
     return transitions.MUST_CHILL if must_purge(app) else event
 

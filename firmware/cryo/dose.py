@@ -198,13 +198,13 @@ def spread_um(applicator, depth_um):
     return NO_APPLICATOR if row is None else (depth_um * row[WIDE] + 999) // 1000
 
 
-def least_um(depth_um, spread_um):
+def low_um(depth_um, spread_um):
     """The depth that 97.5 % of normally scattered freezes reach: 1.96 spreads less. Not below 0."""
     least = depth_um - spread_um * 49 // 25
     return least if least > 0 else 0
 
 
-def most_um(depth_um, spread_um):
+def high_um(depth_um, spread_um):
     """The depth that 2.5 % of them go beyond: 1.96 spreads more."""
     return depth_um + (spread_um * 49 + 24) // 25
 

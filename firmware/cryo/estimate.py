@@ -226,7 +226,7 @@ class Estimate:
             if self._fall:
                 ln = now
                 if self._skin_warm:
-                    likely = self._by_fall()
+                    likely = self._falls()
                     spread = self._fall_spread
             elif self.skin_ms:
                 ln = ln_permille(self._nominal_ms * 1000 // self.skin_ms)
@@ -251,7 +251,7 @@ class Estimate:
         self.depth_um = curve_um * likely // 1000
         self.spread_um = curve_um * spread // 1000
 
-    def _by_fall(self):
+    def _falls(self):
         """The part of the curve's depth, permille, that the fall lets expect; until -20 C is read
         it goes down with the time."""
         ms = self.fall_ms if self.fall_ms else self.effective_ms

@@ -166,13 +166,16 @@ def _fill_ready(app, view):
     spread_um = dose.spread_um(values[schema.APPLICATOR], view.plan_um)
     # Beside the plan only where the plan is what is to be expected. H-30
     view.spread_um = spread_um if view.calibrated else 0
-    view.reach_text = _reach_text(values, view.plan_um, spread_um) if view.dose_ms >= 0 else ""
     view.planned_ms = view.dose_ms
     view.cycles = values[schema.CYCLES]
     view.cycle = 1
     view.applicator = texts.applicator(values[schema.APPLICATOR])
     view.profile_name = texts.profile(values[schema.PROFILE])
-    view.range_text = arming.range_text(values)
+    view.range_text = (
+        _reach_text(values, view.plan_um, spread_um)
+        if view.dose_ms >= 0
+        else arming.range_text(values)
+    )
     view.patient_ref = values[schema.PATIENT_REF]
     view.pedal = values[schema.TRIGGER_MODE] == schema.PRESS
     view.shots_left = _shots_left(app, view)
@@ -197,8 +200,8 @@ def _reach_text(values, plan_um, spread_um):
     """The depths between which 19 of 20 freezes of this plan bring the isotherm: `-25C 0.4-3.0mm`.
     Rounded down and up. H-30"""
     likely_um = dose.likely_um(values[schema.APPLICATOR], plan_um)
-    low = dose.least_um(likely_um, spread_um) // 100
-    high = (dose.most_um(likely_um, spread_um) + 99) // 100
+    low = dose.low_um(likely_um, spread_um) // 100
+    high = (dose.high_um(likely_um, spread_um) + 99) // 100
     c = dose.TARGETS[values[schema.TARGET] - 1][dose.C_X100] // 100
     return "%dC %d.%d-%d.%dmm" % (c, low // 10, low % 10, high // 10, high % 10)
 
@@ -249,7 +252,7 @@ def _notice(app, calibrated):
     turn = in_state_ms // _TURN_MS % _TURNS
     if calibrated or turn == 1:
         return view_module.NO_NOTICE
-    if turn == 2 and app.display.view.reach_text:
+    if turn == 2 and app.display.view.dose_ms >= 0:
         return view_module.REACH
     return view_module.NOT_CALIBRATED
 
@@ -317,7 +320,7 @@ def _fill_freezing(app, view):
     view.witnessed = arming.witness.watches
     if view.witnessed:
         view.lines = [texts.prompt(_DOUBTS + k // 2, k % 2) for k in range(4)]
-    view.short = False
+    view.short = 0
     view.ice_ms = -1
 
 
@@ -377,9 +380,9 @@ def _fill_thaw(app, view):
 
 def _fill_verdict(view):
     """What the estimate of the last freeze says of its depth. H-02, H-27, H-28, H-30"""
-    view.short = state_freezing.short
-    view.unsure = state_freezing.unsure
-    view.deep = state_freezing.deep
+    verdict = arming.verdict
+    view.short = verdict.short
+    view.deep = verdict.deep
     view.doubt = _doubt()
 
 

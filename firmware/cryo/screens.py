@@ -218,7 +218,7 @@ def _ready_update(canvas, view, cache):
     elif view.notice == NOT_CALIBRATED:
         canvas.title(texts.say(texts.UNCALIBRATED))  # H-26
     elif view.notice == REACH:
-        canvas.title(view.reach_text)  # H-30
+        canvas.title(view.range_text)  # H-30
     elif view.notice != NO_NOTICE:
         canvas.title(texts.say(texts.PULL_LOG) % view.notice, 0)
     else:
@@ -319,7 +319,7 @@ def _armed_update(canvas, view, cache):
             canvas.clear_line(6, 92)
             if turn == 3:
                 # Without the isotherm, for which there is no room
-                canvas.text(fonts.TEXT, 0, 6, view.reach_text[view.reach_text.find(" ") + 1 :])
+                canvas.text(fonts.TEXT, 0, 6, view.range_text[view.range_text.find(" ") + 1 :])
             elif turn == 2:
                 canvas.text(fonts.TEXT, 0, 6, texts.say(texts.UNCALIBRATED_SHORT))
             elif turn:
@@ -417,26 +417,21 @@ def _doubt_update(canvas, view, cache):
     canvas.touch(6, 2)
 
 
-def _warns(view):
-    """Whether the estimate of the last freeze warns."""
-    return view.short or view.unsure or view.deep or view.doubt
-
-
 def _verdict(view):
-    """What it warns of, as a title; empty if of nothing."""
+    """What the estimate of the last freeze warns of, as a title; empty if of nothing."""
     if view.doubt:
         return texts.say(texts.NOT_ON_SKIN if view.doubt == 1 else texts.DEPTH_UNKNOWN)  # H-27
     if view.deep:
         return texts.say(texts.TOO_DEEP)  # H-28
     if view.short:
-        return texts.say(texts.TOO_SHALLOW)
-    return texts.say(texts.MAYBE_SHALLOW) if view.unsure else ""  # H-30
+        return texts.say(texts.TOO_SHALLOW if view.short == 1 else texts.MAYBE_SHALLOW)  # H-30
+    return ""
 
 
 def _done_enter(canvas, view):
-    title = _verdict(view) or texts.say(texts.COMPLETE if view.complete else texts.ENDED_EARLY)
+    warns = _verdict(view)
+    title = warns or texts.say(texts.COMPLETE if view.complete else texts.ENDED_EARLY)
     whole = view.complete and view.cycle >= view.cycles
-    warns = _warns(view)
     if view.complete and not whole and not warns:
         title = texts.say(texts.CYCLES_DONE) % (view.cycle, view.cycles)
     before = view.interruptions if view.complete else view.interruptions - 1
@@ -553,8 +548,9 @@ def _purging_update(canvas, view, cache):
 
 def _thawing_enter(canvas, view):
     # `_thawing_update` draws the next action, since it changes while this screen is shown.
-    title = _verdict(view) or texts.say(texts.THAWED if view.thawed else texts.THAWING)
-    canvas.title(title, 0xFF if _warns(view) else 0)
+    warns = _verdict(view)
+    title = warns or texts.say(texts.THAWED if view.thawed else texts.THAWING)
+    canvas.title(title, 0xFF if warns else 0)
     canvas.pixels.fill_rect(36, 24, 4, 4, 1)  # the colon
     canvas.pixels.fill_rect(36, 36, 4, 4, 1)
     _of_cycles(canvas, 104, 2, view)

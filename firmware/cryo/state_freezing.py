@@ -3,10 +3,8 @@
 Works on an App. May import micropython.const and cryo's arming, board, buttons, demand, dose,
 faults, journal, monitors, plan, schema, shot, sounder, transitions. Controls: H-08 (no
 freeze without the record of its beginning in flash), H-01 (the estimate ends it early, never late),
-H-02 (warns if a completed freeze did not reach the lesion's base), H-27 (warns at once if the
-surface says that the jet is not on it, or that it is not the skin of the model: then no depth is
-shown or recorded, and none ends the freeze), H-30 (says that the lesion's base may not be reached
-where the spread of the estimate allows it), H-05 (FREEZING is not left
+H-27 (warns at once if the surface says that the jet is not on it, or that it is not the skin of the
+model: then no depth is shown or recorded, and none ends the freeze), H-05 (FREEZING is not left
 before the valve is proved closed), H-15.
 
 Nothing here allocates from the beginning of the shot until the valve is proved closed.
@@ -30,20 +28,6 @@ from cryo import (
     transitions,
 )
 
-# Shortfall that must not occur without a warning: the estimate's lower bound must not allow it
-_SHORTFALL_UM = const(300)
-# Shortfall of the estimate that triggers a warning: half of the shortfall that must not occur
-# without one, since the estimate is not exact.
-_SHORT_UM = const(150)
-
-# Notes in the record of an estimate
-_NOTE_NONE = const(0)
-_NOTE_SHORT = const(1)
-_NOTE_BY_DEPTH = const(2)
-_NOTE_DEEP = const(8)
-_NOTE_UNSURE = const(9)
-_NOTE_DOUBT = const(2)  # plus witness.py's number
-_UNKNOWN = const(-1)  # um, in the record
 _ENDS_MS = const(20)  # two ticks from here to the closed gate: never longer than planned
 _WITNESS_SLOT = const(3)  # of a tick: neither the one in which the sensor is read nor a drawn one
 
@@ -58,15 +42,12 @@ _MARKS_MOST = const(8)
 estimated_ms = 0  # time since the gate opened that the estimate covers
 ice_at_ms = -1  # time of the ice field mark, or -1
 leads_to = 0  # the event of its end, once the valve is proved closed
-short = False  # by the estimate, the last freeze did not reach the lesion's base
-unsure = False  # it has by the estimate, but not by the lower bound of its spread
-deep = False  # by the estimate, it reached beyond the safe depth of the site
 doubt = 0  # why the estimate of the last freeze is not to be believed: witness.py
 
 
 def enter(app, event):
     """Start a freeze: its record is being written to flash."""
-    global estimated_ms, ice_at_ms, short, unsure, deep, leads_to, doubt
+    global estimated_ms, ice_at_ms, leads_to, doubt
     leads_to = 0
     values = app.settings.values
     demand.awaited()
@@ -78,9 +59,7 @@ def enter(app, event):
     doubt = 0
     estimated_ms = 0
     ice_at_ms = -1
-    short = False
-    unsure = False
-    deep = False
+    arming.verdict.begin()
 
 
 def step(app, now_ms):
@@ -163,13 +142,7 @@ def _witness(app, now_ms, one_shot):
     ):
         return
     doubt = witness.doubt
-    app.journal.add(
-        journal.WITNESS, transitions.FREEZING, app.clock.uptime_ms,
-        app.summary.seq, app.summary.cycle, doubt, witness.at_ms, witness.skin_c_x100,
-        witness.lowest_c_x100, witness.fall_permille, estimate.effective_ms,
-    )  # fmt: skip
-    app.lights.show(sounder.ARMED_LIGHTS)
-    app.sounder.play(sounder.DOUBT, now_ms, sounder.DOUBT_EVERY_MS)
+    arming.verdict.doubt(app, now_ms, witness, estimate.effective_ms)
 
 
 def _end(app):
@@ -198,7 +171,7 @@ def _end(app):
     if one_shot.fault:
         app.faults.latch(one_shot.fault, False)
     if delivered_us:
-        _judge(app, one_shot)
+        arming.verdict.record(app, arming.estimate, doubt)
     if app.faults.fresh:
         return transitions.FAULTED
     leads_to = transitions.SHOT_ENDED
@@ -208,48 +181,3 @@ def _end(app):
         return leads_to
     app.display.redraw()
     return 0
-
-
-def _judge(app, one_shot):
-    """Record the estimate; warn if a completed freeze did not reach the lesion's base (H-02), may
-    not have reached it by its spread (H-30), or went beyond the safe depth of the site (H-28)."""
-    global short, unsure, deep
-    values = app.settings.values
-    estimate = arming.estimate
-    short_um = values[schema.DEPTH_UM] - estimate.depth_um
-    short = one_shot.complete() and short_um > _SHORT_UM and not doubt
-    least_um = dose.least_um(estimate.depth_um, estimate.spread_um)
-    unsure = one_shot.complete() and values[schema.DEPTH_UM] - least_um > _SHORTFALL_UM
-    unsure = unsure and not short and not doubt
-    safe_um = values[schema.SAFE_DEPTH_UM]
-    deep = safe_um > 0 and estimate.depth_um > safe_um and not doubt
-    note = _NOTE_NONE
-    if doubt:
-        note = _NOTE_DOUBT + doubt  # H-27: no depth, however well the nozzle was cold
-    elif deep:
-        note = _NOTE_DEEP
-    elif short:
-        note = _NOTE_SHORT
-    elif unsure:
-        note = _NOTE_UNSURE
-    elif one_shot.cause == shot.BY_DEPTH:
-        note = _NOTE_BY_DEPTH
-    app.record(
-        journal.ESTIMATE,
-        app.summary.seq,
-        app.summary.cycle,
-        _UNKNOWN if doubt else estimate.depth_um,
-        _UNKNOWN if doubt else estimate.spread_um,
-        estimate.effective_ms,
-        estimate.skin_ms,
-        values[schema.DEPTH_UM] + values[schema.MARGIN_UM],
-        note,
-    )
-    if doubt:
-        app.link.event({"ev": "doubt", "doubt": doubt})
-    if deep:
-        app.link.event({"ev": "deep", "estimate_um": estimate.depth_um, "safe_depth_um": safe_um})
-    if short:
-        app.link.event({"ev": "short", "estimate_um": estimate.depth_um, "short_um": short_um})
-    if unsure:
-        app.link.event({"ev": "unsure", "estimate_um": estimate.depth_um, "least_um": least_um})

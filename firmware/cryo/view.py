@@ -26,7 +26,8 @@ class View:
         self.depth_um = 0
         self.dose_ms = 0  # negative: the depth is outside the applicator's table
         self.applicator = ""
-        self.range_text = ""  # the table's range as text
+        # The depths that 19 of 20 freezes of this plan reach; without a dose, the table's range
+        self.range_text = ""
         # On READY's top line, in place of nitrogen and "hold ARM": treatments that the journal has
         # room for, or one of the above
         self.notice = NO_NOTICE
@@ -39,7 +40,6 @@ class View:
         self.margin_um = 0
         self.plan_um = 0  # lesion depth + margin
         self.spread_um = 0  # 1 sigma of the depth of this dose; 0: it is not about the plan
-        self.reach_text = ""  # the depths that 19 of 20 freezes of this plan reach; "" = no dose
         self.patient_ref = 0  # 0 = none
         self.operator = 0  # who is signed in; 0 = nobody
         self.shots_left = -1  # freezes of this dose left in the dewar; -1 = unknown
@@ -53,8 +53,8 @@ class View:
         self.timeout_s = 0
         self.estimate_um = -1  # -1 = no estimate
         self.target_um = 0  # the depth that ends the freeze; 0 = time ends it
-        self.short = False  # complete, but short of the lesion's base by the estimate
-        self.unsure = False  # complete, and perhaps short of it, by the estimate's spread
+        # Complete, but short of the lesion's base by the estimate (1), or perhaps by its spread (2)
+        self.short = 0
         self.deep = False  # deeper than the safe depth of the site by the estimate
         self.doubt = 0  # the estimate is not to be believed: 1 = not on the skin? 2 = unknown
         self.witnessed = False  # FREEZING may have to say so

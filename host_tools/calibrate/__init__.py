@@ -92,7 +92,7 @@ def _show_plan(reply: Message) -> None:
         console.print(
             f"freeze [bold]{reply['dose_ms'] / 1000:.1f} s[/]; to be expected: {mm('likely_um')}, "
             f"±{reply['spread_um'] / 1000:.2f} mm in two of three freezes, "
-            f"{mm('least_um')} to {mm('most_um')} in 19 of 20, by computation"
+            f"{mm('low_um')} to {mm('high_um')} in 19 of 20, by computation"
         )
     else:
         console.print(f"no dose: this applicator reaches {mm('min_um')} to {mm('max_um')}")

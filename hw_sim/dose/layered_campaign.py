@@ -133,7 +133,19 @@ def figures(outcomes: Sequence[Outcome]) -> list[Figure]:
         n = sum(silent(one, strategy) for one in outcomes)
         rows.append(
             Figure(f"silent shortfalls: {NAMES[strategy]}", "0", str(n), over, n == 0,
-                   "More than 0.3 mm short of the lesion's base, and no TOO SHALLOW.", float(n))
+                   "More than 0.3 mm short of the lesion's base, and neither TOO SHALLOW nor "
+                   "TOO SHALLOW?.", float(n))
+        )  # fmt: skip
+    probes = [one for one in outcomes if one not in sprays]
+    for kind, group in (("sprays", sprays), ("probes", probes)):
+        ends = [one.ends["seconds"] for one in group]
+        unsure = sum(end.unsure for end in ends)
+        loud = sum(end.warned for end in ends) - unsure
+        needed = sum(short(one, "seconds") for one in group)
+        rows.append(
+            Figure(f"  warned, seconds: {kind}", "–",
+                   f"{loud} TOO SHALLOW, {unsure} TOO SHALLOW?; {needed} are short",
+                   f"{len(group)} {kind}", None)
         )  # fmt: skip
     for strategy, group, where, bar in (
         ("seconds", outcomes, over, SECONDS_BAR),
@@ -302,6 +314,10 @@ distance ± 3 mm and a wandering hand; liquid 60…100 % of the time; skin 30…
 Depth counts from the surface, through the keratin. Not in it: purge and line (the nozzle is cold).
 
 {table}
+No shortfall is silent because hardly any spray is without a warning: of a spray that nobody has
+calibrated nobody knows whether it reaches. What tells more is a calibration, the surface's fall,
+and the thaw (below), which the device does not measure yet.
+
 [1] Each treatment against the mean of the others with the same applicator and keratin class: what
 is left when only the bias of the tables is mended, by class.
 

@@ -44,7 +44,7 @@ FOLLOW_S = 150.0
 """Of thaw after the device's own end."""
 FINENESS = 0.8
 SHORT_UM = 150
-"""Above this the firmware reports TOO SHALLOW (firmware/cryo/state_freezing.py)."""
+"""Above this the firmware reports TOO SHALLOW (firmware/cryo/verdict.py)."""
 UNSURE_UM = 300
 """And above this by the lower bound of its spread: TOO SHALLOW?"""
 NOZZLE_C_X100 = -19500
@@ -251,11 +251,11 @@ def treat_one(one: Draw) -> Outcome:
 
 
 def _warn(end: End, lesion_um: int, estimate_mm: float, spread_mm: float) -> None:
-    """As the firmware does after a complete freeze (firmware/cryo/state_freezing.py: `_judge`)."""
+    """As the firmware does after a complete freeze (firmware/cryo/verdict.py)."""
     dose, _ = device()
-    least_um = dose.least_um(round(estimate_mm * 1000), round(spread_mm * 1000))
+    low_um = dose.low_um(round(estimate_mm * 1000), round(spread_mm * 1000))
     short = lesion_um - estimate_mm * 1000 > SHORT_UM
-    end.unsure = not short and lesion_um - least_um > UNSURE_UM
+    end.unsure = not short and lesion_um - low_um > UNSURE_UM
     end.warned = short or end.unsure
 
 

@@ -86,6 +86,7 @@ MODULES: dict[str, frozenset[str]] = {
     "time_command": PURE,  # loaded on demand
     "commands": PURE | {"binascii", "gc"},  # loads metadata and the handlers around it on demand
     "journal_stream": PURE | {"binascii"},  # loaded on demand
+    "verdict": PURE,  # loaded on demand
     "arming": PURE | {"gc"},
     "arming_refusal": PURE,  # loaded on demand
     "cautions": PURE,  # loaded on demand

@@ -94,7 +94,7 @@ def test_depths_in_gel_become_the_table_in_force(cryo: Cryo, tmp_path: Path) -> 
     assert before["likely_um"] < 0.7 * before["plan_um"], "of an unknown spray"
     assert after["likely_um"] == after["plan_um"], "of a calibrated one"
     assert after["spread_um"] / after["likely_um"] < before["spread_um"] / before["likely_um"]
-    assert after["least_um"] > before["least_um"]
+    assert after["low_um"] > before["low_um"]
     assert "run 17" in after["provenance"]
     assert "A. Technician" in after["provenance"]
     tables = cryo.json("calibrate", "show")["tables"]

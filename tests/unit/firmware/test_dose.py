@@ -175,9 +175,9 @@ def test_the_spread_is_the_rows_share_of_the_depth(applicator: int, depth_um: in
     assert exact <= spread_um < exact + 1
     likely_um = dose.likely_um(applicator, depth_um)
     assert likely_um == depth_um * dose.row_of(applicator)[dose.LIKELY] // 1000
-    least_um, most_um = dose.least_um(likely_um, spread_um), dose.most_um(likely_um, spread_um)
-    assert least_um == pytest.approx(max(0, likely_um - 1.96 * spread_um), abs=1)
-    assert most_um == pytest.approx(likely_um + 1.96 * spread_um, abs=1)
+    low_um, high_um = dose.low_um(likely_um, spread_um), dose.high_um(likely_um, spread_um)
+    assert low_um == pytest.approx(max(0, likely_um - 1.96 * spread_um), abs=1)
+    assert high_um == pytest.approx(likely_um + 1.96 * spread_um, abs=1)
 
 
 def test_a_calibrated_row_replaces_the_shipped_one(calibrated: tuple[object, ...]) -> None:
