@@ -564,8 +564,9 @@ def run(
 
     def took(name: str, answer: Any) -> None:
         if "result" in answer:
-            result = answer["result"]
-            results.append(Outcome(**{**result, "faults": tuple(result["faults"])}))
+            result: dict[str, Any] = answer["result"]
+            result["faults"] = tuple(result["faults"])
+            results.append(Outcome(**result))
         else:
             state, moment, names = name.split()
             last = str(answer["error"]).strip().splitlines()[-1]
