@@ -171,11 +171,15 @@ def _fill_ready(app, view):
     view.cycle = 1
     view.applicator = texts.applicator(values[schema.APPLICATOR])
     view.profile_name = texts.profile(values[schema.PROFILE])
-    view.range_text = (
-        _reach_text(values, view.plan_um, spread_um)
-        if view.dose_ms >= 0
-        else arming.range_text(values)
-    )
+    view.range_text = arming.range_text(values)
+    if view.dose_ms >= 0:
+        # The depths between which 19 of 20 freezes of this plan bring the isotherm, rounded down
+        # and up. H-30
+        likely_um = dose.likely_um(values[schema.APPLICATOR], view.plan_um)
+        low = dose.low_um(likely_um, spread_um) // 100
+        high = (dose.high_um(likely_um, spread_um) + 99) // 100
+        c = dose.TARGETS[values[schema.TARGET] - 1][dose.C_X100] // 100
+        view.range_text = "%dC %d.%d-%d.%dmm" % (c, low // 10, low % 10, high // 10, high % 10)
     view.patient_ref = values[schema.PATIENT_REF]
     view.pedal = values[schema.TRIGGER_MODE] == schema.PRESS
     view.shots_left = _shots_left(app, view)
@@ -194,16 +198,6 @@ def _fill_ready(app, view):
         _fill_observation(view, app.observation.question)
         return screens.REFUSED
     return screens.READY
-
-
-def _reach_text(values, plan_um, spread_um):
-    """The depths between which 19 of 20 freezes of this plan bring the isotherm: `-25C 0.4-3.0mm`.
-    Rounded down and up. H-30"""
-    likely_um = dose.likely_um(values[schema.APPLICATOR], plan_um)
-    low = dose.low_um(likely_um, spread_um) // 100
-    high = (dose.high_um(likely_um, spread_um) + 99) // 100
-    c = dose.TARGETS[values[schema.TARGET] - 1][dose.C_X100] // 100
-    return "%dC %d.%d-%d.%dmm" % (c, low // 10, low % 10, high // 10, high % 10)
 
 
 def _fill_observation(view, question):
