@@ -27,7 +27,7 @@ from typing import Any
 from hw_sim.bench import MISHAPS, NS_PER_MS, FastBench, calibrated
 from hw_sim.bench.copies import Copies, CopyFailed
 from hw_sim.bench.journal_records import FAULT, FREEZE_END, PRECHILL_END, Record, decode
-from hw_sim.evidence.expected import ANY, DRY, RULES, Rule
+from hw_sim.evidence.expected import ANY, DRY, ESTOP, RULES, Rule
 from hw_sim.evidence.openings import paired
 from hw_sim.web.glass import read
 from hw_sim.web.view import dots
@@ -49,6 +49,13 @@ _COIL_ALONE_MS = 100.0
 after the gate's fall, 20 ms before its rise, and two ticks."""
 
 NOT_JUDGED = "not judged"
+_PERMITTED = {
+    *(("PRECHILL", moment) for moment in ("begin", "middle", "end")),
+    *(("ARMED", moment) for moment in ("begin", "middle", "end")),
+    ("READY", "end"),
+    ("THAWING", "end"),
+}
+"""Moments at which arming has been, or is just being, permitted."""
 REST, FLOW, CLOSING = "rest", "flow", "closing"
 
 
@@ -414,7 +421,9 @@ class Trial:
     def _at_rest(self, rule: Rule, wrong: list[str]) -> None:
         out = self.out
         test_ms = 3_000.0 if out.state == "SELF_TEST" else 0.0
-        if rule.rest:
+        # In the state FAULT of the course the E-stop is latched already, and is not latched again.
+        kept = out.state == "FAULT" and ESTOP in rule.rest and self.d.state == "FAULT"
+        if rule.rest and not kept:
             if out.first not in rule.rest:
                 wrong.append(f"{out.first or 'no fault'} instead of {' or '.join(rule.rest)}")
             elif out.latch_ms > max(rule.rest_ms, test_ms) + _POLL_MS:
@@ -431,7 +440,8 @@ class Trial:
         gates = self.d.wires.intervals("VALVE_GATE", self.d.bench.clock.now_ns)
         for rose_ns, fell_ns in gates:
             open_ms = (fell_ns - rose_ns) / NS_PER_MS
-            armed = self.out.state in ("PRECHILL", "ARMED")
+            # ARM is held at the end of READY and THAWING: it may be permitted before the reading.
+            armed = (self.out.state, self.out.moment) in _PERMITTED
             if rose_ns < self.begun_ns or armed and not rule.rest and rule.flow_ms == ANY:
                 continue
             if not armed or rule.rest or open_ms > rule.flow_ms + 1.0:
