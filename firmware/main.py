@@ -1,9 +1,9 @@
 """Boot: enter maintenance if it is requested or a start-up check fails; else start the application.
 
-May import: gc, machine, micropython, json, os, time, cryo's app and board. Controls: H-12 (Ctrl-C
-on the link must not stop a treatment), H-11 (a broken copy of the firmware ends at MicroPython's
-prompt with both switches of the valve low, not in a dark device or an endless row of resets), H-24
-(no prompt while the E-stop loop is closed).
+May import: binascii, gc, machine, micropython, json, os, sys, time, cryo's app and board. Controls:
+H-12 (Ctrl-C on the link must not stop a treatment), H-11 (a broken copy of the firmware ends at
+MicroPython's prompt with both switches of the valve low, not in a dark device or an endless row of
+resets), H-24 (no prompt while the E-stop loop is closed).
 
 Three pins and two scratch registers are read here and not by cryo.board, because importing
 cryo.board would be too late: on a truncated .mpy MicroPython can hang. The watchdog ends such a
@@ -14,9 +14,11 @@ import micropython
 
 micropython.kbd_intr(-1)  # H-12: before anything else, so that 0x03 on the link is only a byte
 
+import binascii  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
+import sys  # noqa: E402
 import time  # noqa: E402
 
 import machine  # noqa: E402
@@ -36,9 +38,14 @@ _READ_MS = const(20)
 _OPEN_READS = const(5)  # 0.1 s: no bounce
 _REPEAT_READS = const(250)  # the request is repeated every 5 s
 _LOAD_MS = const(5000)  # watchdog time-out while loading, which takes less than 1 s
-_LOAD_GC = const(32768)  # collect every 32 kB while loading, to keep the free heap in one piece
+_LOAD_GC = const(65536)  # collect every 64 kB while loading, to keep the free heap in one piece
 _CLEAR = const(0x3000)  # offset at which writing a bit clears it in the watchdog's CTRL
 _WATCHDOG_ENABLE = const(0x40000000)
+_CHECK = const(0x3FFFFFFF)
+_SOURCE = (
+    "cryo/%s is source code: the board has neither time nor memory to compile it. Remove the .py "
+    "files from /cryo, then copy what `make image` builds, or run `cryo update`"
+)
 
 
 def board_row():
@@ -62,12 +69,24 @@ def board_row():
 
 
 def incomplete():
-    """First mismatch between the files and the manifest, or an empty string. H-11"""
+    """First mismatch between the files and the manifest, or an empty string. H-11
+
+    One listing of /cryo and one number of the manifest, in its second line, say that all is right;
+    the manifest is read as a whole only if not. To look at each file would take 0.5 s.
+    """
+    crc32 = binascii.crc32
+    total = crc32(b"main.py", os.stat("main.py")[6])
+    for entry in os.ilistdir("cryo"):
+        total += crc32(entry[0].encode(), entry[3])
     try:
         with open("manifest.json") as file:
+            file.readline()
+            if file.readline() == ' "check": %d,\n' % (total & _CHECK):
+                return ""
+            file.seek(0)
             listed = json.load(file).get("files", {})
     except OSError:
-        return ""  # copied by hand, without a manifest
+        return source()  # copied by hand, without a manifest
     except ValueError:
         return "manifest.json is damaged"
     for name in listed:
@@ -77,6 +96,15 @@ def incomplete():
             return name + " is missing"
         if size != listed[name]["bytes"]:
             return "%s has %d bytes, not %d" % (name, size, listed[name]["bytes"])
+    return source()
+
+
+def source():
+    """A source file in /cryo, which MicroPython prefers to the compiled one, or an empty text."""
+    if hasattr(sys.implementation, "_mpy"):  # else this MicroPython takes sources only
+        for name in os.listdir("cryo"):
+            if name.endswith(".py"):
+                return _SOURCE % name
     return ""
 
 

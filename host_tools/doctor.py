@@ -210,7 +210,8 @@ class Doctor:
         cr0, cr1, status = seen["nozzle_registers"]
         good = bool(cr0 & _AUTO) and cr1 & 0x0F == _TYPE_T
         self._add(
-            "Thermocouple chip", good, f"CR0 0x{cr0:02X}, CR1 0x{cr1:02X}",
+            "Thermocouple chip", good,
+            f"CR0 0x{cr0:02X}, CR1 0x{cr1:02X}, filter for {50 if cr0 & 1 else 60} Hz",
             "converts by itself, type T", "MISO, MOSI, SCK, CS of the chip; all 0 or FF: absent",
         )  # fmt: skip
         words = [name for bit, name in enumerate(_CHIP_FAULTS) if status >> bit & 1]

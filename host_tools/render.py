@@ -101,7 +101,8 @@ def info(hello: Hello, url: str, clock: DeviceTime | None) -> None:
     elif clock.utc_s:
         time = Text(f"{_utc(clock.utc_s)} UTC, set by {clock.source}")
     else:
-        time = Text("not set (`cryo time --set`)", "yellow")
+        lost = ": the clock chip has lost its power" if clock.source == "lost" else ""
+        time = Text(f"not set{lost} (`cryo time --set`)", "yellow")
     rows: list[tuple[str, RenderableType]] = [
         ("Port", url),
         ("Firmware", f"{hello.fw}, on MicroPython {hello.micropython}"),

@@ -3,7 +3,8 @@ for maintenance before this module is loaded).
 
 May import binascii, machine, micropython.const, select, sys, time and cryo's drivers. Controls:
 H-04 (does not drive the valve's pins: only valve.py does), H-11 (watchdog, and the state that it
-preserves for the next start), H-12 (the link is read byte by byte and never blocks).
+preserves for the next start), H-12 (the link is read byte by byte and never blocks), H-14 (a stuck
+I2C bus is freed).
 
 Pins: docs/hardware.md.
 """
@@ -17,7 +18,7 @@ import machine
 from machine import ADC, I2C, PWM, SPI, Pin
 from micropython import const
 
-from cryo.drivers import Ds3231, Max31856, Mlx90614, Ssd1306
+from cryo.drivers import Max31856, Mlx90614, Ssd1306
 
 _GATE = const(2)
 _SUPPLY = const(3)
@@ -66,6 +67,9 @@ WATCHDOG_RESET = const(3)
 
 _FAST_HZ = const(400000)  # I2C0: screen and clock
 _SLOW_HZ = const(100000)  # the infrared thermometer's limit
+_IDLE_US = const(60)
+_CLOCKS = const(9)
+_HALF_US = const(5)
 _I2C_TIMEOUT_US = const(8000)  # a page takes 3 ms; the default of 50 ms would stall the loop
 
 
@@ -127,11 +131,39 @@ def _bus(hz):
     return I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=hz, timeout=_I2C_TIMEOUT_US)
 
 
+def free_bus():
+    """Clock out a part that was cut off in the middle of a read and holds SDA low; set up I2C0.
+
+    Nine clocks end any byte and its acknowledge, a stop condition any transfer. H-14
+    """
+    sda = Pin(_SDA, Pin.IN, Pin.PULL_UP)
+    scl = Pin(_SCL, Pin.IN, Pin.PULL_UP)
+    for _ in range(_CLOCKS):
+        if sda.value():
+            break
+        _pull_low(scl)
+    _pull_low(sda)  # released with SCL high: a stop condition
+    return _bus(_FAST_HZ)
+
+
+def _pull_low(line):
+    """An open-drain pulse of 5 us."""
+    line.init(Pin.OUT, value=0)
+    time.sleep_us(_HALF_US)
+    line.init(Pin.IN, Pin.PULL_UP)
+    time.sleep_us(_HALF_US)
+
+
 class SlowBus:
-    """I2C0 slowed down for one transfer of 0.6 ms, for the one part that needs 100 kHz."""
+    """I2C0 slowed down for one transfer of 0.6 ms, for the one part that needs 100 kHz.
+
+    That part (MLX90614) hears the display's 400 kHz too. It forgets what it has heard when the bus
+    has been idle for 45 us (Melexis 3901090614, 8.4.7: Timeout H), so there is a pause before.
+    """
 
     def readfrom_mem_into(self, address, register, data):
         """As I2C.readfrom_mem_into. OSError when the part does not answer."""
+        time.sleep_us(_IDLE_US)
         slow = _bus(_SLOW_HZ)
         try:
             slow.readfrom_mem_into(address, register, data)
@@ -184,9 +216,8 @@ class Board:
 
     def start(self):
         """Start the buses and the devices on them."""
-        i2c = _bus(_FAST_HZ)
-        self.screen = Ssd1306(i2c)
-        self.clock = Ds3231(i2c)
+        self.i2c = free_bus()
+        self.screen = Ssd1306(self.i2c, free_bus)
         self.skin = Mlx90614(SlowBus())
         spi = SPI(
             0,

@@ -13,7 +13,8 @@ _SLOTS = const(10)  # slow work is spread over ten ticks
 _NONE = const(0)
 HOST = const(1)
 RTC = const(2)
-SOURCES = ("none", "host", "rtc")
+LOST = const(3)  # not set: the clock chip has lost its power since it was
+SOURCES = ("none", "host", "rtc", "lost")
 
 FIRST_S = const(1704067200)  # 2024-01-01
 LAST_S = const(4102444799)  # 2099-12-31
@@ -60,6 +61,10 @@ class Clock:
     def utc_s(self):
         """Seconds since 1970 UTC, or 0 if unknown: no clock chip, and not set. H-20"""
         return self._base_s + self.uptime_ms // 1000 if self._base_s else 0
+
+    def lost(self):
+        """The clock chip says that it has lost its power: UTC is unknown until it is set. H-20"""
+        self.source = LOST
 
     def set_utc(self, utc_s, source):
         """UTC is now known from `source`."""

@@ -1,7 +1,8 @@
 """The request `doctor`: what a technician's check of the board reads and asks for.
 
 Loaded on demand, then unloaded. Works on an App. May import micropython.const and cryo's
-confirm, monitors, replies, sensors, state_ready, texts, transitions. Controls: H-29 (a switch is
+confirm, monitors, on_demand, replies, sensors, state_ready, texts, transitions; loads clock_chip on
+demand. Controls: H-29 (a switch is
 tested only in a check that somebody has begun at the device by holding SELECT, and there by holding
 SELECT again; a host alone switches nothing), H-25 (where operators are required, a physician or a
 technician).
@@ -9,7 +10,7 @@ technician).
 
 from micropython import const
 
-from cryo import confirm, monitors, replies, state_ready, texts, transitions
+from cryo import confirm, monitors, on_demand, replies, state_ready, texts, transitions
 from cryo.sensors import Skin
 
 _MODULE = "doctor_command"
@@ -125,7 +126,9 @@ def _read(app):
     chip = board.thermocouple.registers
     skin = Skin()
     skin_word = board.skin.read_word()
-    utc_s = board.clock.read()
+    with on_demand.loaded("clock_chip") as clock_chip:
+        chip_of_time = clock_chip.Ds3231(board.i2c)
+        utc_s = chip_of_time.read()
     raw = chip[11] << 8 | chip[12]
     reply = {
         "state": app.name(app.machine.state),
@@ -141,7 +144,7 @@ def _read(app):
         "nozzle_c_x100": sensors.nozzle.c_x100 if sensors.nozzle.valid else None,
         "cold_junction_c_x100": ((raw - 0x10000 if raw & 0x8000 else raw) >> 2) * 100 >> 6,
         "screen": board.screen.write(_NO_OPERATION),
-        "clock": board.clock.state,
+        "clock": chip_of_time.state,
         "utc_s": utc_s,
         "skin_word": None if skin_word & skin.SILENT else skin_word,
         "open": check is not None,

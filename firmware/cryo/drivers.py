@@ -1,10 +1,10 @@
-"""Drivers for the board's bus devices: SSD1306 OLED, DS3231 clock and MLX90614 infrared thermometer
-(I2C), MAX31856 thermocouple (SPI).
+"""Drivers for the board's bus devices: SSD1306 or SSD1309 OLED and MLX90614 infrared thermometer
+(I2C), MAX31856 thermocouple (SPI). The clock: clock_chip.py.
 
 May import micropython.const, cryo.sensors; the bus is passed in. Controls: H-14 (an OLED that does
-not acknowledge is detected), H-10 (a thermocouple chip that has lost its configuration or is
-missing gives no valid temperature; nor does a skin reading with a wrong checksum), H-20 (the time
-of a clock that has stopped is rejected).
+not acknowledge is detected, and a bus that a part holds low is freed), H-10 (a thermocouple chip
+that has lost its configuration or is missing gives no valid temperature; nor does a skin reading
+with a wrong checksum).
 """
 
 from micropython import const
@@ -13,6 +13,7 @@ from cryo.sensors import Nozzle, Skin
 
 _SCREEN_ADDRESS = const(0x3C)
 _PAGES = const(8)
+_FREE_AFTER = const(2)  # failed transfers; display.py gives up at three
 
 # Control byte 0x00: commands follow.
 _SCREEN_INIT = bytes(
@@ -32,16 +33,22 @@ _SCREEN_INIT = bytes(
         0x81, 0xCF,  # contrast
         0xA4,  # show memory
         0xA6,  # not inverted
-        0x8D, 0x14,  # charge pump
+        # Charge pump. An SSD1309 has none, and no such command: it takes the second byte as the
+        # start of a column in page addressing, which is not in use. So both stand last.
+        0x8D, 0x14,
     )
 )  # fmt: skip
 _SCREEN_ON = b"\x00\xaf"
 
 
 class Ssd1306:
-    """Sends pages of a canvas to the OLED, one transfer each (3 ms at 400 kHz)."""
+    """Sends pages of a canvas to the OLED, one transfer each (3 ms at 400 kHz).
 
-    def __init__(self, i2c):
+    `free_bus`: called once when two consecutive transfers have failed.
+    """
+
+    def __init__(self, i2c, free_bus):
+        self._free_bus = free_bus
         self.silent = 0  # consecutive transfers without acknowledge
         self._i2c = i2c
         self._window = tuple(
@@ -55,6 +62,8 @@ class Ssd1306:
             self._i2c.writeto(_SCREEN_ADDRESS, data)
         except OSError:
             self.silent += 1
+            if self.silent == _FREE_AFTER:
+                self._free_bus()
             return False
         self.silent = 0
         return True
@@ -78,8 +87,11 @@ class Ssd1306:
 
 
 _CR0 = const(0x00)
-_CR0_AUTO_OPEN_DETECT = const(0x91)  # automatic conversion, open-circuit detection, 50 Hz filter
-_CR1_TYPE_T = const(0x07)
+_CR0_OPEN_DETECT = const(0x10)
+_CR0_AUTO = const(0x90)  # automatic conversion, open-circuit detection; filter for 60 Hz
+_CR0_50_HZ = const(0x01)
+_CR1_TYPE_T = const(0x07)  # no averaging: one sample each conversion
+MAINS_50_HZ = const(1)  # the setting `mains`
 _WRITE = const(0x80)
 _READ_BYTES = const(17)  # the address, then registers 0x00...0x0F
 
@@ -92,11 +104,27 @@ class Max31856:
         self._cs = cs
         self._send = bytearray(_READ_BYTES)
         self.registers = bytearray(_READ_BYTES)  # as last read: a byte of no meaning, then 0x00...
-        self._setup = bytes((_WRITE | _CR0, _CR0_AUTO_OPEN_DETECT, _CR1_TYPE_T))
+        self._setup = bytearray((_WRITE | _CR0, 0, _CR1_TYPE_T))
+        self._auto = _CR0_AUTO | _CR0_50_HZ  # CR0 as it must read
         cs.value(1)
 
+    def mains(self, choice):
+        """Reject the hum of 50 Hz (1: 98 ms a conversion) or 60 Hz mains (2: 82 ms)."""
+        auto = _CR0_AUTO | (_CR0_50_HZ if choice == MAINS_50_HZ else 0)
+        if auto != self._auto:
+            self._auto = auto
+            self.start()
+
     def start(self):
-        """Write the configuration: automatic conversion, open detection, type T."""
+        """Write the configuration: automatic conversion, open detection, type T.
+
+        Twice: the chip takes another filter only while it does not convert (data sheet, CR0).
+        """
+        self._configure(self._auto & ~_CR0_AUTO | _CR0_OPEN_DETECT)
+        self._configure(self._auto)
+
+    def _configure(self, cr0):
+        self._setup[1] = cr0
         self._cs.value(0)
         self._spi.write(self._setup)
         self._cs.value(1)
@@ -107,7 +135,7 @@ class Max31856:
         self._cs.value(0)
         self._spi.write_readinto(self._send, receive)
         self._cs.value(1)
-        if receive[1] != _CR0_AUTO_OPEN_DETECT or receive[2] & 0x0F != _CR1_TYPE_T:
+        if receive[1] != self._auto or receive[2] & 0x0F != _CR1_TYPE_T:
             # Missing, or it was reset: configure it again, and report no reading until then.
             nozzle.step(0, Nozzle.SILENT)
             self.start()
@@ -170,87 +198,3 @@ class Mlx90614:
         if crc8(crc8(self._crc, data[0]), data[1]) != data[2]:
             return Skin.SILENT
         return data[1] << 8 | data[0]
-
-
-_CLOCK_ADDRESS = const(0x68)
-_CLOCK_STATUS = const(0x0F)
-_STOPPED = const(0x80)  # status: the oscillator has stopped, so the time is invalid
-CLOCK_MISSING = const(0)
-CLOCK_STOPPED = const(1)  # it has lost its power since it was set, or its time is no date. H-20
-CLOCK_RUNS = const(2)
-_EPOCH_2000_S = const(946684800)  # 2000-01-01 in seconds since 1970 UTC
-_DAY_S = const(86400)
-_MONTH_DAYS = bytes((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31))
-
-
-def _bcd(value):
-    return value // 10 << 4 | value % 10
-
-
-def _number(bcd):
-    return (bcd >> 4) * 10 + (bcd & 15)
-
-
-def _days_in(year, month):
-    """Days of a month (0...11) in a year of 2000...2099."""
-    return 29 if month == 1 and year % 4 == 0 else _MONTH_DAYS[month]
-
-
-class Ds3231:
-    """Battery-backed clock in UTC. Optional: without it the time comes from the host."""
-
-    def __init__(self, i2c):
-        self._i2c = i2c
-        self.state = CLOCK_MISSING  # as last read
-
-    def read(self):
-        """Seconds since 1970 UTC; 0 if there is no chip, or its time is invalid: see `state`."""
-        self.state = CLOCK_MISSING
-        try:
-            stopped = self._i2c.readfrom_mem(_CLOCK_ADDRESS, _CLOCK_STATUS, 1)[0] & _STOPPED
-            raw = self._i2c.readfrom_mem(_CLOCK_ADDRESS, 0, 7)
-        except OSError:
-            return 0
-        self.state = CLOCK_STOPPED
-        if stopped:
-            return 0
-        year = _number(raw[6])
-        month = _number(raw[5] & 0x1F) - 1
-        day = _number(raw[4]) - 1
-        if not 0 <= month < 12 or not 0 <= day < _days_in(year, month):
-            return 0
-        days = 365 * year + (year + 3) // 4 + day
-        for i in range(month):
-            days += _days_in(year, i)
-        self.state = CLOCK_RUNS
-        of_day_s = _number(raw[2] & 0x3F) * 3600 + _number(raw[1]) * 60 + _number(raw[0])
-        return _EPOCH_2000_S + days * _DAY_S + of_day_s
-
-    def write(self, utc_s):
-        """Set the clock. False: there is no chip."""
-        days, rest_s = divmod(utc_s - _EPOCH_2000_S, _DAY_S)
-        year = 0
-        while days >= 365 + (year % 4 == 0):
-            days -= 365 + (year % 4 == 0)
-            year += 1
-        month = 0
-        while days >= _days_in(year, month):
-            days -= _days_in(year, month)
-            month += 1
-        data = bytes(
-            (
-                _bcd(rest_s % 60),
-                _bcd(rest_s // 60 % 60),
-                _bcd(rest_s // 3600),
-                1,  # day of the week: not used
-                _bcd(days + 1),
-                _bcd(month + 1),
-                _bcd(year),
-            )
-        )
-        try:
-            self._i2c.writeto_mem(_CLOCK_ADDRESS, 0, data)
-            self._i2c.writeto_mem(_CLOCK_ADDRESS, _CLOCK_STATUS, b"\x00")
-        except OSError:
-            return False
-        return True

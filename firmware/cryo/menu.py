@@ -1,10 +1,11 @@
 """The menu: an overlay on READY with the settings that need no host, and device information.
 
 Loaded by state_ready.py when SELECT is held, and unloaded when it is closed; the state stays READY.
-Works on an App. May import micropython.const and cryo's buttons, dose, languages, on_demand,
+Works on an App. May import micropython.const and cryo's buttons, clock, dose, languages, on_demand,
 operators, schema, screens, setting_changes, sounder, texts; loads operators_store on demand.
 Controls: H-13 (it changes no dose and no limit), H-04 (it does not arm: ARM leads back), H-18 (it
-can clear the patient's number), H-25 (the operator can sign out), H-09.
+can clear the patient's number), H-25 (the operator can sign out), H-20 (it
+says that the clock chip has lost its time), H-09.
 """
 
 from micropython import const
@@ -12,6 +13,7 @@ from micropython import const
 from cryo import (
     VERSION,
     buttons,
+    clock,
     dose,
     languages,
     on_demand,
@@ -134,9 +136,11 @@ class Overlay:
         if self._information:
             values = app.settings.values
             view.title = "Cryodose " + VERSION
+            table = texts.say(texts.TABLE) + " %d" % dose.version_of(values[schema.APPLICATOR])
+            lost = app.clock.source == clock.LOST  # H-20
             view.lines = [
                 app.board.serial.decode(),
-                texts.say(texts.TABLE) + " %d" % dose.version_of(values[schema.APPLICATOR]),
+                texts.say(texts.CLOCK_NOT_SET) if lost else table,
                 texts.say(texts.LOG_FREE) + " %d %%" % self._free_percent,
             ]
             app.display.show(screens.INFORMATION)

@@ -187,6 +187,7 @@ HELPS = (
         39,
         "what lies deeper at this site must not be reached; a caution when the plan might; 0: off",
     ),
+    (40, "mains whose hum the thermocouple's filter rejects: Taiwan, Americas 60 Hz, Europe 50 Hz"),
     (30, "LN2 consumption of the open valve"),
     (31, "observation time after a treatment; 0: none"),
     (41, "profile common_wart: lesion depth; assumed"),
@@ -236,7 +237,7 @@ KINDS = (
             ("settings_generation", "count"),
             ("settings_outcome", "0=loaded 1=first start 2=one slot bad 3=lost"),
             ("free", "records"),
-            ("clock", "0=not set 1=host 2=rtc"),
+            ("clock", "0=not set 1=host 2=rtc 3=not set: the clock chip has lost its power"),
         ),
     ),
     (

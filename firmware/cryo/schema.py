@@ -47,6 +47,7 @@ SKIN_SENSOR = const(48)
 OPERATORS_REQUIRED = const(49)  # H-25
 OPERATOR_IDLE_S = const(50)
 SAFE_DEPTH_UM = const(51)  # H-28
+MAINS = const(52)
 
 HOST = const(0)  # the host may set it without confirmation
 DEVICE = const(1)  # takes effect after confirmation on the device
@@ -116,6 +117,7 @@ SETTINGS = (
     (37, "operators_required", "on/off", 0, 1, 0, DEVICE),
     (38, "operator_idle_s", "s", 60, 14400, 900, DEVICE),
     (39, "safe_depth_um", "um", 0, 12000, 0, DEVICE),
+    (40, "mains", "1=50 Hz 2=60 Hz", 1, 2, 1, HOST),
 )  # type: tuple
 
 

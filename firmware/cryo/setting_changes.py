@@ -76,6 +76,8 @@ def _take_effect(app, index, value):
         app.sounder.volume(value)
     elif index == schema.CONTRAST:
         app.display.contrast(value)
+    elif index == schema.MAINS:
+        app.board.thermocouple.mains(value)
 
 
 def take_profile(app):

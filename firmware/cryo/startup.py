@@ -1,10 +1,11 @@
 """Start-up, before the first tick. Loaded by app.py and unloaded afterwards.
 
 Works on an App. May import struct and cryo's board, clock, faults, journal, monitors, on_demand,
-presenter, redundant_file, schema, texts, valve; loads journal_recovery and operators_store on
-demand. Controls: H-11 (a freeze or purge that has no end in the journal is found and bounded),
-H-07, H-08 (damaged settings or journal raise a fault), H-18 (the patient's number is cleared), H-25
-(lost operators are a fault).
+presenter, redundant_file, schema, texts, valve; loads clock_chip, journal_recovery and
+operators_store on demand. Controls: H-11 (a freeze or purge that has no end in the journal is
+found and bounded), H-07, H-08 (damaged settings or journal raise a fault), H-18 (the patient's
+number is cleared), H-25 (lost operators are a fault), H-20 (a clock chip that has lost its power is
+distinguished from none).
 """
 
 import struct
@@ -46,10 +47,16 @@ def start(app):
     presenter.show(app)
     app.display.step(8)
     board.feed()
-    utc_s = board.clock.read()
+    clock_chip = on_demand.load("clock_chip")
+    chip = clock_chip.Ds3231(board.i2c)
+    utc_s = chip.read()
     if utc_s:
         app.clock.set_utc(utc_s, clock.RTC)
+    elif chip.state == clock_chip.CLOCK_STOPPED:
+        app.clock.lost()  # H-20
+    on_demand.forget("clock_chip")
     app.settings.load()
+    board.thermocouple.mains(app.settings.values[schema.MAINS])
     if app.tables.stored.load() == redundant_file.LOST:
         app.faults.latch(faults.TABLES_LOST, False)  # H-06: the shipped tables are active
     board.feed()

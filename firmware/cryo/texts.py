@@ -89,6 +89,7 @@ NOT_ON_SKIN = const(68)
 DEPTH_UNKNOWN = const(69)
 TOO_DEEP = const(70)
 MAYBE_SHALLOW = const(71)
+CLOCK_NOT_SET = const(72)
 
 # Tables of a language
 _WORDS = const(0)

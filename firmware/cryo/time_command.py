@@ -1,11 +1,12 @@
 """The link request `time`: read the clock, or set it from the host.
 Loaded on demand by commands.py, then unloaded.
 
-Works on an App. May import cryo's clock, journal, replies, transitions. Controls: H-20 (a change of
+Works on an App. May import cryo's clock, journal, on_demand, replies, transitions;
+loads clock_chip on demand. Controls: H-20 (a change of
 the clock is recorded with the old and the new time), H-12.
 """
 
-from cryo import clock, journal, replies, transitions
+from cryo import clock, journal, on_demand, replies, transitions
 
 
 def answer(app, request):
@@ -30,5 +31,6 @@ def _set(app, utc_s):
     if old == utc_s:
         return
     app.clock.set_utc(utc_s, clock.HOST)
-    app.board.clock.write(utc_s)
+    with on_demand.loaded("clock_chip") as clock_chip:
+        clock_chip.Ds3231(app.board.i2c).write(utc_s)
     app.record(journal.TIME_SET, journal.signed(old), journal.signed(utc_s))

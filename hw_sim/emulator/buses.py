@@ -17,6 +17,7 @@ from hw_sim.emulator.clock import EmulatedClock
 from hw_sim.world.parts.i2c import I2cPart
 from hw_sim.world.wiring import Wiring, WiringError
 
+_STUCK_NS = 8_000_000
 _I2C_BITS = 9  # a byte and its acknowledge
 _NS_PER_CYCLE = 8  # of the system clock, which times the bus
 _PWM_FUNCTION = 4
@@ -47,7 +48,13 @@ class I2cBus:
     def _connect(self, address: int, mode: I2CMode) -> None:
         bit_ns = self._bit_ns()
         self._clock.stall(_I2C_BITS * bit_ns)
-        before, part = self._part, self._wiring.i2c(self._number, address)
+        stuck = self._wiring.i2c_stuck(self._number)
+        if stuck:
+            # The real block waits for an idle bus until the driver's time-out; this one reports
+            # no acknowledge after about as long.
+            self._clock.stall(_STUCK_NS)
+        before = self._part
+        part = None if stuck else self._wiring.i2c(self._number, address)
         self._part = part
         if before is not None and before is not part:
             before.stop()
@@ -80,6 +87,7 @@ class I2cBus:
         if self._part is not None:
             self._part.stop()
             self._part = None
+            self._wiring.i2c_ended(self._number, 1e9 / self._bit_ns())
         self._block.complete_stop()
 
 

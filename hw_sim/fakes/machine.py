@@ -472,7 +472,7 @@ class I2C:
         if not isinstance(address, int) or not 8 <= address < 0x78:
             raise ChipMisuse(f"I2C address {address!r}")
         boot = self._boot
-        if boot.wiring.bus_stuck:
+        if boot.wiring.i2c_stuck(self._bus):  # the block waits for an idle bus
             boot.wait_until(boot.clock.now_ns + self._timeout_ns)
             raise os_error(_ETIMEDOUT)
         part = boot.wiring.i2c(self._bus, address)
@@ -497,6 +497,7 @@ class I2C:
         part = self._part(addr)
         self._pay(len(buf))
         count = part.write(buf, stop)
+        self._boot.wiring.i2c_ended(self._bus, 1e9 / self._bit_ns)
         if count < len(buf):
             raise os_error(_EIO)
         return count
@@ -507,7 +508,9 @@ class I2C:
     def readfrom(self, addr: int, nbytes: int, stop: bool = True) -> bytes:
         part = self._part(addr)
         self._pay(nbytes)
-        return bytes(part.read(nbytes))
+        data = bytes(part.read(nbytes))
+        self._boot.wiring.i2c_ended(self._bus, 1e9 / self._bit_ns)
+        return data
 
     def readfrom_into(self, addr: int, buf: Any, stop: bool = True) -> None:
         buf[:] = self.readfrom(addr, len(buf), stop)

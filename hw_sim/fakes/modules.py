@@ -256,12 +256,14 @@ def _gc() -> ModuleType:
 
 
 class _Implementation(tuple[Any, ...]):
-    """A tuple with names, two of which CPython's named tuples would refuse."""
+    """A tuple with names, one of which CPython's named tuples would refuse.
+
+    Without `_mpy`, as in a MicroPython that takes no compiled files: the loader takes sources only.
+    """
 
     name = property(lambda self: self[0])
     version = property(lambda self: self[1])
     _machine = property(lambda self: self[2])
-    _mpy = property(lambda self: self[3])
 
 
 class Stream:
@@ -346,7 +348,7 @@ def _sys(boot: Boot, loader: Imports, stdio: _Stdio) -> ModuleType:
         stderr=stdio.err,
         print_exception=print_exception,
         exit=leave,
-        implementation=_Implementation(("micropython", (1, 23, 0, ""), machine_name, 4870)),
+        implementation=_Implementation(("micropython", (1, 23, 0, ""), machine_name)),
         version="3.4.0; MicroPython v1.23.0 on 2024-06-02",
         version_info=(3, 4, 0),
         platform="rp2",

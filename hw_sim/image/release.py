@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def _manifest(files: dict[str, bytes], firmware_dir: Path) -> bytes:
     if len(native) > 1 or native - {(_ARMV6M, sub) for sub in range(4)}:
         raise RuntimeError(f"native code of an unexpected kind: {sorted(native)}")
     manifest: dict[str, Any] = {
+        "check": _check(files),  # must be the second line: main.py reads no further if it agrees
         "device": "cryodose",
         "version": found.group(1),
         "commit": commit,
@@ -73,6 +75,12 @@ def _manifest(files: dict[str, bytes], firmware_dir: Path) -> bytes:
         },
     }
     return (json.dumps(manifest, indent=1) + "\n").encode("ascii")
+
+
+def _check(files: dict[str, bytes]) -> int:
+    """Names and sizes of the files in one number, as main.py adds them up."""
+    sizes = ((name.removeprefix("cryo/").encode(), len(data)) for name, data in files.items())
+    return sum(zlib.crc32(name, size) for name, size in sizes) & 0x3FFFFFFF
 
 
 def _commit(folder: Path) -> tuple[str | None, bool]:

@@ -18,6 +18,8 @@ from hw_sim.world.wiring import (
     Wiring,
 )
 
+_BYTE_CLOCKS = 9
+
 _EMPTY_PERMILLE = 0.0
 _FULL_PERMILLE = 850.0
 _LOW_VSYS_MV = 4000.0
@@ -428,6 +430,12 @@ _attribute(
     "screen_refuses", "the screen acknowledges its address, and no byte after it", "screen",
     "refuses", True,
 )  # fmt: skip
+_add(
+    "i2c_held",
+    "a part on the I2C bus was cut off in the middle of a read, and holds SDA low",
+    lambda w: w.hold_sda(_BYTE_CLOCKS),
+    lambda w: w.hold_sda(0),
+)
 _attribute("rtc_missing", "the real-time clock does not answer", "rtc", "present", False)
 
 

@@ -24,6 +24,7 @@ from hw_sim.world.parts.ssd1306 import Ssd1306
 from hw_sim.world.plant import Plant
 
 GATE, SUPPLY = 2, 3
+SDA, SCL = 4, 5
 ESTOP = 6
 BUTTON_PINS = {"trigger": 7, "up": 8, "down": 9, "select": 10, "arm": 11}
 BUZZER = 12
@@ -44,6 +45,9 @@ _NOISE_LENGTH = 1024  # a power of two
 _NOT_OUTPUTS = frozenset([ESTOP, *BUTTON_PINS.values(), 26, 27, 28, 29])
 _PWM_PINS = frozenset([BUZZER, *LED_PINS.values()])
 _PINS = 30
+_LONG_AGO_NS = 1_000_000_000
+FOR_EVER = 1 << 30
+"""Clocks after which a short circuit lets SDA go."""
 
 InputListener = Callable[[int, int | None], None]
 Tap = Callable[[int, str, float], None]
@@ -100,10 +104,11 @@ class Wiring:
         self.disturbance: Callable[[int, float], float] | None = None
         # The same by name, each of one channel: what fault injection adds and takes away.
         self.interference: dict[str, tuple[int, Callable[[float], float]]] = {}
-        self.bus_stuck = False  # SDA is held low: no part can answer on the I2C bus
         self.flash = FlashHealth()
         self.on_supply: Callable[[bool], None] | None = None
         self._supply_timers: list[TimerLike] = []
+        self._sda_held_clocks = 0  # a part holds SDA low until it has got so many clocks
+        self._fast_end_ns = -_LONG_AGO_NS  # of the last message that was too fast for the MLX90614
         self._gate_shorted = False
         self._supply_shorted = False
         self._listeners: list[InputListener] = []
@@ -130,7 +135,7 @@ class Wiring:
                 return self.buttons[name].level
         if not 0 <= gp < _PINS:
             raise WiringError(f"there is no pin GP{gp}")
-        return None
+        return 0 if gp == SDA and self._sda_held_clocks else None
 
     def listen(self, fn: InputListener) -> None:
         """Call `fn(gp, level)` on each change of an input pin."""
@@ -199,6 +204,8 @@ class Wiring:
             return
         if level is not None and gp in _NOT_OUTPUTS:
             raise WiringError(f"GP{gp} is driven by the chip, but it is an input of the board")
+        if gp == SCL and self._out[gp] == 0 and self._sda_held_clocks:
+            self.hold_sda(self._sda_held_clocks - 1)
         self._out[gp] = level
         if gp == GATE or gp == SUPPLY:
             if self._taps:
@@ -248,9 +255,17 @@ class Wiring:
     # -- buses --------------------------------------------------------------------------------
 
     def i2c(self, bus: int, address: int) -> I2cPart | None:
-        """The part that acknowledges `address` on I2C `bus`, or None."""
-        if bus != I2C_BUS or self.bus_stuck:
+        """The part that acknowledges `address` on I2C `bus`, or None.
+
+        The MLX90614 hears the messages to the others, which are too fast for it, and is deaf until
+        the bus has been idle for its Timeout H.
+        """
+        if bus != I2C_BUS:
             return None
+        if address == SKIN_ADDRESS:
+            idle_ns = self.clock.now_ns - self._fast_end_ns
+            if idle_ns < self.skin_sensor.timeout_h_ns:
+                return None
         if address == SCREEN_ADDRESS and self.screen.present:
             return self.screen
         if address == RTC_ADDRESS and self.rtc.present:
@@ -258,6 +273,32 @@ class Wiring:
         if address == SKIN_ADDRESS and self.skin_sensor_fitted and self.skin_sensor.present:
             return self.skin_sensor
         return None
+
+    def i2c_ended(self, bus: int, hz: float) -> None:
+        """A message at `hz` has ended."""
+        if bus == I2C_BUS and hz > self.skin_sensor.fastest_hz:
+            self._fast_end_ns = self.clock.now_ns
+
+    def hold_sda(self, clocks: int) -> None:
+        """A part holds SDA low until it has got `clocks` clocks (0: none does), as one does that
+        was cut off in the middle of a read. FOR_EVER: a short circuit."""
+        before, self._sda_held_clocks = self._sda_held_clocks, clocks
+        if bool(before) != bool(clocks):
+            for fn in list(self._listeners):
+                fn(SDA, self.level(SDA))
+
+    @property
+    def bus_stuck(self) -> bool:
+        """SDA of the I2C bus is held low. Set: by a short circuit, which no clocks end."""
+        return self._sda_held_clocks > 0
+
+    @bus_stuck.setter
+    def bus_stuck(self, stuck: bool) -> None:
+        self.hold_sda(FOR_EVER if stuck else 0)
+
+    def i2c_stuck(self, bus: int) -> bool:
+        """SDA is held low: no message can begin."""
+        return bus == I2C_BUS and self.bus_stuck
 
     def spi(self, bus: int) -> Max31856 | None:
         """The part on SPI `bus`, or None. It is selected by driving GP17 low."""

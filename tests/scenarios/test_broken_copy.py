@@ -96,6 +96,26 @@ def test_up_and_down_come_before_every_import(micropython_image: Path, name: str
 
 @pytest.mark.hazard("H-11")
 @pytest.mark.emulated
+@pytest.mark.parametrize("beside", [False, True], ids=["sources", "beside"])
+def test_a_copy_of_the_sources_says_why_it_does_not_start(
+    micropython_image: Path, beside: bool
+) -> None:
+    """At once, not after two strikes of the watchdog; also one source beside a whole image."""
+    files = micropython.firmware_files(FIRMWARE)
+    if beside:
+        files = release.shipped_files() | {"cryo/doctor.py": files["cryo/doctor.py"]}
+    bench = Dead(micropython_image, files)
+    bench.power_on()
+    bench.run_listening(800)
+    assert b".py is source code" in bench.said
+    assert b"cryo update" in bench.said
+    assert prompt_comes(bench)
+    assert bench.chip.resets == 0
+    assert bench.rises == []
+
+
+@pytest.mark.hazard("H-11")
+@pytest.mark.emulated
 @pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_an_import_that_fails_or_hangs_ends_at_the_prompt(
     micropython_image: Path, name: str

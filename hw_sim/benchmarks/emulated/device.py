@@ -18,6 +18,7 @@ from typing import Any
 
 from hw_sim.bench import FIRMWARE, NotAsExpected, subclass
 from hw_sim.benchmarks.emulated.board import Device, Station
+from hw_sim.image import release
 
 SHORT_MS = 300
 SETTLED_MS = 300
@@ -81,8 +82,8 @@ class Start:
 
 
 def start(firmware: Path = FIRMWARE) -> Start:
-    """Measure the start of a board with a new file system."""
-    device = Device(firmware)
+    """Measure the start of a board as it ships, its manifest included, with a new file system."""
+    device = Device(firmware, files=release.shipped_files(firmware))
     ready_ms = device.switch_on()
     device.bench.run_for(SETTLED_MS)
     return Start(ready_ms, int(device.ok("status")["heap_free"]))

@@ -46,6 +46,7 @@ AUTO, ONE_SHOT = 0x80, 0x40
 FAULT_OPEN, FAULT_OVUV, FAULT_TC_LOW, FAULT_TC_HIGH = 0x01, 0x02, 0x04, 0x08
 FAULT_CJ_LOW, FAULT_CJ_HIGH, FAULT_TC_RANGE, FAULT_CJ_RANGE = 0x10, 0x20, 0x40, 0x80
 
+_FILTER_50_HZ = 0x01
 TYPE_K, TYPE_T = 0x03, 0x07
 # Typical conversion times in ns, [50 Hz filter?]: automatic, one shot, and each further averaged
 # sample (the latter differs between the two modes).
@@ -166,8 +167,13 @@ class Max31856:
         # FAULTCLR clears itself; it acts in interrupt mode only.
         if byte & 0x02 and byte & 0x04:
             self._registers[SR] = 0
+        if old & AUTO and (old ^ byte) & _FILTER_50_HZ:
+            # Data sheet, CR0 bit 0: to be changed in the "normally off" mode only. What the chip
+            # does else is not said: here it keeps its filter.
+            byte ^= _FILTER_50_HZ
         one_shot = bool(byte & ONE_SHOT) and not byte & AUTO
-        self._registers[CR0] = byte & ~(ONE_SHOT | 0x02) & 0xFF
+        # 1SHOT stays set until the conversion has ended: drivers wait for that.
+        self._registers[CR0] = byte & ~(0x02 if one_shot else ONE_SHOT | 0x02) & 0xFF
         started = bool(byte & AUTO) and (not old & AUTO or bool((old ^ byte) & 0x31))
         if not byte & AUTO:
             self._cancel()
@@ -201,6 +207,7 @@ class Max31856:
     def _converted(self) -> None:
         self._timer = None
         registers = self._registers
+        registers[CR0] &= ~ONE_SHOT & 0xFF
         plant = self._plant
         plant.advance(self._clock.now_ns)
         if not registers[CR0] & 0x08:

@@ -33,6 +33,7 @@ E_EMISSIVITY, E_CONFIG, E_ADDRESS = 0x24, 0x25, 0x2E
 LOWEST, HIGHEST = 0x27AD, 0x7FFF
 ERROR_FLAG = 0x8000
 
+_TIMEOUT_H_NS = 45_000
 _PERIOD_NS = 100_000_000
 _VALID_NS = 250_000_000
 _CATCH_UP = 20  # periods after which what was before no longer matters
@@ -55,6 +56,8 @@ class Mlx90614(I2cBase):
     """
 
     fastest_hz = 100_000
+    timeout_h_ns = _TIMEOUT_H_NS
+    """Data sheet 8.4.7: SCL high for so long resets its communication."""
 
     def __init__(
         self,

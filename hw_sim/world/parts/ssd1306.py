@@ -1,9 +1,12 @@
-"""SSD1306 OLED controller, 128 × 64, on I2C.
+"""SSD1306 OLED controller, 128 × 64, on I2C; and the SSD1309 of most 2.42 inch modules.
 
 Source: Solomon Systech SSD1306 data sheet rev. 1.1 (2008): command tables 9-1 to 9-4, control byte
 8.1.5.2, addressing modes 10.1.3, reset state 8.5. Scrolling (0x26…0x2F, 0xA3) is parsed and its
-state kept, but the picture does not move. Reading (status byte) gives the display-off bit. Imports
-the standard library; Pillow only inside `to_image`.
+state kept, but the picture does not move. Reading (status byte) gives the display-off bit. SSD1309
+(data sheet rev. 1.1, 2011; its command table is written down from memory, *to be checked*): no
+charge pump, its panel has a supply of its own; a command lock (0xFD), after which it takes no
+command but the unlocking one. A byte 0x8D is no command there: it is dropped, and the byte after it
+is a command of its own. Imports the standard library; Pillow only inside `to_image`.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ PAGES = HEIGHT // 8
 _SIZE = WIDTH * PAGES
 
 HORIZONTAL, VERTICAL, PAGE = 0, 1, 2
+_LOCK = 0xFD  # of the SSD1309
 
 # Commands with arguments, and how many (data sheet table 9-1). 0xAD (internal current reference)
 # is of the later SSD1306B, and MicroPython's own driver sends it.
@@ -47,10 +51,14 @@ class Ssd1306:
 
     fastest_hz = 400_000
 
-    def __init__(self, *, strict: bool = True, seed: int = 1) -> None:
+    def __init__(self, *, strict: bool = True, seed: int = 1, controller: str = "ssd1306") -> None:
+        if controller not in ("ssd1306", "ssd1309"):
+            raise ValueError(f"controller {controller!r}: ssd1306 or ssd1309")
         self.present = True
         self.dark = False
         self.refuses = False
+        self.pump = controller == "ssd1306"
+        """It has a charge pump, without which its panel is dark."""
         self.strict = strict
         self.ram = bytearray(_SIZE)
         self.updates = 0
@@ -82,6 +90,7 @@ class Ssd1306:
         self.com_reversed = False
         self.com_pins = 0x12
         self.scrolling = False
+        self.locked = False
         self._command = 0
         self._arguments: list[int] = []
         self._missing = 0
@@ -228,6 +237,10 @@ class Ssd1306:
                 self._run(self._command, self._arguments)
             return
         arguments = _ARGUMENTS.get(byte, 0)
+        if not self.pump:
+            if byte == 0x8D:
+                return  # no command of this controller
+            arguments = 1 if byte == _LOCK else arguments
         if arguments:
             self._command = byte
             self._arguments = []
@@ -237,7 +250,11 @@ class Ssd1306:
 
     def _run(self, command: int, a: list[int]) -> None:
         """One command: those that carry their value in themselves, or by arguments."""
+        if self.locked and command != _LOCK:
+            return
         match command:
+            case _ if command == _LOCK and not self.pump:
+                self.locked = bool(a[0] & 0x04)
             case _ if command <= 0x0F:
                 self.column = (self.column & 0x70) | command
             case _ if command <= 0x1F:
@@ -301,7 +318,8 @@ class Ssd1306:
     @property
     def lit(self) -> bool:
         """The OLED shows something: display on, and the charge pump that drives it."""
-        return self.present and self.on and self.charge_pump and not self.dark
+        powered = self.charge_pump or not self.pump
+        return self.present and self.on and powered and not self.dark
 
     def pixels(self) -> bytes:
         """What the eye sees: 128 × 64 bytes, row by row from the top left, 1 = lit.

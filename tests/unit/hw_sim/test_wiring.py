@@ -69,7 +69,7 @@ def test_the_estop_loop_is_high_on_gp6_while_healthy() -> None:
     board.after(1)
     assert board.wiring.level(6) == 0  # by the external pull-down
     assert board.heard == [(6, 0)]
-    assert board.signal("ESTOP") == [(1000, 0)]
+    assert board.signal("ESTOP") == [(1450, 0)]
 
 
 def test_coil_needs_gate_and_supply_and_estop() -> None:
@@ -319,6 +319,7 @@ def observed(board: Board) -> tuple[object, ...]:
     board.after(5000)
     look()
     readings.extend(w.i2c(0, address) is None for address in (0x3C, 0x5A, 0x68))
+    readings.append(w.i2c_stuck(0))
     intervals = tuple(board.plant.open_intervals_ns)
     return (*readings, intervals, tuple(board.supplies))
 
