@@ -192,7 +192,7 @@ class App:
             sensors.level_permille.step(board.level())
         elif slot == 8:
             sensors.supply_mv.step(board.vsys())
-        elif slot == 0 and self.settings.values[schema.SKIN_SENSOR]:
+        elif slot == 0 and board.skin and self.settings.values[schema.SKIN_SENSOR]:
             board.skin.read_into(sensors.skin)
 
     # -- decisions ----------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 """The board: the only module that uses pins, `machine` and the clock (except main.py, which checks
 for maintenance before this module is loaded).
 
-May import binascii, machine, micropython.const, select, sys, time and cryo's drivers. Controls:
-H-04 (does not drive the valve's pins: only valve.py does), H-11 (watchdog, and the state that it
-preserves for the next start), H-12 (the link is read byte by byte and never blocks), H-14 (a stuck
-I2C bus is freed).
+May import binascii, machine, micropython.const, select, sys, time and cryo's drivers, on_demand;
+loads infrared on demand. Controls: H-04 (does not drive the valve's pins: only valve.py does), H-11
+(watchdog, and the state that it preserves for the next start), H-12 (the link is read byte by byte
+and never blocks), H-14 (a stuck I2C bus is freed).
 
 Pins: docs/hardware.md.
 """
@@ -18,7 +18,8 @@ import machine
 from machine import ADC, I2C, PWM, SPI, Pin
 from micropython import const
 
-from cryo.drivers import Max31856, Mlx90614, Ssd1306
+from cryo import on_demand
+from cryo.drivers import Max31856, Ssd1306
 
 _GATE = const(2)
 _SUPPLY = const(3)
@@ -66,8 +67,6 @@ _POWER_ON = const(1)
 WATCHDOG_RESET = const(3)
 
 _FAST_HZ = const(400000)  # I2C0: screen and clock
-_SLOW_HZ = const(100000)  # the infrared thermometer's limit
-_IDLE_US = const(60)
 _CLOCKS = const(9)
 _HALF_US = const(5)
 _I2C_TIMEOUT_US = const(8000)  # a page takes 3 ms; the default of 50 ms would stall the loop
@@ -154,23 +153,6 @@ def _pull_low(line):
     time.sleep_us(_HALF_US)
 
 
-class SlowBus:
-    """I2C0 slowed down for one transfer of 0.6 ms, for the one part that needs 100 kHz.
-
-    That part (MLX90614) hears the display's 400 kHz too. It forgets what it has heard when the bus
-    has been idle for 45 us (Melexis 3901090614, 8.4.7: Timeout H), so there is a pause before.
-    """
-
-    def readfrom_mem_into(self, address, register, data):
-        """As I2C.readfrom_mem_into. OSError when the part does not answer."""
-        time.sleep_us(_IDLE_US)
-        slow = _bus(_SLOW_HZ)
-        try:
-            slow.readfrom_mem_into(address, register, data)
-        finally:
-            _bus(_FAST_HZ)
-
-
 class Board:
     """Everything connected to the Pico, by the names of docs/hardware.md.
 
@@ -208,6 +190,7 @@ class Board:
         self._watchdog = None
         self._feeds_left = _LASTED_FEEDS
         self.serial = binascii.hexlify(machine.unique_id())
+        self.skin = None  # the infrared thermometer, once it is known to be fitted
         self.micropython = "%d.%d.%d" % sys.implementation[1][:3]
         # Bound here to save a look-up through `time` in each tick
         self.ticks_ms = time.ticks_ms
@@ -218,7 +201,6 @@ class Board:
         """Start the buses and the devices on them."""
         self.i2c = free_bus()
         self.screen = Ssd1306(self.i2c, free_bus)
-        self.skin = Mlx90614(SlowBus())
         spi = SPI(
             0,
             baudrate=1000000,
@@ -231,6 +213,12 @@ class Board:
         self.thermocouple = Max31856(spi, Pin(_CS, Pin.OUT, value=1))
         self.thermocouple.start()
         self.port = Port()
+
+    def fit_skin(self):
+        """Load the driver of the infrared thermometer, if it is not. Most devices have none."""
+        if self.skin is None:
+            infrared = on_demand.load("infrared")
+            self.skin = infrared.Mlx90614(infrared.SlowBus(_bus, time.sleep_us))
 
     # -- inputs ---------------------------------------------------------------------------
 

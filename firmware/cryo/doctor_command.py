@@ -125,6 +125,7 @@ def _read(app):
     check = _check()
     chip = board.thermocouple.registers
     skin = Skin()
+    board.fit_skin()
     skin_word = board.skin.read_word()
     with on_demand.loaded("clock_chip") as clock_chip:
         chip_of_time = clock_chip.Ds3231(board.i2c)

@@ -1,15 +1,14 @@
-"""Drivers for the board's bus devices: SSD1306 or SSD1309 OLED and MLX90614 infrared thermometer
-(I2C), MAX31856 thermocouple (SPI). The clock: clock_chip.py.
+"""Drivers for the board's bus devices: SSD1306 or SSD1309 OLED (I2C), MAX31856 thermocouple (SPI).
+The clock: clock_chip.py. The infrared thermometer: infrared.py.
 
 May import micropython.const, cryo.sensors; the bus is passed in. Controls: H-14 (an OLED that does
 not acknowledge is detected, and a bus that a part holds low is freed), H-10 (a thermocouple chip
-that has lost its configuration or is missing gives no valid temperature; nor does a skin reading
-with a wrong checksum).
+that has lost its configuration or is missing gives no valid temperature).
 """
 
 from micropython import const
 
-from cryo.sensors import Nozzle, Skin
+from cryo.sensors import Nozzle
 
 _SCREEN_ADDRESS = const(0x3C)
 _PAGES = const(8)
@@ -142,59 +141,3 @@ class Max31856:
             return
         word = (receive[13] << 11) | (receive[14] << 3) | (receive[15] >> 5)
         nozzle.step(word, receive[16])
-
-
-_SKIN_ADDRESS = const(0x5A)
-_OBJECT = const(0x07)  # RAM: the object's temperature
-_CRC_POLYNOMIAL = const(0x07)
-_GIVE_UP = const(3)  # consecutive failures after which it is no longer read
-
-
-def crc8(crc, byte):
-    """Update an SMBus packet error code (x^8 + x^2 + x + 1) with one byte."""
-    crc ^= byte
-    for _ in range(8):
-        crc = (crc << 1) ^ _CRC_POLYNOMIAL if crc & 0x80 else crc << 1
-    return crc & 0xFF
-
-
-class Mlx90614:
-    """Infrared thermometer that measures the skin. Optional.
-
-    After three failures it is no longer read until `start` is called again (valve closed): each
-    failure raises an exception, which allocates, and a freeze must not allocate.
-    """
-
-    def __init__(self, i2c):
-        self._i2c = i2c
-        self._data = bytearray(3)  # low byte, high byte, packet error code
-        self._failed = _GIVE_UP
-        crc = crc8(0, _SKIN_ADDRESS << 1)
-        crc = crc8(crc, _OBJECT)
-        self._crc = crc8(crc, _SKIN_ADDRESS << 1 | 1)
-
-    def start(self):
-        """Enable reading again."""
-        self._failed = 0
-
-    def answers(self):
-        """Whether it is still read: it has not failed three times in a row."""
-        return self._failed < _GIVE_UP
-
-    def read_into(self, skin):
-        """Read once (1.5 ms on the bus) and pass the result to a `sensors.Skin`."""
-        skin.step(self.read_word() if self._failed < _GIVE_UP else Skin.SILENT)
-
-    def read_word(self):
-        """Read the object's temperature: 0.02 K a bit, bit 15 an error; or Skin.SILENT."""
-        data = self._data
-        try:
-            self._i2c.readfrom_mem_into(_SKIN_ADDRESS, _OBJECT, data)
-        except OSError:
-            if self._failed < _GIVE_UP:
-                self._failed += 1
-            return Skin.SILENT
-        self._failed = 0
-        if crc8(crc8(self._crc, data[0]), data[1]) != data[2]:
-            return Skin.SILENT
-        return data[1] << 8 | data[0]

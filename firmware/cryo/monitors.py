@@ -150,6 +150,7 @@ def _watch_skin(app):
         skin.valid = False
         answered = True
     else:
+        app.board.fit_skin()
         if skin.valid:
             skin_seen_ms = uptime_ms
         elif not app.board.skin.answers() and uptime_ms % 1000 < 100:

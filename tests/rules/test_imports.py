@@ -65,6 +65,7 @@ MODULES: dict[str, frozenset[str]] = {
     "display": PURE,
     "sounder": PURE,
     "drivers": PURE,
+    "infrared": PURE,  # loaded on demand
     "clock_chip": PURE,  # loaded on demand
     "board": PURE | {"machine", "time", "sys", "select", "binascii"},
     "value_format": PURE,  # loaded on demand

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cryo import drivers, sensors
+from cryo import infrared, sensors
 from hypothesis import given, strategies as st
 
 ADDRESS, OBJECT = 0x5A, 0x07
@@ -52,7 +52,7 @@ def test_the_checksum_is_that_of_the_data_sheet() -> None:
     """MLX90614's data sheet, reading RAM 0x07: B4 07 B5 D2 3A gives PEC 0x30."""
     crc = 0
     for byte in (0xB4, 0x07, 0xB5, 0xD2, 0x3A):
-        crc = drivers.crc8(crc, byte)
+        crc = infrared.crc8(crc, byte)
     assert crc == 0x30
 
 
@@ -60,12 +60,12 @@ def test_the_checksum_is_that_of_the_data_sheet() -> None:
 def test_the_checksum_is_that_of_smbus(data: bytes) -> None:
     crc = 0
     for byte in data:
-        crc = drivers.crc8(crc, byte)
+        crc = infrared.crc8(crc, byte)
     assert crc == crc8(data)
 
 
 def test_three_good_readings_make_it_valid(bus: Bus) -> None:
-    part, skin = drivers.Mlx90614(bus), sensors.Skin()
+    part, skin = infrared.Mlx90614(bus), sensors.Skin()
     part.start()
     for n in range(1, 4):
         part.read_into(skin)
@@ -84,7 +84,7 @@ def test_every_word_is_its_temperature_or_the_part_s_end(word: int) -> None:
 def test_a_burst_of_up_to_eight_wrong_bits_is_never_taken(word: int, at: int, bits: int) -> None:
     """A checksum of eight bits detects every such burst."""
     bus = Bus(word)
-    part, skin = drivers.Mlx90614(bus), sensors.Skin()
+    part, skin = infrared.Mlx90614(bus), sensors.Skin()
     part.start()
     part.read_into(skin)
     before = skin.c_x100
@@ -95,7 +95,7 @@ def test_a_burst_of_up_to_eight_wrong_bits_is_never_taken(word: int, at: int, bi
 
 
 def test_the_error_flag_is_no_temperature(bus: Bus) -> None:
-    part, skin = drivers.Mlx90614(bus), sensors.Skin()
+    part, skin = infrared.Mlx90614(bus), sensors.Skin()
     part.start()
     for _ in range(3):
         part.read_into(skin)
@@ -109,7 +109,7 @@ def test_the_error_flag_is_no_temperature(bus: Bus) -> None:
 def test_an_absent_part_is_not_read_until_it_is_started_again(bus: Bus) -> None:
     """An exception allocates, and a freeze must not allocate."""
     bus.present = False
-    part, skin = drivers.Mlx90614(bus), sensors.Skin()
+    part, skin = infrared.Mlx90614(bus), sensors.Skin()
     for _ in range(5):
         part.read_into(skin)
     assert bus.reads == 0
@@ -128,7 +128,7 @@ def test_an_absent_part_is_not_read_until_it_is_started_again(bus: Bus) -> None:
 
 
 def test_a_part_that_falls_silent_is_no_longer_valid(bus: Bus) -> None:
-    part, skin = drivers.Mlx90614(bus), sensors.Skin()
+    part, skin = infrared.Mlx90614(bus), sensors.Skin()
     part.start()
     for _ in range(3):
         part.read_into(skin)
