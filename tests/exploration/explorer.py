@@ -285,6 +285,7 @@ class Explorer:
         """What decides about what happens next: two states with the same key count as one."""
         app, board, d = self.app, self.board, self.device.cryo
         freezing, prechill, ready = d("state_freezing"), d("state_prechill"), d("state_ready")
+        verdict = d("arming").verdict
         thawing, fault, armed = d("state_thawing"), d("state_fault"), d("state_armed")
         one_shot, keys, latched = app.shot, app.buttons, app.faults
         closing = self.monitors.closing
@@ -294,7 +295,7 @@ class Explorer:
             self.demand.let_go, one_shot.phase, one_shot.purging, latched.latched, latched.present,
             closing.state, closing._proved, self.monitors.doubt,
             self.monitors.settled, since_ms < 1500, keys.down, keys._spent, keys._reached,
-            keys._reached_long, keys.stuck != 0, freezing.leads_to, freezing.short, prechill.cold,
+            keys._reached_long, keys.stuck != 0, freezing.leads_to, verdict and verdict.short, prechill.cold,
             prechill.rewarmed, armed.waits, thawing.thawed, thawing.asking, fault.held,
             fault.pressed, bool(ready.menu), bool(d("refusal").lines), app.summary.begun,
             app.summary.cycle,

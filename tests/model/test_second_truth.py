@@ -37,6 +37,7 @@ def outcome(number: int, error: float, stated: float = 0.1, *, warned: bool = Fa
         fall_s=[0.1] * len(layered_trials.FALL_C),
         read_s=[0.3] * len(layered_trials.FALL_C),
         thaw_s=[5.0 + reached, 15.0 + reached, None],
+        thaw_read_s=[5.0 + reached, 15.0 + reached, None],
         ice_mm=4.0,
         lesion_radius_mm=2.0,
         base_radius_mm=1.0,

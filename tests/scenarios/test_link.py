@@ -308,7 +308,7 @@ def test_settings_survive_a_power_cut(bench: Bench) -> None:
 def test_the_clock_is_set_recorded_and_reported(bench: Bench) -> None:
     """H-20."""
     ready(bench)
-    assert bench.ask("time")["ok"] == {"utc_s": 0, "source": "none"}
+    assert bench.ask("time")["ok"] == {"utc_s": 0, "source": "lost"}
     assert bench.ask("time", utc_s=1_800_000_000)["ok"]["utc_s"] == 1_800_000_000
     bench.run_for(5000)
     assert bench.ask("time")["ok"]["source"] == "host"
