@@ -60,7 +60,8 @@ class PageOperator(Operator):
         return int(self.page.evaluate("cryoBench.plant.closings"))
 
     def press_down(self, button: str) -> None:
-        """Press and hold a button."""
+        """Press and hold a button, once the page is live: it sends no press that would be late."""
+        self.page.wait_for_function("!cryoBench.stale", timeout=_TIMEOUT_MS)
         if button in self.mouse:
             self.page.locator(f"[data-key={button}]").hover()
             self.page.mouse.down()

@@ -47,10 +47,9 @@ def test_both_solvers_agree_on_a_half_space(h: float) -> None:
     ("radius_mm", "h"),
     [
         (1.5, 3000.0),
-        (5.0, 1000.0),
         *(
             pytest.param(*spot, marks=pytest.mark.nightly)
-            for spot in ((2.5, 1000.0), (5.0, 3000.0), (10.0, 3000.0))
+            for spot in ((5.0, 1000.0), (2.5, 1000.0), (5.0, 3000.0), (10.0, 3000.0))
         ),
     ],
 )

@@ -30,10 +30,10 @@ REPRESENTATIVE = [
 ]
 
 EACH_FILE = [
-    pytest.param(name, marks=[] if name in (*REPRESENTATIVE, "main.py") else pytest.mark.slow)
+    pytest.param(name, marks=[] if name in (*REPRESENTATIVE, "main.py") else pytest.mark.nightly)
     for name in (*MODULES, "main.py")
 ]
-"""The other files take the same path through main.py; the second command of .ci/run tests them."""
+"""The other files take the same path through main.py; they are tested at night."""
 
 
 class Dead(EmulatedBench):
@@ -72,7 +72,7 @@ def test_a_short_file_is_named_and_not_started(micropython_image: Path, name: st
     files = shortened(files, name, part)
     bench = Dead(micropython_image, files)
     bench.power_on()
-    bench.run_listening(800)
+    bench.run_listening(1500)
     assert f"{name} has {len(files[name])} bytes, not ".encode() in bench.said
     assert prompt_comes(bench)
     assert bench.chip.resets == 0
@@ -106,7 +106,7 @@ def test_a_copy_of_the_sources_says_why_it_does_not_start(
         files = release.shipped_files() | {"cryo/doctor.py": files["cryo/doctor.py"]}
     bench = Dead(micropython_image, files)
     bench.power_on()
-    bench.run_listening(800)
+    bench.run_listening(2500)
     assert b".py is source code" in bench.said
     assert b"cryo update" in bench.said
     assert prompt_comes(bench)

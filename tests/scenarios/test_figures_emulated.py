@@ -85,7 +85,7 @@ def test_with_every_applicator_calibrated_the_heap_is_as_large(micropython_image
 
 
 @pytest.mark.hazard("H-11", "H-12")
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.emulated
 def test_no_tick_of_a_freeze_is_late(micropython_image: Path) -> None:
     """H-11, H-12: the link flooded, the screen counting, SELECT pressed."""

@@ -139,6 +139,7 @@ def _blocks() -> int:
     return sys.getallocatedblocks()
 
 
+@pytest.mark.nightly
 def test_treatments_one_after_another_do_not_fill_the_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

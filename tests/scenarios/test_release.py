@@ -293,7 +293,9 @@ def _operations(image: bytes) -> int:
 
 
 @pytest.mark.hazard("H-08")
-@pytest.mark.parametrize("torn_bytes", [None, 0, 30])
+@pytest.mark.parametrize(
+    "torn_bytes", [None, *(pytest.param(n, marks=pytest.mark.nightly) for n in (0, 30))]
+)
 def test_power_cut_at_every_step_of_release_and_deletion(
     short: bytes, torn_bytes: int | None
 ) -> None:

@@ -141,7 +141,7 @@ def test_update_interrupted_then_repeated(micropython_image: Path, folder: Path)
     source = (release.FIRMWARE / "cryo" / "sounder.py").read_bytes()
     older = shipped | {
         "cryo/sounder.mpy": micropython.compiled(source + b"\nOLD = 1\n", "cryo/sounder.py"),
-        "cryo/gone.py": b"raise RuntimeError\n",
+        "cryo/gone.mpy": micropython.compiled(b"raise RuntimeError\n", "cryo/gone.py"),
         "manifest.json": b"{}\n",
         "kept.txt": b"data, not code",
     }
