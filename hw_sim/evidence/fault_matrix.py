@@ -31,6 +31,7 @@ from hw_sim.evidence.expected import ANY, DRY, ESTOP, RULES, Rule
 from hw_sim.evidence.openings import paired
 from hw_sim.web.glass import read
 from hw_sim.web.view import dots
+from hw_sim.world.trace import Change, intervals
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fault-matrix.md"
 TABLE = PAGE.with_suffix(".csv")
@@ -88,7 +89,7 @@ class Wires:
     """When the gate and the coil were on, and what was lit and heard."""
 
     def __init__(self, bench: FastBench) -> None:
-        self.edges: list[tuple[int, str, float]] = []
+        self.edges: list[Change] = []
         bench.wiring.watch(self._take)
 
     def _take(self, t_ns: int, signal: str, value: float) -> None:
@@ -96,16 +97,7 @@ class Wires:
 
     def intervals(self, signal: str, end_ns: int) -> list[tuple[int, int]]:
         """When a signal was on; up to `end_ns` if it still is."""
-        out: list[tuple[int, int]] = []
-        rose: int | None = None
-        for t_ns, name, value in self.edges:
-            if name == signal:
-                if value and rose is None:
-                    rose = t_ns
-                elif not value and rose is not None:
-                    out.append((rose, t_ns))
-                    rose = None
-        return out if rose is None else [*out, (rose, end_ns)]
+        return intervals(self.edges, signal, end_ns)
 
     def signals(self, since_ns: int) -> str:
         """Lamps that were lit and whether a tone was heard since then."""

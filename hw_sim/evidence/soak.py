@@ -94,22 +94,10 @@ class Soak:
         self.serial = bench.chip.unique_id.hex()
         self.chain = chain_start(self.serial)
         self.head = 0
-        self.gates: list[tuple[int, int]] = []
-        self._rose_ns = 0
         self.on_ns = 0
         self.is_on = False
         self.behind_ms = 0.0  # of uptime, at the first look since the last start
         self.utc_s = 0
-        bench.wiring.watch(self._watch)
-
-    def _watch(self, t_ns: int, signal: str, value: float) -> None:
-        if signal != "VALVE_GATE":
-            return
-        if value:
-            self._rose_ns = t_ns
-        elif self._rose_ns:
-            self.gates.append((self._rose_ns, t_ns))
-            self._rose_ns = 0
 
     # -- the practice --------------------------------------------------------------------------
 
@@ -264,11 +252,10 @@ class Soak:
         if raws:
             chain = base64.b64encode(raws[-1][48:]).decode()
             self.operator.ok("log_release", seq=self.head, chain=chain)
-        self.gates.clear()
 
     def _compare(self, day: Day, records: Sequence[Record]) -> None:
         """Each opening of the gate has its two records, and each record its opening."""
-        openings, wrong = paired(records, self.gates)
+        openings, wrong = paired(records, self.bench.valve_intervals())
         day.wrong += wrong
         for one in openings:
             day.openings += 1

@@ -22,6 +22,26 @@ _WIRES = {
 }  # fmt: skip
 _ANALOG = ("NOZZLE_C", "DEWAR_MBAR", "LEVEL_PERMILLE", "COIL_MA", "FLOW_G_S")
 
+Change = tuple[int, str, float]
+"""Time in ns, signal, value, as `Wiring.watch` reports it."""
+
+
+def intervals(changes: Iterable[Change], signal: str, now_ns: int) -> list[tuple[int, int]]:
+    """(from, to) in ns of every time a signal was not 0; the last may be cut off by `now_ns`."""
+    out: list[tuple[int, int]] = []
+    since: int | None = None
+    for t_ns, name, value in changes:
+        if name != signal:
+            continue
+        if value and since is None:
+            since = t_ns
+        elif not value and since is not None:
+            out.append((since, t_ns))
+            since = None
+    if since is not None:
+        out.append((since, now_ns))
+    return out
+
 
 class Trace:
     """Collects every change of the wiring, the plant's state every 50 ms.
@@ -33,7 +53,7 @@ class Trace:
     def __init__(self, wiring: Wiring, *, sample_ns: int = SAMPLE_NS) -> None:
         self.wiring = wiring
         self.clock = wiring.clock
-        self.changes: list[tuple[int, str, float]] = []
+        self.changes: list[Change] = []
         self.samples: list[tuple[int, float, float, float, float, float]] = []
         self._sample_ns = sample_ns
         wiring.watch(self._take)
@@ -56,19 +76,7 @@ class Trace:
 
     def intervals(self, signal: str) -> list[tuple[int, int]]:
         """(from, to) in ns of every time a signal was not 0; the last may be cut off by now."""
-        out: list[tuple[int, int]] = []
-        since: int | None = None
-        for t_ns, name, value in self.changes:
-            if name != signal:
-                continue
-            if value and since is None:
-                since = t_ns
-            elif not value and since is not None:
-                out.append((since, t_ns))
-                since = None
-        if since is not None:
-            out.append((since, self.clock.now_ns))
-        return out
+        return intervals(self.changes, signal, self.clock.now_ns)
 
     # -- VCD
 
@@ -103,7 +111,7 @@ class Trace:
                     writer.change(wires[name], t_ns, 1 if value else 0)
             writer.close(self.clock.now_ns)
 
-    def _merged(self) -> Iterable[tuple[int, str, float]]:
+    def _merged(self) -> Iterable[Change]:
         """Changes and samples ("" and the sample's index) in the order of their times."""
         samples = [(sample[0], "", float(i)) for i, sample in enumerate(self.samples)]
         return sorted([*self.changes, *samples], key=lambda change: change[0])

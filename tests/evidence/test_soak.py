@@ -27,7 +27,7 @@ def test_wires_and_journal_agree_over_treatments(
 ) -> None:
     """H-08: and an opening that is not recorded, or otherwise, is reported."""
     one, day = month
-    gates = list(one.gates)
+    gates = one.bench.valve_intervals()
     one.pull(day)
     one.look(day)
     assert not day.wrong
