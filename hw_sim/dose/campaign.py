@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from hw_sim.dose import campaign_page
+from hw_sim.dose import campaign_page, outcome_file
 from hw_sim.dose.trials import COUNT, LINES, ROOT, SEED, STOPWATCHES, STRATEGIES, kept, key, run
 from hw_sim.figure_table import missed
 
@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     outcomes = kept(args.lines, args.seed) if args.resume else []
     began_s = time.perf_counter()
     with args.lines.open("w", encoding="utf-8") as lines:
-        lines.write(json.dumps({"key": key(args.seed), "seed": args.seed}) + "\n")
-        lines.writelines(json.dumps(asdict(one)) + "\n" for one in outcomes)
+        kept_lines = (json.dumps(asdict(one)) for one in outcomes)
+        outcome_file.begin(lines, key(args.seed), args.seed, kept_lines)
         batches = run(args.seed, args.count, strategies, tuple(outcomes), args.jobs)
         for number, batch in enumerate(batches):
             outcomes += batch

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from hw_sim.dose import properties
+from hw_sim.dose import outcome_file, properties
 from hw_sim.dose.applicators import APPLICATORS, SPRAY, by_number
 from hw_sim.dose.jet import Touch, touches
 from hw_sim.dose.layered import History, Run, play, stack
@@ -49,6 +49,13 @@ TABLE = Path(__file__).with_name("depth_laws.json")
 SAMPLES = LINES.with_name("depth_laws.jsonl")
 SEED = 20261130
 COUNT = 252
+SOURCES = (
+    "firmware/cryo/applicators.py", "firmware/cryo/estimate.py", "host_tools/phantom.json",
+    "hw_sim/dose/applicators.py", "hw_sim/dose/depth_laws.py", "hw_sim/dose/jet.py",
+    "hw_sim/dose/layered.py", "hw_sim/dose/layered_trials.py", "hw_sim/dose/population.py",
+    "hw_sim/dose/properties.py",
+)  # fmt: skip
+"""On which a sample depends."""
 FOLLOW_S = 150.0
 PAUSE_S = 60.0
 """Thaw before a second freeze: the device's default minimum."""
@@ -184,17 +191,17 @@ def sample(number: int) -> dict[str, Any]:
 
 
 def samples(count: int, jobs: int, path: Path) -> list[dict[str, Any]]:
-    """The samples of `count` draws; those that `path` has are taken from it."""
-    kept: list[dict[str, Any]] = []
-    if path.exists():
-        kept = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+    """The samples of `count` draws; those that `path` has of these sources are taken from it."""
+    key = outcome_file.key_of(SEED, ROOT, SOURCES)
+    kept: list[dict[str, Any]] = outcome_file.kept(path, key, json.loads)
     done = {row["number"] for row in kept}
     left = [number for number in range(count) if number not in done]
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        path.open("a", encoding="utf-8") as lines,
+        path.open("w", encoding="utf-8") as lines,
         multiprocessing.get_context("spawn").Pool(jobs, os.nice, (10,)) as pool,
     ):
+        outcome_file.begin(lines, key, SEED, map(json.dumps, kept))
         for row in pool.imap_unordered(sample, left):
             kept.append(row)
             lines.write(json.dumps(row) + "\n")
@@ -210,7 +217,7 @@ def curve_mm(number: int, seconds: float, mbar: float) -> float:
     dose, estimate = device()
     row = dose.row_of(number)
     est = estimate.Estimate()
-    est.begin((*row[: dose.LIKELY], 1000, 0, 0, 0, 0, *row[dose.FALL_WIDE + 1 :]), dose.BENIGN)
+    est.begin((*row[: dose.LIKELY], 1000, 0, 0, 0, 0), dose.BENIGN)
     for _ in range(round(seconds * 10)):
         est.step(100, NOZZLE_C_X100, round(mbar), 0, False)
     return est.depth_um / 1000.0

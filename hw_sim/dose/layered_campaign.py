@@ -406,8 +406,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     done = {one.number for one in outcomes}
     began_s = time.perf_counter()
     with args.lines.open("w", encoding="utf-8") as lines:
-        lines.write(json.dumps({"key": key(args.seed), "seed": args.seed}) + "\n")
-        lines.writelines(line_of(one) + "\n" for one in outcomes)
+        outcome_file.begin(lines, key(args.seed), args.seed, map(line_of, outcomes))
         numbers = [n for n in range(args.count) if n not in done]
         for at, one in enumerate(run(args.seed, numbers, args.jobs)):
             outcomes.append(one)

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 T = TypeVar("T")
 
@@ -45,3 +45,9 @@ def kept(path: Path, key: str, of_line: Callable[[str], T]) -> list[T]:
         except (ValueError, KeyError, TypeError):  # the incomplete last line of a run
             break
     return out
+
+
+def begin(file: TextIO, key: str, seed: int, lines: Iterable[str]) -> None:
+    """Write the head of a file, and the outcomes that were kept."""
+    file.write(json.dumps({"key": key, "seed": seed}) + "\n")
+    file.writelines(line + "\n" for line in lines)
