@@ -27,7 +27,7 @@ _FROM = "Pennes-enthalpy model 2, 2026-11-22, calibration none: model, The Cryod
 # 0.01 C, power of the dewar's pressure with which the coefficient goes permille; of the curve's
 # depth, permille: the depth to be expected, its standard deviation, the least standard deviation of
 # a calibrated row, the depth to be expected when the surface reads -20 C after 1 s (0: no sensor
-# sees it) and its standard deviation; um of the law of the thaw (thaw.py)
+# sees it) and its standard deviation
 APPLICATORS = (
     (
         1, "Spray C  5 mm", 1, 2500, 15, 3000, 90, 320,
@@ -35,7 +35,7 @@ APPLICATORS = (
         (0, 407, 739, 969, 1139, 1381, 1551, 1681, 1808, 1911, 1996, 2069, 2189, 2285),
         _FROM,
         -14000, 410,
-        605, 256, 300, 571, 181, 2083,
+        605, 256, 300, 571, 181,
     ),  # fmt: skip
     (
         2, "Spray B 10 mm", 1, 5000, 15, 3000, 68, 320,
@@ -43,7 +43,7 @@ APPLICATORS = (
         (0, 409, 773, 1066, 1317, 1728, 2055, 2322, 2599, 2830, 3026, 3197, 3483, 3715),
         _FROM,
         -12000, 280,
-        604, 243, 295, 552, 197, 1776,
+        604, 243, 295, 552, 197,
     ),  # fmt: skip
     (
         3, "Spray A 20 mm", 1, 10000, 20, 3000, 69, 320,
@@ -51,7 +51,7 @@ APPLICATORS = (
         (0, 409, 773, 1069, 1327, 1769, 2149, 2486, 2861, 3197, 3502, 3781, 4274, 4700),
         _FROM,
         -12000, 220,
-        524, 214, 225, 498, 178, 1506,
+        524, 214, 225, 498, 178,
     ),  # fmt: skip
     (
         4, "Probe   5 mm", 2, 2500, 0, 1000, 160, 0,
@@ -59,7 +59,7 @@ APPLICATORS = (
         (0, 0, 31, 200, 334, 528, 662, 763, 859, 935, 997, 1049, 1133, 1199),
         _FROM,
         -14000, 0,
-        964, 208, 184, 0, 0, 0,
+        964, 208, 184, 0, 0,
     ),  # fmt: skip
     (
         5, "Spray D  3 mm", 1, 1500, 10, 3000, 118, 320,
@@ -67,7 +67,7 @@ APPLICATORS = (
         (0, 375, 603, 735, 825, 948, 1032, 1095, 1155, 1204, 1244, 1278, 1333, 1378),
         _FROM,
         -16000, 650,
-        716, 300, 411, 714, 218, 2401,
+        716, 300, 411, 714, 218,
     ),  # fmt: skip
     (
         6, "Probe 3 mm", 2, 1500, 0, 1000, 218, 0,
@@ -75,7 +75,7 @@ APPLICATORS = (
         (0, 0, 0, 92, 159, 248, 305, 346, 385, 416, 441, 461, 494, 519),
         _FROM,
         -14000, 0,
-        1056, 206, 178, 0, 0, 0,
+        1056, 206, 178, 0, 0,
     ),  # fmt: skip
     (
         7, "Probe 6 mm", 2, 3000, 0, 1000, 146, 0,
@@ -83,6 +83,6 @@ APPLICATORS = (
         (0, 0, 34, 216, 370, 607, 779, 910, 1039, 1141, 1224, 1295, 1409, 1499),
         _FROM,
         -14000, 0,
-        970, 189, 174, 0, 0, 0,
+        970, 189, 174, 0, 0,
     ),  # fmt: skip
 )

@@ -162,7 +162,6 @@ def row_of(table):
         + (table[_H], table[_SPREAD], table[_SKIN_MS], table[_UM], table[_UM_COLD], "")
         + row[dose.REWARMED : dose.LIKELY]
         + (1000, wide, wide, 0, 0)
-        + row[dose.THAW_UM :]
     )
 
 

@@ -39,7 +39,7 @@ H = const(5)  # W/m2K
 SPREAD = const(6)  # permille of the depth, one standard deviation, by the table's own model
 SKIN_MS = const(7)
 CURVE = const(8)  # of target 1; that of target 2 follows
-PROVENANCE = const(10)  # empty in a calibrated row: Calibration.provenances() makes it
+PROVENANCE = const(10)  # empty in a calibrated row: calibration_store.py makes it
 REWARMED = const(11)  # 0.01 C: a warmer nozzle must be purged again
 BY_PRESSURE = const(12)  # permille: the coefficient scales with this power of the pressure
 # What other skins and jets make of the curve (docs/dose.md), permille of its depth
@@ -48,7 +48,6 @@ WIDE = const(14)  # one standard deviation of it: the spread that the device sta
 CALIBRATED_WIDE = const(15)  # the least that a calibrated row states
 FALL = const(16)  # expected when the surface reads -20 C after 1 s; 0: it does not tell
 FALL_WIDE = const(17)  # and its standard deviation
-THAW_UM = const(18)  # of the law of the thaw (thaw.py); 0: no sensor sees it
 
 TABLE_VERSION = applicators.VERSION
 CALIBRATED_VERSION = const(1000)  # plus the calibration run's number: a table from this device

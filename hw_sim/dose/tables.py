@@ -50,7 +50,6 @@ LAWS = (
     "calibrated_wide_permille",
     "fall_permille",
     "fall_wide_permille",
-    "thaw_um",
 )
 """Columns that follow from the second truth: `depth_laws.json` has them."""
 _LAWS = Path(__file__).with_name("depth_laws.json")
@@ -216,7 +215,7 @@ _FROM = "{provenance}"
 # 0.01 C, power of the dewar's pressure with which the coefficient goes permille; of the curve's
 # depth, permille: the depth to be expected, its standard deviation, the least standard deviation of
 # a calibrated row, the depth to be expected when the surface reads -20 C after 1 s (0: no sensor
-# sees it) and its standard deviation; um of the law of the thaw (thaw.py)
+# sees it) and its standard deviation
 APPLICATORS = (
 '''
 
