@@ -125,7 +125,7 @@ class Port:
         self._out.write(self._byte)
 
 
-def _bus(hz):
+def _bus(hz=_FAST_HZ):
     """I2C0 at a given speed. MicroPython returns the same object, so this does not allocate."""
     return I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=hz, timeout=_I2C_TIMEOUT_US)
 
@@ -142,7 +142,7 @@ def free_bus():
             break
         _pull_low(scl)
     _pull_low(sda)  # released with SCL high: a stop condition
-    return _bus(_FAST_HZ)
+    return _bus()
 
 
 def _pull_low(line):

@@ -2,10 +2,9 @@
 
 Loaded on demand, then unloaded. Works on an App. May import micropython.const and cryo's
 confirm, monitors, on_demand, replies, sensors, state_ready, texts, transitions; loads clock_chip on
-demand. Controls: H-29 (a switch is
-tested only in a check that somebody has begun at the device by holding SELECT, and there by holding
-SELECT again; a host alone switches nothing), H-25 (where operators are required, a physician or a
-technician).
+demand. Controls: H-29 (a switch is tested only in a check that somebody has begun at the device by
+holding SELECT, and there by holding SELECT again; a host alone switches nothing), H-25 (where
+operators are required, a physician or a technician).
 """
 
 from micropython import const

@@ -11,7 +11,6 @@ from cryo.sensors import Skin
 
 _IDLE_US = const(60)  # of the bus, before a transfer
 _SLOW_HZ = const(100000)  # the infrared thermometer's limit
-_FAST_HZ = const(400000)  # I2C0: screen and clock
 _SKIN_ADDRESS = const(0x5A)
 _OBJECT = const(0x07)  # RAM: the object's temperature
 _CRC_POLYNOMIAL = const(0x07)
@@ -76,7 +75,7 @@ class SlowBus:
     """
 
     def __init__(self, bus, sleep_us):
-        self._bus = bus  # bus(hz): the I2C at that speed
+        self._bus = bus  # bus(hz): the I2C at that speed; bus(): at that of the other parts
         self._sleep_us = sleep_us
 
     def readfrom_mem_into(self, address, register, data):
@@ -86,4 +85,4 @@ class SlowBus:
         try:
             slow.readfrom_mem_into(address, register, data)
         finally:
-            self._bus(_FAST_HZ)
+            self._bus()
