@@ -22,7 +22,6 @@ import pytest
 from hw_sim.image import micropython
 from tests.rules import hazard_matrix
 
-PAGE = "scenarios/test_page.py"
 LONGEST = (
     "scenarios/test_real_interpreter.py",
     "scenarios/test_update.py",
@@ -120,7 +119,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if number is not None:
         config.hook.pytest_deselected(items=[one for one in items if not proves(one, number)])
         items[:] = [item for item in items if proves(item, number)]
-    page = [item for item in items if PAGE in item.nodeid]
+    page = [item for item in items if item.get_closest_marker("browser")]
     longest = [item for item in items if any(name in item.nodeid for name in LONGEST)]
     first = {*page, *longest}
     others = [item for item in items if item not in first]

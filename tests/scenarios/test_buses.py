@@ -10,6 +10,7 @@ from hw_sim.world.parts.max31856 import CR0
 from hw_sim.world.parts.ssd1306 import Ssd1306
 from tests.scenarios.conftest import (
     BOOT,
+    FREEZE_END,
     arm,
     faults,
     freezing,
@@ -21,8 +22,7 @@ from tests.scenarios.conftest import (
 )
 from tests.scenarios.fault_numbers import Fault
 
-SKIN_SENSOR = 29
-FREEZE_END = 7
+SKIN_SENSOR = 29  # number of a setting
 
 
 @pytest.mark.hazard("H-14")

@@ -112,14 +112,6 @@ class Visit:
         )
         self.page.get_by_role("button", name="Close").click()
 
-    def key(self, key: str, button: str) -> None:
-        """Press a key until the device's button is down, however busy the computer is."""
-        self.page.wait_for_function("document.activeElement === document.body && !cryoBench.stale")
-        self.page.keyboard.down(key)
-        self.page.wait_for_function("button => cryoBench.front.held.includes(button)", arg=button)
-        self.page.keyboard.up(key)
-        self.page.wait_for_function("!cryoBench.front.held.length")
-
     def check(self) -> None:
         assert self.complaints == []
         assert self.foreign == [], "everything comes from this computer"
@@ -573,10 +565,11 @@ def test_a_device_set_to_another_applicator_than_the_fitted_one_is_marked(
         other.page.close()
         page.bring_to_front()
         page.locator(".fitted input").evaluate("field => field.focus()")  # as its list does, late
-        visit.key("Enter", "select")  # the field of the applicator
-        visit.key("ArrowUp", "up")
+        operator = PageOperator(page)
+        operator.press("select")  # the field of the applicator
+        operator.press("up")
         page.wait_for_function("cryoBench.glass.device === 'Spray B 10 mm'")
-        visit.key("ArrowUp", "up")
+        operator.press("up")
         page.wait_for_function("!document.querySelector('cryo-fitted.differs')")
         assert "as fitted" in mark.inner_text()
     finally:
