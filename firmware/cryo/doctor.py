@@ -32,8 +32,8 @@ _PULSE_US = const(50000)  # GATE is raised for so long at a time: the dose timer
 _RISE_TICKS = const(2)  # SUPPLY is high by then
 _CURRENT_MA = const(30)  # docs/hardware.md: below this the coil is off
 _CURRENTS = const(3)  # ticks
-LEVEL_MOST = const(50)  # permille
-PRESSURE_MOST = const(50)  # mbar
+_LEVEL_MOST = const(50)  # permille
+_PRESSURE_MOST = const(50)  # mbar
 
 # How a test ended, as `doctor` replies and the journal records it
 WAITING = const(1)
@@ -59,15 +59,6 @@ _PICTURE = b"\x00\xa4"
 # texts.prompt
 _CHECK = const(24)
 _TEST = const(26)
-
-
-def dewar_empty(sensors):
-    """Whether the dewar holds neither nitrogen nor pressure, by sensors that work. H-29"""
-    level = sensors.level_permille
-    pressure = sensors.pressure_mbar
-    if not level.valid or not pressure.valid:
-        return False
-    return level.value < LEVEL_MOST and -PRESSURE_MOST < pressure.value < PRESSURE_MOST
 
 
 class Overlay:
@@ -101,6 +92,14 @@ class Overlay:
     def end(self):
         """Close the check in the next tick."""
         self._over = True
+
+    def dewar_empty(self, sensors):
+        """Whether the dewar holds neither nitrogen nor pressure, by sensors that work. H-29"""
+        level = sensors.level_permille
+        pressure = sensors.pressure_mbar
+        if not level.valid or not pressure.valid:
+            return False
+        return level.value < _LEVEL_MOST and -_PRESSURE_MOST < pressure.value < _PRESSURE_MOST
 
     def busy(self):
         """Whether a test of a switch is under way."""
@@ -170,7 +169,7 @@ class Overlay:
             return
         if valve.is_open() or valve.supply_on() or not valve.ended():
             self._finish(app, now_ms, _BOTH)
-        elif not dewar_empty(app.sensors) or monitors.doubt:
+        elif not self.dewar_empty(app.sensors) or monitors.doubt:
             self._finish(app, now_ms, _NOT_EMPTY)
         else:
             self.outcome = _ON
@@ -192,7 +191,7 @@ class Overlay:
         if self._currents >= _CURRENTS:
             app.faults.latch(faults.COIL_SHORTED, True)
             return _CURRENT
-        if not dewar_empty(app.sensors):
+        if not self.dewar_empty(app.sensors):
             return _NOT_EMPTY
         if self.which == SUPPLY:
             if valve.is_open():

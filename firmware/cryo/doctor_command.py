@@ -96,9 +96,9 @@ def _switch(app, check, now_ms, which):
     """Begin the test of one switch; it waits for SELECT. H-29"""
     if which not in ("gate", "supply"):
         return replies.refusal("bad_request", "which is gate or supply")
-    level = app.sensors.level_permille.value
-    pressure = app.sensors.pressure_mbar.value
-    if level >= 50 or not -50 < pressure < 50:
+    if not check.dewar_empty(app.sensors):
+        level = app.sensors.level_permille.value
+        pressure = app.sensors.pressure_mbar.value
         return replies.refusal(
             "state",
             "a switch is tested with the dewar empty and vented only: level %d permille (below "

@@ -1,9 +1,9 @@
 """The link request `time`: read the clock, or set it from the host.
 Loaded on demand by commands.py, then unloaded.
 
-Works on an App. May import cryo's clock, journal, on_demand, replies, transitions;
-loads clock_chip on demand. Controls: H-20 (a change of
-the clock is recorded with the old and the new time), H-12.
+Works on an App. May import cryo's clock, journal, on_demand, replies, transitions; loads
+clock_chip on demand. Controls: H-20 (a change of the clock is recorded with the old and the new
+time), H-12.
 """
 
 from cryo import clock, journal, on_demand, replies, transitions

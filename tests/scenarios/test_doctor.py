@@ -11,11 +11,11 @@ import pytest
 
 from host_tools.doctor import FAILED, NOT_DONE, NOT_FITTED, PASSED, Check, Doctor, Report, html
 from hw_sim.bench import Bench, FastBench
+from hw_sim.bench.journal_records import BOARD_CHECK
 from tests.scenarios.conftest import faults, operator, ready, records, state, switch_on, until
 from tests.scenarios.fault_numbers import Fault
 from tests.scenarios.test_host import attach
 
-BOARD_CHECK = 29
 WARM_C = 30.0
 
 
