@@ -62,7 +62,7 @@ class Serial(SerialBase):
             flash = SimFlash.load(self._flash_file) if self._flash_file else None
         except ValueError as error:
             raise SerialException(f"sim://: {error}") from None
-        self.bench = FastBench(firmware, flash=flash, seed=seed)
+        self.bench = FastBench(firmware, flash=flash, seed=seed, calibrated=False)
         self._buffer = bytearray()
         self._tail = b""
         self.bench.power_on()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hw_sim.bench import GATE, FastBench, calibrated
+from hw_sim.bench import GATE, FastBench
 from hw_sim.bench.operator import BenchOperator, Timing, until_drawn
 
 _WARM_MS = 1500.0
@@ -35,14 +35,13 @@ _TIMING = Timing(arm_ms=1200.0, rest_ms=300.0, valve_look_ms=5.0)
 
 
 class Walk(BenchOperator[FastBench]):
-    """An operator with a device, who captures its screens. `tables`: it was calibrated."""
+    """An operator with a device, who captures its screens. `calibrated`: its applicators."""
 
     def __init__(
-        self, language: int = 1, *, cold: bool = True, tables: bool = True, sensor: bool = False
+        self, language: int = 1, *, cold: bool = True, calibrated: bool = True, sensor: bool = False
     ) -> None:
-        super().__init__(FastBench(noise_lsb=0.0, skin_sensor=sensor), _TIMING)
-        if tables:
-            self.bench.write_files(calibrated.tables())
+        bench = FastBench(noise_lsb=0.0, skin_sensor=sensor, calibrated=calibrated)
+        super().__init__(bench, _TIMING)
         self.bench.power_on()
         self.bench.run_for(_WARM_MS)
         if language != 1:
@@ -237,7 +236,7 @@ def others(language: int) -> Iterator[Sight]:
     walk.until("ARMED")
     yield walk.see("pedal_armed", "... armed", "for patient 7")
 
-    walk = Walk(language, tables=False)
+    walk = Walk(language, calibrated=False)
     walk.until_second(0)
     yield walk.see("ready_not_calibrated", "Not calibrated", "every other 2 s, by shipped tables")
     walk.hold("arm", 1200)

@@ -3,16 +3,18 @@
 The processor is the fake chip of `hw_sim.fakes`. Two runs of the same scenario are identical to
 the byte.
 
-May import the standard library, `hw_sim.world`, `hw_sim.fakes`, `hw_sim.image.flash` and
-`protocol`.
+May import the standard library, `hw_sim.world`, `hw_sim.fakes`, `hw_sim.image.flash`, `calibrated`
+and `protocol`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
+from hw_sim.bench import calibrated as commissioned
 from hw_sim.bench.protocol import FIRMWARE, NS_PER_MS, SimulatedBench
 from hw_sim.fakes.chip import PICO, Chip
 from hw_sim.fakes.loader import Loader
@@ -35,12 +37,42 @@ def _board_files(folder: Path) -> dict[str, str]:
     }
 
 
+def _installed(sources: Mapping[str, str], calibrated: bool) -> SimFlash:
+    """A new flash with these files (name there, path on the host), and calibrated tables."""
+    flash = SimFlash()
+    content = {name: Path(path).read_bytes() for name, path in sources.items()}
+    Filesystem(flash).write_files({**(commissioned.tables() if calibrated else {}), **content})
+    return flash
+
+
+@lru_cache(maxsize=4)
+def _installed_before(
+    files: tuple[tuple[str, str], ...], _changed: tuple[tuple[int, int], ...], calibrated: bool
+) -> SimFlash:
+    """`_installed`, kept: littlefs takes 40 ms to write the firmware, a copy 1 ms.
+
+    `_changed`: time (ns) and size of each file.
+    """
+    return _installed(dict(files), calibrated)
+
+
+def _new_flash(sources: Mapping[str, str], calibrated: bool, *, kept: bool) -> SimFlash:
+    """What a programmer leaves. `kept`: no file changes twice within the clock's 4 ms."""
+    if not kept:
+        return _installed(sources, calibrated)
+    status = [os.stat(path) for path in sources.values()]
+    changed = tuple((entry.st_mtime_ns, entry.st_size) for entry in status)
+    return _installed_before(tuple(sources.items()), changed, calibrated).copy()
+
+
 class FastBench(SimulatedBench):
     """An applicator whose processor is simulated: quick and exact in time, not in machine code.
 
     `firmware_dir`: a folder as it lands on the board (main.py, cryo/…); default: the project's.
     It is written to `flash` when that is blank, or when `reflash` is true. `seed` moves the
-    bounce of the buttons and the noise of the sensors. `trace`: collect every signal.
+    bounce of the buttons and the noise of the sensors. `calibrated`: on a blank flash, also tables
+    as if each applicator had been calibrated on this device, as a technician leaves it; otherwise,
+    as shipped, arming asks about them first (H-26). `trace`: collect every signal.
     `crashes_raise`: an uncaught exception of the firmware comes out of `run_for`. `skin_sensor`:
     the optional infrared thermometer is fitted. `board`: what `os.uname().machine` says; the last
     word is the chip, which decides where the watchdog's registers are. `wraps_after_ms`: how long
@@ -70,6 +102,7 @@ class FastBench(SimulatedBench):
         skin_sensor: bool = False,
         board: str = PICO,
         wraps_after_ms: int | None = None,
+        calibrated: bool = True,
     ) -> None:
         self.firmware_dir = FIRMWARE if firmware_dir is None else firmware_dir
         self.clock = Clock()
@@ -80,10 +113,14 @@ class FastBench(SimulatedBench):
         if "Pico W" in board:
             self.wiring.vsys_pin = 25  # Pico W data sheet 2.1
         self.wiring.power(False)
-        self.flash = SimFlash() if flash is None else flash
-        self.flash.health = self.wiring.flash
         sources = _board_files(self.firmware_dir)
-        if reflash or self.flash.blank:
+        if flash is None or flash.blank:
+            new = _new_flash(sources, calibrated, kept=firmware_dir is None)
+            flash = new if flash is None else flash.become(new)
+            reflash = False
+        self.flash = flash
+        self.flash.health = self.wiring.flash
+        if reflash:
             self.write_files({name: Path(path).read_bytes() for name, path in sources.items()})
         self.chip = Chip(
             self.clock,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from hw_sim.bench import FastBench, NotAsExpected, calibrated
+from hw_sim.bench import FastBench, NotAsExpected
 from hw_sim.bench.flood import DrawnPieces, Flood
 from hw_sim.bench.journal_records import ARMED, newest
 from hw_sim.bench.link_client import PAGE_RECORDS, records_of
@@ -42,8 +42,6 @@ class Scene(BenchOperator[FastBench]):
 
     def __init__(self, image: bytes | None = None, *, seed: int = 1) -> None:
         bench = FastBench(flash=SimFlash(image), seed=seed)
-        if image is None:
-            bench.write_files(calibrated.tables())
         super().__init__(bench, _TIMING, polls=True)
         self.random = random.Random(seed)
         self.edges: list[tuple[int, str, float]] = []

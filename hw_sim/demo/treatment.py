@@ -81,7 +81,7 @@ class Session:
     """
 
     def __init__(self, bench: FastBench | None = None) -> None:
-        self.bench = FastBench() if bench is None else bench
+        self.bench = FastBench(calibrated=False) if bench is None else bench
         self.operator = BenchOperator(self.bench, Timing(rest_ms=450.0), aims=True)
         self.trace = Trace(self.bench.wiring, sample_ns=SAMPLE_NS)
         self.seen: list[Moment] = []

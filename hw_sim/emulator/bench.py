@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from hw_sim.bench import FIRMWARE, NS_PER_MS, SimulatedBench
+from hw_sim.bench import FIRMWARE, NS_PER_MS, SimulatedBench, calibrated as commissioned
 from hw_sim.emulator.buses import Adc, I2cBus, Pwm, SpiBus
 from hw_sim.emulator.chip import FS_OFFSET, PINS, UNIQUE_ID, Chip, FlashWatcher, FlashWrite
 from hw_sim.emulator.usb import UsbHost
@@ -31,8 +31,9 @@ class EmulatedBench(SimulatedBench):
     `files`: what the board has instead, by path. `flash`: a file system image to start with
     instead of a fresh one. `mpy`: compile packages first, as a released board has them (compiling
     on the board takes the emulator half a minute). `trace`: collect every signal. `skin_sensor`:
-    the optional infrared thermometer is fitted. ImageMissing (hw_sim.image.micropython) if there
-    is no MicroPython image.
+    the optional infrared thermometer is fitted. `calibrated`: with neither `files` nor `flash`,
+    also tables as if each applicator had been calibrated on this device, as on the fast bench.
+    ImageMissing (hw_sim.image.micropython) if there is no MicroPython image.
     """
 
     settle_ms: float = 150  # real interpreter and flash: two records come before a new state
@@ -65,6 +66,7 @@ class EmulatedBench(SimulatedBench):
         image: Path | None = None,
         unique_id: bytes = UNIQUE_ID,
         skin_sensor: bool = False,
+        calibrated: bool = True,
     ) -> None:
         self.chip = Chip(fast_forward=fast_forward, unique_id=unique_id)
         self.clock = self.chip.clock
@@ -79,6 +81,7 @@ class EmulatedBench(SimulatedBench):
         if flash is None:
             if files is None:
                 files = micropython.firmware_files(firmware_dir or FIRMWARE, mpy=mpy)
+                files |= commissioned.tables() if calibrated else {}
             flash = micropython.build_filesystem(dict(files))
         self.flash = flash
         self.usb = UsbHost(self.chip.rp2040.usb_ctrl)

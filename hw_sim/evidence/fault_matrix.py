@@ -111,7 +111,7 @@ class Device:
 
     def __init__(self, seed: int = 1) -> None:
         self.bench = bench = FastBench(seed=seed, skin_sensor=True)
-        bench.write_files({**calibrated.tables(), **calibrated.settings(_SETTINGS)})
+        bench.write_files(calibrated.settings(_SETTINGS))
         self.wires = Wires(bench)
         self.freeze_ms = 0.0
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hw_sim.bench import NS_PER_MS, FastBench, NotAsExpected, calibrated
+from hw_sim.bench import NS_PER_MS, FastBench, NotAsExpected
 from hw_sim.bench.journal_records import (
     FREEZE_END,
     PRECHILL_END,
@@ -87,7 +87,6 @@ class Soak:
         self.on_ms = 0.0
         self.longest_ms = 0.0
         self.bench = bench = FastBench(seed=seed, wraps_after_ms=None if always_on else _WRAPS_MS)
-        bench.write_files(calibrated.tables())
         self.operator = BenchOperator(
             bench, Timing(rest_ms=60, let_go_ms=150, purged_ms=None, look_ms=10), polls=True
         )

@@ -28,12 +28,15 @@ class Unusable(Exception):
 
 
 def maker(kind: str) -> Callable[[int, bool], SimulatedBench]:
-    """Factory of a kind of bench ("fast" or "emulated"), called with seed and skin sensor.
+    """Factory of a kind of bench ("fast" or "emulated"), called with seed and skin sensor. Its
+    applicators are not calibrated, as shipped.
 
     Unusable if a prerequisite of the emulated bench is missing.
     """
     if kind == "fast":
-        return lambda seed, skin_sensor: FastBench(seed=seed, skin_sensor=skin_sensor)
+        return lambda seed, skin_sensor: FastBench(
+            seed=seed, skin_sensor=skin_sensor, calibrated=False
+        )
     from hw_sim.image import micropython
 
     try:
@@ -44,7 +47,9 @@ def maker(kind: str) -> Callable[[int, bool], SimulatedBench]:
         from hw_sim.emulator import EmulatedBench
     except ImportError as error:
         raise Unusable(f"the emulator cannot be loaded: {error}", "`make setup`") from None
-    return lambda seed, skin_sensor: EmulatedBench(seed=seed, skin_sensor=skin_sensor)
+    return lambda seed, skin_sensor: EmulatedBench(
+        seed=seed, skin_sensor=skin_sensor, calibrated=False
+    )
 
 
 def free_port(first: int) -> int:

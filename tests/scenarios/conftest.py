@@ -124,7 +124,8 @@ def bench(request: pytest.FixtureRequest) -> Bench:
     kind = request.config.getoption("--bench")
     if kind == "emulated":
         request.getfixturevalue("micropython_image")
-    bench: Any = make_bench(kind) if kind in SIMULATED else board(request, kind)
+    options = {"calibrated": False} if request.node.get_closest_marker("as_shipped") else {}
+    bench: Any = make_bench(kind, **options) if kind in SIMULATED else board(request, kind)
     for mark in request.node.iter_markers("needs"):
         missing = set(mark.args) - bench.capabilities
         if missing:
@@ -197,15 +198,8 @@ def preset(
     bench: Bench,
     settings: Mapping[int, int],
     more: Mapping[str, bytes] = {},
-    *,
-    tables: bool = True,
 ) -> None:
-    """Write settings (by number) and `more` files to the flash of a bench, as if set up before.
-
-    `tables`: its applicators were calibrated, so that arming asks for no caution.
-    """
-    if tables:
-        more = {**calibrated.tables(), **more}
+    """Write settings (by number) and `more` files to the flash of a bench, as if set up before."""
     bench.write_files({**calibrated.settings(settings), **more})
 
 
@@ -236,16 +230,16 @@ def journal_files(serial: str, count: int) -> dict[str, bytes]:
     }
 
 
-def ready(bench: Bench, *, whole: bool = False, tables: bool = True) -> Bench:
+def ready(bench: Bench, *, whole: bool = False) -> Bench:
     """Switch on and wait for READY.
 
-    A device that is switched on for the first time gets the settings of `SHORT` and calibrated
-    `tables`, unless the scenario needs the `whole` treatment as shipped.
+    A device that is switched on for the first time gets the settings of `SHORT`, unless the
+    scenario needs the `whole` treatment as shipped.
     """
     if not whole and bench.clock.now_ns == 0:
         names = bench.files().keys()
         if not any(name.startswith(("settings_", "journal")) for name in names):
-            preset(bench, SHORT, tables=tables)
+            preset(bench, SHORT)
     switch_on(bench, "READY")
     return bench
 

@@ -550,10 +550,11 @@ def test_what_is_not_read_and_confirmed_changes_nothing(bench: Bench, how: str) 
     assert last(bench, CHECKLIST).values("by", "count") == (4, 4)
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-13")
 def test_one_change_at_a_time_waits_for_the_operator(bench: Bench) -> None:
     """H-13: whichever comes second is refused; the same one again is asked again."""
-    ready(bench, tables=False)
+    ready(bench)
     bench.ask("checklist_write", items=OWN)
     assert bench.ask("checklist_write", items=OWN)["ok"]["applied"] is False
     assert bench.ask("checklist_write", items=OWN[:1])["err"]["code"] == "busy"

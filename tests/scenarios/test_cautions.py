@@ -39,11 +39,12 @@ def bottom_left(bench: Bench) -> str:
     return "\n".join(row[:92] for row in bench.screen().text().split("\n")[24:32])
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-26")
 def test_an_uncalibrated_applicator_is_said_in_ready_and_asked_for_when_armed(
     bench: Bench,
 ) -> None:
-    ready(bench, tables=False)
+    ready(bench)
     bench.run_for(500)
     first = bench.screen().text()
     bench.run_for(2000)
@@ -64,10 +65,11 @@ def test_an_uncalibrated_applicator_is_said_in_ready_and_asked_for_when_armed(
     assert last(bench, ARMED).seq == last(bench, CAUTION).seq + 1
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-26", "H-23")
 def test_no_slip_answers_it(bench: Bench) -> None:
     """A short press, a hold of 1 s, UP, DOWN, TRIGGER: nothing is armed, nothing recorded."""
-    ready(bench, tables=False)
+    ready(bench)
     bench.press("arm", 1200)
     for button, ms in (("select", 80), ("select", 1500), ("up", 80), ("down", 80), ("trigger", 80)):
         bench.press(button, ms)
@@ -79,10 +81,11 @@ def test_no_slip_answers_it(bench: Bench) -> None:
     assert not [record for record in records(bench) if record.kind == ARMED]
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-26")
 def test_select_held_from_ready_on_does_not_answer_it(bench: Bench) -> None:
     """H-23: a press that began on another screen counts for nothing."""
-    ready(bench, tables=False)
+    ready(bench)
     bench.hold("arm")
     bench.run_for(900)
     bench.hold("select")
@@ -92,9 +95,10 @@ def test_select_held_from_ready_on_does_not_answer_it(bench: Bench) -> None:
     bench.release("select")
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-26")
 def test_it_is_asked_once_for_each_applicator_and_again_after_power_on(bench: Bench) -> None:
-    ready(bench, tables=False)
+    ready(bench)
     arm(bench)
     bench.press("arm")
     until(bench, "READY")
@@ -119,21 +123,23 @@ def test_it_is_asked_once_for_each_applicator_and_again_after_power_on(bench: Be
         assert state(bench) == "SCREENING"
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-26")
 def test_silence_leads_back_and_is_recorded(bench: Bench) -> None:
-    ready(bench, tables=False)
+    ready(bench)
     bench.press("arm", 1200)
     bench.run_for(181_000)
     assert told(bench) == "READY"
     assert cautions(bench) == [(UNCALIBRATED, TIMED_OUT, 1)]
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-26")
 def test_the_checklist_follows_and_a_calibrated_applicator_is_not_asked_for(bench: Bench) -> None:
     """With the shipped tables: the caution, then six pages. Calibrated: the six pages at once."""
     for tables, holds in ((False, 1), (True, 0)):
         fresh = bench if not tables else type(bench)()
-        preset(fresh, {17: 0}, tables=tables)
+        preset(fresh, {17: 0})
         switch_on(fresh, "READY")
         fresh.press("arm", 1200)
         for _ in range(holds):

@@ -66,7 +66,7 @@ class RecordingFlash(SimFlash):
 @cache
 def story() -> tuple[bytes, list[Write]]:
     """The flash before, and all writes."""
-    new = FastBench()
+    new = FastBench(calibrated=False)
     ready(new, whole=True)
     new.cut_power()
     # (The restarts need the sources: the fast bench reads no .mpy files.)

@@ -76,6 +76,7 @@ def ends(bench: Bench) -> list[Record]:
     return [r for r in records(bench) if r.kind == PRECHILL_END]
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-02", "H-08")
 @pytest.mark.needs("plant")
 def test_a_warm_line_is_purged_and_the_freeze_begins_with_liquid(bench: Bench) -> None:

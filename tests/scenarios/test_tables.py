@@ -46,8 +46,9 @@ def change_of(record: Record) -> tuple[int, ...]:
     return record.values("applicator", "by", "h_w_m2k", "run")
 
 
+@pytest.mark.as_shipped
 def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: Bench) -> None:
-    ready(bench, tables=False)
+    ready(bench)
     before = shipped(bench)
     assert before["source"] == "shipped"
     curves = stage(bench)
@@ -78,8 +79,9 @@ def test_a_table_is_in_force_after_confirmation_and_over_a_loss_of_power(bench: 
         assert shipped(bench) == now
 
 
+@pytest.mark.as_shipped
 def test_a_dose_is_that_of_the_table_and_arming_records_which(bench: Bench) -> None:
-    ready(bench, tables=False)
+    ready(bench)
     bench.ask("set", key="depth_um", value=2700)
     bench.press("select", 1200)
     before = bench.ask("status")["ok"]["dose_ms"]
@@ -94,11 +96,12 @@ def test_a_dose_is_that_of_the_table_and_arming_records_which(bench: Bench) -> N
     assert armed.table_version == CALIBRATED + 17
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-13")
 @pytest.mark.parametrize("how", ["rejected", "timed_out", "fault"])
 def test_without_the_operator_s_word_nothing_changes(bench: Bench, how: str) -> None:
     """H-13."""
-    ready(bench, tables=False)
+    ready(bench)
     before = shipped(bench)
     stage(bench)
     offer(bench)
@@ -119,8 +122,9 @@ def test_without_the_operator_s_word_nothing_changes(bench: Bench, how: str) -> 
     assert event["why"] == ("timed_out" if how == "timed_out" else "rejected")
 
 
+@pytest.mark.as_shipped
 def test_a_table_is_removed_with_confirmation_too(bench: Bench) -> None:
-    ready(bench, tables=False)
+    ready(bench)
     before = shipped(bench)
     assert bench.ask("table_remove", applicator=1)["ok"]["applied"] is True, "nothing to remove"
     stage(bench)
@@ -133,10 +137,11 @@ def test_a_table_is_removed_with_confirmation_too(bench: Bench) -> None:
     assert [change_of(record) for record in tables(bench)] == [(1, 3, 3300, 17), (1, 3, 0, 0)]
 
 
+@pytest.mark.as_shipped
 @pytest.mark.hazard("H-06")
 def test_what_is_refused_is_refused_with_the_reason(bench: Bench) -> None:
     """H-06: before confirmation is requested."""
-    ready(bench, tables=False)
+    ready(bench)
     ask = bench.ask
     good = shipped(bench)["um"]
 
@@ -161,8 +166,9 @@ def test_what_is_refused_is_refused_with_the_reason(bench: Bench) -> None:
     assert tables(bench) == []
 
 
+@pytest.mark.as_shipped
 def test_one_change_at_a_time_waits_for_the_operator(bench: Bench) -> None:
-    ready(bench, tables=False)
+    ready(bench)
     stage(bench)
     offer(bench)
     assert bench.ask("set", key="depth_um", value=2600)["err"]["code"] == "busy"
@@ -172,8 +178,9 @@ def test_one_change_at_a_time_waits_for_the_operator(bench: Bench) -> None:
     assert offer(bench)["err"]["code"] == "busy"
 
 
+@pytest.mark.as_shipped
 def test_in_ready_only(bench: Bench) -> None:
-    ready(bench, tables=False)
+    ready(bench)
     arm(bench)
     for op in ("table_curve", "table_write", "table_remove"):
         assert bench.ask(op, applicator=1)["err"]["code"] == "state"
@@ -183,8 +190,8 @@ def test_in_ready_only(bench: Bench) -> None:
 @pytest.mark.hazard("H-06", "H-07")
 def test_two_damaged_slots_are_a_fault_and_the_shipped_tables_are_active() -> None:
     """H-06, H-07: no treatment uses a table that was not confirmed."""
-    bench = FastBench()
-    ready(bench, tables=False)
+    bench = FastBench(calibrated=False)
+    ready(bench)
     before = shipped(bench)
     stage(bench)
     offer(bench)

@@ -18,7 +18,7 @@ def bench_with(tmp_path: Path, main: str, *, files: dict[str, str] | None = None
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text))
-    return FastBench(folder, **options)
+    return FastBench(folder, calibrated=False, **options)
 
 
 def printed(tmp_path: Path, main: str, ms: float = 200, **options: Any) -> str:

@@ -18,7 +18,6 @@ def treatment(seed: int) -> FastBench:
     bench.run_for(1200)
     bench.release("arm")
     bench.run_for(200)
-    bench.press("select", 2300)  # the applicator is not calibrated
     for _ in range(6):
         bench.press("select")  # the checklist
     bench.hold("trigger")

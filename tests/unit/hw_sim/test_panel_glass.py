@@ -17,7 +17,7 @@ class Reader:
     """A bench in READY, and what its screen says."""
 
     def __init__(self) -> None:
-        self.bench = FastBench(seed=1)
+        self.bench = FastBench(seed=1, calibrated=False)
         self.bench.power_on()
         self.operator = BenchOperator(self.bench)
         self.operator.until("READY")
