@@ -260,7 +260,7 @@ class TrialOperator(BenchOperator[FastBench]):
     """An operator with one device who follows the display."""
 
     def __init__(self, one: Draw, *, infrared: bool) -> None:
-        options = {"skin_sensor": infrared, "calibrated": False, **BENCH}
+        options: dict[str, Any] = {"skin_sensor": infrared, "calibrated": False, **BENCH}
         bench = FastBench(seed=one.number + 1, plant=plant_of(one), **options)
         super().__init__(bench, _TIMING, polls=True, aims=True)
         self.one = one
