@@ -291,7 +291,7 @@ def time_(args: Namespace) -> int:
     if args.when is None:
         utc_s = None
     elif args.when == "now":
-        utc_s = round(time.time())
+        utc_s = 0  # when it is sent
     else:
         try:
             when = datetime.fromisoformat(args.when)
@@ -306,7 +306,10 @@ def time_(args: Namespace) -> int:
             )
         utc_s = round(when.timestamp())
     with _device(args) as device:
-        clock = device.time() if utc_s is None else device.set_time(utc_s)
+        if utc_s is None:
+            clock = device.time()
+        else:
+            clock = device.set_time(utc_s) if utc_s else device.synchronise()
     here_s = time.time()
     ahead_s = round(clock.utc_s - here_s) if clock.utc_s else None
     if args.json:

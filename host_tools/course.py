@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from host_tools.errors import LocalError
-from host_tools.treatments import NOT_BEFORE, UNKNOWN, Treatment
+from host_tools.treatments import Treatment
+from host_tools.wall_clock import NOT_BEFORE, UNKNOWN
 
 RULES = Path(__file__).with_name("course.toml")
 RESULTS = ("clear", "smaller", "same", "recurred")

@@ -7,6 +7,7 @@ checked for the form that the protocol gives them; another one is a ProtocolErro
 import base64
 import binascii
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -28,6 +29,11 @@ CHUNK_PATIENCE_S = 0.5
 CONFIRM_POLL_S = 2.0
 REPEAT = "repeat the command and follow what the device's screen asks"
 """How often a change that waits for confirmation is looked at, should its event be lost."""
+
+SET_WITHIN_S = 0.5
+"""A setting of the clock that took longer is repeated, so that its record can be trusted to 1 s."""
+
+_SET_TRIES = 4
 
 WINDOW = 4
 """Concurrent requests. Four of them fit the device's receive buffer of 512 bytes."""
@@ -337,6 +343,20 @@ class Device:
     def set_time(self, utc_s: int) -> DeviceTime:
         """Set the device's clock to `utc_s` seconds since 1970-01-01 UTC."""
         return _time(self.link.request("time", utc_s=utc_s))
+
+    def synchronise(self) -> DeviceTime:
+        """Set the device's clock to this computer's, to 0.5 s before or 1 s after.
+
+        A setting that took longer than `SET_WITHIN_S` (its request was sent again) is repeated;
+        the last try counts, however long it took.
+        """
+        tries = _SET_TRIES
+        while True:
+            begun_s = self.link.now_s
+            reply = self.set_time(round(time.time()))
+            tries -= 1
+            if self.link.now_s - begun_s <= SET_WITHIN_S or not tries:
+                return reply
 
     def maintenance(self, on_request: Callable[[str], None] = lambda _: None) -> None:
         """End the application, once the operator has held SELECT at the device.

@@ -19,11 +19,12 @@ from typing import Any, BinaryIO
 from host_tools.description import Description
 from host_tools.extras import needs
 from host_tools.records import LAYOUT as RECORD_LAYOUT, as_dict, decode_at
-from host_tools.story import iso, row
+from host_tools.story import row
 from host_tools.treatments import Treatment
 from host_tools.units import bare, symbol
+from host_tools.wall_clock import iso
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the columns; counts up with each change of them."""
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -294,6 +295,10 @@ TREATMENT_COLUMNS = (
     ("number", "treatment"),
     ("time", "time"),
     ("time_known_by", "time known by"),
+    ("time_uncertainty_s", "time ± [s]"),
+    ("time_earliest", "time at the earliest"),
+    ("time_latest", "time at the latest"),
+    ("recorded_utc_s", "device's clock [s since 1970 UTC]"),
     ("boot", "boot"),
     ("uptime_ms", "uptime [ms]"),
     ("reference", "reference"),
@@ -382,7 +387,7 @@ def write_treatments_parquet(out: BinaryIO, treatments: Treatments) -> int:
 
 _WHOLE = (
     "number", "boot", "reference", "operator", "table_version", "cycles", "complete",
-    "interruptions", "overridden_by",
+    "interruptions", "overridden_by", "time_uncertainty_s", "recorded_utc_s",
 )  # fmt: skip
 
 TREATMENTS: dict[str, Callable[[BinaryIO, Treatments], int]] = {

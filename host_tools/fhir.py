@@ -1,9 +1,10 @@
 """A treatment as HL7 FHIR: a Bundle of Procedure, Device, Observations and Provenance.
 
-May import `story`'s data, `treatments`' words, `extras`, `errors` and the standard library;
-fhir.resources (extra `fhir`) when a bundle is checked. Only what the journal says is stated. Codes
-are text: which terminology a practice codes in is its own decision, and a body site, a diagnosis
-and a name are not known here. https://hl7.org/fhir/R4B; all elements used are those of R4 too.
+May import `story`'s data, the words of `treatments` and `wall_clock`, `extras`, `errors` and the
+standard library; fhir.resources (extra `fhir`) when a bundle is checked. Only what the journal says
+is stated. Codes are text: which terminology a practice codes in is its own decision, and a body
+site, a diagnosis and a name are not known here. https://hl7.org/fhir/R4B; all
+elements used are those of R4 too.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from host_tools.errors import LocalError
 from host_tools.extras import needs
-from host_tools.treatments import BY_DEVICE, BY_LATER_TIME, NO_END, NOT_FROZEN, UNDER_WAY
+from host_tools.treatments import NO_END, NOT_FROZEN, UNDER_WAY
+from host_tools.wall_clock import BY_DEVICE, DISPUTED, NOT_BEFORE, SYNCHRONISED, UNKNOWN
 
 _SYSTEM = "urn:x-cryodose:"
 """Beginning of our own identifiers and extensions; not a registered name."""
@@ -67,7 +69,7 @@ def bundle(
     device_url, procedure_url = url("device"), url(number)
     device = _device(serial, firmware, udi)
     procedure = _procedure(told, device_url)
-    times = {record["seq"]: record["time"] for record in told["records"]}
+    times = _record_times(told)
     observations = [
         (
             url(number, "freeze", freeze["begin_seq"]),
@@ -84,6 +86,21 @@ def bundle(
         "identifier": {"system": f"{_SYSTEM}treatment", "value": f"{serial}/{number}"},
         "timestamp": made.isoformat(timespec="seconds"),
         "entry": [{"fullUrl": link, "resource": resource} for link, resource in entries],
+    }
+
+
+def _record_times(told: Mapping[str, Any]) -> dict[int, str | None]:
+    """When each record was written: by the device's clock, or the uptime since it was armed."""
+    if told["time_known_by"] in (UNKNOWN, NOT_BEFORE, DISPUTED):
+        return {}
+    armed = datetime.fromisoformat(told["time"])
+    return {
+        record["seq"]: (
+            armed + timedelta(seconds=(record["uptime_ms"] - told["uptime_ms"]) // 1000)
+        ).isoformat()
+        if record["boot"] == told["boot"]
+        else None
+        for record in told["records"]
     }
 
 
@@ -149,7 +166,7 @@ def _procedure(told: Mapping[str, Any], device_url: str) -> dict[str, Any]:
     }
     if procedure["status"] in ("not-done", "stopped"):
         procedure["statusReason"] = {"text": told["disarmed"] or told["result"]}
-    if told["time"] and told["time_known_by"] in (BY_DEVICE, BY_LATER_TIME):
+    if told["time"] and told["time_known_by"] in (SYNCHRONISED, BY_DEVICE):
         procedure["performedDateTime"] = told["time"]
     else:
         procedure["_performedDateTime"] = _absent("unknown")
@@ -181,15 +198,30 @@ def _notes(told: Mapping[str, Any]) -> list[str]:
             else ""
         ),
     ]
-    if told["time"] and told["time_known_by"] not in (BY_DEVICE, BY_LATER_TIME):
-        notes.append(f"The device's clock was not set; it was after {told['time']}.")
-    if told["time_known_by"] == BY_LATER_TIME:
-        notes.append("The device's clock was set later in the same start; the uptime gives it.")
+    notes += _time_notes(told)
     if told["observation"]:
         notes.append(f"Observation afterwards: {told['observation']}.")
     if not told["complete_record"]:
         notes.append("Records of this treatment are not stored; it is not known completely.")
     return notes
+
+
+def _time_notes(told: Mapping[str, Any]) -> list[str]:
+    """How far the time is known."""
+    how, off_s = told["time_known_by"], told["time_uncertainty_s"]
+    if how == SYNCHRONISED:
+        return [f"The time is known to ± {off_s} s, from when the device's clock was set."]
+    if how == BY_DEVICE:
+        return ["The time is the device's own; its clock was never compared with another."]
+    if how == DISPUTED:
+        return [
+            f"The computers that set the device's clock disagree; it was between "
+            f"{told['time_earliest']} and {told['time_latest']}."
+        ]
+    bounds = [f"after {told['time']}"] if told["time"] else []
+    bounds += [f"before {told['time_latest']}"] if told["time_latest"] else []
+    known = f"; it was {' and '.join(bounds)}" if bounds else ""
+    return [f"The device's clock was not set{known}."]
 
 
 def _observation(

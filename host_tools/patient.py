@@ -21,7 +21,8 @@ from host_tools import course as courses
 from host_tools.course import Lesion, Outcome, Own, Rules, Session
 from host_tools.errors import LocalError, UsageError
 from host_tools.projection import Wanted
-from host_tools.story import iso, row, when
+from host_tools.story import row, when
+from host_tools.wall_clock import iso
 
 if TYPE_CHECKING:
     from host_tools.store import Store

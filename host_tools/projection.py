@@ -17,13 +17,22 @@ from typing import Any
 
 from host_tools.description import Description
 from host_tools.records import Record
-from host_tools.treatments import BY_LATER_TIME, Cycle, Projector, State, Treatment
+from host_tools.treatments import Cycle, Projector, State, Treatment
 
 _AS_JSON = ("faults", "notes", "records")
 _COLUMNS = tuple(item.name for item in fields(Treatment))
 _CYCLE_COLUMNS = tuple(item.name for item in fields(Cycle))
-_MADE_BY = 1
+_MADE_BY = 2
 """Counts up when `treatments` reads the same records in another way: everything is made again."""
+
+
+def _typed(made: type[Treatment] | type[Cycle]) -> str:
+    """Its fields as columns. A list is kept as JSON."""
+    return ", ".join(
+        f"{item.name} {'INTEGER' if 'int' in str(item.type).split('[')[0] else 'TEXT'}"
+        for item in fields(made)
+    )
+
 
 SCHEMA = f"""
 CREATE TABLE projections (
@@ -32,15 +41,17 @@ CREATE TABLE projections (
     made_by TEXT NOT NULL,
     state TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE treatments (serial TEXT NOT NULL, {", ".join(_COLUMNS)}, PRIMARY KEY (serial, seq))
-    WITHOUT ROWID;
+CREATE TABLE treatments (
+    serial TEXT NOT NULL, {_typed(Treatment)}, PRIMARY KEY (serial, seq)
+) WITHOUT ROWID;
 CREATE TABLE cycles (
-    serial TEXT NOT NULL, {", ".join(_CYCLE_COLUMNS)}, PRIMARY KEY (serial, treatment, begin_seq)
+    serial TEXT NOT NULL, {_typed(Cycle)}, PRIMARY KEY (serial, treatment, begin_seq)
 ) WITHOUT ROWID;
 CREATE INDEX treatments_by_time ON treatments (when_s, serial, seq);
 CREATE INDEX treatments_by_reference ON treatments (reference, when_s);
-CREATE INDEX treatments_untimed ON treatments (serial, boot) WHERE utc_s = 0;
 """
+"""The tables as they are now. They hold nothing of their own: what changes them drops them."""
+
 TABLES = ("projections", "treatments", "cycles")
 
 
@@ -89,13 +100,10 @@ class Projection:
             state,
             lambda seq: self.treatment(serial, seq),
             lambda seq: self.cycles(serial, seq),
-            lambda boot: [
+            lambda since: [
                 int(seq)
                 for (seq,) in self._db.execute(
-                    "SELECT seq FROM treatments INDEXED BY treatments_untimed "
-                    "WHERE serial = ? AND boot = ? AND utc_s = 0 "
-                    "AND when_how <> ?",
-                    (serial, boot, BY_LATER_TIME),
+                    "SELECT seq FROM treatments WHERE serial = ? AND seq > ?", (serial, since)
                 )
             ],
         )

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from host_tools import units
-from host_tools.story import when
-from host_tools.treatments import BY_LATER_TIME, NOT_FROZEN, Treatment
+from host_tools.story import clock_error, to_the_minute, when
+from host_tools.treatments import NOT_FROZEN, Treatment
+from host_tools.wall_clock import BY_DEVICE, DISPUTED, NOTES
 
 _out = Console(highlight=False, emoji=False, markup=False)
 _NONE = "–"
@@ -54,7 +55,7 @@ def _cells(row: Row, *, several: bool, wide: bool) -> list[str]:
     device = serial if wide else f"…{serial[-4:]}"
     return [
         str(item.seq),
-        when(item),
+        when(item) if wide else to_the_minute(item),
         *([device] if several else []),
         _text(told["reference"]),
         _text(told["operator"]),
@@ -102,10 +103,12 @@ def listed(rows: Sequence[Row], *, several: bool, total: int) -> None:
     cells = [_cells(row, several=several, wide=wide) for row in rows]
     _print_list(head, cells, rows)
     notes = [f"{len(rows)} of {total} treatments"]
-    if any(item.when_how == BY_LATER_TIME for _, item, _ in rows):
-        notes.append("(*) the clock was set later in the same start")
+    if any(item.when_how == BY_DEVICE for _, item, _ in rows):
+        notes.append("times by a device's clock that was never compared (cryo time --set)")
+    if any(item.when_how == DISPUTED for _, item, _ in rows):
+        notes.append("a wide ± where the computers that set the clock disagree")
     if not wide:
-        notes.append(f"profile and applicator from {_WIDE} columns on")
+        notes.append(f"± of times, profile, applicator from {_WIDE} columns on")
     _out.print(Text("; ".join(notes), _QUIET))
 
 
@@ -137,8 +140,9 @@ def told(treatment: Treatment, data: dict[str, Any]) -> None:
             (treatment.result, _style(treatment.result)),
         )
     )  # fmt: skip
-    note = {BY_LATER_TIME: " (the clock was set later in the same start)"}
-    _line("Time (UTC)", when(treatment).removesuffix(" (*)") + note.get(treatment.when_how, ""))
+    _line("Time (UTC)", when(treatment) + NOTES.get(treatment.when_how, ""))
+    if error := clock_error(treatment):
+        _line("Its own clock", error, _WARN)
     _line("Reference", data["reference"] or "none")
     operator = _who(data["operator"]) + (f", {data['role']}" if data["role"] else "")
     _line("Operator", operator)

@@ -18,8 +18,9 @@ from host_tools import report_plots, units
 from host_tools.course import SESSION_GAP_S
 from host_tools.errors import LocalError, UsageError
 from host_tools.projection import Wanted
-from host_tools.story import story, when
-from host_tools.treatments import BY_LATER_TIME, Treatment
+from host_tools.story import clock_error, story, when
+from host_tools.treatments import Treatment
+from host_tools.wall_clock import NOTES
 
 if TYPE_CHECKING:
     from host_tools.store import Store
@@ -128,12 +129,14 @@ def _given(data: dict[str, Any]) -> str:
 
 
 def _facts(treatment: Treatment, data: dict[str, Any]) -> str:
-    known = {BY_LATER_TIME: " (from a clock set later)"}.get(treatment.when_how, "")
+    known = NOTES.get(treatment.when_how, "")
+    error = clock_error(treatment)
     role = f", {data['role']}" if data["role"] else ""
     spread = f" ± {_u(data['spread_um'], 'um')}" if data["spread_um"] is not None else ""
     target = str(data["target"] or "").replace("degC", "°C")
     pairs = (
-        ("Time (UTC)", _t(when(treatment).removesuffix(" (*)") + known)),
+        ("Time (UTC)", _t(when(treatment) + known)),
+        *((("Its own clock", _t(error)),) if error else ()),
         ("Device", _t(data["device"])),
         ("Patient reference", _t(data["reference"] or "none")),
         ("Operator", _t(_who(data["operator"]) + role)),

@@ -110,7 +110,10 @@ CREATE TRIGGER lesions_remain BEFORE DELETE ON lesions
     BEGIN SELECT RAISE (ABORT, 'lesions are never deleted'); END;
 """
 
-_MIGRATIONS = (_RECORDS, projection.SCHEMA, _COURSE)
+_MADE_AGAIN = "".join(f"DROP TABLE {table};\n" for table in projection.TABLES) + projection.SCHEMA
+"""Treatments with the bounds of their time."""
+
+_MIGRATIONS = (_RECORDS, projection.SCHEMA, _COURSE, _MADE_AGAIN)
 """Step n leads from version n to n + 1 of the file. A step that was released is never changed."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)

@@ -1,34 +1,55 @@
 """A treatment with the names behind its numbers: a row of a list, and the whole story.
 
-Pure; imports the standard library, `treatments`, `records`, `description` and `store`'s verdict.
+Pure; imports the standard library, `treatments`, `records`, `description`, `wall_clock` and
+`store`'s verdict.
 Numbers stay the device's integers, with the unit in the key; `units` shows them to a person.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
+from host_tools import wall_clock
 from host_tools.description import Description
 from host_tools.records import Record, as_dict
 from host_tools.store import Store, Verdict
-from host_tools.treatments import BY_DEVICE, BY_LATER_TIME, UNKNOWN, Cycle, Treatment
+from host_tools.treatments import Cycle, Treatment
 
 OWN_ITEMS_FROM = 25
 """Number of the practice's own first item of the checklist (docs/protocol.md)."""
 
 
-def iso(utc_s: int) -> str:
-    """ISO 8601 with offset, to the second; empty for 0, not known."""
-    return datetime.fromtimestamp(utc_s, UTC).isoformat() if utc_s else ""
-
-
 def when(treatment: Treatment) -> str:
     """The time in a person's words, UTC, and how far it is known."""
-    if treatment.when_how == UNKNOWN:
-        return "clock not set"
-    text = f"{datetime.fromtimestamp(treatment.when_s, UTC):%Y-%m-%d %H:%M}"
-    return {BY_DEVICE: text, BY_LATER_TIME: f"{text} (*)"}.get(treatment.when_how, f"after {text}")
+    return wall_clock.words(*_time(treatment))
+
+
+def to_the_minute(treatment: Treatment) -> str:
+    """As `when`, in a narrow list: a time that is known to a minute without more words."""
+    off_s = wall_clock.uncertainty_s(
+        treatment.when_s, treatment.when_how, (treatment.earliest_s, treatment.latest_s)
+    )
+    minute = wall_clock.iso(treatment.when_s)[:16].replace("T", " ")
+    if off_s is None:
+        return minute if treatment.when_how == wall_clock.BY_DEVICE else when(treatment)
+    return minute if off_s < 60 else f"{minute} ±{wall_clock.span(off_s)}"
+
+
+def clock_error(treatment: Treatment) -> str:
+    """How wrong the device's own clock was, in words; empty where it was right, or not set."""
+    if not treatment.utc_s or treatment.earliest_s is None or treatment.latest_s is None:
+        return ""
+    if treatment.earliest_s <= treatment.utc_s <= treatment.latest_s:
+        return ""
+    off_s = treatment.utc_s - treatment.when_s
+    return (
+        f"{wall_clock.iso(treatment.utc_s)[:19].replace('T', ' ')}, "
+        f"{wall_clock.span(abs(off_s))} {'fast' if off_s > 0 else 'slow'}"
+    )
+
+
+def _time(treatment: Treatment) -> tuple[int, str, int | None, int | None]:
+    return treatment.when_s, treatment.when_how, treatment.earliest_s, treatment.latest_s
 
 
 def row(serial: str, treatment: Treatment, description: Description) -> dict[str, Any]:
@@ -37,8 +58,7 @@ def row(serial: str, treatment: Treatment, description: Description) -> dict[str
     return {
         "number": treatment.seq,
         "device": serial,
-        "time": iso(treatment.when_s) or None,
-        "time_known_by": treatment.when_how,
+        **wall_clock.as_dict(*_time(treatment)),
         "recorded_utc_s": treatment.utc_s,
         "boot": treatment.boot,
         "uptime_ms": treatment.uptime_ms,

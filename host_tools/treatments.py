@@ -1,8 +1,9 @@
 """Treatments out of journal records: one pass over the records of a device, in their order.
 
-Pure; imports the standard library, `records` and `description`. `projection` keeps the result in
-the store. What the records mean: docs/protocol.md, "Journal records". Kinds, fields and codes are
-found by the names that the device gave them; a kind that it does not know gives nothing here.
+Pure; imports the standard library, `records`, `description` and `wall_clock`. `projection` keeps
+the result in the store. What the records mean: docs/protocol.md, "Journal records". Kinds, fields
+and codes are found by the names that the device gave them; a kind that it does not know gives
+nothing here.
 
 A treatment is known by the number of its `armed` record. What comes before it (checklist, purges)
 is held back until then; what comes after it names it. A treatment that never ended is closed by
@@ -15,6 +16,19 @@ from typing import Any
 
 from host_tools.description import Description
 from host_tools.records import Record
+from host_tools.wall_clock import (
+    BY_DEVICE,
+    CHIP_LOST,
+    DISPUTED,
+    NOT_BEFORE,
+    SYNCHRONISED,
+    UNKNOWN,
+    Moment,
+    Synchronisation,
+    Synchronisations,
+    ceil_s,
+    floor_s,
+)
 
 UNDER_WAY = "under way"
 NOT_FROZEN = "not frozen"
@@ -23,10 +37,6 @@ RESET = "reset"
 NO_END = "no end recorded"
 """Results that the host concludes. All others are the device's own words for `why` of its record
 `treatment_end`: complete, freeze ended early, stopped, fault, timed out."""
-
-BY_DEVICE, BY_LATER_TIME, NOT_BEFORE, UNKNOWN = "device", "later time_set", "not before", "unknown"
-"""How `when_s` is known: the device's clock; a clock set later in the same start, with the uptime
-between; only that it was not before; not at all (0)."""
 
 SHORT = "short of the lesion"
 TOO_DEEP = "deeper than the safe depth of the site"
@@ -100,7 +110,12 @@ class Treatment:
     utc_s: int
     """As recorded; 0 when the device's clock was not set. Never changed."""
     when_s: int
+    """By the world's clock: the middle of its bounds, else the device's own, else the newest time
+    known before it; 0: nothing is known."""
     when_how: str
+    """`wall_clock`: SYNCHRONISED, DISPUTED, BY_DEVICE, NOT_BEFORE, UNKNOWN."""
+    earliest_s: int | None = None
+    latest_s: int | None = None
     reference: int = 0
     operator: int = 0
     role: str = ""
@@ -164,6 +179,8 @@ class State:
     boot: int = 0
     known_utc_s: int = 0
     """Newest time that the device has stated."""
+    clock: dict[str, Any] = field(default_factory=dict[str, Any])
+    """`Synchronisations`, as they are so far."""
     current: int = 0
     """Treatment that has not ended, 0 = none."""
     late: int = 0
@@ -186,7 +203,7 @@ class Projector:
     """Takes records in order; `treatments` and `cycles` hold what they changed.
 
     `load` finds a treatment, `load_cycles` the freezes of one, that an earlier projector made;
-    `untimed` the treatments of a start without a time. The owner saves and forgets the changes.
+    `later` the numbers of those behind a record. The owner saves and forgets the changes.
     """
 
     def __init__(
@@ -195,12 +212,14 @@ class Projector:
         state: State,
         load: Callable[[int], Treatment | None] = lambda seq: None,
         load_cycles: Callable[[int], list[Cycle]] = lambda seq: [],
-        untimed: Callable[[int], list[int]] = lambda boot: [],
+        later: Callable[[int], list[int]] = lambda seq: [],
     ) -> None:
         self.state = state
         self.treatments: dict[int, Treatment] = {}
         self.cycles: dict[int, list[Cycle]] = {}
-        self._load, self._load_cycles, self._untimed = load, load_cycles, untimed
+        self._load, self._load_cycles, self._later = load, load_cycles, later
+        self._clock = Synchronisations(**state.clock)
+        state.clock = vars(self._clock)
         self._meaning = description.meaning
         self._kinds: dict[int, tuple[Handler, tuple[str, ...], dict[str, str]]] = {}
         for number, kind in description.kinds.items():
@@ -216,6 +235,7 @@ class Projector:
         state = self.state
         if record.seq != state.through + 1 and (state.through or record.seq > 1):
             self._gap()
+            self._clock.broken(record.seq)
         state.through = record.seq
         self._cut_off = None
         if record.boot != state.boot:
@@ -255,17 +275,31 @@ class Projector:
             treatment = self._new(record, seq)
             treatment.partial = 1
             treatment.result = NO_END
+            self._date(treatment)
         treatment.records.append(record.seq)
         return treatment
 
     def _new(self, record: Record, seq: int) -> Treatment:
-        when_s, how = record.utc_s, BY_DEVICE
-        if not when_s:
-            when_s = self.state.known_utc_s
-            how = NOT_BEFORE if when_s else UNKNOWN
-        made = Treatment(seq, record.boot, record.uptime_ms, record.utc_s, when_s, how)
+        made = Treatment(seq, record.boot, record.uptime_ms, record.utc_s, 0, UNKNOWN)
+        self._date(made)
         self.treatments[seq] = made
         return made
+
+    def _date(self, treatment: Treatment, after: Synchronisation | None = None) -> None:
+        """When it was, by what is known now; `after`: the clock is being set."""
+        moment = Moment(treatment.boot, treatment.uptime_ms, treatment.utc_s)
+        found = self._clock.bound(treatment.seq, moment, after, whole=not treatment.partial)
+        treatment.when_how = found.how
+        treatment.earliest_s = floor_s(found.earliest_ms)
+        treatment.latest_s = ceil_s(found.latest_ms)
+        if found.how in (SYNCHRONISED, DISPUTED):
+            treatment.when_s = found.centre_s
+        elif found.how == BY_DEVICE:
+            treatment.when_s = treatment.utc_s
+        else:
+            if after is None:
+                treatment.when_s = self.state.known_utc_s
+            treatment.when_how = NOT_BEFORE if treatment.when_s else UNKNOWN
 
     def _freezes(self, treatment: int) -> list[Cycle]:
         if treatment not in self.cycles:
@@ -312,6 +346,8 @@ class Projector:
         self._close(POWER_LOST)
 
     def _on_boot(self, record: Record, fields: Mapping[str, int]) -> None:
+        if fields.get("clock") == CHIP_LOST:
+            self._clock.broken(record.seq)
         cut_off, self._cut_off = self._cut_off, None
         if cut_off is None or cut_off.result != POWER_LOST:
             return
@@ -321,20 +357,21 @@ class Projector:
     # -- before a treatment -----------------------------------------------------------------------
 
     def _on_time_set(self, record: Record, fields: Mapping[str, int]) -> None:
-        """A clock set later in the same start tells when the records before it were written."""
+        """The clock is set: that tells when the treatments since it was last set were."""
         now_s = fields.get("new", 0)
         if now_s <= 0:
             return
-        made = {
-            seq for seq, item in self.treatments.items()
-            if item.boot == record.boot and not item.utc_s and item.when_how != BY_LATER_TIME
-        }  # fmt: skip
-        for seq in sorted(made | set(self._untimed(record.boot))):
+        before = self._clock.before
+        since = before.seq if before is not None else 0
+        after = Synchronisation(
+            record.seq, record.boot, record.uptime_ms, max(0, fields.get("old", 0)), now_s
+        )
+        made = {seq for seq in self.treatments if seq > since}
+        for seq in sorted(made | set(self._later(since))):
             treatment = self._treatment(seq)
-            if treatment is None or treatment.when_how == BY_LATER_TIME:
-                continue
-            treatment.when_s = now_s - (record.uptime_ms - treatment.uptime_ms) // 1000
-            treatment.when_how = BY_LATER_TIME
+            if treatment is not None:
+                self._date(treatment, after)
+        self._clock.set_at(after.seq, after.boot, after.uptime_ms, after.old_s, after.new_s)
         self.state.known_utc_s = now_s
 
     def _on_screening(self, record: Record, fields: Mapping[str, int]) -> None:

@@ -18,7 +18,8 @@ from host_tools.description import Description
 from host_tools.errors import LocalError
 from host_tools.patient import TEXTS, sheet, texts
 from host_tools.store import Store
-from host_tools.treatments import BY_DEVICE, UNKNOWN, Treatment
+from host_tools.treatments import Treatment
+from host_tools.wall_clock import BY_DEVICE, UNKNOWN
 from hw_sim.bench.journal_maker import JournalMaker
 from tests.unit.host.test_practice import SERIAL, known, put
 

@@ -15,17 +15,14 @@ from host_tools.records import Record, decode, genesis
 from host_tools.store import Store
 from host_tools.transport import open_transport
 from host_tools.treatments import (
-    BY_DEVICE,
-    BY_LATER_TIME,
     NO_END,
-    NOT_BEFORE,
     NOT_FROZEN,
     OVERRIDDEN,
     UNDER_WAY,
-    UNKNOWN,
     Treatment,
     project,
 )
+from host_tools.wall_clock import NOT_BEFORE, SYNCHRONISED, UNKNOWN
 from hw_sim.bench.journal_maker import FIRST_DAY_S, JournalMaker, Practice
 
 SERIAL = "e661640843275b2c"
@@ -212,14 +209,17 @@ def test_times_that_the_device_did_not_know(known: Description) -> None:
     journal.pass_s(50)
     journal.set_clock(FIRST_DAY_S)
     found = project(decoded(journal.raws), known).treatments[first]
-    assert (found.when_s, found.when_how, found.utc_s) == (FIRST_DAY_S - 50, BY_LATER_TIME, 0)
+    assert (found.when_s, found.when_how, found.utc_s) == (FIRST_DAY_S - 50, SYNCHRONISED, 0)
     journal.pass_s(10)
     second = journal.add("armed", 1, 2500, 15_000, 14_987_000, 4, -18_500, 2, 0)
     journal.start()
     journal.add("boot", 1, 200, 1, 0, 11_000, 0)
     third = journal.add("armed", 1, 2500, 15_000, 14_987_000, 4, -18_500, 2, 0)
     treatments = project(decoded(journal.raws), known).treatments
-    assert (treatments[second].when_s, treatments[second].when_how) == (FIRST_DAY_S + 10, BY_DEVICE)
+    assert (treatments[second].when_s, treatments[second].when_how) == (
+        FIRST_DAY_S + 10,
+        SYNCHRONISED,
+    )
     assert (treatments[third].when_s, treatments[third].when_how) == (FIRST_DAY_S + 10, NOT_BEFORE)
 
 
