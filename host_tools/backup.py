@@ -90,6 +90,8 @@ def restore(args: Namespace, store: Store) -> dict[str, Any]:
                 )
             for verdict in verdicts:
                 added += store.merge(source, verdict.serial, _BATCH, keep_broken=bool(bad))
+                for head in source.heads(verdict.serial):
+                    store.add_head(head)
             outcomes = store.merge_course(source)
     for verdict in verdicts:
         now = store.verify(verdict.serial)

@@ -238,6 +238,7 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
     _treatments(commands, behind, stored)
     _patient(commands, behind, stored)
     _store(commands, behind, stored)
+    _keys(commands, behind)
 
     log = commands.add_parser(
         "log",
@@ -290,7 +291,16 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
         "--treatments", action="store_true", help="a row a treatment, of all devices, instead"
     )
     sub.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
-    log_command("verify", "log_verify", "check the hash chain of what is stored", chosen)
+    sub = log_command(
+        "verify", "log_verify", "check what is stored, by hash chain and signed heads", chosen
+    )
+    sub.add_argument(
+        "--heads", metavar="FILE", action="append", default=[], help="signed heads kept elsewhere"
+    )
+    sub = log_command(
+        "heads", "log_heads", "write the signed heads, to keep them elsewhere", chosen
+    )
+    sub.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     return parser
 
 
@@ -536,6 +546,26 @@ def _store(
     kinds["restore"].add_argument(
         "--keep-broken", action="store_true", help="also from a backup that does not verify"
     )
+
+
+def _keys(commands: _Commands, behind: argparse.ArgumentParser) -> None:
+    kinds = _family(
+        commands,
+        "keys",
+        "the keys that sign journals: list, new, export, trust",
+        "Keys (Ed25519). `cryo log pull` signs what it has pulled with the newest own one.",
+        {
+            "list": "the trusted keys, and which of them signs",
+            "new": "make a key, which signs from now on; older ones stay trusted",
+            "export": "write a public key, for others to check what it has signed",
+            "trust": "trust a public key of another computer",
+        },
+        [behind],
+        run="keys",
+    )
+    kinds["export"].add_argument("id", nargs="?", metavar="ID", help="default: the one that signs")
+    kinds["export"].add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    kinds["trust"].add_argument("file", metavar="FILE.pub", help="as `cryo keys export` wrote it")
 
 
 def _sentence(help_: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from host_tools.description import Description, Setting
     from host_tools.device import Device
     from host_tools.records import Record
+    from host_tools.signed_heads import SignedHead
     from host_tools.store import Store
     from host_tools.treatments import Treatment
 
@@ -546,6 +547,8 @@ def _chosen(
 
 def log_pull(args: Namespace) -> int:
     """`cryo log pull [--all] [--no-release]`, going on by itself when the port vanishes."""
+    from host_tools.journal_signing import sign_head
+    from host_tools.keys import Keyring
     from host_tools.resume import pull_on, reach
 
     url, open_at = _address(args)
@@ -567,13 +570,17 @@ def log_pull(args: Namespace) -> int:
         )
         counts = asdict(reached.device.link.counts)
         path = str(store.path)
+        signed = sign_head(store, result.serial, Keyring())
     if args.json:
         data = asdict(result) | {"repeated": result.repeated, "verified": not result.broken}
+        head = None if signed.head is None else signed.head.as_dict()
+        data |= {"signed": head, "not_signed": signed.why_not}
         _print_json(data | {"seconds": round(result.seconds, 3), "store": path, "link": counts})
     else:
         from host_tools import render
 
         render.pulled(result, path)
+        render.signed(signed)
     return 5 if result.broken else 0
 
 
@@ -703,19 +710,61 @@ def _treatments_of(
 
 
 def log_verify(args: Namespace) -> int:
-    """`cryo log verify`."""
+    """`cryo log verify [--heads FILE]`."""
+    from host_tools.journal_signing import check
+    from host_tools.keys import Keyring
+
+    heads = [head for name in args.heads for head in _heads_in(Path(name))]
+    ring = Keyring()
     with _store(args) as store:
         serials = [_serial(args, store)] if args.serial is not None else store.serials()
-        verdicts = [store.verify(serial) for serial in serials]
-    good = all(verdict.good for verdict in verdicts)
+        found = [check(store, serial, ring, heads=heads) for serial in serials]
+    strange = sorted({head.serial for head in heads} - set(serials))
+    good = all(checked.good for checked in found) and not strange
     if args.json:
-        devices = [asdict(verdict) | {"good": verdict.good} for verdict in verdicts]
-        _print_json({"good": good, "devices": devices})
+        devices = [checked.as_dict() for checked in found]
+        _print_json({"good": good, "devices": devices, "no_records_of": strange})
     else:
         from host_tools import render
 
-        render.verdicts(verdicts)
+        render.verdicts(found, strange)
     return 0 if good else 5
+
+
+def _heads_in(path: Path) -> "list[SignedHead]":
+    from host_tools.signed_heads import from_lines
+
+    try:
+        return from_lines(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalError(f"cannot read {path}: {error}") from None
+
+
+def log_heads(args: Namespace) -> int:
+    """`cryo log heads`: the signed heads, as JSON Lines."""
+    from host_tools.signed_heads import to_lines
+
+    with _store(args) as store:
+        serials = [_serial(args, store)] if args.serial is not None else store.serials()
+        heads = [head for serial in serials for head in store.heads(serial)]
+    if args.output is None:
+        if args.json:
+            _print_json({"heads": [head.as_dict() for head in heads]})
+        else:
+            print(to_lines(heads), end="")
+        return 0
+    path = Path(args.output)
+    _write_file(path, lambda out: out.write(to_lines(heads).encode()))
+    if not args.json:
+        print(f"{len(heads)} signed heads written to {path}")
+    return _answer(args, {"heads": len(heads), "file": str(path)})
+
+
+def keys(args: Namespace) -> int:
+    """`cryo keys list|new|export|trust`."""
+    from host_tools import keys as of_practice
+
+    return _answer(args, of_practice.run(args, of_practice.Keyring()))
 
 
 # -- treatments -----------------------------------------------------------------------------

@@ -22,10 +22,12 @@ from rich.text import Text
 from host_tools import units
 from host_tools.description import Description, Setting, Table as DescriptionTable
 from host_tools.device import DeviceTime, Hello, SetReply, Value
+from host_tools.journal_signing import Checked, Signed, spans_text
+from host_tools.keys import key_id
 from host_tools.ports import PortInfo
 from host_tools.pull import PullResult
 from host_tools.records import Record, named_fields
-from host_tools.store import Verdict
+from host_tools.signed_heads import Coverage
 
 _out = Console(highlight=False, emoji=False, markup=False)
 _err = Console(stderr=True, highlight=False, emoji=False, markup=False)
@@ -492,18 +494,29 @@ def _happened(record: Record, description: Description) -> Text:
     return text
 
 
-def verdicts(found: Sequence[Verdict]) -> None:
+def signed(found: Signed) -> None:
+    """What `cryo log pull` says of signing."""
+    if found.head is None:
+        _out.print(Text(f"  not signed: {found.why_not}", "yellow"))
+    else:
+        key = key_id(found.head.key)
+        was = "" if found.new else " already"
+        _out.print(Text(f"  signed{was} up to #{found.head.seq} by key {key}", _QUIET))
+
+
+def verdicts(found: Sequence[Checked], strange: Sequence[str]) -> None:
     """`cryo log verify`."""
     if not found:
         _out.print("Nothing stored yet.")
-    for verdict in found:
+    for checked in found:
+        verdict = checked.verdict
         span = f"#{verdict.first}…{verdict.last}" if verdict.count else "none"
-        if verdict.good:
+        if checked.good:
             line = Text.assemble(("✓ ", _GOOD), (verdict.serial, _NAME))
             line.append(f"  {_count(verdict.count, 'record')} ({span}), chain unbroken")
         else:
             line = Text.assemble(("✗ ", _BAD), (verdict.serial, _NAME))
-            count = len(verdict.problems)
+            count = len(checked.problems)
             line.append(f"  {_count(verdict.count, 'record')} ({span}), ")
             line.append(_count(count, "problem"), _BAD)
         _out.print(line)
@@ -511,10 +524,30 @@ def verdicts(found: Sequence[Verdict]) -> None:
             _out.print(Text(f"  not stored: #{first}…{last}", "yellow"))
         for seq in verdict.anchored:
             _out.print(Text(f"  #{seq} continues the chain value that the device stated", _QUIET))
-        for problem in verdict.problems[:10]:
+        for problem in checked.problems[:10]:
             _out.print(Text(f"  {problem}", _BAD))
-        if len(verdict.problems) > 10:
-            _out.print(Text(f"  and {len(verdict.problems) - 10} more", _BAD))
+        if len(checked.problems) > 10:
+            _out.print(Text(f"  and {len(checked.problems) - 10} more", _BAD))
+        _coverage(checked.coverage)
+    for serial in strange:
+        _out.print(Text(f"✗ {serial}  signed heads were given, and nothing is stored of it", _BAD))
+
+
+def _coverage(found: Coverage) -> None:
+    if found.covered:
+        newest = f", newest {found.newest.about}" if found.newest else ""
+        heads = f"({_count(found.heads, 'signed head')}{newest})"
+        _out.print(
+            Text(f"  not rewritten since signed: {spans_text(found.covered)} {heads}", _GOOD)
+        )
+    if found.uncovered:
+        words = (
+            f"  no signed head covers {spans_text(found.uncovered)}: "
+            "who holds the file, or the device, could have written these again"
+        )
+        _out.print(Text(words, "yellow"))
+    for note in found.notes:
+        _out.print(Text(f"  {note}", "yellow"))
 
 
 # -- words ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Pulled records, kept in one SQLite file (H-08).
 
-May import sqlite3, `records`, `description`, `projection`, `treatments`, `course`, `errors`.
+May import sqlite3, `records`, `description`, `projection`, `treatments`, `course`, `signed_heads`,
+`errors`.
 
 Records are only ever added: what is stored already is compared, never overwritten, and triggers
 in the file itself refuse changes. A batch is checked against the chain and against its
@@ -16,6 +17,7 @@ File (`PRAGMA user_version`, raised step by step by `_MIGRATIONS`):
     anchors       serial, seq, chain before seq, where older records are gone from the device
     lesions       which treatments were of which lesion of a patient's number, as entered here
     outcomes      what was seen at a lesion on a day, as entered here; never changed either
+    heads         chain values that a key of the practice has signed (`signed_heads`)
     treatments, cycles, projections: made from the records (`projection`), at any time again
 """
 
@@ -23,7 +25,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Iterator, Sequence, Set
+from collections.abc import Generator, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +36,7 @@ from host_tools.description import Description
 from host_tools.errors import IntegrityError, LocalError
 from host_tools.projection import Projection, Wanted
 from host_tools.records import Record, decode, decode_at, genesis, verify_chain
+from host_tools.signed_heads import SCHEMA as _HEADS, Heads, SignedHead
 from host_tools.treatments import Cycle, Treatment
 
 _APPLICATION_ID = 0x43525944  # "CRYD": identifies the file for `file` and sqlite3
@@ -113,7 +116,7 @@ CREATE TRIGGER lesions_remain BEFORE DELETE ON lesions
 _MADE_AGAIN = "".join(f"DROP TABLE {table};\n" for table in projection.TABLES) + projection.SCHEMA
 """Treatments with the bounds of their time."""
 
-_MIGRATIONS = (_RECORDS, projection.SCHEMA, _COURSE, _MADE_AGAIN)
+_MIGRATIONS = (_RECORDS, projection.SCHEMA, _COURSE, _MADE_AGAIN, _HEADS)
 """Step n leads from version n to n + 1 of the file. A step that was released is never changed."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)
@@ -147,6 +150,13 @@ class Verdict:
     anchored: tuple[int, ...]
     """Records behind a gap that are proved by an anchor: the chain value that the device stated."""
     problems: tuple[str, ...]
+    runs: tuple[tuple[int, int], ...] = ()
+    """Runs of stored records, first and last."""
+    agreed: tuple[tuple[int, SignedHead], ...] = ()
+    """Signed heads with the chain value of their record, each with the first record of the unbroken
+    run that ends there. Who signed, and whether, is `signed_heads.coverage`'s to say."""
+    denied: tuple[SignedHead, ...] = ()
+    """Signed heads whose record has another chain value, or is gone."""
 
     @property
     def good(self) -> bool:
@@ -184,6 +194,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
         self._projection = Projection(self._db)
+        self._heads = Heads(self._db)
         self._descriptions: dict[str, Description] = {}
         try:
             self._prepare()
@@ -640,50 +651,37 @@ class Store:
                 ]
         return sorted(found, key=lambda record: record.seq)
 
-    def verify(self, serial: str) -> Verdict:
-        """Verify every stored record of a device from its bytes."""
-        problems: list[str] = []
-        gaps: list[tuple[int, int]] = []
-        anchored: list[int] = []
-        count = first = 0
-        before: bytes | None = None
-        expected = 1
+    def verify(
+        self, serial: str, first: int = 1, last: int = _LAST, *, heads: Iterable[SignedHead] = ()
+    ) -> Verdict:
+        """Verify stored records of a device from their bytes, and by signed heads.
+
+        `first` and `last`: only these, on to the next signed head. `heads`: further ones, from
+        elsewhere. Only chain values are compared here, no signatures.
+        """
+        signed = sorted(
+            {*self.heads(serial), *(head for head in heads if head.serial == serial)},
+            key=lambda head: (head.seq, head.signed_s),
+        )
+        last = next((head.seq for head in signed if head.seq >= last), last)
+        check = _Check(self, serial, first, [head for head in signed if first <= head.seq <= last])
         with self._guard():
             rows = self._db.execute(
-                "SELECT seq, raw FROM records WHERE serial = ? ORDER BY seq", (serial,)
+                "SELECT seq, raw FROM records WHERE serial = ? AND seq BETWEEN ? AND ? "
+                "ORDER BY seq",
+                (serial, first, last),
             )
-            for seq, raw in rows:
-                count += 1
-                first = first or seq
-                chain = raw[48:]
-                if (
-                    seq == expected
-                    and before is not None
-                    and chain == sha256(before + raw[:48]).digest()[:16]
-                    and seq == int.from_bytes(raw[:4], "little")
-                ):
-                    before = chain  # the quick way, for a million records
-                    expected = seq + 1
-                    continue
-                if seq != expected:
-                    gaps.append((expected, seq - 1))
-                    before = None
-                if before is None:
-                    before = self.chain_before(serial, seq)
-                    if before is not None and seq > 1:
-                        anchored.append(seq)
-                if before is None:
-                    problems.append(f"record {seq}: the chain value before it is not known")
-                else:
-                    try:
-                        verify_chain([decode(raw)], before, seq)
-                    except IntegrityError as error:
-                        problems.append(error.text)
-                before = chain
-                expected = seq + 1
-        return Verdict(
-            serial, count, first, expected - 1, tuple(gaps), tuple(anchored), tuple(problems)
-        )
+            return check.run(rows)
+
+    def heads(self, serial: str) -> list[SignedHead]:
+        """The signed heads of a device, oldest record first."""
+        with self._guard():
+            return list(self._heads.of(serial))
+
+    def add_head(self, head: SignedHead) -> bool:
+        """Keep a signed head; False when it is there already."""
+        with self._transaction():
+            return self._heads.add(head)
 
     def _one(self, serial: str, seq: int) -> Record | None:
         row = self._db.execute(
@@ -709,6 +707,91 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             raise LocalError(f"the record store {self.path} cannot be used: {error}") from None
+
+
+class _Check:
+    """One pass over stored records, in order."""
+
+    def __init__(self, store: Store, serial: str, first: int, signed: Sequence[SignedHead]) -> None:
+        self._store, self._serial = store, serial
+        self._expected = first
+        self._signed = signed
+        self._before: bytes | None = None
+        self._runs: list[tuple[int, int]] = []
+        self._run_first = self._unbroken_from = 0
+        self._gaps: list[tuple[int, int]] = []
+        self._anchored: list[int] = []
+        self._problems: list[str] = []
+        self._agreed: list[tuple[int, SignedHead]] = []
+        self._denied: list[SignedHead] = []
+
+    def run(self, rows: Iterable[tuple[int, bytes]]) -> Verdict:
+        """The verdict on these records."""
+        waiting = iter(self._signed)
+        head = next(waiting, None)
+        count = first = 0
+        for seq, raw in rows:
+            count += 1
+            first = first or seq
+            chain = raw[48:]
+            if not (
+                seq == self._expected
+                and self._before is not None
+                and chain == sha256(self._before + raw[:48]).digest()[:16]
+                and seq == int.from_bytes(raw[:4], "little")
+            ):  # else the quick way, for a million records
+                self._look_at(seq, raw)
+            self._before = chain
+            self._expected = seq + 1
+            while head is not None and head.seq <= seq:
+                self._judge(head, chain if head.seq == seq else None)
+                head = next(waiting, None)
+        while head is not None:
+            self._judge(head, None)
+            head = next(waiting, None)
+        last = self._expected - 1
+        if count:
+            self._runs.append((self._run_first, last))
+        return Verdict(
+            self._serial, count, first, last, tuple(self._gaps), tuple(self._anchored),
+            tuple(self._problems), tuple(self._runs), tuple(self._agreed), tuple(self._denied),
+        )  # fmt: skip
+
+    def _look_at(self, seq: int, raw: bytes) -> None:
+        """A record that does not simply follow: the first one, one behind a gap, or a bad one."""
+        if seq != self._expected:
+            self._gaps.append((self._expected, seq - 1))
+            self._before = None
+        if self._before is None:
+            if self._run_first:
+                self._runs.append((self._run_first, self._gaps[-1][0] - 1))
+            self._run_first = self._unbroken_from = seq
+            self._before = self._store.chain_before(self._serial, seq)
+            if self._before is not None and seq > 1 and self._gaps:
+                self._anchored.append(seq)
+        if self._before is None:
+            self._problems.append(f"record {seq}: the chain value before it is not known")
+            return
+        try:
+            verify_chain([decode(raw)], self._before, seq)
+        except IntegrityError as error:
+            self._problems.append(error.text)
+            self._unbroken_from = seq + 1
+
+    def _judge(self, head: SignedHead, chain: bytes | None) -> None:
+        if chain == head.chain:
+            if self._unbroken_from <= head.seq:  # else the record itself is broken
+                self._agreed.append((self._unbroken_from, head))
+            return
+        self._denied.append(head)
+        if chain is None:
+            self._problems.append(f"record {head.seq} is signed (head {head.about}), and is gone")
+            return
+        since = self._agreed[-1][1].seq + 1 if self._agreed else self._unbroken_from or head.seq
+        self._problems.append(
+            f"records {since}…{head.seq} were written again, or one of them: record {head.seq} has "
+            f"not the chain value that was signed (head {head.about})"
+        )
 
 
 _CONFLICT_HINT = (
