@@ -1,6 +1,7 @@
 """`cryo store info|backup|restore|rebuild`: the file with the records, kept safe.
 
-Imported only when one of them is run; imports `store`, `errors` and the standard library.
+Imported only when one of them is run; imports `store`, `projection`, `errors` and the standard
+library.
 
 A backup is a whole store in one file, made while others use the original. A restore adds what is
 missing and never replaces anything: records are compared, and a contradiction ends it.
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from host_tools.errors import IntegrityError, LocalError
+from host_tools.projection import Wanted
 from host_tools.store import SCHEMA_VERSION, Store, Verdict, copy_file
 
 _BATCH = 5000
@@ -102,12 +104,34 @@ def restore(args: Namespace, store: Store) -> dict[str, Any]:
 
 
 def rebuild(args: Namespace, store: Store) -> dict[str, Any]:
-    """Make the tables of treatments again."""
+    """Make the tables of treatments again, and say which were not as the records have them."""
+    before = _treatments(store)
     store.catch_up(again=True)
-    data = {"treatments": store.treatment_count(), "store": str(store.path)}
+    after = _treatments(store)
+    altered = sorted(
+        key for key in before.keys() | after.keys() if before.get(key) != after.get(key)
+    )
+    data: dict[str, Any] = {
+        "treatments": len(after),
+        "store": str(store.path),
+        "altered": [{"device": serial, "number": seq} for serial, seq in altered],
+        "verified": not altered,
+    }
     if not args.json:
-        print(f"{data['treatments']} treatments made again from the records of {store.path}")
+        print(f"{len(after)} treatments made again from the records of {store.path}")
+        if altered:
+            names = ", ".join(f"{seq} of {serial}" for serial, seq in altered[:10])
+            more = f" and {len(altered) - 10} more" if len(altered) > 10 else ""
+            print(f"✗ these were NOT AS THEIR RECORDS SAY, and are now: {names}{more}")
     return data
+
+
+def _treatments(store: Store) -> dict[tuple[str, int], tuple[Any, ...]]:
+    """Every treatment with its freezes, in step with the records."""
+    return {
+        (serial, item.seq): (item, store.cycles(serial, item.seq))
+        for serial, item in store.treatments(Wanted())
+    }
 
 
 def _report(

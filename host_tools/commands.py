@@ -36,6 +36,17 @@ def _answer(args: Namespace, data: object, code: int = 0) -> int:
     return code
 
 
+def _vouched(args: Namespace, data: dict[str, Any], problems: list[str], what: str) -> int:
+    """As `_answer`, with what is wrong with the records behind `what`: then the exit code is 5."""
+    from host_tools import vouching
+
+    if not args.json:
+        sys.stdout.flush()
+        vouching.say(problems, what)
+    verified = {"verified": not problems, "problems": problems}
+    return _answer(args, data | verified, 5 if problems else 0)
+
+
 def _timeout_s(args: Namespace) -> float:
     """How long one try waits for a reply. UsageError unless it is more than 0."""
     from host_tools.link import TIMEOUT_S
@@ -621,7 +632,8 @@ def log_follow(args: Namespace) -> int:
 
 
 def log_show(args: Namespace) -> int:
-    """`cryo log show`."""
+    """`cryo log show`. Exit code 5 when what it shows does not verify."""
+    from host_tools import vouching
     from host_tools.records import as_dict
 
     if args.n < 1:
@@ -631,19 +643,24 @@ def log_show(args: Namespace) -> int:
         description = store.description(serial)
         records = _chosen(args, store, serial, description, None if args.all else args.n)
         last = store.last_seq(serial)
+        spans = [(records[0].seq, records[-1].seq)] if records else []
+        problems = vouching.of_spans(store, serial, spans)
     if args.json:
         rows = [as_dict(record, description) for record in records]
-        _print_json({"serial": serial, "last": last, "records": rows})
     else:
         from host_tools import render
 
+        rows = []
         render.records(serial, records, description, last)
-    return 0
+    return _vouched(args, {"serial": serial, "last": last, "records": rows}, problems, "this list")
 
 
 def log_export(args: Namespace) -> int:
-    """`cryo log export`: records of one device, or (`--treatments`) treatments of all."""
-    from host_tools import export
+    """`cryo log export`: records of one device, or (`--treatments`) treatments of all.
+
+    Exit code 5 when the records behind it do not verify; they are written all the same.
+    """
+    from host_tools import export, vouching
 
     if args.output is None and args.json:
         raise UsageError("--json reports on the export, so the records need a file", "-o FILE")
@@ -655,6 +672,8 @@ def log_export(args: Namespace) -> int:
                 raise UsageError("--kind, --from and --to choose records, not treatments")
             what, serial = "treatments", args.serial
             rows = _treatments_of(args, store)
+            problems = vouching.of_all(store, [serial] if serial else store.serials())
+            heads: list[SignedHead] = []
             stack.callback(rows.close)  # also when the reader has had enough
 
             def write(out: BinaryIO) -> int:
@@ -663,6 +682,9 @@ def log_export(args: Namespace) -> int:
             what, serial = "records", _serial(args, store)
             description = store.description(serial)
             kinds = _kinds(args, description) if args.kind else None
+            last = store.last_seq(serial) if args.last is None else args.last
+            problems = vouching.of_spans(store, serial, [(args.first, last)])
+            heads = [head for head in store.heads(serial) if head.seq >= args.first]
             raws = store.raws(serial, args.first, args.last, kinds)
             stack.callback(raws.close)
 
@@ -673,15 +695,28 @@ def log_export(args: Namespace) -> int:
             sys.stdout.flush()
             write(sys.stdout.buffer)
             sys.stdout.buffer.flush()
-            return 0
+            return _vouched(args, {}, problems, "this export")
         path = Path(args.output)
         count = _write_file(path, write)
-    if args.json:
-        data = {"serial": serial, what: count, "format": args.format, "layout": export.LAYOUT}
-        _print_json(data | {"file": str(path)})
-    else:
+        beside = _write_heads(path, heads)
+    data = {"serial": serial, what: count, "format": args.format, "layout": export.LAYOUT}
+    data |= {"file": str(path), "heads": len(heads), "heads_file": beside and str(beside)}
+    if not args.json:
         print(f"{count} {what}{f' of {serial}' if serial else ''} written to {path}")
-    return 0
+        if beside:
+            print(f"{len(heads)} signed heads written to {beside}")
+    return _vouched(args, data, problems, "this export")
+
+
+def _write_heads(path: Path, heads: "list[SignedHead]") -> Path | None:
+    """Signed heads beside an export of records; None, and no file, where there are none."""
+    from host_tools.signed_heads import to_lines
+
+    if not heads:
+        return None
+    beside = path.with_name(path.name + ".heads.jsonl")
+    _write_file(beside, lambda out: out.write(to_lines(heads).encode()))
+    return beside
 
 
 def _write_file(path: Path, write: Callable[[BinaryIO], int]) -> int:
@@ -771,12 +806,12 @@ def keys(args: Namespace) -> int:
 
 
 def treatments(args: Namespace) -> int:
-    """`cryo treatments`."""
+    """`cryo treatments`. Exit code 5 when records of the treatments shown do not verify."""
     from host_tools import practice
 
     with _store(args) as store:
         data = practice.listed(args, store)
-    return _answer(args, data)
+    return _vouched(args, data, data["problems"], "this list")
 
 
 def treatment(args: Namespace) -> int:
@@ -825,18 +860,29 @@ def report(args: Namespace) -> int:
 
 
 def patient(args: Namespace) -> int:
-    """`cryo course`, `lesion`, `outcome`, `outcomes`, `aftercare`."""
-    from host_tools import patient as patients
+    """`cryo course`, `lesion`, `outcome`, `outcomes`, `aftercare`.
+
+    Exit code 5 when records behind what is shown do not verify.
+    """
+    from host_tools import patient as patients, practice, vouching
+    from host_tools.projection import Wanted
 
     with _store(args) as store:
         data = getattr(patients, args.what)(args, store)
-    return _answer(args, data)
+        if args.what == "course":
+            found = store.treatments(Wanted(reference=args.reference))
+            problems = vouching.of_treatments(store, found)
+        elif args.what == "aftercare":
+            problems = vouching.of_treatments(store, [practice.find(args, store)])
+        else:
+            problems = vouching.of_all(store, store.serials()) if args.what == "outcomes" else []
+    return _vouched(args, data, problems, "this")
 
 
 def store_(args: Namespace) -> int:
-    """`cryo store backup|restore|info|rebuild`."""
+    """`cryo store backup|restore|info|rebuild`. Exit code 5: stored records do not verify."""
     from host_tools import backup
 
     with _store(args, create=args.what == "restore") as store:
         data = getattr(backup, args.what)(args, store)
-    return _answer(args, data)
+    return _answer(args, data, 0 if data.get("verified", True) else 5)

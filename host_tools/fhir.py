@@ -279,12 +279,19 @@ def _provenance(
         f"{'complete' if check['treatment_complete'] else 'NOT complete'}."
     )
     words += "".join(f" {problem}." for problem in check["problems"])
+    if check["signed"]:
+        words += f" Not rewritten since signed: head {check['signed_about']}."
+    else:
+        words += " No signed head covers this treatment."
     div = f'<div xmlns="http://www.w3.org/1999/xhtml">{html.escape(words)}</div>'
     journal = f"{told['device']}/{check['first']}-{check['last']}"
     return {
         "resourceType": "Provenance",
         "text": {"status": "generated", "div": div},
-        "extension": [{"url": f"{_SYSTEM}chain-verified", "valueBoolean": good}],
+        "extension": [
+            {"url": f"{_SYSTEM}chain-verified", "valueBoolean": good},
+            {"url": f"{_SYSTEM}head-signed", "valueBoolean": bool(check["signed"])},
+        ],
         "target": [{"reference": link} for link in targets],
         "recorded": made.isoformat(timespec="seconds"),
         "activity": {"text": words},

@@ -9,6 +9,7 @@ from argparse import Namespace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from host_tools import vouching
 from host_tools.errors import UsageError
 from host_tools.projection import Wanted
 from host_tools.story import row, story
@@ -52,7 +53,7 @@ def wanted(args: Namespace) -> Wanted:
 
 
 def listed(args: Namespace, store: Store) -> dict[str, Any]:
-    """`cryo treatments`: the newest ones that the filter lets through."""
+    """`cryo treatments`: the newest ones that the filter lets through, and what is wrong."""
     if args.n < 1:
         raise UsageError("-n must be at least 1")
     serials = store.serials()
@@ -70,7 +71,7 @@ def listed(args: Namespace, store: Store) -> dict[str, Any]:
             several=len(serials) > 1,
             total=store.treatment_count(),
         )
-    return {"treatments": rows}
+    return {"treatments": rows, "problems": vouching.of_treatments(store, found)}
 
 
 def find(args: Namespace, store: Store) -> tuple[str, Treatment]:

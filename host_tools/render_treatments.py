@@ -277,6 +277,14 @@ def _verification(found: dict[str, Any]) -> None:
         _out.print(Text(f"  ✗ {count} problems in the chain of {span}:", _BAD))
         for problem in found["problems"][:5]:
             _out.print(Text(f"    {problem}", _BAD))
+    if found["signed"]:
+        _out.print(
+            Text.assemble(
+                ("  ✓ ", _GOOD), f"not rewritten since signed: head {found['signed_about']}"
+            )
+        )
+    else:
+        _out.print(Text("  ! no signed head covers this treatment", _WARN))
     if not found["treatment_complete"]:
         _out.print(Text("  ! records of this treatment are not stored", _WARN))
     for seq in found["anchored"]:

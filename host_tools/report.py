@@ -230,7 +230,9 @@ def _verification(data: dict[str, Any]) -> str:
         )
     else:
         problems = _list(escape(problem) for problem in found["problems"][:5])
-        words = f'<b class="bad">NOT VERIFIED.</b> The chain of {span} is broken{problems}'
+        words = (
+            f'<b class="bad">NOT VERIFIED.</b> The records {span} are not as they were{problems}'
+        )
     if not found["treatment_complete"]:
         words += '; <b class="bad">records of this treatment are not stored</b>'
     chain = data["records"][-1]["chain"] if data["records"] else _NONE
@@ -240,8 +242,20 @@ def _verification(data: dict[str, Any]) -> str:
         )
     return (
         f"<p>{words}. This treatment: records #{found['treatment_first']} to "
-        f"#{found['treatment_last']}; chain value of the last: <code>{escape(chain)}</code>. The "
-        "chain shows that a record was altered; it is not a signature.</p>"
+        f"#{found['treatment_last']}; chain value of the last: <code>{escape(chain)}</code>. "
+        f"{_signed(found)}</p>"
+    )
+
+
+def _signed(found: dict[str, Any]) -> str:
+    if not found["signed"]:
+        return (
+            '<b class="warn">No signed head covers this treatment</b>: the chain shows that a '
+            "record was altered; who holds the device or the file can write all of it again."
+        )
+    return (
+        f"Not rewritten since head {escape(found['signed_about'])} was signed: <code>"
+        f"{escape(found['signed_head']['signature'])}</code>."
     )
 
 

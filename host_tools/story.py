@@ -11,8 +11,10 @@ from typing import Any
 
 from host_tools import wall_clock
 from host_tools.description import Description
+from host_tools.journal_signing import Checked, check
+from host_tools.keys import Keyring
 from host_tools.records import Record, as_dict
-from host_tools.store import Store, Verdict
+from host_tools.store import Store
 from host_tools.treatments import Cycle, Treatment
 
 OWN_ITEMS_FROM = 25
@@ -116,7 +118,7 @@ def story(
 ) -> dict[str, Any]:
     """All that the journal says about a treatment, and whether its records verify."""
     records = store.some_records(serial, treatment.records)
-    verdict = store.verify(serial)
+    checked = check(store, serial, Keyring())
     cycles = store.cycles(serial, treatment.seq)
     told = [as_dict(record, description) for record in records]
     return row(serial, treatment, description) | {
@@ -131,18 +133,20 @@ def story(
             _plain(entry) | {"answers": _answers(entry)}
             for _, entry in _of_kind("observation", records, told)
         ],
-        "verification": verification(verdict, treatment),
+        "verification": verification(checked, treatment),
         "records": told,
     }
 
 
-def verification(verdict: Verdict, treatment: Treatment) -> dict[str, Any]:
+def verification(checked: Checked, treatment: Treatment) -> dict[str, Any]:
     """What a check of all records of the device says for this treatment."""
     first = min(treatment.records, default=treatment.seq)
     last = max(treatment.records, default=treatment.seq)
+    verdict, coverage = checked.verdict, checked.coverage
+    covered = any(low <= first and last <= high for low, high in coverage.covered)
     return {
-        "good": verdict.good and not treatment.partial,
-        "chain_good": verdict.good,
+        "good": checked.good and not treatment.partial,
+        "chain_good": checked.good,
         "records_checked": verdict.count,
         "first": verdict.first,
         "last": verdict.last,
@@ -150,7 +154,10 @@ def verification(verdict: Verdict, treatment: Treatment) -> dict[str, Any]:
         "treatment_last": last,
         "treatment_complete": not treatment.partial,
         "anchored": [seq for seq in verdict.anchored if seq <= last],
-        "problems": list(verdict.problems),
+        "problems": list(checked.problems),
+        "signed": covered,
+        "signed_head": coverage.newest.as_dict() if covered and coverage.newest else None,
+        "signed_about": coverage.newest.about if covered and coverage.newest else "",
     }
 
 
