@@ -26,14 +26,14 @@ def info(args: Namespace, store: Store) -> dict[str, Any]:
     """Where the store is, its size, and its devices."""
     devices = [asdict(device) for device in store.devices()]
     data: dict[str, Any] = {
-        "file": str(store.path),
+        "file": store.name,
         "bytes": store.size_bytes(),
         "version": SCHEMA_VERSION,
         "treatments": store.treatment_count(),
         "devices": devices,
     }
     if not args.json:
-        print(f"{store.path}: {data['bytes'] / 1e6:.1f} MB, version {SCHEMA_VERSION} of the file")
+        print(f"{store.name}: {data['bytes'] / 1e6:.1f} MB, version {SCHEMA_VERSION} of the file")
         for device in devices:
             print(f"  {device['serial']}: {device['count']} records, newest #{device['last']}")
         print(f"  {data['treatments']} treatments")
@@ -52,14 +52,17 @@ def backup(args: Namespace, store: Store) -> dict[str, Any]:
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     try:
-        copy_file(store.path, part)
-        with Store(part, create=False) as copy:
+        if store.in_file:
+            copy_file(store.path, part)
+        with Store(part, create=not store.in_file) as copy:
+            if not store.in_file:
+                copy_records(store, copy)
             verdicts = [copy.verify(serial) for serial in copy.serials()]
             copied = {verdict.serial: verdict.count for verdict in verdicts}
             for device in store.devices():  # it may have grown meanwhile
                 if copied.get(device.serial, 0) > device.count:
                     raise IntegrityError(f"the copy of {device.serial} has other records")
-            copy.check_file()
+            copy.check_database()
             copy.settle()
         part.replace(path)
     except OSError as error:
@@ -69,20 +72,30 @@ def backup(args: Namespace, store: Store) -> dict[str, Any]:
     return _report(args, {"file": str(path), "bytes": path.stat().st_size}, verdicts, "backed up")
 
 
+def copy_records(store: Store, copy: Store) -> None:
+    """Bring all that a store on a server has into an empty file, record by record."""
+    for serial in store.serials():
+        copy.merge(store, serial, _BATCH, keep_broken=True)
+        for head in store.heads(serial):
+            copy.add_head(head)
+    copy.merge_course(store)
+
+
 def restore(args: Namespace, store: Store) -> dict[str, Any]:
     """Add what a backup has and the store lacks. Raises IntegrityError where they contradict."""
     path = Path(args.file)
-    if path.resolve() == store.path.resolve():
+    if store.in_file and path.resolve() == store.path.resolve():
         raise LocalError(f"{path} is the store itself", "name the store with --store")
     if not path.exists():
         raise LocalError(f"there is no file {path}")
     added = 0
     # The backup itself is only read: what is opened, and brought to this version, is a copy.
-    with tempfile.TemporaryDirectory(dir=store.path.parent) as folder:
+    beside = store.path.parent if store.in_file else None
+    with tempfile.TemporaryDirectory(dir=beside) as folder:
         copy = Path(folder) / "backup.sqlite"
         copy_file(path, copy)
         with Store(copy, create=False) as source:
-            source.check_file()
+            source.check_database()
             verdicts = [source.verify(serial) for serial in source.serials()]
             bad = [verdict.serial for verdict in verdicts if not verdict.good]
             if bad and not args.keep_broken:
@@ -99,7 +112,7 @@ def restore(args: Namespace, store: Store) -> dict[str, Any]:
         now = store.verify(verdict.serial)
         if now.count < verdict.count or (verdict.good and not now.good):
             raise IntegrityError(f"the restored records of {verdict.serial} do not verify")
-    data = {"file": str(path), "added": added, "outcomes": outcomes, "store": str(store.path)}
+    data = {"file": str(path), "added": added, "outcomes": outcomes, "store": store.name}
     return _report(args, data, verdicts, f"restored, {added} records of them new, from")
 
 
@@ -113,12 +126,12 @@ def rebuild(args: Namespace, store: Store) -> dict[str, Any]:
     )
     data: dict[str, Any] = {
         "treatments": len(after),
-        "store": str(store.path),
+        "store": store.name,
         "altered": [{"device": serial, "number": seq} for serial, seq in altered],
         "verified": not altered,
     }
     if not args.json:
-        print(f"{len(after)} treatments made again from the records of {store.path}")
+        print(f"{len(after)} treatments made again from the records of {store.name}")
         if altered:
             names = ", ".join(f"{seq} of {serial}" for serial, seq in altered[:10])
             more = f" and {len(altered) - 10} more" if len(altered) > 10 else ""

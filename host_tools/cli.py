@@ -432,7 +432,9 @@ def _operators(commands: _Commands, behind: argparse.ArgumentParser) -> None:
 def _stored() -> argparse.ArgumentParser:
     stored = _new(add_help=False)
     stored.add_argument(
-        "--store", metavar="FILE", help="the SQLite file (else CRYO_STORE, else your data folder)"
+        "--store",
+        metavar="FILE",
+        help="SQLite file, or postgresql://… (else CRYO_STORE, else your data folder)",
     )
     return stored
 

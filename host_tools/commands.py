@@ -506,11 +506,11 @@ def panel(args: Namespace) -> int:
 
 
 def _store(args: Namespace, *, create: bool = False) -> "Store":
-    from host_tools.store import Store, default_path
+    from host_tools.store import Store, default_place
 
     port: str = args.port or os.environ.get("CRYO_PORT") or ""
     simulated = port.lower().startswith("sim://")
-    return Store(Path(args.store) if args.store else default_path(simulated), create=create)
+    return Store(args.store or default_place(simulated), create=create)
 
 
 def _serial(args: Namespace, store: "Store") -> str:
@@ -522,7 +522,7 @@ def _serial(args: Namespace, store: "Store") -> str:
             )
         return args.serial
     if not serials:
-        raise LocalError(f"nothing stored yet in {store.path}", "`cryo log pull` fetches it")
+        raise LocalError(f"nothing stored yet in {store.name}", "`cryo log pull` fetches it")
     if len(serials) > 1:
         raise UsageError(
             f"records of {len(serials)} devices are stored",
@@ -580,7 +580,7 @@ def log_pull(args: Namespace) -> int:
             progress=progress,
         )
         counts = asdict(reached.device.link.counts)
-        path = str(store.path)
+        path = store.name
         signed = sign_head(store, result.serial, Keyring())
     if args.json:
         data = asdict(result) | {"repeated": result.repeated, "verified": not result.broken}

@@ -177,8 +177,10 @@ class Connection(Device):
         """A record with names, units and meanings, as `cryo log show --json` gives it."""
         return as_dict(record, self.describe_all())
 
-    def pull(self, store: Path, progress: Callable[[int, int], None] | None = None) -> PullResult:
-        """Fetch, verify and keep all records that the SQLite file `store` lacks.
+    def pull(
+        self, store: Path | str, progress: Callable[[int, int], None] | None = None
+    ) -> PullResult:
+        """Fetch, verify and keep all records that `store` (a SQLite file, or a URL) lacks.
 
         As `cryo log pull --no-release` does: nothing is released on the device. `progress` is
         called with (records done, records in all).

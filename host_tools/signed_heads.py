@@ -1,6 +1,6 @@
 """Signed heads: a journal's newest record and its chain value, signed by the practice's key (H-08).
 
-May import `keys`, `errors`, sqlite3 (in `Heads`) and the standard library.
+May import `keys`, `database`, `errors` and the standard library.
 
 A chain value depends on every record before it. So whoever writes an older record again, with all
 chain values behind it, gets another value at a signed head, and has not the key to sign that one.
@@ -9,12 +9,12 @@ chain values behind it, gets another value at a signed head, and has not the key
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from host_tools.database import Database
 from host_tools.errors import LocalError
 from host_tools.keys import Key, good_signature, key_id
 
@@ -104,21 +104,24 @@ def to_lines(heads: Iterable[SignedHead]) -> str:
 class Heads:
     """The signed heads in the store's database; the caller owns the transactions."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
 
     def add(self, head: SignedHead) -> bool:
         """Keep a head; False when it is there already."""
-        done = self._db.execute(
-            f"INSERT OR IGNORE INTO heads ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-            (head.serial, head.seq, head.chain, head.signed_s, head.key, head.signature),
+        columns = _COLUMNS.split(", ")
+        added = self._db.run(
+            f"INSERT INTO heads ({_COLUMNS}) VALUES ({', '.join(f':{name}' for name in columns)}) "
+            "ON CONFLICT DO NOTHING",
+            {name: getattr(head, name) for name in columns},
         )
-        return done.rowcount > 0
+        return added > 0
 
     def of(self, serial: str) -> Iterator[SignedHead]:
         """The heads of a device, oldest record first."""
-        for row in self._db.execute(
-            f"SELECT {_COLUMNS} FROM heads WHERE serial = ? ORDER BY seq, signed_s", (serial,)
+        for row in self._db.all(
+            f"SELECT {_COLUMNS} FROM heads WHERE serial = :serial ORDER BY seq, signed_s",
+            {"serial": serial},
         ):
             yield SignedHead(*row)
 

@@ -1,16 +1,16 @@
-"""Pulled records, kept in one SQLite file (H-08).
+"""Pulled records, kept in one SQLite file, or on a PostgreSQL server (H-08).
 
-May import sqlite3, `records`, `description`, `projection`, `treatments`, `course`, `signed_heads`,
-`errors`.
+May import `database`, `postgres` (for a URL), sqlite3 (to copy a file), `records`, `description`,
+`projection`, `treatments`, `course`, `signed_heads`, `errors`.
 
 Records are only ever added: what is stored already is compared, never overwritten, and triggers
 in the file itself refuse changes. A batch is checked against the chain and against its
 neighbours, and is committed as a unit.
 
-Several processes may use the file at once: a write-ahead log, so that readers and a writer do not
-wait for each other; short transactions that begin as writers, and a writer that waits its turn.
+Several processes, on a server several computers, may use it at once: transactions are short, and a
+writer waits its turn (`database`).
 
-File (`PRAGMA user_version`, raised step by step by `_MIGRATIONS`):
+Tables (of a version that `_MIGRATIONS` raises step by step):
     devices       serial, fw, micropython, boot, head (as of the last pull), description
     descriptions  digest, json: what `describe` said
     records       serial, seq, raw (64 bytes), chain (16 bytes, the end of raw)
@@ -26,12 +26,15 @@ import os
 import sqlite3
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from host_tools import projection
 from host_tools.course import Outcome
+from host_tools.database import BUSY_S, Database, SqliteFile, is_url
 from host_tools.description import Description
 from host_tools.errors import IntegrityError, LocalError
 from host_tools.projection import Projection, Wanted
@@ -39,19 +42,13 @@ from host_tools.records import Record, decode, decode_at, genesis, verify_chain
 from host_tools.signed_heads import SCHEMA as _HEADS, Heads, SignedHead
 from host_tools.treatments import Cycle, Treatment
 
-_APPLICATION_ID = 0x43525944  # "CRYD": identifies the file for `file` and sqlite3
-
-_BUSY_S = 60.0
-"""How long a writer waits for its turn. A turn takes some milliseconds."""
-
 _LAST = (1 << 63) - 1
 _KIND_OFFSET = 6
 
 _SLICE_RECORDS = 20_000
 """Records that one transaction brings into the tables of treatments: some 0.2 s."""
 
-_RECORDS = f"""
-PRAGMA application_id = {_APPLICATION_ID};
+_RECORDS = """
 CREATE TABLE descriptions (digest TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE devices (
     serial TEXT PRIMARY KEY,
@@ -117,7 +114,7 @@ _MADE_AGAIN = "".join(f"DROP TABLE {table};\n" for table in projection.TABLES) +
 """Treatments with the bounds of their time."""
 
 _MIGRATIONS = (_RECORDS, projection.SCHEMA, _COURSE, _MADE_AGAIN, _HEADS)
-"""Step n leads from version n to n + 1 of the file. A step that was released is never changed."""
+"""Step n leads from version n to n + 1. A step that was released is never changed."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)
 
@@ -164,15 +161,15 @@ class Verdict:
         return not self.problems
 
 
-def default_path(simulated: bool = False) -> Path:
-    """Default place of the records: $CRYO_STORE, or the user's data folder.
+def default_place(simulated: bool = False) -> Path | str:
+    """Default place of the records: $CRYO_STORE (a file or URL), or the user's data folder.
 
     Records of the simulated device have a file of their own there: they must never be taken for
     those of a treatment.
     """
     named = os.environ.get("CRYO_STORE")
     if named:
-        return Path(named)
+        return named if is_url(named) else Path(named)
     from platformdirs import user_data_path
 
     return user_data_path("cryodose", appauthor=False) / (
@@ -181,84 +178,71 @@ def default_path(simulated: bool = False) -> Path:
 
 
 class Store:
-    """The record store in the file `path`, which is created when `create` is set.
+    """The record store in a file (created when `create` is set), or on the server of a URL.
 
-    Raises LocalError: no such file, not a store, a store of a newer version, or a full disk.
+    Raises LocalError: no such file, not a store, a store of a newer version, a full disk, a server
+    that is not there.
     """
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        self.path = path
-        if not create and not path.exists():
-            raise LocalError(f"nothing stored yet in {path}", "`cryo log pull` fetches the records")
-        with self._guard():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    def __init__(self, place: Path | str, *, create: bool = True) -> None:
+        self.place: Path | str = place if is_url(place) else Path(place)
+        if not create and isinstance(self.place, Path) and not self.place.exists():
+            raise _nothing_in(str(place))
+        self._db = _opened(self.place)
+        self.name = self._db.name
+        """Where it is, for messages."""
         self._projection = Projection(self._db)
         self._heads = Heads(self._db)
         self._descriptions: dict[str, Description] = {}
         try:
-            self._prepare()
+            self._prepare(create)
         except BaseException:
             self._db.close()
             raise
 
-    def _prepare(self) -> None:
+    @property
+    def path(self) -> Path:
+        """The file. Raises LocalError when it is on a server."""
+        if isinstance(self.place, Path):
+            return self.place
+        raise LocalError(f"{self.name} is no file")
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it is a file, and not on a server."""
+        return isinstance(self.place, Path)
+
+    def _prepare(self, create: bool) -> None:
         with self._guard():
-            if self._version() < SCHEMA_VERSION:
+            version = self._version()
+            if not version and not create and not self.in_file:
+                raise _nothing_in(self.name)
+            if version < SCHEMA_VERSION:
                 self._migrate()
-            self._db.execute("PRAGMA foreign_keys = ON")
-            # A record counts as stored only when it is on the disk: the device may then delete it.
-            self._db.execute("PRAGMA synchronous = FULL")
 
     def _version(self) -> int:
-        """Version of the file, 0 for an empty one. Raises LocalError: it is no store of ours."""
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        tables = int(self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-        if version == 0 and tables == 0:
-            return 0
-        owner = int(self._db.execute("PRAGMA application_id").fetchone()[0])
-        if owner != _APPLICATION_ID:
-            raise LocalError(f"{self.path} is a database, but not a record store")
+        """Version of the schema, 0 for none. Raises LocalError: it is no store of ours, or newer"""
+        version = self._db.version()
         if version > SCHEMA_VERSION:
             raise LocalError(
-                f"{self.path} was written by a newer cryo (version {version} of the file)",
+                f"{self.name} was written by a newer cryo (version {version} of the file)",
                 "update cryo",
             )
         return version
 
     def _migrate(self) -> None:
-        """Bring the file to the present version, each step complete or not at all."""
-        self._write_ahead()
+        """Bring it to the present version, each step complete or not at all."""
+        self._db.ready()
         while True:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction():
                 version = self._version()  # another process may have been faster
                 if version < SCHEMA_VERSION:
-                    for statement in _statements(_MIGRATIONS[version]):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {version + 1}")
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
+                    self._db.migrate(_MIGRATIONS, version, version + 1)
             if version >= SCHEMA_VERSION:
                 return
 
-    def _write_ahead(self) -> None:
-        """Switch the file to a write-ahead log. SQLite does not wait for others here: we do."""
-        until_s = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until_s:
-                    raise
-            time.sleep(0.05)
-
     def close(self) -> None:
-        """Close the file."""
+        """Close it."""
         self._db.close()
 
     def __enter__(self) -> "Store":
@@ -281,17 +265,25 @@ class Store:
     ) -> None:
         """Note the device and what it says about itself; the newest description counts."""
         with self._guard():
-            self._write_ahead()  # a backup that became the store has no such log yet
+            self._db.ready()
         with self._transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO descriptions VALUES (?, ?)",
-                (description.digest, description.to_json()),
+            self._db.run(
+                "INSERT INTO descriptions VALUES (:digest, :json) ON CONFLICT DO NOTHING",
+                {"digest": description.digest, "json": description.to_json()},
             )
-            self._db.execute(
-                "INSERT INTO devices VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (serial) DO UPDATE SET "
+            self._db.run(
+                "INSERT INTO devices VALUES (:serial, :fw, :micropython, :boot, :head, :digest) "
+                "ON CONFLICT (serial) DO UPDATE SET "
                 "fw = excluded.fw, micropython = excluded.micropython, boot = excluded.boot, "
                 "head = excluded.head, description = excluded.description",
-                (serial, fw, micropython, boot, head, description.digest),
+                {
+                    "serial": serial,
+                    "fw": fw,
+                    "micropython": micropython,
+                    "boot": boot,
+                    "head": head,
+                    "digest": description.digest,
+                },
             )
 
     def append(
@@ -310,18 +302,21 @@ class Store:
         with self._transaction():
             before = self.chain_before(serial, first)
             if before is None:
-                self._db.execute("INSERT INTO anchors VALUES (?, ?, ?)", (serial, first, anchor))
+                self._db.run(
+                    "INSERT INTO anchors VALUES (:serial, :seq, :chain)",
+                    {"serial": serial, "seq": first, "chain": anchor},
+                )
             elif before != anchor:
                 raise IntegrityError(
                     f"record {first} of {serial} does not continue what is stored before it",
                     _CONFLICT_HINT,
                 )
-            stored: dict[int, bytes] = dict(
-                self._db.execute(
-                    "SELECT seq, raw FROM records WHERE serial = ? AND seq BETWEEN ? AND ?",
-                    (serial, first, last),
-                )
+            rows: list[Any] = self._db.all(
+                "SELECT seq, raw FROM records "
+                "WHERE serial = :serial AND seq BETWEEN :first AND :last",
+                {"serial": serial, "first": first, "last": last},
             )
+            stored: dict[int, bytes] = dict(rows)
             for record in batch:
                 known = stored.get(record.seq)
                 if known is not None and known != record.raw:
@@ -335,9 +330,17 @@ class Store:
             new = [record for record in batch if record.seq not in stored]
             if new:
                 newest = self.last_seq(serial)
-                self._db.executemany(
-                    "INSERT INTO records VALUES (?, ?, ?, ?)",
-                    [(serial, record.seq, record.raw, record.chain) for record in new],
+                self._db.run_many(
+                    "INSERT INTO records VALUES (:serial, :seq, :raw, :chain)",
+                    [
+                        {
+                            "serial": serial,
+                            "seq": record.seq,
+                            "raw": record.raw,
+                            "chain": record.chain,
+                        }
+                        for record in new
+                    ],
                 )
                 self._project(serial, new, newest)
         return len(new)
@@ -408,18 +411,26 @@ class Store:
     ) -> int:
         """Note that these treatments were of this lesion; returns how many are new."""
         with self._transaction():
-            before = self._db.total_changes
-            self._db.executemany(
-                "INSERT OR IGNORE INTO lesions VALUES (?, ?, ?, ?, ?)",
-                [(reference, lesion, serial, seq, now_s) for serial, seq in treatments],
+            return sum(
+                self._db.run(
+                    "INSERT INTO lesions VALUES (:reference, :lesion, :serial, :seq, :now_s) "
+                    "ON CONFLICT DO NOTHING",
+                    {
+                        "reference": reference,
+                        "lesion": lesion,
+                        "serial": serial,
+                        "seq": seq,
+                        "now_s": now_s,
+                    },
+                )
+                for serial, seq in treatments
             )
-            return self._db.total_changes - before
 
     def lesions(self) -> dict[tuple[int, str], list[tuple[str, int]]]:
         """Device and number of the treatments of each lesion, by reference and name."""
         found: dict[tuple[int, str], list[tuple[str, int]]] = {}
         with self._guard():
-            for reference, lesion, serial, seq in self._db.execute(
+            for reference, lesion, serial, seq in self._db.all(
                 "SELECT reference, lesion, serial, treatment FROM lesions "
                 "ORDER BY reference, lesion, serial, treatment"
             ):
@@ -428,31 +439,25 @@ class Store:
 
     def add_outcome(self, outcome: Outcome) -> bool:
         """Note an outcome; False when the very same is there already."""
-        row = (
-            outcome.reference, outcome.lesion, outcome.day, outcome.result, int(outcome.pigment),
-            int(outcome.scar), int(outcome.blister), outcome.note, outcome.by, outcome.entered_s,
-        )  # fmt: skip
+        row = {name: getattr(outcome, field) for name, field in _OUTCOME.items()}
+        row |= {name: int(row[name]) for name in ("pigment", "scar", "blister")}
+        same = " AND ".join(f"{name} = :{name}" for name in row)
+        columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
         with self._transaction():
-            known = self._db.execute(
-                "SELECT 1 FROM outcomes WHERE reference = ? AND lesion = ? AND day = ? AND "
-                "result = ? AND pigment = ? AND scar = ? AND blister = ? AND note = ? AND "
-                "entered_by = ? AND entered_s = ?",
-                row,
-            ).fetchone()
+            known = self._db.one(f"SELECT 1 FROM outcomes WHERE {same}", row)
             if known is None:
-                self._db.execute(
-                    "INSERT INTO outcomes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
-                )
+                self._db.run(f"INSERT INTO outcomes ({columns}) VALUES ({values})", row)
         return known is None
 
     def outcomes(self, reference: int | None = None) -> list[Outcome]:
         """Outcomes in the order of their entry, of one reference or of all."""
         with self._guard():
-            rows = self._db.execute(
-                "SELECT reference, lesion, day, result, pigment, scar, blister, note, entered_by, "
-                "entered_s FROM outcomes WHERE ?1 IS NULL OR reference = ?1 ORDER BY entered_s, id",
-                (reference,),
-            ).fetchall()
+            rows = self._db.all(
+                f"SELECT {', '.join(_OUTCOME)} FROM outcomes "
+                f"{'' if reference is None else 'WHERE reference = :reference '}"
+                "ORDER BY entered_s, id",
+                {} if reference is None else {"reference": reference},
+            )
         return [Outcome(*row[:4], *(bool(flag) for flag in row[4:7]), *row[7:]) for row in rows]
 
     def merge_course(self, source: "Store") -> int:
@@ -462,23 +467,19 @@ class Store:
             self.assign(reference, lesion, treatments, now_s)
         return sum(self.add_outcome(outcome) for outcome in source.outcomes())
 
-    def check_file(self) -> None:
-        """Raise IntegrityError when SQLite finds the file itself damaged."""
-        with self._guard():
-            words = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if words != "ok":
-            raise IntegrityError(f"{self.path} is damaged: {words}")
+    def check_database(self) -> None:
+        """Raise IntegrityError when the database itself finds that it is damaged."""
+        self._db.check()
 
     def settle(self) -> None:
         """Make it one file, without a log beside it: for a copy that is put away."""
-        with self._guard():
-            self._db.execute("PRAGMA journal_mode = DELETE")
+        if isinstance(self._db, SqliteFile):
+            self._db.settle()
 
     def size_bytes(self) -> int:
-        """Size of the file and of its write-ahead log."""
-        return sum(
-            part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists()
-        )
+        """Size of the file and of its write-ahead log, or of the server's whole database."""
+        with self._guard():
+            return self._db.size_bytes()
 
     def catch_up(self, *, again: bool = False) -> None:
         """Bring the tables of treatments in step with the records; `again`: make them again.
@@ -495,11 +496,11 @@ class Store:
                     through = self._projection.through(serial, description)
                     if through is None:
                         self._projection.reset(serial)
-                    rows = self._db.execute(
-                        "SELECT seq, raw FROM records WHERE serial = ? AND seq > ? "
-                        "ORDER BY seq LIMIT ?",
-                        (serial, through or 0, _SLICE_RECORDS),
-                    ).fetchall()
+                    rows = self._db.all(
+                        "SELECT seq, raw FROM records WHERE serial = :serial AND seq > :through "
+                        "ORDER BY seq LIMIT :most",
+                        {"serial": serial, "through": through or 0, "most": _SLICE_RECORDS},
+                    )
                     records = [decode_at(seq, raw) for seq, raw in rows]
                     self._projection.take(serial, records, description)
 
@@ -513,9 +514,7 @@ class Store:
     def serials(self) -> list[str]:
         """Serial numbers of all devices that were pulled."""
         with self._guard():
-            return [
-                str(row[0]) for row in self._db.execute("SELECT serial FROM devices ORDER BY 1")
-            ]
+            return [str(row[0]) for row in self._db.all("SELECT serial FROM devices ORDER BY 1")]
 
     def treatments(
         self, wanted: Wanted, *, newest: int | None = None
@@ -558,66 +557,67 @@ class Store:
     def devices(self) -> list[StoredDevice]:
         """All devices with stored records."""
         with self._guard():
-            rows = self._db.execute(
-                "SELECT d.serial, fw, micropython, boot, head, count(seq), ifnull(max(seq), 0) "
+            rows = self._db.all(
+                "SELECT d.serial, fw, micropython, boot, head, count(seq), coalesce(max(seq), 0) "
                 "FROM devices d LEFT JOIN records r ON r.serial = d.serial "
                 "GROUP BY d.serial ORDER BY d.serial"
-            ).fetchall()
+            )
         return [StoredDevice(*row) for row in rows]
 
     def description(self, serial: str) -> Description:
         """What the device last said about itself. Raises LocalError when it is not stored."""
         with self._guard():
-            row = self._db.execute(
-                "SELECT description FROM devices WHERE serial = ?", (serial,)
-            ).fetchone()
+            row = self._db.one(
+                "SELECT description FROM devices WHERE serial = :serial", {"serial": serial}
+            )
             if row is None:
-                raise LocalError(f"no device {serial} in {self.path}")
+                raise LocalError(f"no device {serial} in {self.name}")
             digest = str(row[0])
             if digest not in self._descriptions:
-                text = self._db.execute(
-                    "SELECT json FROM descriptions WHERE digest = ?", (digest,)
-                ).fetchone()[0]
-                self._descriptions[digest] = Description.from_json(text)
+                text = self._db.one(
+                    "SELECT json FROM descriptions WHERE digest = :digest", {"digest": digest}
+                )
+                assert text is not None
+                self._descriptions[digest] = Description.from_json(text[0])
         return self._descriptions[digest]
 
     def last_seq(self, serial: str) -> int:
         """Newest record stored, 0 when there is none."""
         with self._guard():
-            row = self._db.execute(
-                "SELECT ifnull(max(seq), 0) FROM records WHERE serial = ?", (serial,)
-            ).fetchone()
-        return int(row[0])
+            row = self._db.one(
+                "SELECT max(seq) FROM records WHERE serial = :serial", {"serial": serial}
+            )
+        return int(row[0] or 0) if row else 0
 
     def chain_before(self, serial: str, seq: int) -> bytes | None:
         """The chain value before `seq` as far as it is known here, else None."""
         if seq == 1:
             return genesis(serial)
         with self._guard():
-            row = self._db.execute(
-                "SELECT chain FROM records WHERE serial = ? AND seq = ? UNION ALL "
-                "SELECT chain FROM anchors WHERE serial = ? AND seq = ?",
-                (serial, seq - 1, serial, seq),
-            ).fetchone()
+            row = self._db.one(
+                "SELECT chain FROM records WHERE serial = :serial AND seq = :before UNION ALL "
+                "SELECT chain FROM anchors WHERE serial = :serial AND seq = :seq",
+                {"serial": serial, "before": seq - 1, "seq": seq},
+            )
         return None if row is None else bytes(row[0])
 
     def records(
         self, serial: str, first: int = 1, last: int | None = None, *, newest: int | None = None
     ) -> Iterator[Record]:
         """Stored records from `first` to `last`, in order; with `newest`, only that many."""
-        where, arguments = "serial = ? AND seq >= ?", [serial, first]
+        where, values = "serial = :serial AND seq >= :first", {"serial": serial, "first": first}
         if last is not None:
-            where += " AND seq <= ?"
-            arguments.append(last)
+            where += " AND seq <= :last"
+            values["last"] = last
         query = f"SELECT seq, raw FROM records WHERE {where} ORDER BY seq"
         if newest is not None:
             query = (
                 f"SELECT seq, raw FROM (SELECT seq, raw FROM records WHERE {where} "
-                "ORDER BY seq DESC LIMIT ?) ORDER BY seq"
+                "ORDER BY seq DESC LIMIT :newest) AS newest ORDER BY seq"
             )
-            arguments.append(newest)
+            values["newest"] = newest
         with self._guard():
-            for seq, raw in self._db.execute(query, arguments):
+            for seq, raw in self._db.stream(query, values):
                 yield decode_at(seq, raw)
 
     def raws(
@@ -625,10 +625,10 @@ class Store:
     ) -> Generator[tuple[int, bytes]]:
         """Number and bytes of stored records, in order; `kinds`: only of these."""
         with self._guard():
-            rows = self._db.execute(
-                "SELECT seq, raw FROM records WHERE serial = ? AND seq >= ? AND seq <= ? "
-                "ORDER BY seq",
-                (serial, first, _LAST if last is None else last),
+            rows = self._db.stream(
+                "SELECT seq, raw FROM records "
+                "WHERE serial = :serial AND seq >= :first AND seq <= :last ORDER BY seq",
+                {"serial": serial, "first": first, "last": _LAST if last is None else last},
             )
             if kinds is None:
                 yield from rows
@@ -641,12 +641,13 @@ class Store:
         with self._guard():
             for start in range(0, len(numbers), 500):
                 part = numbers[start : start + 500]
-                marks = ", ".join("?" * len(part))
+                names = {f"n{index}": seq for index, seq in enumerate(part)}
+                marks = ", ".join(f":{name}" for name in names)
                 found += [
                     decode_at(seq, raw)
-                    for seq, raw in self._db.execute(
-                        f"SELECT seq, raw FROM records WHERE serial = ? AND seq IN ({marks})",
-                        (serial, *part),
+                    for seq, raw in self._db.all(
+                        f"SELECT seq, raw FROM records WHERE serial = :serial AND seq IN ({marks})",
+                        {"serial": serial, **names},
                     )
                 ]
         return sorted(found, key=lambda record: record.seq)
@@ -666,10 +667,10 @@ class Store:
         last = next((head.seq for head in signed if head.seq >= last), last)
         check = _Check(self, serial, first, [head for head in signed if first <= head.seq <= last])
         with self._guard():
-            rows = self._db.execute(
-                "SELECT seq, raw FROM records WHERE serial = ? AND seq BETWEEN ? AND ? "
-                "ORDER BY seq",
-                (serial, first, last),
+            rows = self._db.stream(
+                "SELECT seq, raw FROM records "
+                "WHERE serial = :serial AND seq BETWEEN :first AND :last ORDER BY seq",
+                {"serial": serial, "first": first, "last": last},
             )
             return check.run(rows)
 
@@ -684,29 +685,17 @@ class Store:
             return self._heads.add(head)
 
     def _one(self, serial: str, seq: int) -> Record | None:
-        row = self._db.execute(
-            "SELECT raw FROM records WHERE serial = ? AND seq = ?", (serial, seq)
-        ).fetchone()
+        row = self._db.one(
+            "SELECT raw FROM records WHERE serial = :serial AND seq = :seq",
+            {"serial": serial, "seq": seq},
+        )
         return None if row is None else decode(row[0])
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Generator[None]:
-        with self._guard():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back already
-                    self._db.execute("ROLLBACK")
-                raise
+    def _transaction(self) -> AbstractContextManager[None]:
+        return self._db.transaction()
 
-    @contextlib.contextmanager
-    def _guard(self) -> Generator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise LocalError(f"the record store {self.path} cannot be used: {error}") from None
+    def _guard(self) -> AbstractContextManager[None]:
+        return self._db.guard()
 
 
 class _Check:
@@ -794,6 +783,25 @@ class _Check:
         )
 
 
+def _opened(place: Path | str) -> Database:
+    if isinstance(place, Path):
+        return SqliteFile(place)
+    from host_tools.postgres import PostgresDatabase
+
+    return PostgresDatabase(place)
+
+
+def _nothing_in(name: str) -> LocalError:
+    return LocalError(f"nothing stored yet in {name}", "`cryo log pull` fetches the records")
+
+
+_OUTCOME = {
+    "reference": "reference", "lesion": "lesion", "day": "day", "result": "result",
+    "pigment": "pigment", "scar": "scar", "blister": "blister", "note": "note",
+    "entered_by": "by", "entered_s": "entered_s",
+}  # fmt: skip
+"""Columns of an outcome, and what they are called in `course.Outcome`."""
+
 _CONFLICT_HINT = (
     "nothing of it was written. Either the device's journal or the store was altered, or another "
     "device uses this serial number: keep both, and pull into another file with --store to compare"
@@ -808,19 +816,9 @@ def copy_file(path: Path, to: Path) -> None:
     try:
         address = f"{path.resolve().as_uri()}?mode=ro"
         with (
-            contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_S)) as source,
+            contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as source,
             contextlib.closing(sqlite3.connect(to)) as copy,
         ):
             source.backup(copy)
     except sqlite3.Error as error:
         raise LocalError(f"{path} cannot be copied: {error}") from None
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script, one by one: `executescript` would end the transaction."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""

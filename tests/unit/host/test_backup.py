@@ -52,7 +52,7 @@ def run(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, dict[st
 def test_a_file_of_version_1_is_brought_to_this_version(tmp_path: Path) -> None:
     old, new = tmp_path / "old.sqlite", filled(tmp_path / "new.sqlite")
     with closing(sqlite3.connect(old)) as db:
-        db.executescript(_RECORDS + "PRAGMA user_version = 1;")
+        db.executescript(_RECORDS + "PRAGMA user_version = 1; PRAGMA application_id = 1129470276;")
         db.execute("ATTACH ? AS new", (str(new),))
         for table in ("descriptions", "devices", "records", "anchors"):
             db.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")
@@ -72,7 +72,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
 ) -> None:
     path = tmp_path / "records.sqlite"
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(_RECORDS + "PRAGMA user_version = 1;")
+        db.executescript(_RECORDS + "PRAGMA user_version = 1; PRAGMA application_id = 1129470276;")
     broken = (_RECORDS, "CREATE TABLE half (a);\nCREATE TABLE half (a);\n")
     monkeypatch.setattr("host_tools.store._MIGRATIONS", broken)
     with pytest.raises(Exception, match="half"):

@@ -55,7 +55,7 @@ def append(store: Store, records: list[Record], first: int, last: int) -> None:
 def tables(store: Store) -> dict[str, list[tuple[object, ...]]]:
     """All rows that are made of records."""
     return {
-        name: store._db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()  # pyright: ignore[reportPrivateUsage]
+        name: store._db.all(f"SELECT * FROM {name} ORDER BY 1, 2")  # pyright: ignore[reportPrivateUsage]
         for name in TABLES
     }
 
