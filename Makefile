@@ -146,7 +146,7 @@ image: $(READY) ## build the board's file system as it ships, into build/image
 
 .PHONY: flash
 flash: image ## put it on the device (PORT=/dev/ttyACM0, if there is more than one)
-	@$(VENV)/bin/cryo $(if $(PORT),--port '$(PORT)') update build/image
+	@$(VENV)/bin/cryo $(if $(PORT),--port '$(PORT)') update --unsigned build/image
 
 NEW_BOARD := build/cryodose-new-board.uf2
 
@@ -164,6 +164,7 @@ release: $(READY) ## build the artefacts of a release into build/release: wheel,
 	@rm -rf $(RELEASE) && mkdir -p $(RELEASE)
 	@$(PY) -m hatchling build -t wheel -d $(RELEASE)
 	@$(PY) -m hw_sim.image.release build/image
+	@$(PY) -m host_tools.sign_image build/image
 	@cd build/image && $(CURDIR)/$(PY) -m zipfile -c ../release/cryodose-image.zip *
 	@$(MAKE) uf2 NEW_BOARD=$(RELEASE)/cryodose-new-board.uf2
 	@$(PY) -m venv $(TOOLS)

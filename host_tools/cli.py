@@ -213,6 +213,11 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
         action="store_true",
         help="without room for old and new: replace file by file (no application if it breaks off)",
     )
+    sub.add_argument(
+        "--unsigned",
+        action="store_true",
+        help="an image that no release key has signed, such as one built here",
+    )
 
     sub = command("completion", "completion", "print the completion script for a shell")
     sub.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="`cryo completion bash`, ...")

@@ -14,12 +14,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from host_tools.errors import CryoError, LocalError, NotConfirmed, Refused, UsageError
+from host_tools.errors import (
+    CryoError,
+    IntegrityError,
+    LocalError,
+    NotConfirmed,
+    Refused,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from host_tools.description import Description, Setting
     from host_tools.device import Device
     from host_tools.records import Record
+    from host_tools.release import Release
     from host_tools.signed_heads import SignedHead
     from host_tools.store import Store
     from host_tools.treatments import Treatment
@@ -422,6 +430,10 @@ def update(args: Namespace) -> int:
         if not args.json:
             print(text, file=sys.stderr)
 
+    unsigned = _unsigned(args, release)
+    if unsigned:
+        say(f"! NOT a signed release ({unsigned}): who strikes the E-stop now, agrees to it")
+
     prompt = Prompt(url, timeout_s * 40)
     was = updates.leave_application(url, timeout_s, lambda: prompt.answers(timeout_s), say)
     say("the device restarts into maintenance" if was else "the device is in maintenance already")
@@ -440,6 +452,7 @@ def update(args: Namespace) -> int:
     now = updates.wait_for_application(url, release, change.serial, timeout_s)
     if args.json:
         data = {"was": was.fw if was else None, "fw": now.fw, "commit": release.commit}
+        data |= {"signed": not unsigned, "image": release.image}
         _print_json(asdict(change) | data | {"changed": release.changed, "state": now.state})
     else:
         about = f"{now.fw} ({(release.commit or 'unknown')[:12]}{' + changes' * release.changed})"
@@ -447,9 +460,32 @@ def update(args: Namespace) -> int:
             f"{now.serial}: firmware {about}, {now.state}; {len(change.copied)} files copied, "
             f"{len(change.removed)} removed, {change.kept} kept"
         )
+        if release.image:
+            print(f"each start records this image as {release.image}")
         if now.state == "FAULT":
             print("Turn the E-stop back, then hold SELECT for 2 s.")
     return 0
+
+
+def _unsigned(args: Namespace, release: "Release") -> str:
+    """Why the image is no signed release, where `--unsigned` takes it all the same; else empty.
+
+    Raises IntegrityError or LocalError where it was not given.
+    """
+    from host_tools import release as releases
+
+    try:
+        why = releases.not_signed_because(release)
+    except LocalError as error:
+        if not args.unsigned:
+            raise
+        return error.text
+    if why and not args.unsigned:
+        raise IntegrityError(
+            f"{release.folder} is not a signed release of Cryodose: {why}",
+            "if you built it or know who did: repeat with --unsigned, and confirm it at the device",
+        )
+    return why
 
 
 def completion(args: Namespace) -> int:

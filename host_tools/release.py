@@ -1,6 +1,8 @@
 """A firmware image in a folder, as `make image` builds it: read, and checked against its manifest.
 
-May import the standard library and `errors`. The manifest's form: docs/cryo.md.
+Its signature is a file beside the manifest, by one of the keys in release_keys.pem; it covers the
+manifest, and that the hash of each file. May import `errors`, `keys` and the standard library. The
+manifest's form: docs/cryo.md.
 """
 
 import hashlib
@@ -10,8 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from host_tools.errors import LocalError
+from host_tools.keys import good_signature, public_of
 
 MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+"""The signature, 64 bytes in hexadecimal; it stays on the host."""
+KEYS = Path(__file__).with_name("release_keys.pem")
+PURPOSE = b"cryodose image 1\n"
+"""Before the manifest, so that a signature for this is one for nothing else."""
 MAIN = "main.py"
 
 _BUILD = "`make image` builds one in build/image"
@@ -48,6 +56,10 @@ class Release:
     """Size of the board's file system, from which room and journal were reckoned."""
     hashes: dict[str, str]
     """SHA-256 (hex) of every file, by its path on the board; the manifest's own included."""
+    manifest: bytes
+    """The manifest as it was read."""
+    image: str
+    """What the device records at each start: 14 hexadecimal digits; empty before 0.3.0."""
 
 
 def load(folder: Path) -> Release:
@@ -75,6 +87,8 @@ def load(folder: Path) -> Release:
             str(manifest["arch"]),
             int(manifest.get("filesystem_bytes", 1408 * 1024)),
             listed | {MANIFEST: hashlib.sha256(raw).hexdigest()},
+            raw,
+            str(manifest.get("image", "")),
         )
         if manifest["device"] != "cryodose" or MAIN not in listed:
             raise ValueError
@@ -90,3 +104,34 @@ def load(folder: Path) -> Release:
         if found != digest:
             raise LocalError(f"{name} of the image is not what the manifest says", _BUILD)
     return release
+
+
+def release_keys() -> list[bytes]:
+    """The public keys that sign releases, each 32 bytes. Raises LocalError: one of them is none."""
+    begin, end = "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"
+    blocks = KEYS.read_text("utf-8").split(f"\n{begin}\n")[1:]
+    return [
+        public_of(f"{begin}\n{block.partition(end)[0]}{end}", f"a key of {KEYS.name}")
+        for block in blocks
+    ]
+
+
+def not_signed_because(release: Release) -> str:
+    """Why the image does not count as signed by a release key; empty when it does.
+
+    Raises LocalError when the library that checks a signature is missing.
+    """
+    try:
+        text = (release.folder / SIGNATURE).read_text("ascii").strip()
+    except FileNotFoundError:
+        return "it is not signed"
+    except (OSError, UnicodeDecodeError):
+        return f"its {SIGNATURE} cannot be read"
+    try:
+        signature = bytes.fromhex(text)
+    except ValueError:
+        return f"its {SIGNATURE} is no signature"
+    keys = release_keys()
+    if any(good_signature(key, signature, PURPOSE + release.manifest) for key in keys):
+        return ""
+    return "its signature is by none of this command's release keys, or the manifest was altered"

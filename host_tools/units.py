@@ -79,6 +79,8 @@ def show(value: int | None, unit: str, *, plain: bool = False) -> str:
         return "–"
     if unit.lower() in _YES_NO_UNITS and value in (0, 1) and not plain:
         return ("off", "on")[value]
+    if unit == "7 hex digits" and not plain:
+        return f"{value:07x}"
     if unit == "seq" and not plain:
         return f"#{value}"
     if unit == "s since 1970 UTC" and not plain:

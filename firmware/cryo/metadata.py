@@ -238,6 +238,8 @@ KINDS = (
             ("settings_outcome", "0=loaded 1=first start 2=one slot bad 3=lost"),
             ("free", "records"),
             ("clock", "0=not set 1=host 2=rtc 3=not set: the clock chip has lost its power"),
+            ("image", "7 hex digits"),
+            ("image_more", "7 hex digits"),
         ),
     ),
     (

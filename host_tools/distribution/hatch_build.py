@@ -133,6 +133,7 @@ class CryodoseBuildHook(BuildHookInterface[Any]):
             path.write_bytes(data)
         home = self._folder / "cryodose"
         self._run(root, "-m", "hw_sim.image.release", str(home / "image"))
+        self._run(root, "-m", "host_tools.sign_image", str(home / "image"))
         self._run(root, "-c", _DOCUMENTS, str(home / "share"))
         build_data["force_include"][str(home)] = "cryodose"
 

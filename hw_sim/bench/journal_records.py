@@ -29,7 +29,7 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
         "boot",
         (
             "reset_cause", "firmware", "settings_generation", "settings_outcome", "free_records",
-            "clock",
+            "clock", "image", "image_more",
         ),
     ),
     SETTING: ("setting", ("setting", "old", "new", "by", "operator")),

@@ -59,6 +59,7 @@ def _manifest(files: dict[str, bytes], firmware_dir: Path) -> bytes:
         raise RuntimeError(f"native code of an unexpected kind: {sorted(native)}")
     manifest: dict[str, Any] = {
         "check": _check(files),  # must be the second line: main.py reads no further if it agrees
+        "image": _image(files),  # must be the third line: startup.py reads it there
         "device": "cryodose",
         "version": found.group(1),
         "commit": commit,
@@ -81,6 +82,14 @@ def _check(files: dict[str, bytes]) -> int:
     """Names and sizes of the files in one number, as main.py adds them up."""
     sizes = ((name.removeprefix("cryo/").encode(), len(data)) for name, data in files.items())
     return sum(zlib.crc32(name, size) for name, size in sizes) & 0x3FFFFFFF
+
+
+def _image(files: dict[str, bytes]) -> str:
+    """56 bits of SHA-256 over names and contents of the files: what each start records."""
+    digest = hashlib.sha256()
+    for name, data in sorted(files.items()):
+        digest.update(f"{name}\n{hashlib.sha256(data).hexdigest()}\n".encode())
+    return digest.hexdigest()[:14]
 
 
 def _commit(folder: Path) -> tuple[str | None, bool]:
@@ -128,7 +137,7 @@ def main() -> int:
     commit: str = (manifest["commit"] or "unknown")[:12] + (" + changes" * manifest["changed"])
     total_kb = sum(map(len, files.values())) / 1000
     about = f"Cryodose {manifest['version']} ({commit})"
-    print(f"{target}: {about}, {len(files)} files, {total_kb:.1f} kB")
+    print(f"{target}: {about}, image {manifest['image']}, {len(files)} files, {total_kb:.1f} kB")
     return 0
 
 

@@ -74,7 +74,7 @@ class Cable:
         with (
             errors.open("w") as stderr,
             subprocess.Popen(
-                [*command, "update", str(folder)],
+                [*command, "update", "--unsigned", str(folder)],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from host_tools import prompt, release as releases, update
+from host_tools import prompt, release as releases, sign_image, update
 from host_tools.cli import main
 from host_tools.errors import IntegrityError, LinkError, LinkTimeout, LocalError, Refused
+from host_tools.keys import new_pair, pem_of
 from host_tools.prompt import Inventory
 from hw_sim.image import release as built
 from hw_sim.image.flash import Filesystem, SimFlash
 from hw_sim.image.micropython import build_filesystem
+from tests.rules.source import ROOT
 from tests.unit.host.fake_device import FakeDevice, SocketServer
 
 
@@ -374,7 +377,7 @@ def test_only_a_device_in_ready_is_updated(
     server: SocketServer, fake: FakeDevice, image_folder: Path, state: str
 ) -> None:
     fake.state = state
-    assert main(["--port", server.url, "update", str(image_folder)]) == 1
+    assert main(["--port", server.url, "update", "--unsigned", str(image_folder)]) == 1
     assert not [request for request in fake.heard if request["op"] == "maintenance"]
 
 
@@ -413,3 +416,101 @@ def test_refusal_says_how_to_go_on(server: SocketServer, fake: FakeDevice) -> No
     with pytest.raises(Refused) as caught:
         update.leave_application(server.url, 0.5, never, silent)
     assert "UP and DOWN" in caught.value.hint
+
+
+# -- signed ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signed(image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A copy of the image, and a release key (private, PEM) whose public half this command has."""
+    folder = tmp_path / "signed"
+    shutil.copytree(image_folder, folder)
+    private, public = new_pair()
+    keys = tmp_path / "release_keys.pem"
+    keys.write_text("A text.\n" + pem_of(new_pair()[1]) + pem_of(public))
+    monkeypatch.setattr(releases, "KEYS", keys)
+    monkeypatch.setenv("CRYODOSE_RELEASE_KEY", private.decode())
+    return folder, private.decode()
+
+
+def why_not(folder: Path) -> str:
+    return releases.not_signed_because(releases.load(folder))
+
+
+def test_a_release_is_signed_and_what_is_altered_is_not(signed: tuple[Path, str]) -> None:
+    folder, _ = signed
+    assert why_not(folder) == "it is not signed"
+    assert sign_image.main([str(folder)]) == 0
+    assert why_not(folder) == ""
+    signature = (folder / releases.SIGNATURE).read_text()
+    assert releases.SIGNATURE not in releases.load(folder).hashes  # it stays on the host
+    for text in ("", "00" * 64, signature[:-3], "x", signature[2:] + signature[:2]):
+        (folder / releases.SIGNATURE).write_text(text)
+        assert why_not(folder)
+    (folder / releases.SIGNATURE).write_text(signature)
+    # Another file, and a manifest that fits it.
+    main_py = folder / "main.py"
+    old, data = main_py.read_bytes(), main_py.read_bytes() + b"# more\n"
+    main_py.write_bytes(data)
+    manifest = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(
+        manifest.replace(sha(old), sha(data)).replace(
+            f'"bytes": {len(old)}', f'"bytes": {len(data)}'
+        )
+    )
+    assert "the manifest was altered" in why_not(folder)
+
+
+def test_an_image_that_is_not_signed_is_refused_before_the_device_is_asked(
+    server: SocketServer, fake: FakeDevice, signed: tuple[Path, str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder, _ = signed
+    fake.state = "FAULT"
+    update_ = ["--port", server.url, "update", str(folder)]
+    assert main(update_) == 5
+    told = " ".join(capsys.readouterr().err.split())
+    assert "is not a signed release of Cryodose: it is not signed" in told
+    assert "--unsigned, and confirm it at the device" in told
+    assert fake.heard == []
+    assert main([*update_, "--unsigned"]) == 1  # by the device, which is in FAULT
+    assert "NOT a signed release (it is not signed)" in capsys.readouterr().err
+    assert sign_image.main([str(folder)]) == 0
+    assert main(update_) == 1
+    assert "NOT a signed" not in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    assert main(update_) == 7
+    assert "needs the extra 'sign'" in capsys.readouterr().err
+
+
+def test_a_key_that_nobody_can_check_with_signs_nothing(
+    signed: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = signed
+    monkeypatch.setenv("CRYODOSE_RELEASE_KEY", new_pair()[0].decode())
+    assert sign_image.main([str(folder)]) == 1
+    assert "is not in release_keys.pem" in capsys.readouterr().err
+    monkeypatch.setenv("CRYODOSE_RELEASE_KEY", "no key")
+    assert sign_image.main([str(folder)]) == 1
+    assert not (folder / releases.SIGNATURE).exists()
+    monkeypatch.delenv("CRYODOSE_RELEASE_KEY")
+    assert sign_image.main([str(folder)]) == 0
+    assert "NOT SIGNED: CRYODOSE_RELEASE_KEY is not set" in capsys.readouterr().out
+
+
+def test_the_keys_that_this_command_has_are_keys() -> None:
+    assert all(len(key) == 32 for key in releases.release_keys())
+
+
+def test_the_workflow_hands_the_secret_to_the_build() -> None:
+    workflow = (ROOT / ".github/workflows/release.yml").read_text("utf-8")
+    assert "CRYODOSE_RELEASE_KEY: ${{ secrets.CRYODOSE_RELEASE_KEY }}" in workflow
+    assert "-m host_tools.sign_image build/image" in (ROOT / "Makefile").read_text("utf-8")
+
+
+def test_the_image_s_number_follows_from_its_files(release: releases.Release) -> None:
+    files = {name: data for name, data in shipped(release).items() if name != "manifest.json"}
+    lines = "".join(f"{name}\n{sha(data)}\n" for name, data in sorted(files.items()))
+    assert release.image == sha(lines.encode())[:14]
+    assert release.manifest.splitlines()[2] == f' "image": "{release.image}",'.encode()

@@ -214,7 +214,9 @@ def test_away_from_the_checkout_everything_works(wheel: Path, tmp_path: Path) ->
     assert "Hash chain verified" in full.cryo("demo", "--out", "shown")
     assert (full.home / "shown" / "treatment.png").stat().st_size > 10_000
     # The image is found without being named; a port that is not there is then the error.
-    assert "there is no port" in full.cryo("--port", "/dev/no-such-port", "update", code=3)
+    no_port = ("--port", "/dev/no-such-port", "update")
+    assert "not a signed release" in full.cryo(*no_port, code=5)  # built here, without the key
+    assert "there is no port" in full.cryo(*no_port, "--unsigned", code=3)
     image = json.loads((full.packages / "cryodose/image/manifest.json").read_text())
     assert image["files"]["cryo/app.mpy"]
     assert f"cryo {image['version']}" in full.cryo("--version")
