@@ -25,12 +25,22 @@ TURN_MS = const(2000)  # of each page of what is to be confirmed
 HOW = "hold SELECT on the device for 1 s"
 
 
+# Modules that settle a change, as a REFUSED record counts them from 1
+_MODULES = (
+    "calibration_commands",
+    "checklist_commands",
+    "operators_commands",
+    "maintenance_command",
+    "doctor_command",
+)
+
 index = -1  # of the pending setting, or -1
 value = 0
 other = None  # a pending change of another kind: columns below
 overlay = ""  # on-demand module that READY opens, after a change that was confirmed
 since_ms = 0
 turn = 0  # the page of it that is shown, counted from the request
+timed_out = 0  # changes of another kind that nobody confirmed, since the start
 
 # Columns of `other`
 _MODULE = const(0)  # on-demand module with `settle(app, content, why)`, which returns the outcome
@@ -130,12 +140,31 @@ def settle(app, now_ms, why):
         what = other
         other = None
         with on_demand.loaded(what[_MODULE]) as module:
-            confirmed = module.settle(app, what[_CONTENT], why) == "confirmed"
+            why = module.settle(app, what[_CONTENT], why)
+            confirmed = why == "confirmed"
             if confirmed:
                 overlay = getattr(module, "OVERLAY", "")
+        if not confirmed:
+            _record(app, what[_MODULE], why)
     app.sounder.play(sounder.CLICK if confirmed else sounder.REFUSED, now_ms)
     app.buttons.spend()
     app.display.redraw()
+
+
+def _record(app, module, why):
+    """Record that a change was refused. H-25
+
+    Of those that timed out only the 1st, 2nd, 4th, 8th ...: a host alone must not fill the journal.
+    """
+    global timed_out
+    number = 1 if why == "rejected" else 3
+    if why == "timed_out":
+        number = 2
+        timed_out += 1
+        if timed_out & (timed_out - 1):
+            return
+    what = _MODULES.index(module) + 1
+    app.record(journal.REFUSED, what, number, timed_out, operators.session[operators.NUMBER])
 
 
 def reject(app, now_ms):

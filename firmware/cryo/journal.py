@@ -68,6 +68,7 @@ CHECKLIST = const(26)
 CAUTION = const(27)
 WITNESS = const(28)
 BOARD_CHECK = const(29)
+REFUSED = const(30)
 
 OPERATOR_ARMED = const(6)  # what has happened, in an OPERATOR record: operators_store.py
 

@@ -362,6 +362,16 @@ KINDS = (
             ("coil_most", "mA"),
         ),
     ),
+    (
+        journal.REFUSED,
+        "refused",
+        (
+            ("what", "1=table 2=checklist 3=operators 4=maintenance 5=board check"),
+            ("why", "1=rejected 2=timed out 3=not stored"),
+            ("timed_out", "since the start"),
+            ("operator", _OPERATOR),
+        ),
+    ),
     (journal.OVERRUN, "overrun", (("count", "ticks"), ("worst", "us"))),
     (
         journal.ICE_FIELD,

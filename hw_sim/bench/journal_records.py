@@ -21,6 +21,7 @@ FAULT, FAULT_CLEARED, MAINTENANCE, OVERRUN, ICE_FIELD = range(9, 14)
 PRECHILL_BEGIN, PRECHILL_END, PLAN, SCREENING, THAW, TREATMENT_END, OBSERVATION = range(14, 21)
 ESTIMATE, TABLE, PRECHILL_LOST, RELEASED, OPERATOR, CHECKLIST, CAUTION, WITNESS = range(21, 29)
 BOARD_CHECK = 29
+REFUSED = 30
 
 # The kinds' names as `describe` gives them, and the names of their arguments. An argument is named
 # as `describe` names it, with its unit where that is not a plain number.
@@ -67,6 +68,7 @@ KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
     FAULT_CLEARED: ("fault_cleared", ("fault",)),
     MAINTENANCE: ("maintenance", ()),
     BOARD_CHECK: ("board_check", ("what", "outcome", "on_ms", "coil_most_ma")),
+    REFUSED: ("refused", ("what", "why", "timed_out", "operator")),
     OVERRUN: ("overrun", ("ticks", "worst_us")),
     ICE_FIELD: ("ice_field", ("treatment", "cycle", "elapsed_ms")),
     PRECHILL_BEGIN: (

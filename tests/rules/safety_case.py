@@ -38,8 +38,8 @@ _HEAD = """\
 Why the device is believed to be acceptably safe, and where that ends. Written by `make evidence`
 from [hazards.md](hazards.md), the marks of the tests and the table of clauses; do not edit.
 **Nothing here is a certificate: no notified body, clinician or user has assessed it, and no
-hardware was tested.** Each leaf of the argument is a command that a stranger can run after
-`make setup`.
+hardware was tested.** What answers an attacker: [threat-model.md](threat-model.md). Each leaf of
+the argument is a command that a stranger can run after `make setup`.
 
 ## The argument
 
