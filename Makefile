@@ -76,7 +76,7 @@ test: $(READY) ## the tests, two at a time, in virtual time on the simulated boa
 	@$(PY) -m pytest -n 2 --dist worksteal -m 'not slow and not browser and not emulated and not nightly' $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(READY) ## the rest: real MicroPython, a real browser, physics derived again, benchmarks
+test-slow: $(READY) ## the rest: real MicroPython, a browser, physics, proofs, what takes more than a second
 	@$(PY) -m pytest -n 2 --dist worksteal -m '(slow or browser or emulated) and not nightly' $(ARGS)
 
 .PHONY: test-nightly

@@ -28,6 +28,8 @@ LONGEST = (
     "scenarios/test_panel_time.py",
     "scenarios/test_link_alone.py",
 )
+SLOW = ("model", "proofs", "unit/emulator")
+"""Folders below tests/ that derive physics again, prove, or try the emulator itself: all `slow`."""
 LEFT = {
     "nightly": "make test-nightly",
     "slow": "make test-slow",
@@ -110,14 +112,20 @@ def proves(item: pytest.Item, number: str) -> bool:
     return any(number in mark.args for mark in item.iter_markers("hazard"))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the tests: the first worker begins with the page, the second with the longest others.
+    """Mark the folders of `SLOW`; order the tests.
+
+    The first worker begins with the page, the second with the longest others.
 
     xdist distributes equal parts, and an idle worker steals from the end of another's part. All
     tests of the page run in one worker, since each worker with one starts a server and a browser.
 
     Tests on the emulated chip are skipped if the image is missing.
     """
+    for item in items:
+        if item.nodeid.startswith(tuple(f"tests/{folder}/" for folder in SLOW)):
+            item.add_marker(pytest.mark.slow)
     number = config.getoption("--hazard")
     if number is not None:
         config.hook.pytest_deselected(items=[one for one in items if not proves(one, number)])

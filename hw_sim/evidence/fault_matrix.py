@@ -669,7 +669,7 @@ does not have.
 {wrong}
 **The whole table**, a row a trial: [fault-matrix.csv](fault-matrix.csv). It holds the first cause, all causes,
 the time to the latch (in a flow: from the gate's fall), the time to the gate's fall, what the screen shows (read
-from its pixels), lamps and sound, the last records, and what mends it. `make test` makes some of its rows again and
+from its pixels), lamps and sound, the last records, and what mends it. `make test-slow` makes some again and
 compares them; `make test-nightly` all.
 
 ## By fault

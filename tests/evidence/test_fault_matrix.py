@@ -61,6 +61,7 @@ def compared(outcomes: list[Outcome]) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-02", "H-03", "H-05", "H-10", "H-11", "H-14")
 def test_a_slice_of_the_matrix_is_as_the_rules_and_the_table_have_it() -> None:
     """Sixteen faults: first cause, times, screen, records, and how each is mended."""
@@ -98,6 +99,7 @@ def test_there_is_a_rule_for_each_fault_and_it_names_what_the_device_can_latch()
         assert bool(rule.after) == bool(rule.after_ms), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "changed", "complaint"),
     [

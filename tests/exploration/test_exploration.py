@@ -46,6 +46,7 @@ def test_every_row_of_the_table_is_performed() -> None:
     assert states == set(range(transitions.SELF_TEST, transitions.FAULT + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-05", "H-10", "H-14")
 def test_no_invariant_is_violated_with_one_broken_part() -> None:
     settings, treatment = CASES["purge and freeze"]

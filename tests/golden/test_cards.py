@@ -107,6 +107,7 @@ def test_every_screen_is_as_recorded(code: str, record: bool, tmp_path: Path) ->
     assert list(hashes) == order, "cards in another order, or missing"
 
 
+@pytest.mark.slow
 @each_language
 def test_the_hashes_are_of_what_the_sheet_shows(code: str) -> None:
     shown = recorded_sheet(code)

@@ -20,7 +20,6 @@ def test_the_probe_s_first_seconds_are_derived_again() -> None:
     assert benign[-1] > 500
 
 
-@pytest.mark.slow
 def test_the_spray_s_time_to_65_below_is_derived_again() -> None:
     assert tables.skin_ms(by_number(1)) == ROWS[1][7]
     assert all((row[7] == 0) == (row[2] == PROBE) for row in ROWS.values())

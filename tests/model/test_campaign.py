@@ -90,7 +90,6 @@ def test_a_warm_line_costs_the_stopwatch_more_than_a_cold_one() -> None:
     assert warm.reached_mm < cold.reached_mm - 0.3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [SPRAY, PROBE])
 def test_a_whole_treatment(kind: int) -> None:
     """From power-on, with what the device asks for on the way."""
@@ -214,7 +213,6 @@ def test_kept_outcomes_count_for_this_firmware_and_seed_only(
     assert trials.key(7) == keys[-1], "the page's layout does not change the outcomes"
 
 
-@pytest.mark.slow
 def test_two_processes_give_the_same_in_the_same_order() -> None:
     before = [outcome(i, 0.0) for i in range(6)]
     one, two = (

@@ -99,7 +99,6 @@ def closing_of(rng: random.Random, *, stuck: bool) -> Verdict:
 
 
 @pytest.mark.hazard("H-05")
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_no_healthy_valve_is_taken_for_a_stuck_one(seed: int) -> None:
     """2 000 closings; the proof takes 1.5 s in the median."""
@@ -112,7 +111,6 @@ def test_no_healthy_valve_is_taken_for_a_stuck_one(seed: int) -> None:
 
 
 @pytest.mark.hazard("H-05")
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_every_stuck_valve_is_found_within_five_seconds(seed: int) -> None:
     rng = random.Random(1000 + seed)
@@ -132,7 +130,6 @@ def rested_c_x100(rng: random.Random, leak: float) -> tuple[int, float, str]:
     return line.reading_x100(), line.plant.flow_g_s, line.what
 
 
-@pytest.mark.slow
 @pytest.mark.hazard("H-05")
 def test_a_leak_of_a_tenth_is_found_after_two_minutes() -> None:
     """H-05: whatever leaks more than 0.5 g a minute; less is not found."""
@@ -146,7 +143,6 @@ def test_a_leak_of_a_tenth_is_found_after_two_minutes() -> None:
     assert found > 50
 
 
-@pytest.mark.slow
 @pytest.mark.hazard("H-05")
 def test_a_closed_valve_is_not_taken_for_one_that_leaks() -> None:
     rng = random.Random(12)

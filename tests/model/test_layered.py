@@ -42,7 +42,6 @@ def test_both_solvers_agree_on_a_half_space(h: float) -> None:
         )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("radius_mm", "h"),
     [
@@ -147,7 +146,6 @@ def test_supercooled_skin_freezes_at_once_and_warms() -> None:
     assert result.deepest_m25_mm == pytest.approx(plain.deepest_m25_mm, rel=0.03)
 
 
-@pytest.mark.slow
 def test_closed_vessels_slow_the_thaw() -> None:
     layers = stack([replace(properties.dermis(), perfusion_per_s=0.01)])
     jet = Jet(steady(3000.0), 5.0)
@@ -253,7 +251,6 @@ def test_a_copy_goes_its_own_way() -> None:
     assert twin.history().deepest_m25_mm == pytest.approx(whole.deepest_m25_mm, rel=0.005)
 
 
-@pytest.mark.slow
 def test_a_layered_treatment_takes_seconds() -> None:
     """Asked: 3 s for 30 s of freeze and 120 s of thaw. Here 6, for a computer that is shared;
     `make validate` measures it."""

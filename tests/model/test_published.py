@@ -28,7 +28,6 @@ def test_the_fit_lies_between_its_sets_and_its_prior() -> None:
         assert one["shipped_above_by_sigmas"] == pytest.approx(away, abs=0.15)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("h", [pytest.param(700.0, marks=pytest.mark.nightly), 2800.0])
 def test_the_published_set_ups_come_out_again(h: float) -> None:
     computed = DATA["computed"][f"{h:g}"]
@@ -39,7 +38,6 @@ def test_the_published_set_ups_come_out_again(h: float) -> None:
     assert depths == pytest.approx(computed["ribeiro_mm_at_-25"], rel=0.02)
 
 
-@pytest.mark.slow
 def test_the_shipped_coefficient_does_not_fit_the_published_cold() -> None:
     """Erdmann's -60 C at 5 s: 2800 W/m2K is far colder at any spot, 700 is near."""
     cold = [published.erdmann(2800.0, r)[0] for r in published.ERDMANN_RADII]

@@ -129,7 +129,6 @@ def test_the_shipped_table_is_complete_and_in_order() -> None:
         assert set(row["a"]) == {str(a.number) for a in APPLICATORS}
 
 
-@pytest.mark.slow
 def test_new_draws_lie_within_the_shipped_table() -> None:
     """Draws of another seed: each falls between least and most, or nearly."""
     columns = TABLE["celsius"]
@@ -145,7 +144,6 @@ def test_new_draws_lie_within_the_shipped_table() -> None:
     assert len(outside) <= 1, outside
 
 
-@pytest.mark.slow
 def test_a_whole_treatment_is_the_same_again() -> None:
     one = draw(layered_trials.SEED, 4)
     first, second = layered_trials.treat_one(one), layered_trials.treat_one(one)

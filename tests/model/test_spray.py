@@ -74,7 +74,6 @@ def test_the_history_before_the_beginning_is_excluded() -> None:
         exposure(spans, 1000.0, zero_ns=9 * S)
 
 
-@pytest.mark.slow
 def test_a_warm_line_freezes_less_deep_than_a_cold_one() -> None:
     """The complete chain: plant, history, exposure, tissue."""
     depths: list[float] = []

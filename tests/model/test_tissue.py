@@ -12,7 +12,6 @@ from hw_sim.world.plant.tissue import Exposure, Tissue, expose, treat
 S = 1_000_000_000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("applicator", validate.EARLIER)
 def test_depths_agree_with_the_table_within_the_stated_deviation(
     applicator: tuple[float, float],
@@ -42,7 +41,6 @@ def test_a_freezing_front_follows_neumann(surface_c: float, noted: float) -> Non
     assert np.abs(front.error).max() <= 0.02
 
 
-@pytest.mark.slow
 def test_cells_of_half_the_size_change_the_depths_by_less_than_two_per_cent() -> None:
     coarse = treat([(0, 10 * S)], follow_s=0.0)
     fine = treat([(0, 10 * S)], follow_s=0.0, fineness=2.0)
@@ -61,7 +59,6 @@ def test_untreated_skin_stays_as_it_is() -> None:
     assert result.deepest_ice_mm == 0.0
 
 
-@pytest.mark.slow
 def test_skin_thaws_afterwards() -> None:
     result = treat([(3 * S, 16 * S)], follow_s=60.0)
     assert result.time_s[0] == 0.0
@@ -70,7 +67,6 @@ def test_skin_thaws_afterwards() -> None:
     assert result.depth_m25_mm[-1] == 0.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("radius_mm", "rim_mm", "part_of_depth"),
     [(2.5, 0.0, 0.59), (5.0, 0.0, 0.55), (2.5, 2.0, 1.01), (5.0, 2.0, 0.92)],
@@ -82,7 +78,6 @@ def test_ice_spreads_sideways(radius_mm: float, rim_mm: float, part_of_depth: fl
     assert spread == pytest.approx(part_of_depth, abs=0.05)
 
 
-@pytest.mark.slow
 def test_a_probe_that_warms_freezes_less_than_one_that_stays_cold() -> None:
     steady = Exposure((0.0,), (2000.0,), (-150.0,))
     times = [0.5 * i for i in range(40)]
@@ -91,7 +86,6 @@ def test_a_probe_that_warms_freezes_less_than_one_that_stays_cold() -> None:
     assert 0.5 < warmer.deepest_m25_mm < cold.deepest_m25_mm - 0.2
 
 
-@pytest.mark.slow
 def test_gas_first_is_between_nothing_and_liquid() -> None:
     liquid = expose(Exposure((0.0,), (3000.0,), (BOILING_C,)), until_s=12.0)
     late = expose(Exposure((4.0,), (3000.0,), (BOILING_C,)), until_s=12.0)
@@ -99,7 +93,6 @@ def test_gas_first_is_between_nothing_and_liquid() -> None:
     assert late.deepest_m25_mm < gas.deepest_m25_mm < liquid.deepest_m25_mm
 
 
-@pytest.mark.slow
 def test_colder_skin_and_no_blood_freeze_deeper() -> None:
     usual = treat([(0, 10 * S)], follow_s=0.0)
     chilled = treat([(0, 10 * S)], follow_s=0.0, skin_c=28.0)
@@ -125,7 +118,6 @@ def test_impossible_exposures_are_refused(time_s: tuple[float, ...], h: tuple[fl
         expose(Exposure(time_s, h, [0.0] * len(h)), until_s=1.0)
 
 
-@pytest.mark.slow
 def test_two_cycles_go_deeper_than_one() -> None:
     one = treat([(0, 10 * S)], follow_s=0.0)
     two = treat([(0, 10 * S), (20 * S, 30 * S)], follow_s=0.0)
@@ -145,7 +137,6 @@ def test_bad_figures_are_refused() -> None:
         treat([(0, S)], h_w_m2k=-1.0)
 
 
-@pytest.mark.slow
 def test_a_treatment_is_solved_in_a_second() -> None:
     """Twice that here, for a computer that is shared: `make validate` holds the second itself."""
     assert validate.speed()[1] <= 2 * validate.SPEED_BAR_S

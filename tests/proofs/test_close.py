@@ -97,7 +97,6 @@ def test_close_while_the_loop_opens() -> None:
         check_record(board, valve, paces, n)
 
 
-@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-02", "H-03")
 def test_close_at_every_cycle_with_the_loop_opening_at_every_cycle() -> None:
     """H-03. Exhaustively, for counts up to 4."""
@@ -187,7 +186,6 @@ def paths_of_every_place(pace: int) -> int:
     return paths
 
 
-@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-02", "H-03")
 @pytest.mark.parametrize(
     "pace",

@@ -35,7 +35,6 @@ while True:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.emulated
 @pytest.mark.hazard("H-01", "H-02")
 def test_the_paces_on_real_micropython(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,6 +260,7 @@ def theirs(
     return edges, current
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-03")
 @settings(max_examples=60, deadline=None)
 @given(
@@ -298,6 +299,7 @@ def test_dose_timer_cycle_by_cycle(
     assert got == list(state.receive_fifo)
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-11")
 @settings(max_examples=60, deadline=None)
 @given(
@@ -332,6 +334,7 @@ _INSTRUCTIONS = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     words=st.lists(_INSTRUCTIONS, min_size=8, max_size=8),
@@ -427,6 +430,7 @@ _LOOP_BODY = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     body=_LOOP_BODY,
@@ -474,6 +478,7 @@ def test_loops_leave_the_same_registers(
     assert [(c - 1, v & (1 << GATE)) for c, v in bench.edges] == edges
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     body=_LOOP_BODY,

@@ -92,6 +92,7 @@ def test_the_gate_is_high_for_two_cycles_a_count_and_two(count: int) -> None:
     assert run.levels[-1] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-03")
 @settings(max_examples=150)
 @given(st.integers(1, 200), st.integers(0, 450))

@@ -43,6 +43,7 @@ def names_of(mpy: bytes) -> set[str]:
     return names
 
 
+@pytest.mark.slow
 def test_the_firmware_has_not_too_many_names() -> None:
     files = micropython.firmware_files(FIRMWARE, mpy=True)
     names = {path: names_of(data) for path, data in files.items() if path.endswith(".mpy")}
@@ -246,6 +247,7 @@ class Valued(ast.NodeTransformer):
         return ast.Name(node.id.lstrip("_"), node.ctx)
 
 
+@pytest.mark.slow
 def test_the_firmware_means_the_same_with_its_constants_folded() -> None:
     sources = {
         path.relative_to(FIRMWARE).as_posix(): path.read_bytes()

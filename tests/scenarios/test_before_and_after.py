@@ -376,6 +376,7 @@ def test_a_stop_holds_however_its_screen_is_left(bench: Bench, how: str) -> None
     assert last(bench, SCREENING).values("present", "overridden", "outcome") == (bit(13), 0, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-18", "H-19")
 def test_a_stop_belongs_to_its_patient_for_an_hour(bench: Bench) -> None:
     """H-18, H-19: without a number the patient may be any; another number is another patient."""
@@ -706,6 +707,7 @@ def test_a_treatment_carries_its_patient(bench: Bench) -> None:
     assert choose_patient(bench) == 4712
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-18")
 def test_a_patient_is_forgotten(bench: Bench) -> None:
     """H-18: by power-off, and after an hour without a treatment."""
@@ -898,6 +900,7 @@ def sounds(bench: Bench) -> list[int]:
     return starts
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-09")
 def test_the_end_of_the_observation_sounds_until_it_is_acknowledged(bench: Bench) -> None:
     """H-09: and it is recorded."""
@@ -925,6 +928,7 @@ def test_the_end_of_the_observation_sounds_until_it_is_acknowledged(bench: Bench
     assert state(bench) == "READY"
 
 
+@pytest.mark.slow
 def test_the_next_treatment_begins_its_own_observation(bench: Bench) -> None:
     observed(bench)
     first = last(bench, ARMED).seq
@@ -941,6 +945,7 @@ def test_the_next_treatment_begins_its_own_observation(bench: Bench) -> None:
     assert last(bench, OBSERVATION).values("treatment", "outcome") == (last(bench, ARMED).seq, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-09")
 @pytest.mark.parametrize(
     ("keys", "answers"),
@@ -988,6 +993,7 @@ def test_what_is_not_stable_keeps_the_observation_open(
     assert [r.kind for r in records(bench)].count(OBSERVATION) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-09")
 def test_an_unread_advice_is_heard_after_five_minutes(bench: Bench) -> None:
     """H-09: somebody pressed and went away."""
@@ -1018,6 +1024,7 @@ def test_one_press_answers_one_question(bench: Bench) -> None:
     assert all(r.kind != OBSERVATION for r in records(bench))
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-18")
 def test_a_number_expires_although_nobody_answers(bench: Bench) -> None:
     """H-18: the reminder does not keep the patient's number."""
@@ -1048,6 +1055,7 @@ def test_a_reminder_does_not_block_the_next_treatment(bench: Bench) -> None:
     assert last(bench, OBSERVATION).values("treatment", "outcome", "answers") == (first, 2, 3)
 
 
+@pytest.mark.slow
 def test_nothing_delivered_is_not_observed(bench: Bench) -> None:
     ready(bench)
     arm(bench)

@@ -76,6 +76,7 @@ def gel_data(path: Path, h: float = H, count: int = 8) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-13")
 def test_depths_in_gel_become_the_table_in_force(cryo: Cryo, tmp_path: Path) -> None:
     """H-13: fitted, offered, confirmed at the device, and active after the next start too."""
@@ -178,6 +179,7 @@ def test_a_plan_out_of_reach_names_who_reaches_it(cryo: Cryo) -> None:
     assert cryo("plan", "99mm") == 1
 
 
+@pytest.mark.slow
 def test_the_guide_leads_through_freezes_to_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +271,7 @@ def true_lags_us(bench: FastBench) -> tuple[float, float]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-02")
 def test_a_log_of_shots_sets_both_lags_and_the_dose_comes_out(cryo: Cryo, tmp_path: Path) -> None:
     """H-01, H-02: a cold valve is slower than as shipped; with its lags set, flow is as planned."""
@@ -308,6 +311,7 @@ def test_a_log_of_shots_sets_both_lags_and_the_dose_comes_out(cryo: Cryo, tmp_pa
     assert abs(off_us[1]) < 1000
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-13")
 @pytest.mark.parametrize(
     ("step_ms", "last", "why"),
@@ -406,6 +410,7 @@ def host(bench: FastBench, ppm: float, monkeypatch: pytest.MonkeyPatch) -> HostT
     return clock
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-02")
 @pytest.mark.parametrize("ppm", [-37.0, 84.0])
 def test_the_clock_s_trim_is_measured_confirmed_and_in_the_next_dose(
@@ -433,6 +438,7 @@ def test_the_clock_s_trim_is_measured_confirmed_and_in_the_next_dose(
     assert armed.planned_us != gate_us
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-13")
 def test_a_trim_that_nobody_confirms_is_not_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     """H-13."""
@@ -445,6 +451,7 @@ def test_a_trim_that_nobody_confirms_is_not_in_force(monkeypatch: pytest.MonkeyP
     assert device.get("crystal_trim_ppm").value == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ppm", "minutes", "why"),
     [(20.0, 0.5, "too few"), (900.0, 8.0, "is no crystal"), (20.0, 1.2, "not sure enough")],
@@ -463,6 +470,7 @@ def test_a_clock_that_cannot_be_measured_changes_nothing(
     assert device.get("crystal_trim_ppm").value == 0
 
 
+@pytest.mark.slow
 def test_a_restart_in_between_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = FastBench()
     ready(bench)

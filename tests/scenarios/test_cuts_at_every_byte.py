@@ -127,6 +127,7 @@ def cuts(places: Callable[[int, Write], Iterable[int]]) -> tuple[int, int, int]:
     return made, len(seen), lost
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-07", "H-08", "H-11", "H-15")
 def test_a_cut_within_each_write_loses_nothing() -> None:
     """H-07, H-08, H-11, H-15: a varying byte of each program and erase."""

@@ -54,6 +54,7 @@ def _run(folder: Path, *, as_json: bool) -> Shown:
     return Shown(code, out.getvalue(), folder / "deep" / "er")
 
 
+@pytest.mark.slow
 def test_it_says_what_happened(printed: Shown) -> None:
     assert printed.code == 0
     planned, measured, recorded = (
@@ -84,6 +85,7 @@ def test_it_is_plain_and_fits_80_columns_on_a_pipe(printed: Shown) -> None:
     assert len(longest) <= 80, longest
 
 
+@pytest.mark.slow
 def test_it_shows_the_screen_at_each_step(printed: Shown, data: Shown) -> None:
     screens = json.loads(data.text)["screens"]
     assert [screen["title"] for screen in screens] == [
@@ -154,6 +156,7 @@ class Forged:
         raise AssertionError("no table is printed in JSON mode")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("off_us", "verified", "code"), [(5, True, 0), (6, True, 4), (-6, True, 4), (0, False, 4)]
 )
@@ -175,6 +178,7 @@ def test_it_fails_when_the_valve_or_the_record_is_wrong(
     assert json.loads(capsys.readouterr().out)["record"]["verified"] is verified
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_freeze_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_picture(*_: Any, **__: Any) -> None: ...
 
@@ -270,6 +274,7 @@ def test_what_a_stream_can_show(encoding: str | None, able: bool) -> None:
 # -- pictures -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_sheet_shows_every_kind_of_screen(tmp_path: Path) -> None:
     sights = artwork.sights()
     assert len({sight.pixels for sight in sights}) == len(sights) >= 25

@@ -312,6 +312,7 @@ def test_whatever_ends_a_test_leaves_both_switches_low(end: str) -> None:
     operator(bench).treat("DONE")
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-29")
 def test_no_sequence_of_requests_and_keys_has_both_on() -> None:
     """H-29: 400 random steps of a hasty host and a hasty hand."""
@@ -393,6 +394,7 @@ class Clumsy(Hands):
         return super().ask(text)
 
 
+@pytest.mark.slow
 def test_what_a_technician_denies_or_leaves_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("host_tools.doctor.PATIENCE_S", 2.0)
     bench = new_board(FastBench())

@@ -35,6 +35,7 @@ def test_open_time_is_the_planned_one_with_the_link_flooded() -> None:
     assert one.screen_updates > 17
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-03", "H-11")
 def test_closing_early(image: bytes) -> None:
     """H-03, H-01, H-11: E-stop idle, flooded and hung; trigger; dead-man."""

@@ -362,6 +362,7 @@ def cryo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cryo:
     return Cryo(tmp_path, capsys)
 
 
+@pytest.mark.slow
 def test_the_command_from_first_hello_to_verified_journal(cryo: Cryo) -> None:
     assert cryo("info")["state"] == "READY"
     assert cryo("set", "depth_um", "2.6mm")["outcome"] == "confirmed"

@@ -174,6 +174,7 @@ def test_what_is_no_valid_line_is_dropped_and_counted(bench: Bench, garbage: byt
     assert bench.ask("status")["ok"]["dropped_lines"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-12")
 def test_a_line_of_a_megabyte_harms_nothing(bench: Bench) -> None:
     """H-12."""

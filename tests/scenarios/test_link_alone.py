@@ -135,6 +135,7 @@ def run_on(port: str, *what: str, patience: float = 1.0) -> subprocess.Popen[str
 HERE = "tests/scenarios/test_link_alone.py"
 
 
+@pytest.mark.slow
 def test_the_link_module_alone_on_the_fast_bench() -> None:
     """Over pyserial, with a scenario that it cannot do: skipped with the reason."""
     more = "tests/scenarios/test_treatment.py::test_the_ice_field_is_marked"

@@ -191,6 +191,7 @@ os._exit(0)  # threads of a server that never ran: their end is not the subject
 """
 
 
+@pytest.mark.slow
 def test_the_collector_skips_the_libraries() -> None:
     """A full collection over all of NiceGUI and NumPy took 40 to 190 ms and delayed a press."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}

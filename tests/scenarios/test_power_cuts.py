@@ -70,6 +70,7 @@ def test_power_cut_at_every_write_and_restarted(micropython_image: Path, flash: 
     assert sum("bounds_us" in report for report in results.values()) >= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["journal", "settings", "main.py"])
 def test_a_loss_would_be_seen(lost: str) -> None:
     """The checks after a cut, on a flash with something missing."""

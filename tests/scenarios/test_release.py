@@ -292,6 +292,7 @@ def _operations(image: bytes) -> int:
     return bench.flash.programs + bench.flash.erases - before
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-08")
 @pytest.mark.parametrize(
     "torn_bytes", [None, *(pytest.param(n, marks=pytest.mark.nightly) for n in (0, 30))]

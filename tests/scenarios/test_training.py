@@ -284,6 +284,7 @@ def test_low_nitrogen_is_found_and_remedied() -> None:
     assert points(over(trainer, operator)) == [50, 50]
 
 
+@pytest.mark.slow
 def test_nobody_does_anything_and_it_ends_with_nothing() -> None:
     trainer, operator = begin("steady")
     result = over(trainer, operator)

@@ -34,6 +34,7 @@ def history(wraps_after_ms: int | None) -> tuple[list[object], list[tuple[int, i
     return [record[2:4] + record[6:] for record in records(bench)], bench.valve_intervals()
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-01", "H-08", "H-11")
 def test_a_treatment_across_the_wrap_is_the_same(request: pytest.FixtureRequest) -> None:
     """H-01, H-08: start, checklist, purge, freeze and end, each with the wrap in it."""
@@ -44,6 +45,7 @@ def test_a_treatment_across_the_wrap_is_the_same(request: pytest.FixtureRequest)
         assert history(wraps_after_ms) == same, wraps_after_ms
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-01")
 def test_the_time_outs_are_the_same_across_the_wrap() -> None:
     """H-01: ARMED times out after a minute, the release ends a freeze within two ticks."""

@@ -342,6 +342,7 @@ class Cryo:
         return json.loads(out)
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-13")
 def test_the_command_on_the_firmware(tmp_path: Path, capsys: Any) -> None:
     """H-13: real settings, confirmed and rejected; a profile brings its depth with it."""

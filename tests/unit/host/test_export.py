@@ -175,6 +175,7 @@ def test_times_are_iso_8601(utc_s: int) -> None:
     assert rows[0]["time"] == datetime.fromtimestamp(utc_s, UTC).isoformat()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_csv, write_jsonl])
 def test_memory_does_not_depend_on_the_number(
     write: Callable[[BinaryIO, str, Iterable[tuple[int, bytes]], Description], int],

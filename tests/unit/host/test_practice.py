@@ -101,6 +101,7 @@ def test_a_row_each(practice: Practice, capsys: pytest.CaptureFixture[str]) -> N
     assert newest == rows[-3:]
 
 
+@pytest.mark.slow
 def test_filters_of_the_command_line(
     practice: Practice, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -255,6 +255,7 @@ def test_an_empty_board_is_filled(release: releases.Release) -> None:
     assert board.files == shipped(release)
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-11")
 @pytest.mark.parametrize("in_place", [False, True])
 def test_broken_off_anywhere_it_never_starts_a_mixture(

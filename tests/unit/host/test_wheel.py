@@ -54,6 +54,7 @@ def test_what_the_mapping_would_miss_ends_the_build(source: str) -> None:
         mapped(source.encode(), "x.py")
 
 
+@pytest.mark.slow
 def test_everything_that_the_package_imports_of_itself_is_in_it() -> None:
     files = package_files(ROOT)
     assert not missing_modules(files)
@@ -69,6 +70,7 @@ def test_everything_that_the_package_imports_of_itself_is_in_it() -> None:
                 assert not first & {"host_tools", "hw_sim", "cryo", "tests"}, name
 
 
+@pytest.mark.slow
 def test_the_firmware_is_in_it_byte_for_byte() -> None:
     files = package_files(ROOT)
     main = files["cryodose/firmware/main.py"]
@@ -108,6 +110,7 @@ def third_parties(paths: list[Path]) -> set[str]:
     return {DISTRIBUTIONS.get(n, BROUGHT.get(n, n)) for n in found - own - BUILD_ONLY if n}
 
 
+@pytest.mark.slow
 def test_every_library_is_in_the_extra_that_its_feature_names() -> None:
     web, emulator = ROOT / "hw_sim/web", ROOT / "hw_sim/emulator"
     shipped = [ROOT / name.removeprefix("cryodose/") for name in package_files(ROOT)]

@@ -60,6 +60,7 @@ def paint(picture: Picture, name: str, *a: int) -> None:
                 picture[px, py] = c
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(drawings, st.sampled_from(FORMATS))
 def test_shapes(commands: list[tuple[object, ...]], fmt: int) -> None:

@@ -109,6 +109,7 @@ def test_the_fly_back_stays_below_every_rating() -> None:
     assert min(margins("flyback", NOMINAL).values()) >= page.NEEDED
 
 
+@pytest.mark.slow
 @MISSING
 @pytest.mark.hazard("H-03")
 def test_the_estops_contact_alone_ends_the_current() -> None:

@@ -23,6 +23,7 @@ def test_it_covers_every_applicator_and_names_its_model() -> None:
     assert {float(key) for key in DATA["spots"]} == {a.spot_radius_mm for a in APPLICATORS}
 
 
+@pytest.mark.slow
 def test_a_curve_of_gel_and_one_of_skin_come_out_again() -> None:
     at = phantom.H_W_M2K.index(2400)
     gel = phantom._freeze(5.0, 2400.0, 20.0, None, phantom.GEL, 30.0, 0.5)  # pyright: ignore[reportPrivateUsage]

@@ -280,6 +280,7 @@ def test_what_reached_the_skin_is_kept() -> None:
     assert len(starts) == len(jets)
 
 
+@pytest.mark.slow
 def test_a_plant_without_its_history_continues_the_same() -> None:
     """Bounded over hours: what is dropped has no effect on what follows, the skin included."""
     plants = Plant(), Plant()
