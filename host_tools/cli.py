@@ -240,6 +240,22 @@ def make_parser(*, brief: bool = False) -> argparse.ArgumentParser:
     sub.add_argument("--no-browser", action="store_true", help="only serve; open no browser")
 
     stored = _stored()
+    sub = commands.add_parser(
+        "agent",
+        help="a service: pull from every attached device, until it is ended",
+        description="Pulls from every attached device into the store, until SIGTERM or Ctrl-C.",
+        parents=[behind, stored],
+    )
+    sub.set_defaults(run="agent")
+    sub.add_argument("ports", nargs="*", metavar="PORT", help="these; else every device on USB")
+    sub.add_argument("--every", type=float, metavar="S", default=30.0, help="default 30 s")
+    sub.add_argument(
+        "--no-release", action="store_true", help="do not tell devices that they may delete"
+    )
+    sub.add_argument("--metrics", metavar="[HOST:]PORT", help="for Prometheus; HOST: this computer")
+    sub.add_argument("--textfile", metavar="FILE.prom", help="metrics for node_exporter")
+    sub.add_argument("--mqtt", metavar="URL", help="states to this broker: mqtt://[USER@]HOST")
+    sub.add_argument("--unit", action="store_true", help="print a systemd unit, and end")
     _treatments(commands, behind, stored)
     _patient(commands, behind, stored)
     _store(commands, behind, stored)

