@@ -362,6 +362,7 @@ def operated(bench: FastBench, *answers: bool) -> tuple[Device, Operated]:
     return Device(Link(port, first_id=1000)), port
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-13")
 def test_one_lag_without_the_other_is_said(tmp_path: Path) -> None:
     """H-13: opening lag confirmed, closing lag rejected: reports active values and next steps."""

@@ -76,6 +76,7 @@ def test_it_says_what_happened(printed: Shown) -> None:
         assert (printed.folder / name).stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_it_is_plain_and_fits_80_columns_on_a_pipe(printed: Shown) -> None:
     assert "\x1b" not in printed.text
     paths = str(printed.folder)
@@ -99,6 +100,7 @@ def test_it_shows_the_screen_at_each_step(printed: Shown, data: Shown) -> None:
             assert f"│{line}│" in printed.text
 
 
+@pytest.mark.slow
 def test_json_carries_the_same_figures(data: Shown) -> None:
     assert data.code == 0
     output = json.loads(data.text)

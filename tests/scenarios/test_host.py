@@ -395,6 +395,7 @@ kind = "caution"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-13", "H-19")
 def test_the_practices_items_from_a_file_to_the_journal(cryo: Cryo, tmp_path: Path) -> None:
     """H-13, H-19: shown, confirmed or not, refused by the device, cleared."""

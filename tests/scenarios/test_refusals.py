@@ -36,6 +36,7 @@ def test_a_change_that_is_rejected_at_the_device_is_recorded(what: int) -> None:
     assert refused(bench) == [(what, 1, 0, 0)]
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-25")
 def test_a_host_alone_cannot_fill_the_journal_with_refusals() -> None:
     """H-25: of those that nobody answers the 1st, 2nd, 4th and 8th is recorded."""

@@ -251,6 +251,7 @@ def test_an_estop_of_a_microsecond_ends_the_freeze_for_good(bench: Bench) -> Non
     assert len(bench.valve_intervals()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-03")
 def test_the_estop_leaves_no_other_fault_at_any_moment_of_the_tick() -> None:
     """H-03: the coil's decaying current used to be mistaken for a shorted switch."""

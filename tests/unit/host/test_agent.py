@@ -78,6 +78,7 @@ def stored(path: Path, serial: str) -> list[bytes]:
         return [record.raw for record in store.records(serial)]
 
 
+@pytest.mark.slow
 def test_two_devices_a_lost_line_and_a_store_that_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,7 @@ def test_two_devices_a_lost_line_and_a_store_that_is_away(
         server.close()
 
 
+@pytest.mark.slow
 def test_devices_are_found_on_usb_as_they_come_and_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +276,7 @@ def test_metrics_on_a_port_and_in_a_file(tmp_path: Path) -> None:
         reports.Metrics("here", None)
 
 
+@pytest.mark.slow
 def test_states_at_a_broker_that_goes_away_and_comes_back() -> None:
     from paho.mqtt import client as mqtt
 

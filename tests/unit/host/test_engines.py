@@ -41,7 +41,7 @@ def server() -> Iterator[Postgres]:
     server.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "sqlite":
         return tmp_path / "records.sqlite"
@@ -264,6 +264,7 @@ def test_treatments_are_those_of_the_records(place: Place, known: Description) -
         assert tables(store) == grown
 
 
+@pytest.mark.slow
 def test_both_hold_the_same_tables(tmp_path: Path, server: Postgres, known: Description) -> None:
     practice = Practice(SERIAL, 8)
     practice.treat(20)
@@ -358,6 +359,7 @@ def test_a_backup_is_a_file_and_can_be_restored_anywhere(
 # -- the server alone ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_server_that_was_away_is_used_again(server: Postgres) -> None:
     """A batch that was under way is not there, in part or whole; then it is stored once."""
     url, records = server.url(), some(30)
@@ -376,6 +378,7 @@ def test_a_server_that_was_away_is_used_again(server: Postgres) -> None:
         assert store.verify(SERIAL).good
 
 
+@pytest.mark.slow
 def test_tampering_on_the_server_is_found(server: Postgres) -> None:
     url = server.url()
     schema = url.rpartition("%3D")[2]

@@ -157,6 +157,7 @@ def test_neighbours_that_changed_places_are_found(bench: Bench) -> None:
         assert any(f"record {place + 2} stands where {place + 1} should" in p for p in problems)
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-08")
 @settings(max_examples=30)
 @given(
@@ -238,6 +239,7 @@ def commands(practice: Practice, number: int, reference: int) -> dict[str, list[
     }
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("H-08")
 @pytest.mark.parametrize("kind", ["untouched", "a byte", "rewritten"])
 def test_each_command_that_shows_such_records_says_so(

@@ -123,6 +123,7 @@ def silent(_: str) -> None:
 # -- the image ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_builds_are_equal_and_say_what_they_are(image_folder: Path, tmp_path: Path) -> None:
     files = built.build(tmp_path / "again")
     assert files == built.build(tmp_path / "again")  # over an earlier one
