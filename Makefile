@@ -140,6 +140,10 @@ test-scenarios: $(READY) ## all scenarios on the emulated board (20 minutes), or
 micropython: $(READY) ## download the official MicroPython images, for the tests on the emulated board
 	@$(PY) -c 'from hw_sim.image import micropython; [print(micropython.download(name=name)) for name in micropython.IMAGES]'
 
+.PHONY: guide
+guide: $(READY) ## write the operator's guide and the card, in both languages (docs/guide*, docs/quick-card*)
+	@$(PY) -m hw_sim.artwork.guide docs
+
 .PHONY: image
 image: $(READY) ## build the board's file system as it ships, into build/image
 	@$(PY) -m hw_sim.image.release build/image

@@ -1,8 +1,8 @@
-"""Draws the documentation's pictures: a treatment, the states, all screens, and the quick card.
+"""Draws the documentation's pictures: a treatment, the states, and all screens.
 
 `python -m hw_sim.artwork FOLDER` writes treatment.png, states.png, screens.png (the states above
-the English screens), screens-zh.png (Chinese), each screen as a file in screens/, and
-quick-card.png. The output is reproducible byte by byte. May import the standard library, Pillow
+the English screens), screens-zh.png (Chinese), and each screen as a file in screens/ and
+screens/zh/. The output is reproducible byte by byte. May import the standard library, Pillow
 (lazily), `hw_sim.bench`, `hw_sim.demo`, `hw_sim.plotting` and its own package.
 """
 
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hw_sim.artwork import state_diagram
-from hw_sim.artwork.quick_card import card
 from hw_sim.artwork.screen_tour import Sight, sights
 from hw_sim.bench import FIRMWARE
 from hw_sim.demo.picture import treatment
@@ -89,16 +88,15 @@ def main(arguments: Sequence[str]) -> int:
         pass
     outcome = session.outcome()
     treatment(folder / "treatment.png", session, outcome, planned_us=session.planned_us())
-    english = sights(1)
+    english, chinese = sights(1), sights(2)
     screens(folder / "screens.png", english)
-    screens(folder / "screens-zh.png", sights(2))
-    alone = folder / "screens"
-    alone.mkdir(exist_ok=True)
-    for sight in english:
-        snapshot(sight.pixels, alone / f"{sight.name}.png")
+    screens(folder / "screens-zh.png", chinese)
+    for alone, shown in ((folder / "screens", english), (folder / "screens" / "zh", chinese)):
+        alone.mkdir(exist_ok=True)
+        for sight in shown:
+            snapshot(sight.pixels, alone / f"{sight.name}.png")
     machine(folder / "states.png", english)
     one_below_another(folder / "screens.png", [folder / "states.png", folder / "screens.png"])
-    card(folder / "quick-card.png", english)
     return 0
 
 

@@ -223,15 +223,20 @@ def test_every_fault_says_what_to_do(language: make_fonts.Language, row: tuple) 
 @pytest.mark.hazard("H-09")
 @pytest.mark.parametrize("row", faults.FAULTS, ids=lambda row: row[1])
 def test_the_operators_guide_lists_every_fault(row: tuple) -> None:
-    """H-09: with its name in each language and its action."""
-    guide = (FIRMWARE.parent / "docs" / "operator.md").read_text("utf-8")
-    (line,) = [line for line in guide.splitlines() if line.startswith(f"| **{row[1]}**")]
-    for number in range(1, len(languages.CODES) + 1):
+    """H-09: with its name in both languages, its action, its priority."""
+    names = []
+    for number in (1, 2):
         assert texts.use(number)
-        assert texts.fault(row[0], 0) in line
-    assert texts.use(1)
-    assert " ".join(texts.fault(row[0], part) for part in (2, 3)).strip() in line
-    assert f"| {metadata.PRIORITIES[row[2]]} |" in line
+        names.append(texts.fault(row[0], 0))
+    for number, page in ((1, "guide.md"), (2, "guide-zh.md")):
+        own, other = names[number - 1], names[2 - number]
+        guide = (FIRMWARE.parent / "docs" / page).read_text("utf-8")
+        (line,) = [line for line in guide.splitlines() if line.startswith(f"| **{own}** {other} |")]
+        assert texts.use(number)
+        for part in (1, 2, 3):
+            assert texts.fault(row[0], part) in line
+        priority = {"low": "低", "medium": "中", "high": "高"}[metadata.PRIORITIES[row[2]]]
+        assert f"| {metadata.PRIORITIES[row[2]] if number == 1 else priority} |" in line
 
 
 def test_using_a_language_frees_the_other_one() -> None:
