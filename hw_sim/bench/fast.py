@@ -134,8 +134,9 @@ class FastBench(SimulatedBench):
             wraps_after_ms=self.wraps if wraps_after_ms is None else wraps_after_ms,
         )
         self.usb = self.chip.usb
+        self.usb.taps = self.wiring.bus_taps
         self.wiring.on_supply = self._supply
-        self.trace: Trace | None = Trace(self.wiring) if trace else None
+        self.trace: Trace | None = Trace(self.wiring, buses=True) if trace else None
         super().__init__(self.wiring, self.chip.run_to)
 
     # -- supply and time ----------------------------------------------------------------------

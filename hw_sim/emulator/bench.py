@@ -85,7 +85,8 @@ class EmulatedBench(SimulatedBench):
             flash = micropython.build_filesystem(dict(files))
         self.flash = flash
         self.usb = UsbHost(self.chip.rp2040.usb_ctrl)
-        self.trace: Trace | None = Trace(self.wiring) if trace else None
+        self.usb.connect(self.wiring)
+        self.trace: Trace | None = Trace(self.wiring, buses=True) if trace else None
         super().__init__(self.wiring, self.chip.run_to)
         self._connect()
 

@@ -1,6 +1,6 @@
 """I2C0, SPI0, ADC and PWM of the emulated chip, wired to the parts.
 
-May import the standard library, `rp2040py`, `hw_sim.world.wiring` and `hw_sim.emulator.clock`. A
+May import the standard library, `rp2040py`, `hw_sim.world` and `hw_sim.emulator.clock`. A
 byte on a bus takes its time: the processor stands still for it (`EmulatedClock.stall`) instead of
 polling, so interrupts are taken up to one byte's time later than on the board.
 """
@@ -14,8 +14,9 @@ from typing import Any
 from rp2040py.peripherals.i2c import R_TX_EMPTY, I2CMode
 
 from hw_sim.emulator.clock import EmulatedClock
+from hw_sim.world.bus_traffic import I2cMessage, SpiBytes
 from hw_sim.world.parts.i2c import I2cPart
-from hw_sim.world.wiring import Wiring, WiringError
+from hw_sim.world.wiring import I2C_BUS, SPI_BUS, Wiring, WiringError
 
 _STUCK_NS = 8_000_000
 _I2C_BITS = 9  # a byte and its acknowledge
@@ -27,6 +28,23 @@ _SYSTEM_HZ = 125_000_000
 Fail = Callable[[BaseException], None]
 
 
+class _Message:
+    """A message that is under way and that somebody watches."""
+
+    def __init__(self, t_ns: int, address: int, reading: bool) -> None:
+        self.t_ns = t_ns
+        self.address = address
+        self.reading = reading
+        self.acknowledged = 0
+        self.data = bytearray()
+        self.bytes_ns: list[int] = []
+
+    def add(self, t_ns: int, byte: int, acknowledged: bool) -> None:
+        self.bytes_ns.append(t_ns)
+        self.data.append(byte)
+        self.acknowledged += acknowledged
+
+
 class I2cBus:
     """One I2C block. A part that is absent does not acknowledge its address."""
 
@@ -36,6 +54,7 @@ class I2cBus:
         self._wiring = wiring
         self._clock = clock
         self._part: I2cPart | None = None
+        self._message: _Message | None = None
         block.on_connect = self._connect
         block.on_write_byte = self._write
         block.on_read_byte = self._read
@@ -47,6 +66,10 @@ class I2cBus:
 
     def _connect(self, address: int, mode: I2CMode) -> None:
         bit_ns = self._bit_ns()
+        if self._message is not None:
+            self._tell(stop=False)
+        # The block does not say when the start condition came: a bit before the address.
+        message = _Message(self._clock.now_ns - bit_ns, address, mode is I2CMode.READ)
         self._clock.stall(_I2C_BITS * bit_ns)
         stuck = self._wiring.i2c_stuck(self._number)
         if stuck:
@@ -55,10 +78,14 @@ class I2cBus:
             self._clock.stall(_STUCK_NS)
         before = self._part
         part = None if stuck else self._wiring.i2c(self._number, address)
+        if self._wiring.bus_taps and self._number == I2C_BUS and not stuck:
+            self._message = message
+            message.acknowledged = int(part is not None)
         self._part = part
         if before is not None and before is not part:
             before.stop()
         if part is None:
+            self._tell()
             self._block.complete_connect(False)
             # rp2040py flushes the FIFO on a NAK but does not say that it is empty, which is what
             # the driver waits for: without this it sees a time-out instead of a missing part.
@@ -73,17 +100,43 @@ class I2cBus:
         self._block.complete_connect(True)
 
     def _write(self, byte: int) -> None:
+        began_ns = self._clock.now_ns
         self._clock.stall(_I2C_BITS * self._bit_ns())
         acknowledged = self._part is not None and self._part.write_byte(byte)
+        if self._message is not None:
+            self._message.add(began_ns, byte, acknowledged)
+            if not acknowledged:
+                self._tell()
         self._block.complete_write(acknowledged)
         if not acknowledged:
             self._block._set_interrupts(R_TX_EMPTY)
 
     def _read(self, _acknowledge: bool) -> None:
+        began_ns = self._clock.now_ns
         self._clock.stall(_I2C_BITS * self._bit_ns())
-        self._block.complete_read(self._part.read_byte() if self._part is not None else 0xFF)
+        byte = self._part.read_byte() if self._part is not None else 0xFF
+        if self._message is not None:
+            self._message.add(began_ns, byte, True)
+        self._block.complete_read(byte)
+
+    def _tell(self, *, stop: bool = True) -> None:
+        message, self._message = self._message, None
+        if message is not None:
+            self._wiring.passed(
+                I2cMessage(
+                    message.t_ns,
+                    self._bit_ns(),
+                    message.address,
+                    message.reading,
+                    bytes(message.data),
+                    message.acknowledged,
+                    stop,
+                    tuple(message.bytes_ns),
+                )
+            )
 
     def _stop(self) -> None:
+        self._tell()
         if self._part is not None:
             self._part.stop()
             self._part = None
@@ -104,17 +157,20 @@ class SpiBus:
     def _transmit(self, value: int) -> None:
         hz = self._block.clock_frequency or _SYSTEM_HZ
         word_ns = int(self._block.data_bits * 1e9 / hz)
+        done = partial(self._complete, self._clock.now_ns, word_ns, value)
         if self._clock.in_alarm:  # DMA: the processor goes on meanwhile
-            self._clock.call_after(
-                word_ns, self._clock.within_alarm(partial(self._complete, value))
-            )
+            self._clock.call_after(word_ns, self._clock.within_alarm(done))
             return
         self._clock.stall(word_ns)
-        self._complete(value)
+        done()
 
-    def _complete(self, value: int) -> None:
+    def _complete(self, began_ns: int, word_ns: int, value: int) -> None:
         part = self._wiring.spi(self._number)
-        self._block.complete_transmit(0xFF if part is None else part.transfer(value))
+        received = 0xFF if part is None else part.transfer(value)
+        if self._wiring.bus_taps and self._number == SPI_BUS:
+            mosi, miso = bytes((value & 0xFF,)), bytes((received & 0xFF,))
+            self._wiring.passed(SpiBytes(began_ns, word_ns // 8, mosi, miso))
+        self._block.complete_transmit(received)
 
 
 class Adc:

@@ -1,6 +1,7 @@
 """The host's end of the USB serial port.
 
-May import the standard library and `rp2040py`. Works around two things in rp2040py 0.3.6:
+May import the standard library, `rp2040py` and `hw_sim.world`. Works around two things in rp2040py
+0.3.6:
 
 - Every OUT endpoint that the device arms is answered at once with an empty packet, so that the
   device takes an interrupt all the time and never sleeps. Here a read is completed only when
@@ -14,6 +15,9 @@ from __future__ import annotations
 from typing import Any
 
 from rp2040py.usb.cdc import USBCDC
+
+from hw_sim.world.bus_traffic import UsbPacket
+from hw_sim.world.wiring import Wiring
 
 _BUFFER_CONTROL = 0x80  # of endpoint 0 IN, in the USB controller's memory
 _AVAILABLE = 0x04  # in its second byte
@@ -32,6 +36,7 @@ class UsbHost:
         self._cdc.on_device_connected = self._connected
         self.attached = False
         self._reading = True
+        self._wiring: Wiring | None = None
         self._to_device = bytearray()
         self._from_device = bytearray()
         self._armed: int | None = None  # size of the read that the device waits for
@@ -42,6 +47,15 @@ class UsbHost:
         controller.on_endpoint_read = self._endpoint_read
         controller.on_reset = self._reset
         controller._indicate_buffer_ready = self._buffer_ready
+
+    def connect(self, wiring: Wiring) -> None:
+        """Tell its taps of each packet."""
+        self._wiring = wiring
+
+    def _passed(self, to_host: bool, data: bytes | bytearray) -> None:
+        wiring = self._wiring
+        if wiring is not None and wiring.bus_taps:
+            wiring.passed(UsbPacket(wiring.clock.now_ns, to_host, bytes(data)))
 
     # -- for the bench ------------------------------------------------------------------------
 
@@ -85,6 +99,7 @@ class UsbHost:
         self.attached = True
 
     def _received(self, data: bytes | bytearray) -> None:
+        self._passed(True, data)
         self._from_device += data
 
     def _endpoint_read(self, endpoint: int, size: int) -> None:
@@ -101,6 +116,7 @@ class UsbHost:
         self._armed = None
         packet = bytes(self._to_device[:size])
         del self._to_device[:size]
+        self._passed(False, packet)
         self._usb.endpoint_read_done(self._cdc._out_endpoint, packet)
 
     def _buffer_ready(self, endpoint: int, out: bool) -> None:

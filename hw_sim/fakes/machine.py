@@ -1,9 +1,9 @@
 """The fake `machine` module of one boot.
 
-May import: its own package. Source: ports/rp2 of MicroPython 1.23 (machine_pin.c, machine_adc.c,
-machine_i2c.c, machine_spi.c, machine_pwm.c, machine_wdt.c, modmachine.c) and the RP2040 data
-sheet. Signatures, defaults and errors are MicroPython's; on top of them, ChipMisuse for what the
-chip would do silently and wrongly.
+May import: its own package and hw_sim.world.bus_traffic. Source: ports/rp2 of
+MicroPython 1.23 (machine_pin.c, machine_adc.c, machine_i2c.c, machine_spi.c, machine_pwm.c,
+machine_wdt.c, modmachine.c) and the RP2040 data sheet. Signatures, defaults and errors are
+MicroPython's; on top of them, ChipMisuse for what the chip would do silently and wrongly.
 
 I2C and SPI bytes take the time they take on the wire. Not modelled: Pin.irq(hard=True) latency,
 OPEN_DRAIN and ALT modes, SPI with LSB first or other than 8 bits, PWM in steps of its counter, the
@@ -24,6 +24,7 @@ from hw_sim.fakes.builtin_module import module
 from hw_sim.fakes.chip import Boot, check
 from hw_sim.fakes.errors import ChipMisuse, NotModelled
 from hw_sim.image.flash import os_error
+from hw_sim.world.bus_traffic import I2cMessage, SpiBytes
 
 _NO = object()
 _SYS_HZ = 125_000_000
@@ -468,7 +469,7 @@ class I2C:
                 boot.pulls[gp] = core.PULL_UP
                 boot.select(gp, core.I2C)
 
-    def _part(self, address: int) -> Any:
+    def _part(self, address: int, reading: bool) -> Any:
         if not isinstance(address, int) or not 8 <= address < 0x78:
             raise ChipMisuse(f"I2C address {address!r}")
         boot = self._boot
@@ -477,12 +478,28 @@ class I2C:
             raise os_error(_ETIMEDOUT)
         part = boot.wiring.i2c(self._bus, address)
         if part is None:
+            self._tell(boot.clock.now_ns, address, reading, b"", 0)
             boot.wait_until(boot.clock.now_ns + 11 * self._bit_ns)
             raise os_error(_EIO)
         hz = 1_000_000_000 // self._bit_ns
         if hz > part.fastest_hz:
             raise ChipMisuse(f"{address:#x} takes {part.fastest_hz} Hz at most, not {hz}")
         return part
+
+    def _tell(
+        self,
+        t_ns: int,
+        address: int,
+        reading: bool,
+        data: bytes,
+        acknowledged: int,
+        stop: bool = True,
+    ) -> None:
+        wiring = self._boot.wiring
+        if wiring.bus_taps and self._bus == 0:
+            wiring.passed(
+                I2cMessage(t_ns, self._bit_ns, address, reading, data, acknowledged, stop)
+            )
 
     def _pay(self, count: int) -> None:
         """The time of an address and `count` bytes, with start and stop."""
@@ -494,9 +511,12 @@ class I2C:
         boot.wait_until(boot.clock.now_ns + ns)
 
     def writeto(self, addr: int, buf: Any, stop: bool = True) -> int:
-        part = self._part(addr)
+        part = self._part(addr, False)
+        began_ns = self._boot.clock.now_ns
         self._pay(len(buf))
         count = part.write(buf, stop)
+        held = not stop and count == len(buf)
+        self._tell(began_ns, addr, False, bytes(buf[: count + 1]), 1 + count, not held)
         self._boot.wiring.i2c_ended(self._bus, 1e9 / self._bit_ns)
         if count < len(buf):
             raise os_error(_EIO)
@@ -506,9 +526,11 @@ class I2C:
         return self.writeto(addr, b"".join(bytes(part) for part in vector), stop)
 
     def readfrom(self, addr: int, nbytes: int, stop: bool = True) -> bytes:
-        part = self._part(addr)
+        part = self._part(addr, True)
+        began_ns = self._boot.clock.now_ns
         self._pay(nbytes)
         data = bytes(part.read(nbytes))
+        self._tell(began_ns, addr, True, data, 1 + nbytes)
         self._boot.wiring.i2c_ended(self._bus, 1e9 / self._bit_ns)
         return data
 
@@ -529,8 +551,10 @@ class I2C:
         found: list[int] = []
         boot = self._boot
         for address in range(8, 0x78):
+            part = boot.wiring.i2c(self._bus, address)
+            self._tell(boot.clock.now_ns, address, True, b"", int(part is not None))
             boot.wait_until(boot.clock.now_ns + 11 * self._bit_ns)
-            if boot.wiring.i2c(self._bus, address) is not None:
+            if part is not None:
                 found.append(address)
         return found
 
@@ -567,6 +591,10 @@ class SPI:
         boot = self._boot
         part = boot.wiring.spi(self._bus)
         received = b"\xff" * len(data) if part is None else part.transfer_bulk(data)
+        if boot.wiring.bus_taps and self._bus == 0:
+            boot.wiring.passed(
+                SpiBytes(boot.clock.now_ns, self._byte_ns // 8, bytes(data), bytes(received))
+            )
         boot.wait_until(boot.clock.now_ns + len(data) * self._byte_ns)
         return received
 

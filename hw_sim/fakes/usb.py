@@ -1,7 +1,7 @@
 """USB CDC: the serial port of the board, with the host's end of it.
 
-May import: hw_sim.world.clock and hw_sim.fakes.errors. Source: ports/rp2/mphalport.c and
-shared/runtime/sys_stdio_mphal.c of MicroPython 1.23, TinyUSB's CDC class.
+May import: hw_sim.world.{clock,bus_traffic} and hw_sim.fakes.errors. Source:
+ports/rp2/mphalport.c and shared/runtime/sys_stdio_mphal.c of MicroPython 1.23, TinyUSB's CDC class.
 
 The device side has a receive ring of 512 bytes (511 of them usable) and a transmit FIFO of 256.
 What does not fit the ring waits at the host. A write waits for space in steps of up to 64 bytes,
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hw_sim.world.bus_traffic import Traffic, UsbPacket
 from hw_sim.world.clock import Clock
 
 RING_BYTES = 511
@@ -55,6 +56,7 @@ class UsbCdc:
         self._enumerated_ns = _NEVER_NS  # when the host has seen it; never: the chip is off
         self.interrupt_char = -1
         self.on_interrupt: Callable[[], None] | None = None
+        self.taps: list[Callable[[Traffic], None]] = []  # the wiring's `bus_taps`
 
     # -- the host
 
@@ -118,6 +120,8 @@ class UsbCdc:
             n = min(space, PACKET_BYTES, len(waiting))
             packet = waiting[:n]
             del waiting[:n]
+            if self.taps:
+                self._passed(self._next_packet_ns, False, packet)
             self._next_packet_ns += OUT_PACKET_NS
             if self.interrupt_char >= 0 and self.interrupt_char in packet:
                 for byte in packet:
@@ -180,6 +184,8 @@ class UsbCdc:
                 self.dropped_bytes += length - at
                 return at
             chunk = data[at : at + n]
+            if self.taps:
+                self._passed(max(self.clock.now_ns, self._drained_ns), True, chunk)
             if self.reading:
                 self.received += chunk
                 from_ns = self.clock.now_ns
@@ -190,6 +196,11 @@ class UsbCdc:
                 self._held += chunk
             at += n
         return at
+
+    def _passed(self, t_ns: int, to_host: bool, data: bytes | bytearray) -> None:
+        packet = UsbPacket(t_ns, to_host, bytes(data))
+        for fn in self.taps:
+            fn(packet)
 
     def _space_for(self, n: int, wait_until: Callable[[int], None]) -> bool:
         """Wait for space for `n` bytes. False: there was none for too long."""

@@ -3,7 +3,7 @@
 Restates docs/hardware.md on its own and takes nothing from the firmware, so that a pin or a curve
 that is wrong on one side fails a test instead of agreeing with itself. A chip, fake or emulated,
 drives its outputs in and reads its inputs here. Imports the standard library and the parts, the
-plant and the clock's types.
+plant, `bus_traffic` and the clock's types.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from functools import lru_cache, partial
 
+from hw_sim.world.bus_traffic import BusLevel, Traffic
 from hw_sim.world.clock import NS_PER_MS, ClockLike, TimerLike
 from hw_sim.world.parts.contacts import Button, EStop
 from hw_sim.world.parts.ds3231 import Ds3231
@@ -45,12 +46,15 @@ _NOISE_LENGTH = 1024  # a power of two
 _NOT_OUTPUTS = frozenset([ESTOP, *BUTTON_PINS.values(), 26, 27, 28, 29])
 _PWM_PINS = frozenset([BUZZER, *LED_PINS.values()])
 _PINS = 30
+_BUS_LINES = {SCL: "SCL", THERMOCOUPLE_CS: "CS"}
+"""Lines of the buses that the program moves itself: to select, and to free a bus."""
 _LONG_AGO_NS = 1_000_000_000
 FOR_EVER = 1 << 30
 """Clocks after which a short circuit lets SDA go."""
 
 InputListener = Callable[[int, int | None], None]
 Tap = Callable[[int, str, float], None]
+BusTap = Callable[[Traffic], None]
 
 
 class WiringError(RuntimeError):
@@ -113,6 +117,8 @@ class Wiring:
         self._supply_shorted = False
         self._listeners: list[InputListener] = []
         self._taps: list[Tap] = []
+        self.bus_taps: list[BusTap] = []
+        """Told of each transfer on I2C, SPI and the USB port, once it is over, and of CS."""
         self._out: list[int | None] = [None] * _PINS
         self._energised = False
         self._was_open = False
@@ -204,8 +210,8 @@ class Wiring:
             return
         if level is not None and gp in _NOT_OUTPUTS:
             raise WiringError(f"GP{gp} is driven by the chip, but it is an input of the board")
-        if gp == SCL and self._out[gp] == 0 and self._sda_held_clocks:
-            self.hold_sda(self._sda_held_clocks - 1)
+        if gp in _BUS_LINES:
+            self._bus_line(gp, level)
         self._out[gp] = level
         if gp == GATE or gp == SUPPLY:
             if self._taps:
@@ -221,6 +227,13 @@ class Wiring:
                 self._sound(0, 0)  # a steady level makes no tone
             else:
                 self._light(gp, float(level or 0))
+
+    def _bus_line(self, gp: int, level: int | None) -> None:
+        """The program itself moves a line of a bus; this is before it has moved."""
+        if self.bus_taps:
+            self.passed(BusLevel(self.clock.now_ns, _BUS_LINES[gp], 1 if level is None else level))
+        if gp == SCL and self._out[gp] == 0 and self._sda_held_clocks:
+            self.hold_sda(self._sda_held_clocks - 1)
 
     def driven(self, gp: int) -> int | None:
         """What the chip last put on pin `gp`."""
@@ -284,6 +297,8 @@ class Wiring:
         was cut off in the middle of a read. FOR_EVER: a short circuit."""
         before, self._sda_held_clocks = self._sda_held_clocks, clocks
         if bool(before) != bool(clocks):
+            if self.bus_taps:
+                self.passed(BusLevel(self.clock.now_ns, "SDA", int(not clocks)))
             for fn in list(self._listeners):
                 fn(SDA, self.level(SDA))
 
@@ -303,6 +318,11 @@ class Wiring:
     def spi(self, bus: int) -> Max31856 | None:
         """The part on SPI `bus`, or None. It is selected by driving GP17 low."""
         return self.thermocouple if bus == SPI_BUS else None
+
+    def passed(self, event: Traffic) -> None:
+        """Tell `bus_taps` of it. A bus asks first whether there are any, to lose no time."""
+        for fn in self.bus_taps:
+            fn(event)
 
     # -- the coil -----------------------------------------------------------------------------
 

@@ -329,9 +329,10 @@ def test_simulator_takes_nothing_from_firmware_or_host(path: Path) -> None:
 # The folders of the simulator (and its top modules) in order: each imports only those before it;
 # the modules of `world` have their own order. A new folder gets a row here.
 FLOORS = (
-    "world.clock", "world.plant", "world.parts", "world.wiring", "world.fault_injection",
-    "world.trace", "plotting", "electrical", "figure_table", "pio_loops", "image", "fakes", "bench",
-    "emulator", "dose", "demo", "web", "benchmarks", "evidence", "artwork", "protocol_sim",
+    "world.clock", "world.bus_traffic", "world.plant", "world.parts", "world.wiring",
+    "world.fault_injection", "world.trace", "plotting", "electrical", "figure_table", "pio_loops",
+    "image", "fakes", "bench", "emulator", "dose", "demo", "web", "benchmarks", "evidence",
+    "artwork", "protocol_sim",
 )  # fmt: skip
 
 
