@@ -95,8 +95,10 @@ def panel(code: str) -> dict[str, Any]:
 
 
 def pair(words: list[str]) -> str:
-    """Two lines of the panel as one text: with a space between Latin words, without in Chinese."""
-    return " ".join(words).strip() if all(map(str.isascii, words)) else "".join(words)
+    """Two lines of the panel as one text: with a space between Latin words, a comma in Chinese."""
+    if all(map(str.isascii, words)):
+        return " ".join(words).strip()
+    return "，".join(word.rstrip("，") for word in words if word).replace("：，", "：")
 
 
 @dataclass(frozen=True, slots=True)

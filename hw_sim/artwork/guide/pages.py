@@ -224,7 +224,8 @@ h2, h3 {{ break-after: avoid; }}
 p, li {{ orphans: 3; widows: 3; }}
 p {{ margin: 2mm 0; }} li {{ margin: 1mm 0; break-inside: avoid; }}
 ol, ul {{ padding-left: 7mm; margin: 2mm 0; }}
-.contents + ol {{ columns: 2; column-gap: 8mm; }}
+.contents + ol {{ columns: 2; column-gap: 8mm; margin: 0; }}
+.contents + ol li {{ margin: 0; }}
 blockquote {{ margin: 3mm 0; padding: 2.5mm 4mm; border: 1.5pt solid #b3261e;
   border-left-width: 5pt; background: #fdf1ef; break-inside: avoid; }}
 blockquote p {{ margin: 0; }}

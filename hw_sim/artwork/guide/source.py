@@ -151,8 +151,10 @@ def resolved(text: str, language: int) -> str:
             return f"**{words['faults'][key][0]}**"
         if kind == "word":
             return f"**{words['words'][key].replace('%d', '…')}**"
-        title = next(c.title[language] for c in guide().chapters if c.name == key)
-        return f"[{title}](#{key})"
+        at, title = next(
+            (i, c.title[language]) for i, c in enumerate(guide().chapters, 1) if c.name == key
+        )
+        return f"[§ {at} {title}](#{key})"
 
     try:
         return FIGURE.sub(figure, NAME.sub(name, text))
