@@ -1,9 +1,9 @@
 """Draws the documentation's pictures: a treatment, the states, and all screens.
 
-`python -m hw_sim.artwork FOLDER` writes treatment.png, states.png, screens.png (the states above
-the English screens), screens-zh.png (Chinese), and each screen as a file in screens/ and
-screens/zh/. The output is reproducible byte by byte. May import the standard library, Pillow
-(lazily), `hw_sim.bench`, `hw_sim.demo`, `hw_sim.plotting` and its own package.
+`python -m hw_sim.artwork FOLDER` writes treatment.png, states.png, screens.png (English),
+screens-zh.png (Chinese), and each screen as a file in screens/ and screens/zh/. The output is
+reproducible byte by byte. May import the standard library, Pillow (lazily), `hw_sim.bench`,
+`hw_sim.demo`, `hw_sim.plotting` and its own package.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from hw_sim.artwork import state_diagram
 from hw_sim.artwork.screen_tour import Sight, sights
@@ -19,7 +20,6 @@ from hw_sim.demo.picture import treatment
 from hw_sim.demo.treatment import Session
 from hw_sim.plotting import (
     INK,
-    PAPER,
     SOFT,
     STYLE,
     figure as figure_of,
@@ -33,9 +33,9 @@ from hw_sim.plotting import (
 
 
 def screens(path: Path, shown: Sequence[Sight]) -> None:
-    """Draw screens with their titles into one PNG file, 1836 pixels wide."""
-    across, dot, gap, edge = 6, 2, 40, 50
-    wide, high = 128 * dot, 64 * dot + 84
+    """Draw screens with their titles into one PNG file, 1244 pixels wide."""
+    across, dot, gap, edge = 4, 2, 40, 50
+    wide, high = 128 * dot, 64 * dot + 114
     rows = -(-len(shown) // across)
     width = 2 * edge + across * wide + (across - 1) * gap
     height = 2 * edge + rows * high - 16
@@ -46,35 +46,30 @@ def screens(path: Path, shown: Sequence[Sight]) -> None:
             under = height - edge - i // across * high - 64 * dot
             screen(figure, sight.pixels, x, under, dot)
             figure.text(
-                x / width, (under - 18) / height, sight.title, fontsize=13.5, fontweight="bold",
+                x / width, (under - 18) / height, sight.title, fontsize=14, fontweight="bold",
                 color=INK, va="top",
             )  # fmt: skip
             figure.text(
-                x / width, (under - 40) / height, sight.words, fontsize=11.5, color=SOFT, va="top"
+                x / width,
+                (under - 44) / height,
+                fill(sight.words, 30),
+                fontsize=12.5,
+                color=SOFT,
+                va="top",
+                linespacing=1.15,
             )
         save(figure, path)
+
+
+_QUESTIONS = [name.lower() for name in state_diagram.QUESTIONS]
 
 
 def machine(path: Path, shown: Sequence[Sight]) -> None:
     """Draw the states with their screens and all transitions to a PNG file."""
     pixels = {sight.state: sight.pixels for sight in shown if sight.state}
     pixels["BOOT"] = pixels["SELF_TEST"]  # the same screen
+    pixels |= {sight.name.upper(): sight.pixels for sight in shown if sight.name in _QUESTIONS}
     state_diagram.draw(path, state_diagram.read_machine(FIRMWARE / "cryo"), pixels)
-
-
-def one_below_another(path: Path, parts: Sequence[Path]) -> None:
-    """Stack PNG files vertically into one, each centred horizontally."""
-    from PIL import Image
-
-    images = [Image.open(part).convert("RGB") for part in parts]
-    sheet = Image.new(
-        "RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER
-    )
-    top = 0
-    for image in images:
-        sheet.paste(image, ((sheet.width - image.width) // 2, top))
-        top += image.height
-    sheet.save(path, optimize=True)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -96,7 +91,6 @@ def main(arguments: Sequence[str]) -> int:
         for sight in shown:
             snapshot(sight.pixels, alone / f"{sight.name}.png")
     machine(folder / "states.png", english)
-    one_below_another(folder / "screens.png", [folder / "states.png", folder / "screens.png"])
     return 0
 
 

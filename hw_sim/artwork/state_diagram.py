@@ -1,52 +1,25 @@
 """State diagram of the treatment: each state with its screen, and all transitions.
 
 The transitions are read from the firmware's tables (`TRANSITIONS` in transitions.py, `STATES` in
-states.py), so the picture always agrees with the device. May import the standard library,
-matplotlib and NumPy (lazily), and `hw_sim.plotting`.
+states.py), so the picture always agrees with the device. READY's two questions (an observation that
+is over, a change that a host asks for) are drawn beside it. Fonts are for a column of 900 pixels.
+
+May import the standard library, matplotlib and NumPy (lazily), and `hw_sim.plotting`.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hw_sim import plotting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-# Column and row of each state.
-PLACES = {
-    "BOOT": (0, 0),
-    "SELF_TEST": (1, 0),
-    "READY": (2, 0),
-    "DONE": (3, 0),
-    "FAULT": (0, 1),
-    "SCREENING": (1, 1),
-    "THAWING": (3, 1),
-    "PRECHILL": (1, 2),
-    "ARMED": (2, 2),
-    "FREEZING": (3, 2),
-}
-# Arrows that would cross another state are curved: offset in pixels to the left.
-BOWS = {("FREEZING", "DONE"): -206.0}
-# Position of a label along its arrow, if not in the middle.
-ALONG = {
-    ("THAWING", "PRECHILL"): 0.3,
-}
-_DOT = 2
-_WIDE, _HIGH = 128 * _DOT, 64 * _DOT
-_PITCH_X, _PITCH_Y = 470, 300
-_EDGE = 44
-_NAME = 34  # above a screen
-_ASIDE = 150  # right of the last column, for the curved arrow
-_APART = 13.0  # half the distance of two arrows between the same states
-_CLEAR = 15.0  # between a screen's edge and an arrow's end
-_BACK = ("ARM pressed", "timed out")
+    from matplotlib.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,29 +91,163 @@ def read_machine(cryo: Path) -> Machine:
 
 Point = tuple[float, float]
 
+# -- places and routes, in pixels from the upper left corner ---------------------------------------
 
-def _centre(state: str, rows: int) -> Point:
-    column, row = PLACES[state]
-    x = _EDGE + _WIDE / 2 + column * _PITCH_X
-    y = _EDGE + 36 + _HIGH / 2 + (rows - 1 - row) * _PITCH_Y
-    return x, y
+WIDTH, HEIGHT = 2038, 1250
+_DOT = 2
+_WIDE, _HIGH = 128 * _DOT, 64 * _DOT
+_NAME = 36  # above a screen
+_CLEAR = 15.0  # between a screen's edge and an arrow's end
+_ROWS = (158, 458, 758, 1058)
+_BOTTOM = 1175  # of the way back from DONE
+
+# Centre of each state's screen; READY's questions among them.
+PLACES: dict[str, Point] = {
+    "BOOT": (172, _ROWS[0]),
+    "SELF_TEST": (640, _ROWS[0]),
+    "CONFIRM": (970, _ROWS[0]),
+    "OBSERVE": (1300, _ROWS[0]),
+    "FAULT": (172, _ROWS[1]),
+    "READY": (640, _ROWS[1]),
+    "ARMED": (1300, _ROWS[1]),
+    "SCREENING": (640, _ROWS[2]),
+    "FREEZING": (1866, _ROWS[2]),
+    "PRECHILL": (640, _ROWS[3]),
+    "THAWING": (1450, _ROWS[3]),
+    "DONE": (1866, _ROWS[3]),
+}
+QUESTIONS = ("CONFIRM", "OBSERVE")
+"""Screens of READY that ask: no states."""
 
 
-def _leave(centre: Point, begin: Point, toward: Point) -> Point:
-    """Point at which the line from `begin`, inside a screen, leaves the screen's margin."""
-    dx, dy = toward[0] - begin[0], toward[1] - begin[1]
-    half_x = _WIDE / 2 + _CLEAR
-    half_y = _HIGH / 2 + _CLEAR + (_NAME - _CLEAR / 2 if dy > 0 else 0.0)
-    # The nearer of the two sides in the line's direction.
-    far = [
-        (half - (at - middle) * (1 if d > 0 else -1)) / abs(d)
-        for d, half, at, middle in (
-            (dx, half_x, begin[0], centre[0]),
-            (dy, half_y, begin[1], centre[1]),
-        )
-        if abs(d) > 1e-6
+class Port(NamedTuple):
+    """Where an arrow begins or ends: side of a screen, pixels right of or below its middle."""
+
+    side: str
+    aside: float = 0.0
+
+
+class Route(NamedTuple):
+    """An arrow's way. `through`: corners. `label`: its middle, or its edge if `align` says so."""
+
+    begin: Port
+    end: Port
+    through: tuple[Point, ...] = ()
+    label: Point = (0.0, 0.0)
+    align: str = "center"
+
+
+_LEFT, _RIGHT, _UP, _DOWN = (Port(side) for side in ("left", "right", "top", "bottom"))
+ROUTES: dict[tuple[str, str], Route] = {
+    ("BOOT", "SELF_TEST"): Route(_RIGHT, _LEFT, (), (406, 134)),
+    ("SELF_TEST", "READY"): Route(_DOWN, _UP, (), (626, 288), "right"),
+    ("FAULT", "READY"): Route(Port("right", -40), Port("left", -40), (), (400, 376)),
+    ("READY", "SCREENING"): Route(Port("bottom", 14), Port("top", 14), (), (672, 588), "left"),
+    ("SCREENING", "READY"): Route(Port("top", -30), Port("bottom", -30)),
+    ("READY", "PRECHILL"): Route(
+        Port("left", 46), Port("left", -14), ((449, 504), (449, 1044)), (462, 884), "left"
+    ),
+    ("PRECHILL", "READY"): Route(
+        Port("left", 18), Port("left", 20), ((408, 1076), (408, 478))
+    ),
+    ("READY", "ARMED"): Route(Port("right", -16), Port("left", -16), (), (970, 420)),
+    ("ARMED", "READY"): Route(Port("left", 16), Port("right", 16)),
+    ("SCREENING", "PRECHILL"): Route(_DOWN, _UP, (), (654, 884), "left"),
+    ("SCREENING", "ARMED"): Route(_RIGHT, Port("bottom", -105), ((1195, 758),), (980, 738)),
+    ("PRECHILL", "ARMED"): Route(
+        Port("right", -40), Port("bottom", -70), ((1230, 1018),), (980, 998)
+    ),
+    ("ARMED", "PRECHILL"): Route(
+        Port("bottom", -35), Port("right", -6), ((1265, 1052),), (1278, 700), "left"
+    ),
+    ("THAWING", "PRECHILL"): Route(Port("left", 36), Port("right", 36), (), (1090, 1118)),
+    ("THAWING", "ARMED"): Route(Port("top", -44), Port("bottom", 106), (), (1420, 610), "left"),
+    ("ARMED", "FREEZING"): Route(_RIGHT, _UP, ((1866, 458),), (1650, 438)),
+    ("FREEZING", "THAWING"): Route(
+        _LEFT, Port("top", 60), ((1510, 758),), (1620, 700)
+    ),
+    ("FREEZING", "DONE"): Route(_DOWN, _UP, (), (1852, 884), "right"),
+    ("THAWING", "DONE"): Route(_RIGHT, _LEFT, (), (1658, 1034)),
+    ("DONE", "READY"): Route(
+        _DOWN, Port("left", -10), ((1866, _BOTTOM), (340, _BOTTOM), (340, 448)), (1150, 1200)
+    ),
+}  # fmt: skip
+# Back to READY by one of these: grey, and said once for all.
+_BACK = frozenset({"ARM pressed", "timed out", "stopped"})
+_BACK_NOTE = "grey: back to READY by\nARM pressed, timed out,\nor stopped (checklist)"
+_QUESTIONS_NOTE = "dashed: questions in READY, of a\nhost, after an observation"
+_LINES = {
+    "ARM held 1 s, screening due": "ARM held 1 s,\nscreening due",
+    "freeze complete, cycles left": "freeze\ncomplete,\ncycles left",
+    "faults cleared": "faults\ncleared",
+}
+_NOT_COLD = "nozzle not cold"
+
+
+def port(state: str, where: Port) -> Point:
+    """The point at a side of a state's screen; above it, the name is kept free."""
+    x, y = PLACES[state]
+    dx, dy = _WIDE / 2 + _CLEAR, _HIGH / 2 + _CLEAR
+    return {
+        "left": (x - dx, y + where.aside),
+        "right": (x + dx, y + where.aside),
+        "top": (x + where.aside, y - dy - _NAME),
+        "bottom": (x + where.aside, y + dy),
+    }[where.side]
+
+
+def points(way: Way) -> tuple[Point, ...]:
+    """The corners of a way's arrow. KeyError for a way without a route."""
+    route = ROUTES[way.begin, way.end]
+    return port(way.begin, route.begin), *route.through, port(way.end, route.end)
+
+
+def goes_back(way: Way) -> bool:
+    """Whether a way only leaves what was begun."""
+    return way.end == "READY" and way.begin != "DONE" and _BACK.issuperset(way.events)
+
+
+def label(way: Way) -> str:
+    """What stands at a way's arrow; nothing at those that go back."""
+    if goes_back(way):
+        return ""
+    upright = way.begin in ("SCREENING", "READY", "ARMED")
+    lines = [
+        event.replace(_NOT_COLD, "nozzle\nnot cold") if upright else event for event in way.events
     ]
-    return begin[0] + dx * min(far), begin[1] + dy * min(far)
+    return (" or " if way.begin == "DONE" else "\n").join(_LINES.get(e, e) for e in lines)
+
+
+def picture(machine: Machine, screens: Mapping[str, bytes]) -> tuple[Figure, list[Text]]:
+    """The figure and its texts. KeyError for a state without a place or a screen."""
+    figure = plotting.figure(WIDTH, HEIGHT)
+    used = machine.used()
+    questions = [name for name in QUESTIONS if name in screens]
+    for way in machine.ways:
+        _arrow(figure, points(way), back=goes_back(way))
+    texts: list[Text] = []
+    for name in (*used, *questions):
+        x, y = PLACES[name]
+        left, low = round(x - _WIDE / 2), round(HEIGHT - y - _HIGH / 2)
+        plotting.screen(figure, screens[name], left, low, _DOT)
+        texts.append(
+            _say(figure, (left - 2, y - _HIGH / 2 - 27), name.replace("_", "-"), "left", bold=True)
+        )
+    for name in questions:
+        side, end = (Port("left", 40), Port("right", -52))
+        _line(figure, (port(name, side), port("READY", end)))
+    for way in machine.ways:
+        if words := label(way):
+            route = ROUTES[way.begin, way.end]
+            texts.append(_say(figure, route.label, words, route.align))
+    x, y = PLACES["FAULT"]
+    below = (x, y + _HIGH / 2 + 32)
+    texts.append(_say(figure, below, f"from any state: {machine.faulted}", colour=plotting.RED))
+    texts.append(_say(figure, (800, 884), _BACK_NOTE, "left", colour=plotting.SOFT))
+    if questions:
+        at = (1450, _ROWS[0])
+        texts.append(_say(figure, at, _QUESTIONS_NOTE, "left", colour=plotting.SOFT))
+    return figure, texts
 
 
 def draw(path: Path, machine: Machine, screens: Mapping[str, bytes]) -> None:
@@ -148,78 +255,51 @@ def draw(path: Path, machine: Machine, screens: Mapping[str, bytes]) -> None:
 
     KeyError for a state without a place or a screen.
     """
-    columns = 1 + max(column for column, _ in PLACES.values())
-    rows = 1 + max(row for _, row in PLACES.values())
-    width = 2 * _EDGE + (columns - 1) * _PITCH_X + _WIDE + _ASIDE
-    height = 2 * _EDGE + (rows - 1) * _PITCH_Y + _HIGH + _NAME + 36
     with plotting.load().rc_context(plotting.STYLE):
-        figure = plotting.figure(width, height)
-        pairs = {(way.begin, way.end) for way in machine.ways}
-        for way in machine.ways:
-            _arrow(figure, way, (way.end, way.begin) in pairs, rows)
-        for state in machine.used():
-            x, y = _centre(state, rows)
-            left, top = round(x - _WIDE / 2), round(y - _HIGH / 2)
-            plotting.screen(figure, screens[state], left, top, _DOT)
-            figure.text(
-                (x - _WIDE / 2 - 2) / width, (y + _HIGH / 2 + 14) / height,
-                state.replace("_", "-"), fontsize=14.5, fontweight="bold", color=plotting.INK,
-            )  # fmt: skip
-        x, y = _centre("FAULT", rows)
-        figure.text(
-            x / width, (y - _HIGH / 2 - 22) / height, f"from any state: {machine.faulted}",
-            fontsize=12.5, color=plotting.RED, ha="center", va="top",
+        plotting.save(picture(machine, screens)[0], path)
+
+
+def _say(
+    figure: Figure, at: Point, words: str, align: str = "center", *, colour: str = plotting.INK,
+    bold: bool = False,
+) -> Text:  # fmt: skip
+    return figure.text(
+        at[0] / WIDTH, 1 - at[1] / HEIGHT, words, ha=align, va="center", color=colour,
+        fontsize=21.5 if bold else 20, fontweight="bold" if bold else "normal", linespacing=1.1,
+    )  # fmt: skip
+
+
+def _line(figure: Figure, corners: Sequence[Point]) -> None:
+    from matplotlib.lines import Line2D
+
+    figure.add_artist(
+        Line2D(
+            [x / WIDTH for x, _ in corners],
+            [1 - y / HEIGHT for _, y in corners],
+            color=plotting.FAINT,
+            lw=2.4,
+            linestyle=(0, (4, 3)),
+            transform=figure.transFigure,
         )  # fmt: skip
-        plotting.save(figure, path)
+    )
 
 
-def _arrow(figure: Figure, way: Way, both: bool, rows: int) -> None:
+def _arrow(figure: Figure, corners: Sequence[Point], *, back: bool) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Curve
 
-    width, height = (size * plotting.DPI for size in figure.get_size_inches())
-    begin, end = _centre(way.begin, rows), _centre(way.end, rows)
-    centres = begin, end
-    dx, dy = end[0] - begin[0], end[1] - begin[1]
-    length = (dx * dx + dy * dy) ** 0.5
-    left = (-dy / length, dx / length)
-    aside = -_APART if both else 0.0
-    begin = begin[0] + left[0] * aside, begin[1] + left[1] * aside
-    end = end[0] + left[0] * aside, end[1] + left[1] * aside
-    bow = BOWS.get((way.begin, way.end), 0.0)
-    middle = (begin[0] + end[0]) / 2 + left[0] * bow, (begin[1] + end[1]) / 2 + left[1] * bow
-    start = _leave(centres[0], begin, middle)
-    stop = _leave(centres[1], end, middle)
-    # Stagger the labels of two parallel arrows.
-    along = ALONG.get((way.begin, way.end), 0.5 if not both or abs(dy) < 1.0 else 0.34)
-    if bow:
-        control = 2 * middle[0] - (start[0] + stop[0]) / 2, 2 * middle[1] - (start[1] + stop[1]) / 2
-        points, codes = [start, control, stop], [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3]
-        label = middle
-    else:
-        points, codes = [start, stop], [Curve.MOVETO, Curve.LINETO]
-        label = (
-            start[0] + (stop[0] - start[0]) * along,
-            start[1] + (stop[1] - start[1]) * along,
-        )
-    scaled = Curve([(x / width, y / height) for x, y in points], codes)
-    back = all(event in _BACK for event in way.events)
-    colour = plotting.FAINT if back else plotting.BLUE
+    codes = [Curve.MOVETO, *[Curve.LINETO] * (len(corners) - 1)]
     figure.add_artist(
         FancyArrowPatch(
-            path=scaled,
+            path=Curve([(x / WIDTH, 1 - y / HEIGHT) for x, y in corners], codes),
             transform=figure.transFigure,
             arrowstyle="-|>",
-            mutation_scale=17,
-            color=colour,
-            lw=1.8 if back else 2.6,
+            mutation_scale=24,
+            color=plotting.FAINT if back else plotting.BLUE,
+            lw=2.6 if back else 3.4,
+            joinstyle="round",
             shrinkA=0,
             shrinkB=0,
             zorder=1,
         )  # fmt: skip
     )
-    figure.text(
-        label[0] / width, label[1] / height, "\n".join(way.events), fontsize=11.5,
-        color=plotting.SOFT if back else plotting.INK, ha="center", va="center", linespacing=1.15,
-        bbox={"facecolor": plotting.PAPER, "edgecolor": "none", "pad": 2.5}, zorder=4,
-    )  # fmt: skip
