@@ -80,7 +80,7 @@ def _contraindications(language: int) -> list[list[str]]:
     evidence = guide().evidence
     return [
         [
-            item.name if language == 0 else words["items"][str(item.number)],
+            item.name if language == 0 else guide().items[item.name],
             f"**{_GRADES[0 if item.avoid else 1][language]}**",
             facts.pair(words["prompts"][str(item.prompt)]) if item.prompt else "",
             item.source if language == 0 else evidence[item.source],

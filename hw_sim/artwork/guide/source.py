@@ -66,6 +66,8 @@ class Guide:
     sources: dict[str, Pair]
     evidence: dict[str, str]
     """A source of metadata.py -> the same in Chinese."""
+    items: dict[str, str]
+    """An item of the checklist, as metadata.py names it -> the same in Chinese."""
     chapters: tuple[Chapter, ...]
     card: dict[str, Any] = field(default_factory=dict[str, Any])
     steps: tuple[Step, ...] = ()
@@ -127,6 +129,7 @@ def guide() -> Guide:
         _pair(data["subtitle"], "subtitle"),
         {name: _pair(value, name) for name, value in data["sources"].items()},
         data["evidence"],
+        data["items"],
         chapters,
         card,
         steps,
