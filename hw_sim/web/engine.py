@@ -5,7 +5,8 @@ advances the bench's time, applies pending steps and updates `view`. `Runner` is
 call `turn` with their own clock, so nothing here depends on the computer's speed. Independent of
 the browser.
 
-May import the standard library, `scenario` and `view` of its own package, and `hw_sim.bench`.
+May import the standard library, `logic`, `scenario` and `view` of its own package, and
+`hw_sim.bench`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from hw_sim.bench import SimulatedBench
 from hw_sim.bench.link_client import LineReader
 from hw_sim.fakes.errors import BenchError
+from hw_sim.web.logic import LogicRecord
 from hw_sim.web.scenario import NS_PER_MS, Recorder, Scenario, ScenarioError, Step, sending
 from hw_sim.web.view import SCREEN_BYTES, Event, History, Readings, View, dots
 from hw_sim.world.wiring import GATE, SUPPLY, Wiring
@@ -112,8 +114,9 @@ def in_words(message: dict[str, Any]) -> str:
 class Engine:
     """Runs one bench at a time at the selected speed.
 
-    `make_bench(seed, skin_sensor)` creates a device that is switched off. `view`, `events` and
-    `history` may be read from any thread; all else belongs to the thread that calls `turn`.
+    `make_bench(seed, skin_sensor)` creates a device that is switched off. `view`, `events`,
+    `history` and `logic` may be read from any thread; all else belongs to the thread that calls
+    `turn`.
     """
 
     def __init__(
@@ -152,6 +155,9 @@ class Engine:
         self._session += 1
         wiring: Wiring = self.bench.wiring
         wiring.watch(self._signal)
+        self.logic = LogicRecord()
+        wiring.watch(self.logic.changed)
+        wiring.bus_taps.append(self.logic.passed)
         wiring.screen.on_change = self._screen_changed
         self.recorder = Recorder()
         self.firmware = ""
@@ -193,6 +199,8 @@ class Engine:
         with suppress(BenchError):
             self.bench.cut_power()  # unwinds the firmware's stack
         self.bench.wiring.unwatch(self._signal)
+        self.bench.wiring.unwatch(self.logic.changed)
+        self.bench.wiring.bus_taps.clear()
         self.bench.wiring.screen.on_change = None
         self.bench = None
 

@@ -14,6 +14,8 @@ import secrets
 import struct
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hw_sim.dose.applicators import by_number
@@ -119,6 +121,24 @@ class Live:
         except (TypeError, ValueError):
             return
         self.runner.post(lambda engine: engine.set_speed(speed))
+
+    def logic(self, request: Request) -> Response:
+        """The logic view's window as JSON, or (`as`) as a file. 400 with the reason in words."""
+        asked = request.query_params
+        record = self.engine.logic
+        try:
+            from_ms, to_ms = float(asked["from"]), float(asked["to"])
+            if not 0 <= from_ms < to_ms < 1e12:
+                raise ValueError(f"there is nothing from {from_ms} to {to_ms} ms")
+            match asked.get("as", ""):
+                case "vcd":
+                    return PlainTextResponse(record.vcd(from_ms, to_ms))
+                case "csv":
+                    return PlainTextResponse(record.csv(from_ms, to_ms))
+                case _:
+                    return JSONResponse(record.window(from_ms, to_ms, int(asked["columns"])))
+        except (KeyError, ValueError) as error:
+            return PlainTextResponse(str(error), status_code=400)
 
     def _plant(self, view: View) -> dict[str, Any]:
         trainer = self.trainer

@@ -86,6 +86,7 @@ class Page:
             '<link rel="stylesheet" href="/bench/static/panel.css">'
         )
         ui.add_body_html('<script type="module" src="/bench/static/panel.js"></script>')
+        ui.add_body_html('<script type="module" src="/bench/static/logic.js"></script>')
         with (
             ui.right_drawer(value=False, bordered=False)
             .classes("side")
@@ -130,6 +131,7 @@ class Page:
                 with self._card("The skin, simulated", "cryo-skin"):
                     self._place()
                 self._card("Events", "cryo-log")
+        ui.element("cryo-logic").props("hidden")
         ui.element("cryo-dock").props('role=group aria-label="Trigger and emergency stop"')
         self._shown: View | None = None
         ui.timer(0.25, self._refresh)
@@ -270,6 +272,13 @@ class Page:
         ).props("accept=.toml")  # fmt: skip
         # In the browser: a file dialogue needs the click itself.
         choose.on("click", js_handler=f"() => getElement({self.upload.id}).$refs.qRef.pickFiles()")
+        ui.html("<h3>Signals and buses</h3>")
+        ui.html(
+            '<p class="note">Every signal, transfer and line of the link since this device is '
+            "new, below the device.</p>"
+        )
+        logic = ui.button("Logic view", icon="timeline").props("outline no-caps")
+        logic.on("click", js_handler="() => cryoLogic()")
         ui.html("<h3>New device</h3>")
         ui.html('<p class="note">Empty memory, a full dewar, a warm line, no faults.</p>')
         ui.button("New device", icon="restart_alt", on_click=self._fresh).props("outline no-caps")
@@ -519,6 +528,7 @@ def serve(
 
     app.add_static_files("/bench/static", STATIC)
     app.add_api_websocket_route("/bench/ws", live.serve)
+    app.add_route("/bench/logic", live.logic)
 
     # Light or dark as the computer is set; static/panel.js stores another choice.
     @ui.page("/", title="Cryodose: virtual bench", dark=None, response_timeout=10)

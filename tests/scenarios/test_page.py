@@ -279,6 +279,49 @@ def test_a_recording_is_saved_and_played_again_and_again(visit: Visit, tmp_path:
         page.wait_for_function("!cryoBench.front.replaying")
 
 
+def test_the_logic_view_by_keyboard_and_with_nothing_for_axe(visit: Visit, tmp_path: Path) -> None:
+    """It opens from the drawer, shows a press, goes back in time, and saves what is shown."""
+    page = visit.page
+    visit.new_device()
+    page.get_by_role("button", name="Session").click()
+    page.get_by_role("button", name="Logic view", exact=True).press("Enter")
+    view = page.locator("cryo-logic")
+    page.wait_for_function("document.activeElement.closest('cryo-logic')")
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.keyboard.press("ArrowUp", delay=120)
+    transfers = view.get_by_role("list", name="Transfers and levels in the time shown")
+    transfers.get_by_text("UP 1", exact=True).first.wait_for()
+    transfers.get_by_text("thermocouple says").first.wait_for()
+    transfers.get_by_text('device → host: {"ev":"state"').first.wait_for()
+    status = view.get_by_role("status")
+    assert status.inner_text() == "Live: the last 10.00 s"
+    view.get_by_role("button", name="Zoom in").press("Enter")
+    assert view.get_by_role("button", name="Live").get_attribute("aria-pressed") == "true"
+    view.get_by_role("button", name="Earlier").press("Enter")
+    page.wait_for_function("!document.querySelector('cryo-logic .note').innerText.includes('Live')")
+    shown = status.inner_text()
+    page.wait_for_timeout(400)
+    assert status.inner_text() == shown  # it stands still
+    for kind, beginning in (("csv", "t_ms,row,value"), ("vcd", "$comment")):
+        with page.expect_download() as download:
+            view.get_by_role("button", name=f"Save {kind.upper()}").press("Enter")
+        path = tmp_path / f"saved.{kind}"
+        download.value.save_as(path)
+        assert path.read_text().startswith(beginning)
+    page.evaluate(AXE_SCRIPT)
+    for dark in ("false", "true"):
+        page.evaluate(f"Quasar.Dark.set({dark})")
+        page.wait_for_timeout(300)
+        assert complaints_of_axe(page, "cryo-logic", {}) == []
+    page.evaluate("Quasar.Dark.set(false)")
+    for width in (320, 740):
+        page.set_viewport_size({"width": width, "height": 640})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": WIDTH, "height": 900})
+    view.get_by_role("button", name="Close logic view").press("Enter")
+    assert view.is_hidden()
+
+
 def test_the_dewar_is_filled_by_a_button(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("button", name="Faults").click()
