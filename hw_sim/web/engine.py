@@ -60,6 +60,7 @@ recovers within 10 min)."""
 _FORGET_NS = 10_000 * NS_PER_MS
 _KEPT_EVENTS = 200
 _LONGEST_LINE = 4096
+_SHORTEST_PRINTED, _LONGEST_PRINTED = 8, 200
 
 Posted = Callable[["Engine"], None]
 
@@ -378,7 +379,16 @@ class Engine:
                 self._event(message)
             elif self.watcher is not None:
                 self.watcher.reported(self, self.now_ns, message)
+        for line in self._line.noise:
+            self._printed(line)
         self._line.noise.clear()
+
+    def _printed(self, line: bytes) -> None:
+        """What MicroPython or the recovery prints stands in the log, unless a host reads it."""
+        words = line.decode("ascii", "replace").strip()
+        if self._seat is None and len(words) >= _SHORTEST_PRINTED and words.isprintable():
+            self._say("device", f"Prints: {words[:_LONGEST_PRINTED]}")
+            self._changed = True
 
     def _event(self, message: dict[str, Any]) -> None:
         kind = message["ev"]

@@ -280,7 +280,10 @@ class Page:
         logic = ui.button("Logic view", icon="timeline").props("outline no-caps")
         logic.on("click", js_handler="() => cryoLogic()")
         ui.html("<h3>New device</h3>")
-        ui.html('<p class="note">Empty memory, a full dewar, a warm line, no faults.</p>')
+        ui.html(
+            '<p class="note">Empty memory, a full dewar, a warm line, no faults, and the firmware '
+            "as its files are now: after an edit, this loads it.</p>"
+        )
         ui.button("New device", icon="restart_alt", on_click=self._fresh).props("outline no-caps")
 
     async def _save(self) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from hw_sim.bench import FastBench
 from hw_sim.bench.link_client import encode
+from hw_sim.bench.protocol import FIRMWARE
 from hw_sim.web.engine import Engine, Runner, Seat, in_words
 from hw_sim.web.view import COLUMNS, SAMPLES, History, dots
 
@@ -53,6 +56,30 @@ class Driven:
     @property
     def t_s(self) -> float:
         return self.engine.now_ns * 1e-9
+
+
+def test_a_new_device_runs_the_firmware_as_its_files_are_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firmware = tmp_path / "firmware"
+    shutil.copytree(FIRMWARE, firmware)
+    monkeypatch.setattr("hw_sim.bench.fast.FIRMWARE", firmware)
+    driven = Driven()
+    driven.engine.act("power_on")
+    driven.until(lambda: driven.engine.view.state == "READY", 3)
+    before = driven.engine.firmware
+    edited = firmware / "cryo" / "__init__.py"
+    edited.write_text(edited.read_text().replace(before, before + "-edited"))
+    driven.engine.fresh()
+    driven.engine.act("power_on")
+    driven.until(lambda: driven.engine.view.state == "READY", 3)
+    assert driven.engine.firmware == before + "-edited"
+    edited.write_text("VERSION = (\n")
+    driven.engine.fresh()
+    driven.engine.act("power_on")
+    driven.run(1)
+    assert any("It cannot be started" in event.words for event in driven.engine.events)
+    driven.engine.close()
 
 
 @pytest.fixture
