@@ -142,7 +142,7 @@ def test_refusals_are_said() -> None:
     assert in_words(I2cMessage(0, 1, 0x3C, False, b"\x00", 1)).endswith(", refused")
 
 
-def test_the_page_asks_and_is_told_why_not() -> None:
+def test_the_page_asks_and_gets_the_reason_when_refused() -> None:
     engine = Engine(lambda seed, _sensor: FastBench(seed=seed))
     live = Live(None, engine, None)  # pyright: ignore[reportArgumentType]
 
