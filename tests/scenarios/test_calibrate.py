@@ -105,6 +105,7 @@ def test_depths_in_gel_become_the_table_in_force(cryo: Cryo, tmp_path: Path) -> 
     assert cryo.json("plan", "3.5mm", "--applicator", "2") == before
 
 
+@pytest.mark.slow
 def test_a_person_sees_the_fit(cryo: Cryo, tmp_path: Path) -> None:
     assert cryo("calibrate", "depth", "2", gel_data(tmp_path / "gel.csv"), "--dry-run") == 0
     assert "W/m²K" in cryo.out

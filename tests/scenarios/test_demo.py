@@ -126,6 +126,7 @@ def test_json_carries_the_same_figures(data: Shown) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_the_same_run_leaves_the_same_files(printed: Shown, data: Shown) -> None:
     for name in ("treatment.png", "treatment.vcd"):
         assert (printed.folder / name).read_bytes() == (data.folder / name).read_bytes(), name

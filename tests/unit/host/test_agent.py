@@ -162,6 +162,7 @@ def test_devices_are_found_on_usb_as_they_come_and_go(
     socket.close()
 
 
+@pytest.mark.slow
 def test_a_contradiction_is_reported_and_does_not_stop_the_others(
     tmp_path: Path, server: SocketServer, fake: FakeDevice
 ) -> None:

@@ -241,6 +241,7 @@ def test_an_operator_is_added(
     assert fake.operators == {3: 1, 5: 2} | ({7: 3} if code == 0 else {})
 
 
+@pytest.mark.slow
 def test_an_operator_is_removed_once(fake: FakeDevice, cryo: Cryo) -> None:
     fake.before = lambda request: fake.idle(5.0) if "do" not in request else b""
     assert cryo.json("operators", "remove", "5")["outcome"] == "done"

@@ -175,6 +175,7 @@ def usb_port(device: str, serial: str) -> Any:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_serial", [True, False])
 def test_plugged_in_again_under_another_name(
     fake: FakeDevice, monkeypatch: pytest.MonkeyPatch, by_serial: bool

@@ -91,6 +91,7 @@ def test_the_udev_rule_is_for_the_device() -> None:
     assert (rule["TAG"], rule["SYMLINK"]) == ('"uaccess"', '"cryodose-$attr{serial}"')
 
 
+@pytest.mark.slow
 def test_the_commands_print_them(capsys: pytest.CaptureFixture[str]) -> None:
     for words, text in (
         (["completion", "zsh"], documents.completion("zsh", make_parser())),

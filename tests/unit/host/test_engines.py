@@ -333,6 +333,7 @@ def test_the_commands_do_the_same(
     cryo(capsys, "report", numbers[3], "-o", tmp_path / "x.html", *there)
 
 
+@pytest.mark.slow
 def test_a_backup_is_a_file_and_can_be_restored_anywhere(
     store: Store, place: Place, tmp_path: Path, server: Postgres,
     capsys: pytest.CaptureFixture[str],

@@ -135,6 +135,7 @@ def test_two_builds_are_equal_and_say_what_they_are(image_folder: Path, tmp_path
         assert row == {"bytes": len(files[name]), "sha256": sha(files[name])}
 
 
+@pytest.mark.slow
 def test_a_folder_with_something_else_is_not_emptied(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(FileExistsError):
