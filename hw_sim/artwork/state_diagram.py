@@ -4,7 +4,8 @@ The transitions are read from the firmware's tables (`TRANSITIONS` in transition
 states.py), so the picture always agrees with the device. READY's two questions (an observation that
 is over, a change that a host asks for) are drawn beside it. Fonts are for a column of 900 pixels.
 
-May import the standard library, matplotlib and NumPy (lazily), and `hw_sim.plotting`.
+May import the standard library, matplotlib and NumPy (lazily), `hw_sim.plotting` and
+`hw_sim.image.firmware_tables`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hw_sim import plotting
+from hw_sim.image.firmware_tables import tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,15 +47,6 @@ class Machine:
         return [state for state in self.states if state in connected]
 
 
-def _constants(tree: ast.Module) -> dict[str, int]:
-    """The numbers that a module defines with `const`."""
-    return {
-        ast.unparse(node.targets[0]): ast.literal_eval(node.value.args[0])
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and node.value.args
-    }
-
-
 def _rows(tree: ast.Module, name: str) -> list[list[ast.expr]]:
     """The rows of a table of tuples. ValueError if there is no table of that name."""
     for node in tree.body:
@@ -66,16 +59,12 @@ def _rows(tree: ast.Module, name: str) -> list[list[ast.expr]]:
 def read_machine(cryo: Path) -> Machine:
     """The state machine of the firmware in folder `cryo`. ValueError if a table is missing."""
     transitions = ast.parse((cryo / "transitions.py").read_text(encoding="utf-8"))
-    numbers = _constants(transitions)
+    numbers = tables(cryo, "transitions")
     names = {
         ast.unparse(row[0]).removeprefix("transitions."): str(ast.literal_eval(row[1]))
         for row in _rows(ast.parse((cryo / "states.py").read_text(encoding="utf-8")), "STATES")
     }
-    events = next(
-        ast.literal_eval(node.value)
-        for node in ast.parse((cryo / "metadata.py").read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EVENTS"
-    )
+    events = tables(cryo, "metadata")["EVENTS"]
     transition_events: dict[tuple[str, str], list[str]] = {}
     faulted = ""
     for row in _rows(transitions, "TRANSITIONS"):

@@ -1,21 +1,20 @@
 """The flash of a device whose applicators were calibrated: the shipped depths, as if measured here.
 
-May import the standard library and `protocol`. For scenarios about other things than calibration:
-a device with shipped tables asks for a caution at the first arming (docs/protocol.md, `caution`).
-The layout of the file is that of the firmware's `cryo/calibration_table.py`; the depths are read
-from its data, `cryo/applicators.py`.
+May import the standard library, `hw_sim.image.firmware_tables` and `protocol`. For scenarios about
+other things than calibration: a device with shipped tables asks for a caution at the first arming
+(docs/protocol.md, `caution`). The layout of the file is that of the firmware's
+`cryo/calibration_table.py`; the depths are read from its data, `cryo/applicators.py`.
 """
 
 from __future__ import annotations
 
-import ast
 import struct
 import zlib
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from hw_sim.bench.protocol import FIRMWARE
+from hw_sim.image.firmware_tables import table
 
 RUN = 1
 _UTC_S = 1_795_000_000
@@ -23,20 +22,10 @@ _TABLE, _HEAD = struct.Struct("<HHHHHII16s28H"), struct.Struct("<4sHHI")
 _NUMBER, _H, _SPREAD, _SKIN_MS, _CURVE = 0, 5, 6, 7, 8
 
 
-def _shipped() -> list[tuple[Any, ...]]:
-    """The rows of the firmware's applicators, without running any of it; `_FROM` becomes text."""
-    tree = ast.parse((FIRMWARE / "cryo" / "applicators.py").read_text(encoding="utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "APPLICATORS":
-            text = ast.unparse(node.value).replace("_FROM", "''")
-            return list(ast.literal_eval(text))
-    raise ValueError("applicators.py has no APPLICATORS")
-
-
 @cache
 def tables() -> dict[str, bytes]:
     """The file of calibrated tables, one for each applicator, by name."""
-    rows = _shipped()
+    rows = table(FIRMWARE / "cryo", "applicators", "APPLICATORS")
     data = _HEAD.pack(b"CRYT", 1, len(rows), 1)
     for row in rows:
         data += _TABLE.pack(

@@ -3,23 +3,23 @@
 A canvas says nothing to a screen reader. Reading the pixels disturbs the device less than asking it
 over the link would: nothing is sent, and nothing is added to the recording.
 
-May import the standard library, and of hw_sim `bench` (where the firmware is), `dose` and its own
-package's `view`.
+May import the standard library, and of hw_sim `bench` (where the firmware is), `dose`,
+`image.firmware_tables` and its own package's `view`.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 from hw_sim.bench.protocol import FIRMWARE
 from hw_sim.dose.applicators import APPLICATORS
+from hw_sim.image.firmware_tables import tables
 from hw_sim.web.view import SCREEN_BYTES
+
+CRYO = FIRMWARE / "cryo"
 
 _WIDE, _PAGES = 128, SCREEN_BYTES // 128
 _WIDE_GLYPH = (16, 2)
@@ -48,17 +48,6 @@ class Font:
     """Columns of a glyph that count, from its left; 0: all. Another may be drawn over the rest."""
 
 
-def _constants(name: str) -> dict[str, Any]:
-    """The literal constants of one of the firmware's modules. Nothing of it is run."""
-    tree = ast.parse((FIRMWARE / "cryo" / f"{name}.py").read_text(encoding="utf-8"))
-    values: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            with suppress(ValueError):  # computed
-                values[node.targets[0].id] = ast.literal_eval(node.value)
-    return values
-
-
 def _font(width: int, pages: int, says: Sequence[str], stored: bytes) -> Font:
     size = width * pages
     glyphs: dict[bytes, str] = {}
@@ -76,10 +65,10 @@ def _by_column(rows: Sequence[bytes]) -> bytes:
 @cache
 def fonts() -> tuple[Font, ...]:
     """The fonts of the screen, the largest first."""
-    shipped = _constants("fonts")
+    shipped = tables(CRYO, "fonts")
     wide: dict[bytes, str] = {}
-    for path in sorted((FIRMWARE / "cryo").glob("lang_*.py")):
-        codes: bytes = _constants(path.stem).get("CODES", b"")
+    for path in sorted(CRYO.glob("lang_*.py")):
+        codes: bytes = tables(CRYO, path.stem).get("CODES", b"")
         says = [chr(low | high << 8) for low, high in zip(codes[::2], codes[1::2], strict=True)]
         wide |= _font(*_WIDE_GLYPH, says, path.with_suffix(".bin").read_bytes()).glyphs
     width, pages, _says, stored = shipped["ICON"]

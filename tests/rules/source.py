@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hw_sim.image import firmware_tables
+
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware"
 CRYO = FIRMWARE / "cryo"
@@ -74,30 +76,4 @@ def table(module: str, name: str) -> Any:
 
     Supports numbers, strings, `const(...)`, tuples, and previously defined names.
     """
-    bound: dict[str, Any] = {}
-
-    def value(node: ast.expr) -> Any:
-        if isinstance(node, ast.Constant):
-            return node.value
-        if isinstance(node, ast.Name):
-            return bound[node.id]
-        if isinstance(node, ast.Tuple):
-            return tuple(value(item) for item in node.elts)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return -value(node.operand)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            return table(node.value.id, node.attr)  # a constant of another module
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "const":
-            return value(node.args[0])
-        raise ValueError(f"{module}.py: not a plain table: {ast.unparse(node)}")
-
-    for node in tree_of(CRYO / f"{module}.py").body:
-        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
-            continue
-        target = node.targets[0].id
-        try:
-            bound[target] = value(node.value)
-        except (KeyError, ValueError):
-            if target == name:
-                raise
-    return bound[name]
+    return firmware_tables.table(CRYO, module, name)

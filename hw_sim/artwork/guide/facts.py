@@ -1,26 +1,28 @@
 """What the guide takes from the firmware, the parts and the plant, so that nothing is typed twice.
 
 The firmware's tables are read from its source, not imported. May import the standard library and
-`dose.applicators`, `electrical.parts` and `world.plant.dewar` of hw_sim.
+`dose.applicators`, `electrical.parts`, `image.firmware_tables` and `world.plant.dewar` of hw_sim.
 """
 
 from __future__ import annotations
 
-import ast
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from hw_sim.dose.applicators import APPLICATORS
 from hw_sim.electrical.parts import PARTS
+from hw_sim.image import firmware_tables
 from hw_sim.world.plant.dewar import DewarParams
 
 ROOT = Path(__file__).resolve().parents[3]
 CRYO = ROOT / "firmware" / "cryo"
 LANGUAGES = Path(__file__).resolve().parents[1] / "languages"
 CODES = ("en", "zh")
+table = partial(firmware_tables.table, CRYO)
+"""A table of the firmware, by module and name."""
 
 # Figure of the guide: module and constant of the firmware that has it. Settings go by their key.
 _CONSTANTS = {
@@ -41,40 +43,11 @@ _CONSTANTS = {
 
 
 @cache
-def module_table(module: str) -> dict[str, Any]:
-    """Every plain value (numbers, texts, `const`, tuples) that a firmware module binds, by name."""
-    bound: dict[str, Any] = {}
-
-    def value(node: ast.expr) -> Any:
-        match node:
-            case ast.Constant():
-                return node.value
-            case ast.Name():
-                return bound[node.id]
-            case ast.Tuple():
-                return tuple(value(item) for item in node.elts)
-            case ast.UnaryOp(op=ast.USub()):
-                return -value(node.operand)
-            case ast.Call(func=ast.Name(id="const")):
-                return value(node.args[0])
-            case _:
-                raise KeyError(ast.unparse(node))
-
-    for node in ast.parse((CRYO / f"{module}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            try:
-                bound[node.targets[0].id] = value(node.value)
-            except KeyError:
-                continue  # not plain: not for the guide
-    return bound
-
-
-@cache
 def figures() -> dict[str, float]:
     """Name -> figure: each setting's default by its key, constants, the adapter, the dewar."""
     dewar = DewarParams()
-    settings = {row[1]: float(row[5]) for row in module_table("schema")["SETTINGS"]}
-    constants = {key: float(module_table(m)[name]) for key, (m, name) in _CONSTANTS.items()}
+    settings = {row[1]: float(row[5]) for row in table("schema", "SETTINGS")}
+    constants = {key: float(table(m, name)) for key, (m, name) in _CONSTANTS.items()}
     return {
         **settings,
         **constants,
@@ -116,8 +89,8 @@ class Item:
 @cache
 def items() -> list[Item]:
     """The items of the checklist: what stops first, then what needs a physician."""
-    kinds = module_table("screening_items")["ITEMS"]
-    avoid = module_table("screening_items")["_AVOID"]
+    kinds = table("screening_items", "ITEMS")
+    avoid = table("screening_items", "_AVOID")
     rows = [
         Item(number, name, kinds[number - 1][0] == avoid, kinds[number - 1][1], source)
         for number, name, source in metadata_items()
@@ -127,7 +100,7 @@ def items() -> list[Item]:
 
 def metadata_items() -> list[tuple[int, str, str]]:
     """Number, name, source of each item, from metadata.py."""
-    return list(module_table("metadata")["ITEMS"])
+    return list(table("metadata", "ITEMS"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +115,7 @@ class Fault:
 @cache
 def faults() -> list[Fault]:
     """The faults by number."""
-    return [Fault(row[0], row[2], row[3]) for row in module_table("faults")["FAULTS"]]
+    return [Fault(row[0], row[2], row[3]) for row in table("faults", "FAULTS")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +133,7 @@ class Applicator:
 @cache
 def applicators() -> list[Applicator]:
     """The applicators by number, with the depths of the firmware's shipped tables (-25 C)."""
-    tables = module_table("applicators")
-    times = tables["TIMES_MS"]
+    times = table("applicators", "TIMES_MS")
     bores = {a.number: a.bore_mm for a in APPLICATORS}
     low = times.index(int(figures()["freeze_min_ms"]))
     high = times.index(int(figures()["freeze_max_ms"]))
@@ -174,5 +146,5 @@ def applicators() -> list[Applicator]:
             row[8][low] / 1000,
             row[8][high] / 1000,
         )
-        for row in tables["APPLICATORS"]
+        for row in table("applicators", "APPLICATORS")
     ]
