@@ -188,20 +188,20 @@ def coverage(
         found.notes.append(f"signatures were not checked: {error.text}")
         spans.clear()
         found.heads, found.newest = 0, None
-    found.covered = _joined(spans)
+    found.covered = joined(spans)
     found.uncovered = _without(stored, found.covered)
     return found
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
-    """The same records in as few spans as possible."""
-    joined: list[Span] = []
+def joined(spans: Iterable[Span], near: int = 1) -> list[Span]:
+    """These records in as few spans as possible; with `near`, also those less than so far apart."""
+    fewer: list[Span] = []
     for first, last in sorted(spans):
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        if fewer and first <= fewer[-1][1] + near:
+            fewer[-1] = (fewer[-1][0], max(fewer[-1][1], last))
         else:
-            joined.append((first, last))
-    return joined
+            fewer.append((first, last))
+    return fewer
 
 
 def _without(spans: Iterable[Span], holes: Sequence[Span]) -> list[Span]:

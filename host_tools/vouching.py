@@ -1,6 +1,6 @@
 """What is wrong with the records behind something that is shown or exported (H-08).
 
-May import `store`, `treatments`, `errors` and the standard library.
+May import `signed_heads`, `store`, `treatments`, `errors` and the standard library.
 
 Each command that shows or writes stored records asks here first, and says what it gets. Only the
 records that are shown are looked at, on to the next signed head, so that a list of 50 treatments of
@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from host_tools.signed_heads import joined
 from host_tools.store import Store
 from host_tools.treatments import Treatment
 
@@ -32,15 +33,9 @@ def of_treatments(store: Store, found: Iterable[tuple[str, Treatment]]) -> list[
 
 def of_spans(store: Store, serial: str, spans: Iterable[tuple[int, int]]) -> list[str]:
     """Problems of these records, first and last, of a device."""
-    joined: list[tuple[int, int]] = []
-    for first, last in sorted(spans):
-        if joined and first <= joined[-1][1] + _NEAR:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
-        else:
-            joined.append((first, last))
     problems: list[str] = []
     done = 0
-    for first, last in joined:
+    for first, last in joined(spans, _NEAR):
         if last <= done:
             continue
         verdict = store.verify(serial, max(first, done + 1), last)
