@@ -306,7 +306,7 @@ def _fault_rows(device: "Device", reply: dict[str, Any]) -> list[tuple[Any, ...]
 def time_(args: Namespace) -> int:
     """`cryo time [--set [WHEN]]`."""
     import time
-    from datetime import UTC, datetime
+    from datetime import datetime
 
     if args.when is None:
         utc_s = None
@@ -333,8 +333,10 @@ def time_(args: Namespace) -> int:
     here_s = time.time()
     ahead_s = round(clock.utc_s - here_s) if clock.utc_s else None
     if args.json:
-        iso = datetime.fromtimestamp(clock.utc_s, UTC).isoformat() if clock.utc_s else None
-        _print_json(asdict(clock) | {"time": iso, "ahead_of_host_s": ahead_s})
+        from host_tools.wall_clock import iso
+
+        told = {"time": iso(clock.utc_s) or None, "ahead_of_host_s": ahead_s}
+        _print_json(asdict(clock) | told)
     else:
         from host_tools import render
 

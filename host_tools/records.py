@@ -1,16 +1,16 @@
 """Journal records: 64 bytes to fields, and the hash chain, by docs/protocol.md.
 
-Pure; imports the standard library, `errors` and `description`.
+Pure; imports the standard library, `errors`, `description` and `wall_clock`.
 """
 
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from host_tools.description import Description
 from host_tools.errors import IntegrityError
+from host_tools.wall_clock import iso
 
 RECORD_BYTES = 64
 CHAIN_BYTES = 16
@@ -41,7 +41,7 @@ class Record:
     @property
     def time(self) -> str:
         """ISO 8601 with offset, to the second; empty when the clock was not set."""
-        return datetime.fromtimestamp(self.utc_s, UTC).isoformat() if self.utc_s else ""
+        return iso(self.utc_s)
 
 
 @dataclass(frozen=True, slots=True)

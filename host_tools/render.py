@@ -6,7 +6,6 @@ what the words say.
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from rich import box
@@ -28,6 +27,7 @@ from host_tools.ports import PortInfo
 from host_tools.pull import PullResult
 from host_tools.records import Record, named_fields
 from host_tools.signed_heads import Coverage
+from host_tools.wall_clock import plain
 
 _out = Console(highlight=False, emoji=False, markup=False)
 _err = Console(stderr=True, highlight=False, emoji=False, markup=False)
@@ -101,7 +101,7 @@ def info(hello: Hello, url: str, clock: DeviceTime | None) -> None:
     if clock is None:
         time: Text = Text("cannot be asked during a freeze", _QUIET)
     elif clock.utc_s:
-        time = Text(f"{_utc(clock.utc_s)} UTC, set by {clock.source}")
+        time = Text(f"{plain(clock.utc_s)} UTC, set by {clock.source}")
     else:
         lost = ": the clock chip has lost its power" if clock.source == "lost" else ""
         time = Text(f"not set{lost} (`cryo time --set`)", "yellow")
@@ -364,7 +364,7 @@ def clock(device_time: DeviceTime, ahead_s: int | None, *, was_set: bool) -> Non
         side = "ahead of" if ahead_s > 0 else "behind"
         beside = f"{_duration(abs(ahead_s) * 1000)} {side} this computer's"
     mark = Text("✓ set: " if was_set else "", _GOOD)
-    mark.append(f"{_utc(device_time.utc_s)} UTC", "default")
+    mark.append(f"{plain(device_time.utc_s)} UTC", "default")
     mark.append(f"  ({beside}; source: {device_time.source})", _QUIET)
     _out.print(mark)
 
@@ -456,7 +456,7 @@ def records(serial: str, shown: Sequence[Record], description: Description, last
         boot = record.boot
         kind = description.kinds.get(record.kind)
         when = (
-            Text(_utc(record.utc_s))
+            Text(plain(record.utc_s))
             if record.utc_s
             else Text(f"start {record.boot} +{_duration(record.uptime_ms)}", _QUIET)
         )
@@ -477,7 +477,7 @@ def record(one: Record, description: Description) -> None:
 
 def record_line(one: Record, description: Description) -> Text:
     """A record's number, time, kind and fields."""
-    when = _utc(one.utc_s) if one.utc_s else f"start {one.boot} +{_duration(one.uptime_ms)}"
+    when = plain(one.utc_s) if one.utc_s else f"start {one.boot} +{_duration(one.uptime_ms)}"
     kind = description.kinds.get(one.kind)
     name = kind.name if kind else f"kind {one.kind}"
     line = Text.assemble((f"{one.seq:>6}  ", _QUIET), f"{when}  ", (f"{name}  ", _NAME))
@@ -555,10 +555,6 @@ def _coverage(found: Coverage) -> None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _utc(utc_s: int) -> str:
-    return datetime.fromtimestamp(utc_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _duration(ms: int) -> str:

@@ -31,7 +31,7 @@ def to_the_minute(treatment: Treatment) -> str:
     off_s = wall_clock.uncertainty_s(
         treatment.when_s, treatment.when_how, (treatment.earliest_s, treatment.latest_s)
     )
-    minute = wall_clock.iso(treatment.when_s)[:16].replace("T", " ")
+    minute = wall_clock.plain(treatment.when_s)[:16]
     if off_s is None:
         return minute if treatment.when_how == wall_clock.BY_DEVICE else when(treatment)
     return minute if off_s < 60 else f"{minute} ±{wall_clock.span(off_s)}"
@@ -45,7 +45,7 @@ def clock_error(treatment: Treatment) -> str:
         return ""
     off_s = treatment.utc_s - treatment.when_s
     return (
-        f"{wall_clock.iso(treatment.utc_s)[:19].replace('T', ' ')}, "
+        f"{wall_clock.plain(treatment.utc_s)}, "
         f"{wall_clock.span(abs(off_s))} {'fast' if off_s > 0 else 'slow'}"
     )
 

@@ -1,13 +1,15 @@
-"""The device's integers in a person's words, and back. Pure; imports the standard library only.
+"""The device's integers in a person's words, and back.
+
+Pure; imports the standard library, `errors` and `wall_clock`.
 
 The device knows integers in a named unit (`um`, `ms`, `mbar`, …), as `describe` gives them.
 A unit that is not in the table below is shown as it is: the device may learn new ones.
 """
 
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+from host_tools import wall_clock
 from host_tools.errors import UsageError
 
 
@@ -84,7 +86,7 @@ def show(value: int | None, unit: str, *, plain: bool = False) -> str:
     if unit == "seq" and not plain:
         return f"#{value}"
     if unit == "s since 1970 UTC" and not plain:
-        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC" if value else "not set"
+        return f"{wall_clock.plain(value)} UTC" if value else "not set"
     row = unit_of(unit)
     if row.shown == "ms" and not plain and abs(value) >= 1_000_000:
         return f"{(Decimal(value) / 1_000_000).normalize():f} s"

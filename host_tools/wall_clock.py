@@ -184,12 +184,13 @@ def iso(utc_s: int | None) -> str:
     return datetime.fromtimestamp(utc_s, UTC).isoformat() if utc_s else ""
 
 
-def _plain(utc_s: int) -> str:
+def plain(utc_s: int) -> str:
+    """`2026-01-05 09:14:05`, UTC."""
     return f"{datetime.fromtimestamp(utc_s, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _minute_after(utc_s: int) -> str:
-    return _plain(-(-utc_s // 60) * 60)[:16]
+    return plain(-(-utc_s // 60) * 60)[:16]
 
 
 def span(seconds: int) -> str:
@@ -212,11 +213,11 @@ def words(when_s: int, how: str, earliest_s: int | None, latest_s: int | None) -
     """`2026-01-05 09:14:05 ± 2 s`, UTC, or how much less is known."""
     off_s = uncertainty_s(when_s, how, (earliest_s, latest_s))
     if off_s is not None:
-        return f"{_plain(when_s)} ± {span(off_s)}"
+        return f"{plain(when_s)} ± {span(off_s)}"
     if how == BY_DEVICE:
-        return f"{_plain(when_s)} ± ?"
+        return f"{plain(when_s)} ± ?"
     if how == NOT_BEFORE:
-        after = _plain(when_s)[:16]
+        after = plain(when_s)[:16]
         return f"after {after}" + (f", before {_minute_after(latest_s)}" if latest_s else "")
     return f"unknown, before {_minute_after(latest_s)}" if latest_s else "unknown"
 
