@@ -60,9 +60,7 @@ class SimFlash(UserContext):
     `broken` makes every program and erase fail.
     """
 
-    def __init__(
-        self, image: bytes | bytearray | None = None, health: FlashHealth | None = None
-    ) -> None:
+    def __init__(self, image: bytes | None = None, health: FlashHealth | None = None) -> None:
         size = BLOCK_BYTES * BLOCK_COUNT
         if image is not None and len(image) != size:
             raise ValueError(f"a flash image has {size} bytes, not {len(image)}")
@@ -99,17 +97,12 @@ class SimFlash(UserContext):
         """The content, for `SimFlash(image)`."""
         return bytes(self.buffer)
 
-    def become(self, other: SimFlash) -> SimFlash:
-        """Take the content of another and its counts of operations, not its faults. Self."""
+    def become(self, other: SimFlash) -> None:
+        """Take the content of another and its counts of operations, not its faults."""
         self.buffer[:] = other.buffer
         self.programs = other.programs
         self.erases = other.erases
         self.erased = other.erased.copy()
-        return self
-
-    def copy(self) -> SimFlash:
-        """Another flash of the same content and counts of operations, without faults."""
-        return SimFlash(self.buffer).become(self)
 
     def save(self, path: Path) -> None:
         """Write the content to a file."""
