@@ -19,7 +19,8 @@ from host_tools.errors import IntegrityError, LocalError
 BUSY_S = 60.0
 """How long a writer waits for its turn. A turn takes some milliseconds."""
 
-_APPLICATION_ID = 0x43525944  # "CRYD": identifies the file for `file` and sqlite3
+OURS = 0x43525944
+"""CRYD: identifies the file for `file` and sqlite3, and a server's lock for whoever writes."""
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
@@ -154,7 +155,7 @@ class SqliteFile:
         if version == 0 and tables == 0:
             return 0
         owner = int(self._db.execute("PRAGMA application_id").fetchone()[0])
-        if owner != _APPLICATION_ID:
+        if owner != OURS:
             raise LocalError(f"{self.path} is a database, but not a record store")
         return version
 
@@ -163,7 +164,7 @@ class SqliteFile:
         for step in steps[version:upto]:
             for statement in statements(step):
                 self._db.execute(statement)
-        self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        self._db.execute(f"PRAGMA application_id = {OURS}")
         self._db.execute(f"PRAGMA user_version = {upto}")
 
     def ready(self) -> None:

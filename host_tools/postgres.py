@@ -13,11 +13,10 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from host_tools.database import BUSY_S, Row, Values, statements
+from host_tools.database import BUSY_S, OURS, Row, Values, statements
 from host_tools.errors import LocalError
 from host_tools.extras import needs, require
 
-_WRITER = 0x43525944  # "CRYD": the advisory lock of whoever writes
 _DRIVER = "postgresql+psycopg"
 _AT_A_TIME = 2000
 """Rows that are fetched at a time where there may be a million."""
@@ -140,7 +139,7 @@ class PostgresDatabase:
     def transaction(self) -> Generator[None]:
         """See `Database`."""
         with self.guard(), self._engine.begin() as connection:
-            connection.execute(self._sql("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER})
+            connection.execute(self._sql("SELECT pg_advisory_xact_lock(:key)"), {"key": OURS})
             self._writing = connection
             try:
                 yield
