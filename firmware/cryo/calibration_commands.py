@@ -29,6 +29,8 @@ _NUMBERS = ("h_w_m2k", "spread_permille", "skin_ms", "model", "run", "utc_s")
 _CONFIRMED = const(3)  # as in the record of a setting
 _REJECTED = const(4)
 
+SETTLES = 1  # what is settled here, as a REFUSED record has it
+
 
 def _number(request):
     """(number of the request's applicator, None), or (0, the refusal)."""

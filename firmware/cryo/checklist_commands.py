@@ -23,6 +23,8 @@ _REJECTED = const(4)
 _OWN_ITEMS = const(16)
 _KINDS = const(17)
 
+SETTLES = 2  # what is settled here, as a REFUSED record has it
+
 
 def _listed(kinds, items):
     return [{"kind": kinds[kind - 1], "text": text} for kind, text in items]

@@ -25,15 +25,6 @@ TURN_MS = const(2000)  # of each page of what is to be confirmed
 HOW = "hold SELECT on the device for 1 s"
 
 
-# Modules that settle a change, as a REFUSED record counts them from 1
-_MODULES = (
-    "calibration_commands",
-    "checklist_commands",
-    "operators_commands",
-    "maintenance_command",
-    "doctor_command",
-)
-
 index = -1  # of the pending setting, or -1
 value = 0
 other = None  # a pending change of another kind: columns below
@@ -132,8 +123,12 @@ def _decision(app, keys):
 
 
 def settle(app, now_ms, why):
-    """Apply, reject or time out the pending change. H-13"""
-    global other, overlay
+    """Apply, reject or time out the pending change. H-13
+
+    What is not applied is recorded; of changes that time out only the 1st, 2nd, 4th, 8th ...: a
+    host alone must not fill the journal. H-25
+    """
+    global other, overlay, timed_out
     if index >= 0:
         confirmed = _settle_setting(app, why) == "confirmed"
     else:
@@ -144,27 +139,15 @@ def settle(app, now_ms, why):
             confirmed = why == "confirmed"
             if confirmed:
                 overlay = getattr(module, "OVERLAY", "")
-        if not confirmed:
-            _record(app, what[_MODULE], why)
+            settles = module.SETTLES
+        timed_out += why == "timed_out"
+        if not confirmed and (why != "timed_out" or not timed_out & (timed_out - 1)):
+            number = 1 if why == "rejected" else 2 if why == "timed_out" else 3
+            operator = operators.session[operators.NUMBER]
+            app.record(journal.REFUSED, settles, number, timed_out, operator)
     app.sounder.play(sounder.CLICK if confirmed else sounder.REFUSED, now_ms)
     app.buttons.spend()
     app.display.redraw()
-
-
-def _record(app, module, why):
-    """Record that a change was refused. H-25
-
-    Of those that timed out only the 1st, 2nd, 4th, 8th ...: a host alone must not fill the journal.
-    """
-    global timed_out
-    number = 1 if why == "rejected" else 3
-    if why == "timed_out":
-        number = 2
-        timed_out += 1
-        if timed_out & (timed_out - 1):
-            return
-    what = _MODULES.index(module) + 1
-    app.record(journal.REFUSED, what, number, timed_out, operators.session[operators.NUMBER])
 
 
 def reject(app, now_ms):

@@ -36,6 +36,8 @@ _OUTCOMES = (
     "closed",
 )
 
+SETTLES = 5  # what is settled here, as a REFUSED record has it
+
 
 def answer(app, request):
     """Answer `doctor`, by its `do`."""

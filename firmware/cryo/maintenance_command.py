@@ -11,6 +11,8 @@ from cryo import confirm, replies, texts
 _MODULE = "maintenance_command"
 _QUESTION = 21  # in the languages' prompts
 
+SETTLES = 4  # what is settled here, as a REFUSED record has it
+
 
 def ask(app, request):
     """Ask the operator; the application ends when SELECT has been held."""

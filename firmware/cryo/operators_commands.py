@@ -28,6 +28,8 @@ _ROLES = const(2)  # of a role: this + its number
 
 _DONE = const(7)  # how a change of kind n is recorded: this + n
 
+SETTLES = 3  # what is settled here, as a REFUSED record has it
+
 
 def answer(app, request):
     """`operators`: list, add or remove one, or give a new PIN, which waits for confirmation."""
